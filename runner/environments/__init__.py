@@ -1,0 +1,99 @@
+"""Where a segment's command runs: one module per kind, named here and nowhere else.
+
+A module satisfies `Kind` by its functions. It returns commands and never starts one; what it must ask a
+program (`conda info --base`) goes through `Site.host.capture`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path, PurePath
+from typing import Protocol, cast
+
+from runner.errors import RunnerError
+from runner.host import Host
+from runner.model import Command, EnvironmentSpec, ResolvedEntry
+
+
+@dataclass(frozen=True)
+class Site:
+    """The surroundings of one invocation, the same for every segment."""
+
+    host: Host
+    repo: PurePath  # holds pyproject.toml, uv.lock, .env, standard_code/
+    dotenv: Mapping[str, str]  # of the repository
+    environments: PurePath  # the folder of our own environments, normally REPO/.venvs
+    asked: dict[str, str] = field(default_factory=dict)  # answers found once an invocation (where conda is)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Why an environment or a command cannot be used; shown with the segment's position."""
+
+    message: str
+    cure: str
+    key: str = "environment"  # the key of the segment that it is about, as in Segment.marks
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What brings an environment up to date. The runner holds `lock` while it runs `commands` in order."""
+
+    title: str  # "uv group segment_threshold"
+    commands: tuple[Command, ...]
+    lock: Path
+    still_needed: Callable[[], bool]  # asked again once the lock is held: another process may have done it
+    explain: Callable[[Command, int, str], RunnerError]  # a failed command, its exit code and output
+    done: Callable[[str], None]  # called with the last command's output, still under the lock: write the stamp
+
+
+class Kind(Protocol):
+    def check(self, spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> list[Finding]:
+        """What would stop this segment, without writing anything; empty when it can run or be prepared."""
+        ...
+
+    def prepare(self, spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Preparation | None:
+        """How to bring the environment up to date; None when nothing is to be done."""
+        ...
+
+    def wrap(
+        self, spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], env: Mapping[str, str], cwd: str, site: Site,
+        *, dry: bool = False,
+    ) -> Command:
+        """The command as it will be started. `dry`: nothing may be asked of a program, best effort."""
+        ...
+
+    def fingerprint(self, spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:
+        """What the environment holds, for the receipt: {"kind": ..., "packages": {name: version}, ...}."""
+        ...
+
+
+KINDS = {
+    "uv": "runner.environments.uv",
+    "script": "runner.environments.script",
+    "conda": "runner.environments.conda",
+    "imagej": "runner.environments.imagej",
+    "shell": "runner.environments.shell",
+    "wsl": "runner.environments.wsl",
+}
+
+
+def kind(spec: EnvironmentSpec) -> Kind:
+    """The module for `spec`, imported when first needed."""
+    return cast(Kind, import_module(KINDS[spec.kind]))
+
+
+def words(entries: Sequence[ResolvedEntry]) -> list[str]:
+    """Entries laid out as an argument list: a flag map gives its flag and, where there is one, its value."""
+    out: list[str] = []
+    for entry in entries:
+        if isinstance(entry, str):
+            out.append(entry)
+            continue
+        for flag, value in entry.items:
+            out.append(flag)
+            if value is not None:
+                out.append(value)
+    return out

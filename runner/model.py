@@ -1,0 +1,176 @@
+"""Frozen records that the other parts hand to each other. No behaviour, no input or output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import PurePath
+from typing import Union
+
+# A scalar, list or map of the pipeline file with the types that the Go runner gave it.
+Value = Union[None, bool, int, float, str, "list[Value]", "dict[Value, Value]"]
+
+
+class SegmentType(Enum):
+    NORMAL = "normal"
+    PAUSE = "pause"
+    STOP = "stop"
+    FORCE = "force"
+
+
+class Severity(Enum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in the pipeline file; line and column count from 1."""
+
+    line: int
+    column: int
+    length: int = 1
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One thing to say about a pipeline file: what is wrong, and what to do."""
+
+    severity: Severity
+    message: str
+    cure: str = ""
+    file: PurePath | None = None
+    mark: Mark | None = None
+    excerpt: str = ""  # the line of the file, without its end; "" when there is none
+    segment: int | None = None  # number of the segment, from 1
+
+
+@dataclass(frozen=True)
+class FlagMap:
+    """A `- --flag: value` entry of `commands`; the file's order is kept."""
+
+    items: tuple[tuple[Value, Value], ...]
+
+
+Entry = str | FlagMap
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One entry of `run:`, as written (tokens not yet resolved)."""
+
+    number: int  # from 1, control segments counted
+    name: str
+    type: SegmentType
+    content_hash: str
+    message: str = ""
+    environment: str = ""  # as written
+    distro: str = ""  # use-linux-distro, trimmed
+    env: tuple[tuple[str, Value], ...] = ()
+    commands: tuple[Entry, ...] = ()
+    cwd: str = ""
+    timeout: float | None = None  # seconds
+    retries: int = 0
+    retry_delay: float = 5.0  # seconds before the first retry; doubled before each further one
+    keep_going: bool = False
+    outputs: tuple[str, ...] = ()
+    marks: Mapping[str, Mark] = field(default_factory=dict)  # key -> its value; "" -> the segment; "commands.0" -> entry
+
+    @property
+    def is_control(self) -> bool:
+        return self.type is not SegmentType.NORMAL
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A pipeline file that was read and found valid."""
+
+    path: PurePath  # absolute
+    sha256: str  # of the file's bytes
+    segments: tuple[Segment, ...]
+    warnings: tuple[Diagnostic, ...] = ()
+    lines: tuple[str, ...] = ()  # for excerpts in later findings
+
+    @property
+    def folder(self) -> PurePath:
+        return self.path.parent
+
+
+@dataclass(frozen=True)
+class ResolvedFlags:
+    """A FlagMap with tokens resolved and values as text; None is a flag alone."""
+
+    items: tuple[tuple[str, str | None], ...]
+
+
+ResolvedEntry = str | ResolvedFlags
+
+
+@dataclass(frozen=True)
+class EnvironmentSpec:
+    """What `environment:` (with `use-linux-distro`) names. `kind` is a key of `runner.environments.KINDS`."""
+
+    kind: str  # uv, script, conda, imagej, shell
+    name: str = ""  # group (as normalised by uv), conda name or prefix
+    python: str = ""  # the version asked for in `uv@VERSION:`, or ""
+    distro: str = ""  # WSL distribution (Windows only); "default" is WSL's own default
+    text: str = ""  # as written
+
+
+@dataclass(frozen=True)
+class Command:
+    """A process to start. `env` is what the runner sets, `activation` what an activated environment brings.
+
+    The child's environment is the caller's, less `unset`, then `activation`, then `env`.
+    """
+
+    argv: tuple[str, ...]
+    cwd: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    activation: Mapping[str, str] = field(default_factory=dict)
+    unset: tuple[str, ...] = ()
+    # whom the first, kind stop signal goes to: uv hands it on to its child, a shell does not
+    stop_leader_only: bool = False
+    # Windows: a command line that must reach the program byte for byte (cmd.exe); argv is then for people
+    raw_command_line: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a started command ended."""
+
+    exit_code: int | None  # None when it could not be started
+    started: float  # seconds since the epoch
+    duration: float  # seconds, monotonic clock
+    signal: int | None = None
+    timed_out: bool = False
+    stopped: bool = False  # we were asked to stop it
+    peak_memory: int | None = None  # bytes, whole tree
+    cpu_time: float | None = None  # seconds, whole tree
+    gpu_memory: int | None = None  # bytes, whole tree
+    leftovers: tuple[str, ...] = ()  # processes it left running, which we ended
+    explanation: str = ""  # plain words, "" for exit code 0
+    error: str = ""  # it could not be started: why
+
+    @property
+    def succeeded(self) -> bool:
+        return self.exit_code == 0 and not self.timed_out and not self.stopped and not self.error
+
+
+class Action(Enum):
+    RUN = "run"
+    SKIP = "skip"
+    PAUSE = "pause"
+    STOP = "stop"
+    FORCE = "force"
+    ACCEPT = "accept"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the plan."""
+
+    segment: Segment
+    action: Action
+    reason: str
