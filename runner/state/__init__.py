@@ -1,0 +1,1 @@
+"""What is done: content hash, status file, run records, locks."""

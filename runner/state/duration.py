@@ -1,0 +1,54 @@
+"""Durations as Go writes them: `1m23.456s`, `532.1ms`, `0s`."""
+
+from __future__ import annotations
+
+import re
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
+_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|us|µs|μs|ns|m|s)")
+
+
+def to_go(seconds: float) -> str:
+    """`seconds` as Go's time.Duration prints it, to the microsecond."""
+    micros = max(0, round(seconds * 1e6))
+    if micros == 0:
+        return "0s"
+    if micros < 1000:
+        return f"{micros}µs"
+    if micros < 1_000_000:
+        return f"{_decimal(micros, 1000)}ms"
+    minutes, rest = divmod(micros, 60_000_000)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{_decimal(rest, 1_000_000)}s"
+    if hours:
+        return f"{hours}h{minutes}m{text}"
+    return f"{minutes}m{text}" if minutes else text
+
+
+def _decimal(value: int, unit: int) -> str:
+    whole, part = divmod(value, unit)
+    digits = str(part).rjust(len(str(unit)) - 1, "0").rstrip("0")
+    return f"{whole}.{digits}" if digits else str(whole)
+
+
+def from_go(text: str) -> float | None:
+    """Seconds, or None when `text` is no duration of Go's."""
+    body = text.strip().removeprefix("-")
+    if body == "0":
+        return 0.0
+    parts = _PART.findall(body)
+    if not parts or "".join(number + unit for number, unit in parts) != body:
+        return None
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def for_people(seconds: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 05 s`, `2 h 07 min`."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0):.1f} s"
+    total = round(seconds)
+    if total < 60:
+        return f"{total} s"
+    if total < 3600:
+        return f"{total // 60} min {total % 60:02d} s"
+    return f"{total // 3600} h {total % 3600 // 60:02d} min"
