@@ -1,0 +1,50 @@
+"""Reads `environment:` (with `use-linux-distro`): which kind it is, and its name there."""
+
+from __future__ import annotations
+
+import re
+
+from runner.model import EnvironmentSpec
+
+_UV = re.compile(r"uv(?:@(?P<python>[^:]*))?:(?P<group>.*)", re.IGNORECASE | re.DOTALL)
+_CONDA = "conda:"
+_WORDS = {"script": "script", "imagej": "imagej", "cmd": "shell"}
+
+
+def parse_environment(text: str, distro: str, platform: str) -> EnvironmentSpec:
+    """What `text` (tokens resolved) names; `distro` counts on Windows alone. Never fails: `check` says what is wrong.
+
+    What is no form of ours is a conda environment's name, blanks included, as the Go runner took it.
+    """
+    spec = _without_distro(text, platform)
+    if not distro.strip() or platform != "win32":
+        return spec
+    name = "default" if distro.strip().lower() == "default" else distro.strip()
+    # whether `text` is one that can run there is for the kind to say: see wsl.check
+    return EnvironmentSpec("wsl", spec.name if spec.kind == "uv" else "", spec.python, name, text)
+
+
+def _without_distro(text: str, platform: str) -> EnvironmentSpec:
+    if found := _UV.fullmatch(text):
+        python = (found["python"] or "").strip()
+        if found["python"] is not None and not python:
+            return EnvironmentSpec("uv", text=text)  # `uv@:group`: no name, so that it is refused like `uv:`
+        return EnvironmentSpec("uv", normalised_group(found["group"]), python, text=text)
+    if kind := _WORDS.get(text.lower()):
+        return EnvironmentSpec(kind, text=text)
+    name = text[len(_CONDA) :].strip() if text.lower().startswith(_CONDA) else text
+    if name.lower() == "base":
+        name = "base"
+    return EnvironmentSpec("conda", name, text=text)
+
+
+def normalised_group(name: str) -> str:
+    """A dependency group's name as uv compares it: lower case, each run of `-`, `_` and `.` one `-` (PEP 735)."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
+
+
+def is_prefix(name: str, platform: str) -> bool:
+    """Whether a conda environment is given by its folder and not by its name."""
+    if name in (".", "..") or name.startswith("~"):
+        return True
+    return "/" in name or (platform == "win32" and ("\\" in name or re.match(r"[A-Za-z]:", name) is not None))
