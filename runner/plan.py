@@ -37,7 +37,7 @@ class Plan:
 def make_plan(
     segments: Sequence[Segment],
     entries: Sequence[Entry],
-    selection: Selection = Selection(),  # noqa: B008  (frozen)
+    selection: Selection = Selection(),
     gone: Mapping[int, str] | None = None,
 ) -> Plan:
     """Steps for every segment, in order.
@@ -147,7 +147,7 @@ def _only(segments: Sequence[Segment], done: Mapping[str, Entry], selection: Sel
         if not s.is_control and s.content_hash in done and s.content_hash != chosen.content_hash
     )
     later = [s for s in segments[chosen.number :] if not s.is_control and s.content_hash in done]
-    warnings = ()
+    warnings: tuple[str, ...] = ()
     if later and not selection.accept:
         warnings = (
             f"segment {later[0].number} ({later[0].name}) and what follows stay marked as done, although they were "

@@ -81,12 +81,14 @@ def _read_canonical(text: str) -> list[Entry] | None:
     entries: list[Entry] = []
     place = len("segments:\n")
     for match in _ENTRY.finditer(text, place):
-        plain, quoted, bare_hash, quoted_hash, *rest = match.groups()
+        plain, quoted, bare_hash, quoted_hash, processed, version, duration = match.groups()
         if match.start() != place or (plain is not None and not is_plain_text(plain)):
             return None
         if bare_hash is not None and not is_plain_text(bare_hash):
             return None
-        entries.append(Entry(quoted if plain is None else plain, bare_hash or quoted_hash, *rest))
+        entries.append(
+            Entry(quoted if plain is None else plain, bare_hash or quoted_hash, processed, version, duration)
+        )
         place = match.end()
     return entries if place == len(text) else None
 
