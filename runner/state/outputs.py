@@ -29,7 +29,7 @@ def matches(pattern: str, folder: str) -> Iterator[Path]:
         if os.path.lexists(full):
             yield Path(full)
         return
-    for name in glob.iglob(full, recursive=True, include_hidden=False):
+    for name in glob.iglob(full, recursive=True):  # noqa: PTH207  (absolute patterns)
         yield Path(name)
 
 

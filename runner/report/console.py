@@ -1,0 +1,118 @@
+"""The terminal: colour, characters that it can show, and one line that changes (elapsed time)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TextIO
+
+CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+# for consoles without UTF-8
+ASCII = {"─": "-", "│": "|", "✓": "ok", "✗": "x", "→": "->", "…": "...", "·": "-", "–": "-", "⏸": "||", "µ": "u"}
+
+
+def wants_colour(environ: Mapping[str, str], terminal: bool) -> bool:
+    """NO_COLOR (any value but empty) wins, then FORCE_COLOR, then whether it is a terminal that can."""
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    return terminal and environ.get("TERM") != "dumb"
+
+
+@dataclass
+class Console:
+    """Text goes through `line`, a segment's bytes through `raw`; both to the same place, in order.
+
+    A screen that is gone (a closed pipe) is noted once and written to no more: a run goes on without it.
+    """
+
+    stream: TextIO
+    colour: bool = False
+    terminal: bool = False
+    unicode: bool = True
+    gone: bool = False
+    _at_line_start: bool = field(default=True, repr=False)
+    _live: int = field(default=0, repr=False)
+
+    def style(self, text: str, *names: str) -> str:
+        if not self.colour or not text:
+            return text
+        return "".join(f"\x1b[{CODES[name]}m" for name in names) + text + "\x1b[0m"
+
+    def plain(self, text: str) -> str:
+        """`text` with what this console cannot show replaced."""
+        if self.unicode:
+            return text.encode("utf-8", "backslashreplace").decode("utf-8")
+        for char, stand_in in ASCII.items():
+            text = text.replace(char, stand_in)
+        encoding = self.stream.encoding or "ascii"
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+
+    def line(self, text: str = "") -> None:
+        self.clear_live()
+        lead = "" if self._at_line_start else "\n"
+        self._write(lead + self.plain(text) + "\n")
+        self._at_line_start = True
+
+    def raw(self, chunk: bytes) -> None:
+        """Bytes of a segment, untouched (a progress bar's `\\r` too)."""
+        if self.gone or not chunk:
+            return
+        self.clear_live()
+        self._at_line_start = chunk.endswith(b"\n")
+        try:
+            self.stream.flush()
+            descriptor = self.stream.fileno()
+        except (OSError, ValueError):
+            self._write(chunk.decode("utf-8", "replace"))
+            return
+        view = memoryview(chunk)
+        try:
+            while view:
+                view = view[os.write(descriptor, view) :]
+        except OSError:
+            self.gone = True
+
+    def live(self, text: str) -> None:
+        """A line that the next output replaces; only on a terminal, and never inside a line of the segment's."""
+        if not self.terminal or not self._at_line_start:
+            return
+        self.clear_live()
+        text = self.plain(text)
+        self._write("\r" + self.style(text, "dim"))
+        self._live = len(text)
+
+    def clear_live(self) -> None:
+        if self._live:
+            self._write("\r" + " " * self._live + "\r")
+            self._live = 0
+
+    def _write(self, text: str) -> None:
+        if self.gone:
+            return
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except (OSError, ValueError):
+            self.gone = True
+
+
+def open_console(stream: TextIO | None, environ: Mapping[str, str]) -> Console:
+    """A console on `stream`; on Windows colorama makes old consoles understand colour."""
+    if stream is None:  # pythonw, a service
+        stream = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    terminal = False
+    with contextlib.suppress(OSError, ValueError):
+        terminal = stream.isatty()
+    colour = wants_colour(environ, terminal)
+    if colour and sys.platform == "win32":
+        import colorama
+
+        colorama.just_fix_windows_console()
+    encoding = (stream.encoding or "").lower().replace("-", "")
+    unicode = encoding in ("utf8", "utf16", "utf16le") or encoding.startswith("utf")
+    return Console(stream, colour, terminal, unicode)
