@@ -1,0 +1,1 @@
+"""Programs of the segments. They run in their own environment and share nothing with the runner."""

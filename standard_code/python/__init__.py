@@ -1,0 +1,7 @@
+"""Segment programs. Each runs by its path, or as `python -m standard_code.python.<name>`."""
+
+import sys
+from pathlib import Path
+
+# By path, Python puts this folder on sys.path itself; with -m it does not.
+sys.path.insert(0, str(Path(__file__).resolve().parent))

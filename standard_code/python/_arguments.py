@@ -1,0 +1,79 @@
+"""The arguments that every program here has."""
+
+from __future__ import annotations
+
+import argparse
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Adds a default only where one says something."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, "", False, True):
+            return action.help
+        return super()._get_help_string(action)
+
+
+def parser(description: str, *, suffix: str, suffix_help: str = "") -> argparse.ArgumentParser:
+    """A parser with the arguments that every program has; `suffix` is the default of --output-suffix."""
+    made = argparse.ArgumentParser(description=description, formatter_class=_Help, allow_abbrev=False)
+    files = made.add_argument_group("files")
+    files.add_argument(
+        "--input-search-pattern",
+        required=True,
+        metavar="PATTERN",
+        help="files to take, in quotes, for example 'D:/data/**/*.tif'; ** stands for any number of folders",
+    )
+    files.add_argument(
+        "--output-folder", required=True, metavar="FOLDER", help="where results go, in the same subfolders"
+    )
+    files.add_argument(
+        "--output-suffix",
+        default=suffix,
+        metavar="TEXT",
+        help=suffix_help or "added to the name of the input file, before its ending",
+    )
+    work = made.add_argument_group("how to work")
+    work.add_argument("--no-parallel", action="store_true", help="one file after the other, in one process")
+    work.add_argument(
+        "--maxcores", type=positive_integer, metavar="N", help="at most N files at a time (default: one per core)"
+    )
+    work.add_argument("--dry-run", action="store_true", help="print what would be done, write nothing")
+    work.add_argument(
+        "--log-level",
+        type=str.upper,
+        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
+        default="INFO",
+        help="how much to tell; DEBUG also shows where in the program an error arose",
+    )
+    return made
+
+
+def positive_integer(text: str) -> int:
+    """A whole number of at least 1."""
+    return _number(text, int, "a whole number of at least 1", lambda value: value >= 1)
+
+
+def whole_number(text: str) -> int:
+    """A whole number of at least 0."""
+    return _number(text, int, "a whole number of at least 0", lambda value: value >= 0)
+
+
+def positive_number(text: str) -> float:
+    """A finite number above 0."""
+    return _number(text, float, "a number above 0", lambda value: 0 < value < float("inf"))
+
+
+def not_negative(text: str) -> float:
+    """A finite number of at least 0."""
+    return _number(text, float, "a number of at least 0", lambda value: 0 <= value < float("inf"))
+
+
+def _number(text, convert, wanted, accepts):  # type: ignore[no-untyped-def]
+    try:
+        value = convert(text)
+    except ValueError:
+        value = None
+    if value is None or not accepts(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+    return value

@@ -1,0 +1,124 @@
+"""Which files to take, what their results are called, and how a result is written."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class UserError(Exception):
+    """Something that the user can put right; its text is all that is shown."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input file and its result."""
+
+    source: Path
+    target: Path
+    subfolder: Path  # of the source, below the folder where the search started
+
+
+def absolute(path: str) -> Path:
+    """`path` from the root, without `..`; links are kept, so that names stay those that the user knows."""
+    return Path(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111
+
+
+def find(pattern: str) -> tuple[Path, list[Path]]:
+    """The folder where the search starts, and the files that match, sorted.
+
+    Folders that exist are taken literally, so that `[1]` in a folder's name does no harm.
+    """
+    parts = absolute(pattern).parts
+    start = Path(parts[0])
+    rest = list(parts[1:])
+    while len(rest) > 1 and rest[0] != "**" and (start / rest[0]).is_dir():
+        start = start / rest.pop(0)
+    if (start / Path(*rest)).is_file():
+        return start, [start / Path(*rest)]
+    # unlike Path.glob, the same on every Python version, and hidden folders are left out
+    found = glob.glob(str(Path(*rest)), root_dir=start, recursive=True)  # noqa: PTH207
+    return start, sorted({start / name for name in found if (start / name).is_file()})
+
+
+def stem(path: Path) -> str:
+    """The name without its ending; `.ome.tif` is one ending."""
+    for ending in (".ome.tif", ".ome.tiff"):
+        if path.name.lower().endswith(ending):
+            return path.name[: -len(ending)]
+    return path.stem
+
+
+def plan(pattern: str, output_folder: str, suffix: str, ending: str) -> list[Job]:
+    """The jobs for `pattern`. Raises UserError when there is nothing to do or results would overwrite something."""
+    if set(suffix) & set('/\\:*?"<>|'):
+        raise UserError(f"--output-suffix {suffix!r} has a character that no file name can have.")
+    start, sources = find(pattern)
+    if not sources:
+        raise UserError(_nothing_found(pattern, start))
+    folder = absolute(output_folder)
+    fresh = [source for source in sources if not _is_result(source, folder, suffix + ending)]
+    if not fresh:
+        raise UserError(
+            f"All {len(sources)} files that match {pattern!r} are results in the output folder {folder}. "
+            "Choose another --output-folder or a narrower --input-search-pattern."
+        )
+    jobs = []
+    for source in fresh:
+        subfolder = source.parent.relative_to(start)
+        jobs.append(Job(source, folder / subfolder / (stem(source) + suffix + ending), subfolder))
+    _refuse_clashes(jobs)
+    return jobs
+
+
+def _nothing_found(pattern: str, start: Path) -> str:
+    if not start.is_dir():
+        return f"No file matches {pattern!r}: there is no folder {start}. Is the drive connected?"
+    return f"No file matches {pattern!r}. The search started in {start}; look at the pattern after it."
+
+
+def _is_result(source: Path, folder: Path, ending: str) -> bool:
+    """A file of an earlier run, seen when the output folder lies inside the searched one."""
+    return source.is_relative_to(folder) and source.name.endswith(ending)
+
+
+def _refuse_clashes(jobs: list[Job]) -> None:
+    sources = {os.path.normcase(job.source): job.source for job in jobs}
+    owners: dict[str, Path] = {}
+    for job in jobs:
+        key = os.path.normcase(job.target)
+        if key in sources:
+            raise UserError(
+                f"The result of {job.source} would overwrite the input {sources[key]}. "
+                "Choose another --output-folder or --output-suffix."
+            )
+        if key in owners:
+            raise UserError(
+                f"{owners[key]} and {job.source} would both become {job.target}. "
+                "Rename one of them, or narrow --input-search-pattern."
+            )
+        owners[key] = job.source
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[Path]:
+    """A name to write to; it takes the target's place when the block ends well, else it is removed."""
+    part = target.with_name(f".{target.name}.part")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield part
+        _put_in_place(part, target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _put_in_place(part: Path, target: Path) -> None:
+    try:
+        part.replace(target)
+    except PermissionError as error:
+        raise UserError(f"{target} cannot be replaced: it is open in another program, or protected.") from error

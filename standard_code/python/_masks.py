@@ -1,0 +1,64 @@
+"""The label image that belongs to an image."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import _arguments
+from _files import Job, UserError, stem
+from _images import Image, read_tiff
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Arguments that say where the label images are."""
+    group = parser.add_argument_group("label images")
+    group.add_argument(
+        "--mask-folder",
+        required=True,
+        metavar="FOLDER",
+        help="holds the label images, in the same subfolders as the input files",
+    )
+    group.add_argument(
+        "--mask-suffix",
+        default="_labels",
+        metavar="TEXT",
+        help="what a label image's name has after the name of its input file",
+    )
+    group.add_argument("--channel-index", type=_arguments.whole_number, default=0, metavar="N", help="counted from 0")
+    return group
+
+
+def read_pair(job: Job, args: argparse.Namespace) -> tuple[Image, np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """The image, its chosen channel and its labels, both as (T, Y, X)."""
+    path = find(job, args)
+    image = read_tiff(job.source)
+    pixels = image.channel(args.channel_index)
+    try:
+        labels = read_tiff(path).channel(0)
+    except UserError as error:
+        raise UserError(f"its label image {path}: {error}") from error
+    if labels.dtype.kind not in "ui":
+        raise UserError(f"{path} is no label image: its values are not whole numbers.")
+    if labels.shape != pixels.shape:
+        raise UserError(f"its label image {path} has another size: {_size(labels)} against {_size(pixels)}.")
+    return image, pixels, labels
+
+
+def find(job: Job, args: argparse.Namespace) -> Path:
+    """Where the label image is. Raises UserError where there is none."""
+    folder = Path(args.mask_folder).expanduser() / job.subfolder
+    names = [f"{stem(job.source)}{args.mask_suffix}{ending}" for ending in (".tif", ".tiff", ".ome.tif", ".ome.tiff")]
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise UserError(f"there is no label image {folder / names[0]}. Was it segmented? See --mask-folder, --mask-suffix.")
+
+
+def _size(stack: np.ndarray[Any, Any]) -> str:
+    frames, height, width = stack.shape
+    return f"{width} x {height} pixels" + (f" x {frames} time points" if frames > 1 else "")

@@ -1,0 +1,189 @@
+"""Does one piece of work per file: in parallel, with a progress bar, and past a file that fails."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from _files import Job, UserError, absolute, plan
+
+Process = Callable[[Job, argparse.Namespace], str]  # returns what to say about the file
+
+
+@dataclass
+class Result:
+    """What became of one file."""
+
+    job: Job
+    said: list[tuple[int, str]] = field(default_factory=list)  # (level of logging, line)
+    error: str = ""
+
+
+def run(
+    args: argparse.Namespace, process: Process, *, ending: str, finish: Callable[[list[Path]], None] | None = None
+) -> int:
+    """Does `process` for each file that matches; gives the exit code. `finish` gets the results that were written."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name that the console cannot show
+    try:
+        jobs = plan(args.input_search_pattern, args.output_folder, args.output_suffix, ending)
+    except (UserError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if args.dry_run:
+        for job in jobs:
+            print(f"{job.source} -> {job.target}")
+        print(f"{_files(len(jobs))} would be processed; nothing was written.")
+        return 0
+    try:
+        return _report(args, _with_progress(jobs, args, process), finish)
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        # Workers end as soon as we are gone; a normal exit would wait for the files that they are at.
+        os._exit(130)
+
+
+def _report(args: argparse.Namespace, results: list[Result], finish: Callable[[list[Path]], None] | None) -> int:
+    failed = [result for result in results if result.error]
+    done = sorted(result.job.target for result in results if not result.error)
+    if done:
+        print(f"{_files(len(done))} done, results in {absolute(args.output_folder)}")
+    if finish and done:
+        finish(done)
+    if failed:
+        sys.stdout.flush()
+        print(f"error: {_files(len(failed))} of {len(results)} failed:", file=sys.stderr)
+        for result in sorted(failed, key=lambda one: one.job.source):
+            print(f"  {result.job.source}: {result.error}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
+
+
+def _with_progress(jobs: list[Job], args: argparse.Namespace, process: Process) -> list[Result]:
+    from tqdm import tqdm
+
+    workers = 1 if args.no_parallel else min(args.maxcores or _cores(), len(jobs), 60)  # Windows waits for 60 at most
+    level = logging.getLevelName(args.log_level)
+    results = []
+    with tqdm(total=len(jobs), unit="file", file=sys.stderr, dynamic_ncols=True) as bar:
+        for result in _results(jobs, args, process, workers):
+            for line_level, line in result.said:
+                if line_level >= level:
+                    tqdm.write(line, file=sys.stderr)
+            results.append(result)
+            bar.update()
+    return results
+
+
+def _results(jobs: list[Job], args: argparse.Namespace, process: Process, workers: int) -> Iterator[Result]:
+    if workers == 1:
+        for job in jobs:
+            yield _do(process, job, args)
+        return
+    unfinished = []
+    for result in _in_pool(jobs, args, process, workers):
+        if result.error == _LOST:
+            unfinished.append(result.job)
+        else:
+            yield result
+    # One lost worker takes the whole pool with it. Alone, each file shows whether it was the cause.
+    for job in unfinished:
+        yield from _in_pool([job], args, process, 1)
+
+
+_LOST = (
+    "its process was ended from outside, often because memory ran out. "
+    "Try a smaller --maxcores, or close other programs."
+)
+
+
+def _in_pool(jobs: list[Job], args: argparse.Namespace, process: Process, workers: int) -> Iterator[Result]:
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+
+    # spawn everywhere: what works on Windows is what runs on Linux
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker) as pool:
+        running = {pool.submit(_do, process, job, args): job for job in jobs}
+        for future in as_completed(running):
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                yield Result(running[future], error=_LOST)
+
+
+def _start_worker() -> None:
+    """Ctrl-C reaches the parent, which stops; a worker ends when its parent is gone, however that came about."""
+    import signal
+    from multiprocessing import parent_process
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    assert parent, "only ever called in a worker"
+
+    def end_with_parent() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+class _Collect(logging.Handler):
+    """Keeps what is logged, so that lines of parallel files do not mix."""
+
+    def __init__(self, said: list[tuple[int, str]], name: str) -> None:
+        super().__init__()
+        self.said, self.name_of_file = said, name
+
+    def emit(self, record: logging.LogRecord) -> None:
+        word = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+        self.said.append((record.levelno, f"{word}{self.name_of_file}: {record.getMessage()}"))
+
+
+def _do(process: Process, job: Job, args: argparse.Namespace) -> Result:
+    result = Result(job)
+    handler = _Collect(result.said, job.source.name)
+    logger = logging.getLogger()
+    logger.setLevel(args.log_level)
+    logger.addHandler(handler)
+    logging.captureWarnings(True)
+    try:
+        message = process(job, args)
+        result.said.append((logging.INFO, f"{job.source.name}: {message}"))
+    except Exception as error:
+        result.error = reason(error)
+        result.said.append((logging.ERROR, f"error: {job.source.name}: {result.error}"))
+        result.said.append((logging.DEBUG, traceback.format_exc()))
+    finally:
+        logging.captureWarnings(False)
+        logger.removeHandler(handler)
+    return result
+
+
+def reason(error: Exception) -> str:
+    """An error in words for the user."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this image. Try a smaller --maxcores, or --no-parallel."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))  # type: ignore[attr-defined,unused-ignore]  # a cluster job's share
+    except AttributeError:
+        return os.cpu_count() or 1
