@@ -1,0 +1,77 @@
+"""Ask a program something and get all it printed; the answer is short, and failing is an answer too."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+from runner.host import Captured
+from runner.process.launch import MARKER, StartError, launch_for, new_marker, why_not_started
+from runner.process.spawn import forget, spawn
+
+_DRAIN = 2.0
+
+
+def capture(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    timeout: float = 30.0,
+    stdin: bytes = b"",
+) -> Captured:
+    """Run `argv` to its end. A program that is missing, fails or takes over `timeout` seconds does not raise.
+
+    `code` is negative for a signal on POSIX, and None when there was no start or no end in time; `error` says why.
+    """
+    environ = dict(os.environ if env is None else env)
+    environ[MARKER] = marker = new_marker(environ)
+    if cwd and not os.path.isdir(cwd):  # noqa: PTH112
+        return Captured(None, b"", b"", f"The folder to start {argv[0]} in does not exist: {cwd}")
+    try:
+        launch = launch_for(argv, environ, sys.platform, cwd=cwd or os.getcwd())  # noqa: PTH109
+        process = spawn(
+            launch, env=environ, cwd=cwd, hidden=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    except StartError as error:
+        return Captured(None, b"", b"", str(error))
+    except (OSError, ValueError) as error:
+        refusal = error if isinstance(error, OSError) else OSError(str(error))
+        return Captured(None, b"", b"", why_not_started(refusal, argv, cwd or "", environ, sys.platform))
+    try:
+        stdout, stderr = process.communicate(stdin, timeout=timeout)
+        return Captured(process.returncode, stdout, stderr)
+    except subprocess.TimeoutExpired:
+        _end(process, marker)
+        stdout, stderr = _rest(process)
+        return Captured(None, stdout, stderr, f"{argv[0]} did not answer within {timeout:g} seconds and was ended.")
+    except BaseException:
+        _end(process, marker)
+        raise
+    finally:
+        _close(process)
+        forget(process)
+
+
+def _end(process: subprocess.Popen[bytes], marker: str) -> None:
+    from runner.process.identity import end_tree, process_started
+
+    end_tree(process.pid, process_started(process.pid), marker, grace=0.0)
+
+
+def _rest(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """What it had printed until then."""
+    try:
+        return process.communicate(timeout=_DRAIN)
+    except subprocess.TimeoutExpired as error:
+        return error.stdout or b"", error.stderr or b""
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream:
+            stream.close()
+    process.wait()

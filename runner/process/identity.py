@@ -1,0 +1,126 @@
+"""Which process is it: a pid together with its creation time, since pids are used again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from runner.host import Host
+
+# Linux counts in clock ticks (10 ms); elsewhere the clock may have been set between two readings
+_TOLERANCE = 0.05 if sys.platform == "linux" else 1.0
+
+
+def boot_id(host: Host) -> str:
+    """What changes with every start of the machine; "" where the system does not tell."""
+    if host.platform == "linux":
+        try:
+            return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        except OSError:
+            return ""
+    if host.platform == "darwin":
+        answer = host.capture(["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"], timeout=5.0)
+        return answer.stdout.decode("ascii", "replace").strip() if answer.code == 0 else ""
+    return _windows_boot_count()
+
+
+def _windows_boot_count() -> str:
+    if sys.platform != "win32":
+        return ""
+    import winreg
+
+    key = r"SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\PrefetchParameters"
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, key) as handle:
+            return str(winreg.QueryValueEx(handle, "BootId")[0])
+    except OSError:
+        return ""
+
+
+def process_started(pid: int) -> float | None:
+    """When `pid` was created, to be compared with another answer of the same boot and nothing else.
+
+    Seconds since boot on Linux (a changed clock does not move them), since the epoch elsewhere. None when there
+    is no such process, or it belongs to somebody else and may not be asked.
+    """
+    if sys.platform == "linux":
+        fields = _proc_stat(pid)
+        return None if fields is None else ticks_to_seconds(fields[19])
+    psutil = _psutil()
+    try:
+        return float(psutil.Process(pid).create_time())
+    except (psutil.Error, OSError, ValueError):
+        return None
+
+
+def is_alive(pid: int, started: float | None) -> bool:
+    """Whether that very process still runs; a zombie does not. In doubt (another user's process): True."""
+    if pid <= 0:
+        return False
+    if sys.platform == "linux":
+        fields = _proc_stat(pid)
+        if fields is None:
+            return _belongs_to_another(pid)
+        return fields[0] not in ("Z", "X") and _same(ticks_to_seconds(fields[19]), started)
+    psutil = _psutil()
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and _same(float(process.create_time()), started)
+    except psutil.NoSuchProcess:
+        return False
+    except (psutil.Error, OSError):
+        return True
+
+
+def end_tree(pid: int, started: float | None, marker: str, grace: float = 5.0) -> list[str]:
+    """End what a killed runner left: that process, its descendants, and all that carry `marker`.
+
+    First kindly, after `grace` seconds by force. Returns the names of the processes that were ended.
+    """
+    from runner.process.ending import end_abandoned
+
+    return end_abandoned(pid, started, marker, grace)
+
+
+def ticks_to_seconds(ticks: str) -> float:
+    """A time of /proc in clock ticks as seconds."""
+    return int(ticks) / _ticks_per_second()
+
+
+def _ticks_per_second() -> int:
+    if sys.platform == "win32":
+        return 100
+    return os.sysconf("SC_CLK_TCK")
+
+
+def _proc_stat(pid: int) -> list[str] | None:
+    """The fields of /proc/PID/stat after the name, from the state on; the name may hold blanks and brackets."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    return text.rpartition(b")")[2].decode("ascii").split()
+
+
+def _same(now: float, then: float | None) -> bool:
+    return then is None or abs(now - then) <= _TOLERANCE
+
+
+def _belongs_to_another(pid: int) -> bool:
+    """/proc may be mounted so that it hides other users' processes."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    # it was created, or became visible, after we looked
+    return _proc_stat(pid) is not None
+
+
+def _psutil() -> Any:
+    import psutil
+
+    return psutil

@@ -1,0 +1,161 @@
+"""All processes of the machine at one moment, and which of them belong to a tree."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.process.identity import ticks_to_seconds
+from runner.process.launch import MARKER, carries
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One process. `started` as `identity.process_started` says, `memory` resident bytes, `cpu` seconds."""
+
+    pid: int
+    parent: int
+    session: int
+    started: float
+    dead: bool
+    memory: int
+    cpu: float
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} (pid {self.pid})"
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What we know a segment's processes by: its leader, and the marker in their environment."""
+
+    pid: int
+    started: float | None
+    marker: str
+
+
+def snapshot() -> dict[int, Entry]:
+    """Every process that can be seen, by pid."""
+    entries = _from_proc() if sys.platform == "linux" else _from_psutil()
+    return {entry.pid: entry for entry in entries}
+
+
+def living_members(tree: Tree, *, thorough: bool, but: Iterable[int] = ()) -> list[Entry]:
+    """The living processes of `tree`: leader, its session, and their descendants; never ourselves.
+
+    `thorough` also reads every process's environment for the marker, which finds those that broke away.
+    """
+    entries = snapshot()
+    leader = entries.get(tree.pid)
+    reused = leader is not None and tree.started is not None and abs(leader.started - tree.started) > 1.0
+    found: set[int] = set()
+    if not reused:
+        found = {e.pid for e in entries.values() if tree.pid in (e.pid, e.session)}
+    if thorough:
+        found |= {pid for pid in entries if pid not in found and carries(marker_of(pid), tree.marker)}
+    found = with_descendants(found, entries) - {os.getpid(), *but}
+    return [entries[pid] for pid in sorted(found) if not entries[pid].dead]
+
+
+def with_descendants(pids: set[int], entries: dict[int, Entry]) -> set[int]:
+    """`pids` and all that were started below them."""
+    children: dict[int, list[int]] = {}
+    for entry in entries.values():
+        children.setdefault(entry.parent, []).append(entry.pid)
+    found: set[int] = set()
+    waiting = list(pids)
+    while waiting:
+        pid = waiting.pop()
+        if pid not in found:
+            found.add(pid)
+            waiting.extend(children.get(pid, ()))
+    return found
+
+
+def marker_of(pid: int) -> str | None:
+    """The marker in the environment that `pid` was started with; None when there is none or it may not be read."""
+    if sys.platform == "linux":
+        try:
+            data = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            return None
+        _, found, rest = (b"\0" + data).partition(b"\0" + MARKER.encode() + b"=")
+        return rest.partition(b"\0")[0].decode("ascii", "replace") if found else None
+    import psutil
+
+    try:
+        return psutil.Process(pid).environ().get(MARKER)
+    except (psutil.Error, OSError, RuntimeError):
+        return None
+
+
+def _from_proc() -> list[Entry]:
+    page = _page_size()
+    entries = []
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb", buffering=0) as stream:  # noqa: PTH123
+                text = stream.read()
+        except OSError:
+            continue
+        entries.append(parse_stat(int(name), text, page))
+    return entries
+
+
+def _page_size() -> int:
+    if sys.platform == "win32":
+        return 4096
+    return os.sysconf("SC_PAGE_SIZE")
+
+
+def parse_stat(pid: int, text: bytes, page: int) -> Entry:
+    """One /proc/PID/stat, proc_pid_stat(5)."""
+    head, _, tail = text.rpartition(b")")
+    field = tail.decode("ascii").split()
+    return Entry(
+        pid=pid,
+        parent=int(field[1]),
+        session=int(field[3]),
+        started=ticks_to_seconds(field[19]),
+        dead=field[0] in ("Z", "X"),
+        memory=int(field[21]) * page,
+        cpu=ticks_to_seconds(field[11]) + ticks_to_seconds(field[12]),
+        name=head.partition(b"(")[2].decode("utf-8", "replace"),
+    )
+
+
+def _from_psutil() -> list[Entry]:
+    import psutil
+
+    entries = []
+    for process in psutil.process_iter(["ppid", "create_time", "status", "memory_info", "cpu_times", "name"]):
+        info = process.info
+        times, memory = info["cpu_times"], info["memory_info"]
+        entries.append(
+            Entry(
+                pid=process.pid,
+                parent=info["ppid"] or 0,
+                session=_session(process.pid),
+                started=float(info["create_time"] or 0.0),
+                dead=info["status"] == psutil.STATUS_ZOMBIE,
+                memory=memory.rss if memory else 0,
+                cpu=times.user + times.system if times else 0.0,
+                name=info["name"] or "?",
+            )
+        )
+    return entries
+
+
+def _session(pid: int) -> int:
+    if sys.platform == "win32":
+        return -1
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return -1
