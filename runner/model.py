@@ -44,6 +44,7 @@ class Diagnostic:
     mark: Mark | None = None
     excerpt: str = ""  # the line of the file, without its end; "" when there is none
     segment: int | None = None  # number of the segment, from 1
+    is_environment: bool = False  # an environment is missing, not the file wrong: another exit code
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ class Segment:
     retry_delay: float = 5.0  # seconds before the first retry; doubled before each further one
     keep_going: bool = False
     outputs: tuple[str, ...] = ()
-    marks: Mapping[str, Mark] = field(default_factory=dict)  # key -> its value; "" -> the segment; "commands.0" -> entry
+    marks: Mapping[str, Mark] = field(
+        default_factory=dict
+    )  # key -> its value; "" -> the segment; "commands.0" -> entry
 
     @property
     def is_control(self) -> bool:

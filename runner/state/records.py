@@ -61,6 +61,13 @@ class Run:
     def save(self) -> None:
         write_json(self.folder / "run.json", self.data)
 
+    def note_child(self, child: Mapping[str, Any]) -> None:
+        """The process that runs now; a file of its own, so that its cost does not grow with the plan."""
+        write_atomic(self.folder / "child.json", json.dumps(child).encode(), durable=False)
+
+    def child(self) -> dict[str, Any] | None:
+        return read_json(self.folder / "child.json")
+
     def segment_folder(self, number: int, name: str) -> Path:
         slug = re.sub(r"[^\w-]+", "-", name, flags=re.ASCII).strip("-").lower()[:40]
         return self.folder / f"{number:02d}-{slug}".rstrip("-")

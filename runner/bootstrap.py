@@ -1,0 +1,85 @@
+"""First start on a machine with only Python and pip: makes REPO/.venv with uv and starts again in it.
+
+Standard library only, because nothing else is there yet.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parent.parent
+# set for the second start, so that an environment that stays incomplete is no endless loop
+MARK = "RUN_PIPELINE_BOOTSTRAPPED"
+
+
+def start_again(arguments: Sequence[str], *, group: str = "") -> int:
+    """Make `.venv` (with the dependency group `group` too) and run `python ARGUMENTS` in it; its exit status."""
+    venv = REPO / ".venv"
+    if not (REPO / "uv.lock").is_file():
+        return _fail(
+            "run-pipeline's packages are missing, and it does not stand in its repository.",
+            "Install it from the repository: python -m pip install --editable REPOSITORY",
+        )
+    if os.environ.get(MARK):
+        return _fail(f"{venv} was made but is not complete.", f"Remove the folder {venv} and start again.")
+    print(f"First start: setting up the runner in {venv} ...", file=sys.stderr, flush=True)
+    status = make_venv(group)
+    if status != 0:
+        return status
+    environ = dict(os.environ, **{MARK: "1"})
+    environ.pop("PYTHONHOME", None)
+    try:
+        return subprocess.call([str(venv_python(venv)), *arguments], env=environ)
+    except KeyboardInterrupt:
+        return 130
+
+
+def venv_python(venv: Path) -> Path:
+    return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def make_venv(group: str) -> int:
+    """`uv sync` of the runner (and `group`) into REPO/.venv, with uv from the lock's own version."""
+    uv_version = locked_version("uv")
+    with tempfile.TemporaryDirectory(prefix="run-pipeline-") as folder:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        if subprocess.call([*pip, "--target", folder, f"uv=={uv_version}"]) != 0:
+            return _fail(
+                "pip could not fetch uv.",
+                "Check the network (and a proxy: HTTPS_PROXY), and that `python -m pip --version` works.",
+            )
+        sync = [str(_uv_in(Path(folder))), "sync", "--quiet", "--locked", "--project", str(REPO)]
+        sync += ["--python", _base_python()]
+        if group:
+            sync += ["--group", group]
+        environ = {k: v for k, v in os.environ.items() if not k.startswith(("VIRTUAL_ENV", "UV_PROJECT"))}
+        if subprocess.call(sync, env=environ) != 0:
+            return _fail("uv could not set up the runner.", "What it said stands above.")
+    return 0
+
+
+def _base_python() -> str:
+    """The interpreter itself, not a virtual environment that happens to be active."""
+    return getattr(sys, "_base_executable", None) or sys.executable
+
+
+def _uv_in(folder: Path) -> Path:
+    name = "uv" + (sysconfig.get_config_var("EXE") or "")
+    return next((path for path in (folder / "bin" / name, folder / "Scripts" / name) if path.exists()), folder / name)
+
+
+def locked_version(package: str) -> str:
+    lock = tomllib.loads((REPO / "uv.lock").read_text(encoding="utf-8"))
+    return str(next(entry["version"] for entry in lock["package"] if entry["name"] == package))
+
+
+def _fail(message: str, cure: str) -> int:
+    print(f"error: {message}\n  {cure}", file=sys.stderr)
+    return 3

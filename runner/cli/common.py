@@ -1,0 +1,156 @@
+"""What every command needs: the repository, the Site, and errors shown in one way."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from runner.environments import Site
+    from runner.errors import RunnerError
+    from runner.model import Diagnostic
+    from runner.report.console import Console
+
+REPO_VARIABLE = "RUN_PIPELINE_REPO"
+ENVIRONMENTS_VARIABLE = "RUN_PIPELINE_ENVS"
+
+repo_option = click.option(
+    "--repo",
+    metavar="DIR",
+    envvar=REPO_VARIABLE,
+    help="The repository with pyproject.toml, .env and standard_code/ (default: the one this runner stands in).",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+
+
+def find_repo(option: str | None) -> Path:
+    """The repository: --repo, RUN_PIPELINE_REPO, else the folder that this package stands in (editable install)."""
+    from runner.errors import UsageError
+
+    if option:
+        repo = Path(option).expanduser().absolute()
+        if not (repo / "pyproject.toml").is_file():
+            raise UsageError(
+                f"{repo} is not a repository of pipelines: it holds no pyproject.toml",
+                f"Give --repo (or {REPO_VARIABLE}) the folder that holds pyproject.toml, uv.lock and standard_code.",
+            )
+        return repo
+    repo = Path(__file__).resolve().parent.parent.parent
+    if (repo / "pyproject.toml").is_file():
+        return repo
+    raise UsageError(
+        "the runner was installed away from its repository, so it cannot tell where the pipelines' code is",
+        f"Give --repo DIR, set {REPO_VARIABLE}, or install it from the repository with `uv tool install --editable .`",
+    )
+
+
+def make_site(repo_option: str | None, *, interactive: bool | None = None) -> Site:
+    """The surroundings of this invocation. Raises UsageError, PipelineError (a bad .env)."""
+    from runner.environments import Site
+    from runner.host import this_host
+    from runner.pipeline.dotenv import read_dotenv
+
+    repo = find_repo(repo_option)
+    host = this_host(interactive=interactive)
+    dotenv = read_dotenv(repo / ".env")
+    folder = host.environ.get(ENVIRONMENTS_VARIABLE) or dotenv.get(ENVIRONMENTS_VARIABLE)
+    environments = repo / Path(folder).expanduser() if folder else repo / ".venvs"
+    return Site(host, repo, dotenv, environments)
+
+
+def pipeline_path(text: str) -> Path:
+    """FILE as given, absolute; a relative one is relative to where the user stands."""
+    from runner.errors import UsageError
+
+    path = Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100  (no links resolved: %YAML% is as given)
+    if path.is_dir():
+        candidates = sorted(p.name for p in path.glob("*.y*ml") if not p.stem.endswith("_status"))
+        hint = f" It holds {', '.join(candidates[:5])}." if candidates else ""
+        raise UsageError(f"{path} is a folder, not a pipeline file.{hint}", "Name the YAML file itself.")
+    if path.stem.endswith("_status") and path.with_name(path.stem.removesuffix("_status") + path.suffix).exists():
+        raise UsageError(
+            f"{path.name} is a status file, not a pipeline file",
+            f"Name {path.stem.removesuffix('_status')}{path.suffix}.",
+        )
+    if not path.exists():
+        raise UsageError(f"there is no file {path}", _near_file(path))
+    return path
+
+
+def _near_file(path: Path) -> str:
+    import difflib
+
+    if not path.parent.is_dir():
+        return f"There is no folder {path.parent} either. Check the drive or the network share."
+    names = [p.name for p in path.parent.glob("*.y*ml")]
+    near = difflib.get_close_matches(path.name, names, 1, 0.6)
+    return f"Did you mean {near[0]}?" if near else f"Check the name; you stand in {Path.cwd()}."
+
+
+def error_console() -> Console:
+    from runner.report.console import open_console
+
+    return open_console(sys.stderr, os.environ)
+
+
+def show_diagnostics(diagnostics: Sequence[Diagnostic], console: Console) -> None:
+    """Each with its position, excerpt and cure; errors red, warnings yellow."""
+    from runner.model import Severity
+    from runner.pipeline.diagnostics import render
+
+    for diagnostic in diagnostics:
+        colour = "red" if diagnostic.severity is Severity.ERROR else "yellow"
+        first, *rest = render(diagnostic)
+        console.line(console.style(first, colour, "bold"))
+        for line in rest:
+            console.line(line)
+
+
+def show_error(error: RunnerError, console: Console) -> None:
+    from runner.errors import PipelineError
+
+    if isinstance(error, PipelineError):
+        show_diagnostics(error.diagnostics, console)
+    console.line(console.style(f"error: {error.message}", "red", "bold"))
+    for line in error.cure.splitlines():
+        console.line(f"  {line}")
+
+
+def reports_errors(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The body of a command: a RunnerError becomes a message and its exit code, Ctrl-C 130, a bug a report and 4."""
+
+    @wraps(function)
+    def body(*args: Any, **kwargs: Any) -> None:
+        from runner.errors import ExitCode, RunnerError
+
+        try:
+            code = function(*args, **kwargs)
+        except RunnerError as error:
+            show_error(error, error_console())
+            code = error.exit_code
+        except KeyboardInterrupt:
+            error_console().line("interrupted")
+            code = ExitCode.INTERRUPTED
+        except click.exceptions.Exit:
+            raise
+        except click.ClickException:
+            raise
+        except Exception as error:
+            from runner.cli.crash import write_report
+
+            code = write_report(error, error_console())
+        sys.exit(int(code or 0))
+
+    return body
+
+
+def environ_value(environ: Mapping[str, str], dotenv: Mapping[str, str], name: str, default: int) -> int:
+    """A whole number from the environment or .env; anything else is the default."""
+    text = environ.get(name) or dotenv.get(name) or ""
+    return int(text) if text.strip().isdecimal() else default

@@ -1,0 +1,105 @@
+"""`--dry-run`: the plan with its reasons, the exact command lines, and what would stop it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from runner.model import Action, Diagnostic, Severity, Step
+
+if TYPE_CHECKING:
+    from runner.cli.options import Loaded
+    from runner.environments import Site
+    from runner.jobs import Job
+    from runner.model import Command
+    from runner.plan import Plan
+    from runner.report.console import Console
+
+
+def show_plan(plan: Plan, jobs: dict[int, Job], loaded: Loaded, site: Site, *, as_json: bool) -> int:
+    """Print every step, then the findings. Exit status 0: the plan could be shown."""
+    from runner.jobs import find_problems
+
+    to_run = [jobs[step.segment.number] for step in plan.steps if step.action is Action.RUN]
+    commands = {number: job.command(site, dry=True) for number, job in jobs.items()}
+    problems = find_problems(to_run, loaded.pipeline, site)
+    if as_json:
+        _as_json(plan, commands, problems)
+    else:
+        _as_text(plan, commands, problems, loaded, site)
+    return 0
+
+
+def _as_json(plan: Plan, commands: dict[int, Command], problems: list[Diagnostic]) -> None:
+    for step in plan.steps:
+        print(json.dumps({"event": "step", **step_values(step, commands.get(step.segment.number))}))
+    for text in plan.warnings:
+        print(json.dumps({"event": "warning", "text": text}))
+    for problem in problems:
+        print(json.dumps({"event": "finding", **finding_values(problem)}))
+
+
+def step_values(step: Step, command: Command | None) -> dict[str, Any]:
+    return {
+        "segment": step.segment.number,
+        "name": step.segment.name,
+        "action": step.action.value,
+        "reason": step.reason,
+        "argv": list(command.argv) if command else [],
+        "cwd": command.cwd if command else None,
+        "env": dict(command.env) if command else {},
+    }
+
+
+def finding_values(problem: Diagnostic) -> dict[str, Any]:
+    mark = problem.mark
+    return {
+        "severity": problem.severity.value,
+        "segment": problem.segment,
+        "message": problem.message,
+        "cure": problem.cure,
+        "file": str(problem.file) if problem.file else None,
+        "line": mark.line if mark else None,
+        "column": mark.column if mark else None,
+    }
+
+
+def _as_text(plan: Plan, commands: dict[int, Command], problems: list[Diagnostic], loaded: Loaded, site: Site) -> None:
+    from runner.cli.common import show_diagnostics
+    from runner.report.console import open_console
+
+    console = open_console(sys.stdout, os.environ)
+    count = len(plan.to_run)
+    console.line(f"{loaded.path}: {count} of {len(commands)} segments would run")
+    for step in plan.steps:
+        _step(step, commands.get(step.segment.number), console, site)
+    for text in plan.warnings:
+        console.line(console.style(f"warning: {text}", "yellow"))
+    if loaded.status.broken:
+        text = f"warning: the status file could not be read ({loaded.status.broken}): nothing counts as done"
+        console.line(console.style(text, "yellow"))
+    if problems:
+        console.line()
+        show_diagnostics(problems, console)
+        errors = sum(problem.severity is Severity.ERROR for problem in problems)
+        text = f"{errors} problem{'s' if errors != 1 else ''} would stop this run before it starts."
+        console.line(console.style(text, "red", "bold"))
+
+
+def _step(step: Step, command: Command | None, console: Console, site: Site) -> None:
+    from runner.report.lines import command_text
+
+    runs = step.action in (Action.RUN, Action.ACCEPT)
+    head = f"{step.segment.number:>3}. {step.action.value:<6} {step.segment.name or '(no name)'}"
+    reason = f" – {step.reason}" if step.reason else ""
+    console.line(console.style(head, "bold" if runs else "dim") + console.style(reason, "dim"))
+    if command is None or not runs:
+        return
+    if command.cwd != str(site.repo):
+        console.line(f"       in {command.cwd}")
+    for name, value in command.env.items():
+        console.line(console.style(f"       {name}={value}", "dim"))
+    text = command.raw_command_line or command_text(command.argv, windows=site.host.windows)
+    console.line(f"       {text}")

@@ -1,0 +1,70 @@
+"""`run-pipeline`: a pipeline file runs it; `check`, `status` and `env` are commands beside that."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from runner import __version__
+
+# command -> (module, one line for the overview), so that an overview imports none of them
+COMMANDS = {
+    "run": ("runner.cli.run", "Run a pipeline file (the word `run` may be left out)."),
+    "check": ("runner.cli.check", "Check a pipeline file and its environments; run nothing."),
+    "status": ("runner.cli.status", "Show what is done, when, how long it took, and what would run."),
+    "env": ("runner.cli.env", "List, update or remove the environments of uv groups."),
+}
+DEFAULT = "run"
+
+EPILOG = """\b
+Examples:
+  run-pipeline pipeline.yaml               run what is not done yet
+  run-pipeline pipeline.yaml --dry-run     show the plan and the command lines
+  run-pipeline pipeline.yaml --from 3      run segment 3 and what follows
+  run-pipeline status pipeline.yaml        what is done
+\b
+Exit codes: 0 done, 1 a segment failed, 2 usage or an invalid pipeline file,
+3 an environment is missing or could not be prepared, 4 the runner itself
+failed, 130 interrupted."""
+
+
+class Commands(click.Group):
+    """Commands imported when they are used; a first word that is none of them is a pipeline file."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command = import_module(COMMANDS[name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in COMMANDS and args[0] not in ("--help", "-h", "--version"):
+            args = [DEFAULT, *args]
+        return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands (each with --help)"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return ["FILE.yaml [OPTIONS]  |  COMMAND [ARGS]..."]
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        return super().main(*args, **kwargs)
+
+
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG, no_args_is_help=True
+)
+@click.version_option(__version__, message="run-pipeline %(version)s")
+def cli() -> None:
+    """Runs the segments of a pipeline file, each in its own conda or uv environment.
+
+    What is finished is not run again. `run-pipeline run --help` shows all options of a run.
+    """

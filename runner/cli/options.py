@@ -1,0 +1,99 @@
+"""Reading a pipeline and choosing its segments: shared by run, check and status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runner.environments import Site
+    from runner.jobs import Job
+    from runner.model import Pipeline
+    from runner.plan import Plan, Selection
+    from runner.state.records import Run
+    from runner.state.status import Status
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A pipeline with what is known of its earlier runs."""
+
+    pipeline: Pipeline
+    path: Path
+    status: Status  # with what a killed run's receipts add
+    recovered: int  # how many entries they added
+    last: Run | None
+    root: Path  # of its run records
+
+
+def load(path: Path, records: str | None, pipeline: Pipeline) -> Loaded:
+    """The status file and the last run's record of `pipeline`. Raises StateError."""
+    from dataclasses import replace
+
+    from runner.state.records import latest_run, records_root
+    from runner.state.recovery import unrecorded
+    from runner.state.status import read_status, status_path
+
+    root = records_root(path, Path(records).expanduser().absolute() if records else None)
+    status = read_status(status_path(path))
+    last = latest_run(root)
+    found = unrecorded(last, status.entries)
+    if found:
+        status = replace(status, entries=(*status.entries, *found))
+    return Loaded(pipeline, path, status, len(found), last, root)
+
+
+def plan_for(loaded: Loaded, selection: Selection, site: Site) -> tuple[Plan, dict[int, Job]]:
+    """The plan, and a job for every normal segment."""
+    from runner.jobs import make_job
+    from runner.plan import make_plan
+    from runner.state.outputs import missing_output
+
+    segments = loaded.pipeline.segments
+    jobs = {s.number: make_job(s, loaded.pipeline, site) for s in segments if not s.is_control}
+    done = {entry.content_hash for entry in loaded.status.entries if entry.done}
+    gone = {}
+    for number, job in jobs.items():
+        if job.outputs and job.segment.content_hash in done:
+            missing = missing_output(job.outputs, job.cwd)
+            if missing:
+                gone[number] = missing
+    return make_plan(segments, loaded.status.entries, selection, gone), jobs
+
+
+def select(pipeline: Pipeline, start: str | None, only: str | None, *, force: bool, accept: bool) -> Selection:
+    """--from and --only by number or name. Raises UsageError."""
+    from runner.errors import UsageError
+    from runner.plan import Selection
+
+    if start is not None and only is not None:
+        raise UsageError("--from and --only exclude each other", "Give one of them.")
+    return Selection(
+        force=force,
+        start=_number(pipeline, start, "--from") if start is not None else None,
+        only=_number(pipeline, only, "--only") if only is not None else None,
+        accept=accept,
+    )
+
+
+def _number(pipeline: Pipeline, text: str, option: str) -> int:
+    from difflib import get_close_matches
+
+    from runner.errors import UsageError
+    from runner.model import Segment
+    from runner.plan import find_segment
+
+    found = find_segment(pipeline.segments, text)
+    if isinstance(found, Segment):
+        if option == "--only" and found.is_control:
+            raise UsageError(f"{option}: segment {found.number} is a {found.type.value} segment", "Name one that runs.")
+        return found.number
+    if found:
+        numbers = ", ".join(str(s.number) for s in found)
+        raise UsageError(f"{option}: several segments are named {text!r}: {numbers}", "Give the number instead.")
+    names = [s.name for s in pipeline.segments if s.name]
+    near = get_close_matches(text, names, 1, 0.5)
+    listing = "; ".join(f"{s.number}. {s.name}" for s in pipeline.segments[:20])
+    hint = f"Did you mean {near[0]!r}? " if near else ""
+    raise UsageError(f"{option}: there is no segment {text!r}", f"{hint}The segments are: {listing}")

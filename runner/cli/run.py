@@ -1,0 +1,222 @@
+"""`run-pipeline FILE.yaml`: read, plan, check, run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner.cli.common import json_option, repo_option, reports_errors
+
+if TYPE_CHECKING:
+    from runner.cli.options import Loaded
+    from runner.environments import Site
+    from runner.errors import ExitCode
+    from runner.jobs import Job
+    from runner.model import Pipeline
+    from runner.plan import Plan, Selection
+    from runner.report import Reporter
+
+
+@click.command(
+    name="run",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="SEGMENT is a segment's number (from 1, as --dry-run shows it) or its name.",
+)
+@click.argument("file", metavar="FILE.yaml")
+@click.option("--dry-run", "-n", is_flag=True, help="Show the plan, its reasons and the command lines; run nothing.")
+@click.option("--print-hash", "-ph", is_flag=True, help="Print the status file as it would be; run nothing.")
+@click.option("--force", "-f", "--force_reprocessing", "force", is_flag=True, help="Run everything, done or not.")
+@click.option("--from", "start", metavar="SEGMENT", help="Run this segment and all that follow.")
+@click.option("--only", metavar="SEGMENT", help="Run this segment alone.")
+@click.option("--accept", is_flag=True, help="Mark what would run as done, without running it.")
+@click.option(
+    "--prepare-ahead/--no-prepare-ahead",
+    default=True,
+    help="Prepare later environments while an earlier segment runs (default: yes).",
+)
+@click.option("--records", metavar="DIR", help="Keep run records in DIR instead of .run-pipeline beside the file.")
+@click.option("--verbose", "-v", is_flag=True, help="Show each segment's command line.")
+@json_option
+@repo_option
+@reports_errors
+def command(file: str, **options: Any) -> int:
+    """Run the segments of FILE.yaml that are not done yet.
+
+    The first segment that is new or changed starts the part that runs: it and all that follow.
+    """
+    from runner.cli.finish import hold_window
+
+    try:
+        return _run(file, options)
+    finally:
+        hold_window()
+
+
+def _run(file: str, options: dict[str, Any]) -> int:
+    from runner.cli.common import make_site, pipeline_path
+    from runner.cli.options import load, plan_for, select
+    from runner.pipeline import read_pipeline
+
+    path = pipeline_path(file)
+    if options["print_hash"]:
+        return _print_hashes(path, options)
+    site = make_site(options["repo"])
+    pipeline = read_pipeline(path)
+    _show_warnings(pipeline, options)
+    selection = select(pipeline, options["start"], options["only"], force=options["force"], accept=options["accept"])
+    loaded = load(path, options["records"], pipeline)
+    plan, jobs = plan_for(loaded, selection, site)
+    if options["dry_run"]:
+        from runner.cli.dry_run import show_plan
+
+        return show_plan(plan, jobs, loaded, site, as_json=options["as_json"])
+    reporter = _reporter(options)
+    if not plan.to_run and not loaded.recovered and not loaded.status.broken and not _must_rewrite(plan, loaded):
+        return _nothing_to_do(plan, loaded, reporter)
+    _stop_on_problems(plan, jobs, loaded, site)
+    return int(_with_lock(loaded, selection, site, reporter, options))
+
+
+def _show_warnings(pipeline: Pipeline, options: dict[str, Any]) -> None:
+    from runner.cli.common import error_console, show_diagnostics
+
+    if pipeline.warnings:
+        show_diagnostics(pipeline.warnings, error_console())
+
+
+def _print_hashes(path: Path, options: dict[str, Any]) -> int:
+    from runner.cli.options import load
+    from runner.pipeline import read_pipeline
+    from runner.state.status import Entry, entry_text, status_text
+
+    pipeline = read_pipeline(path, hashes_only=True)
+    _show_warnings(pipeline, options)
+    done = {e.content_hash: e for e in load(path, options["records"], pipeline).status.entries if e.done}
+    texts = [
+        entry_text(done.get(s.content_hash) or Entry(s.name, s.content_hash))
+        for s in pipeline.segments
+        if not s.is_control
+    ]
+    click.get_binary_stream("stdout").write(status_text(texts, {}).encode("utf-8", "backslashreplace"))
+    return 0
+
+
+def _reporter(options: dict[str, Any]) -> Reporter:
+    import os
+
+    if options["as_json"]:
+        from runner.report.events import EventReporter
+
+        return EventReporter(sys.stdout, 2)
+    from runner.report.console import open_console
+    from runner.report.lines import LineReporter
+
+    console = open_console(sys.stdout, os.environ)
+    return LineReporter(console, windows=sys.platform == "win32", verbose=options["verbose"])
+
+
+def _must_rewrite(plan: Plan, loaded: Loaded) -> bool:
+    from runner.plan import same_entries
+
+    return not same_entries(plan.keep, loaded.status.entries)
+
+
+def _nothing_to_do(plan: Plan, loaded: Loaded, reporter: Reporter) -> int:
+    from runner.model import Action
+
+    count = sum(1 for s in loaded.pipeline.segments if not s.is_control)
+    reporter.begin(str(loaded.path), count, 0)
+    for text in plan.warnings:
+        reporter.warn(text)
+    for step in plan.steps:
+        if step.action in (Action.STOP, Action.PAUSE):
+            reporter.control(step.segment, step.action.value, step.segment.message)
+    if count:
+        reporter.note("Nothing to run. --force runs everything again, --from SEGMENT a part.")
+    return 0
+
+
+def _stop_on_problems(plan: Plan, jobs: dict[int, Job], loaded: Loaded, site: Site) -> None:
+    """Raises PipelineError or EnvironmentMissing with all findings; nothing was written by then."""
+    from runner.errors import ExitCode, PipelineError
+    from runner.jobs import find_problems
+    from runner.model import Action
+
+    to_run = [jobs[step.segment.number] for step in plan.steps if step.action is Action.RUN]
+    problems = find_problems(to_run, loaded.pipeline, site)
+    if not problems:
+        return
+    count = len(problems)
+    error = PipelineError(
+        f"{count} problem{'s' if count > 1 else ''} found; nothing was run",
+        problems,
+        "`--dry-run` shows the whole plan.",
+    )
+    if any(problem.is_environment for problem in problems):
+        error.exit_code = ExitCode.ENVIRONMENT
+    raise error
+
+
+def _with_lock(
+    loaded: Loaded, selection: Selection, site: Site, reporter: Reporter, options: dict[str, Any]
+) -> ExitCode:
+    from runner.cli.options import load, plan_for
+    from runner.state.locks import LockFile
+    from runner.state.status import status_path
+
+    lock = status_path(loaded.path).with_name(status_path(loaded.path).name + ".lock")
+    with LockFile(lock, f"run-pipeline {loaded.path.name}").acquire():
+        # what another run finished between our look and the lock counts
+        loaded = load(loaded.path, options["records"], loaded.pipeline)
+        plan, jobs = plan_for(loaded, selection, site)
+        return _start(loaded, plan, jobs, selection, site, reporter, options)
+
+
+def _start(
+    loaded: Loaded,
+    plan: Plan,
+    jobs: dict[int, Job],
+    selection: Selection,
+    site: Site,
+    reporter: Reporter,
+    options: dict[str, Any],
+) -> ExitCode:
+    from runner.cli.finish import wait_for_enter
+    from runner.cli.start import adopt, close, open_book, open_run
+    from runner.engine import Session, walk
+    from runner.errors import ExitCode
+    from runner.process.supervise import StopRequest, install_signal_handlers
+
+    adopt(loaded, reporter)
+    for text in plan.warnings:
+        reporter.warn(text)
+    book = open_book(loaded, plan, reporter)
+    if not plan.to_run:
+        _nothing_to_do(plan, loaded, reporter)
+        return ExitCode.DONE
+    run, durations = open_run(loaded, plan, selection)
+    stop = StopRequest()
+    session = Session(
+        name=str(loaded.path),
+        plan=plan,
+        jobs=jobs,
+        site=site,
+        book=book,
+        run=run,
+        reporter=reporter,
+        stop=stop,
+        wait_for_enter=(lambda: wait_for_enter(stop)) if site.host.interactive else None,
+        prepare_ahead=options["prepare_ahead"],
+        only=selection.only is not None,
+        durations=durations,
+    )
+    code = ExitCode.INTERNAL
+    try:
+        with install_signal_handlers(stop):
+            code = walk(session)
+    finally:
+        close(session, loaded, site, code)
+    return code

@@ -1,0 +1,214 @@
+"""Walks the plan: environments prepared, segments run, receipts and status file written at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from runner import __version__
+from runner.environments import Site
+from runner.errors import ExitCode, RunnerError
+from runner.executors.local import Result, environment_fingerprint, run_segment
+from runner.executors.preparer import Preparer
+from runner.jobs import Job
+from runner.model import Action, Outcome, Segment, Step
+from runner.plan import Plan
+from runner.process.supervise import StopRequest
+from runner.report import Reporter, Row
+from runner.state.duration import to_go
+from runner.state.records import RUNNING, SUCCEEDED, Run, now_text
+from runner.state.status import Entry, StatusBook
+
+WaitForEnter = Callable[[], bool]
+
+
+@dataclass
+class Session:
+    """One run: what is to be done, and where it is written down."""
+
+    name: str  # the pipeline as the user knows it, for messages
+    plan: Plan
+    jobs: Mapping[int, Job]  # by segment number
+    site: Site
+    book: StatusBook
+    run: Run
+    reporter: Reporter
+    stop: StopRequest
+    wait_for_enter: WaitForEnter | None  # None: nobody is there to answer
+    prepare_ahead: bool = True
+    only: bool = False
+    durations: dict[str, float] = field(default_factory=dict)  # seconds by name, from earlier runs
+    rows: list[Row] = field(default_factory=list)
+    advice: str = ""
+    _fingerprints: dict[Any, Mapping[str, object]] = field(default_factory=dict)
+
+    def fingerprint(self, job: Job) -> Mapping[str, object]:
+        """Read once a run for each environment."""
+        key = (job.spec, job.entries[:1] if job.spec.kind == "script" else ())
+        if key not in self._fingerprints:
+            self._fingerprints[key] = environment_fingerprint(job, self.site)
+        return self._fingerprints[key]
+
+
+def walk(session: Session) -> ExitCode:
+    """Carry the plan out. Raises EnvironmentMissing and StateError; what was finished by then is recorded."""
+    to_run = [session.jobs[step.segment.number] for step in session.plan.steps if step.action is Action.RUN]
+    session.reporter.begin(session.name, len(session.jobs), len(session.plan.to_run))
+    code = ExitCode.DONE
+    reached = 0
+    try:
+        with Preparer(
+            to_run, session.site, session.run.folder, session.reporter, session.stop, ahead=session.prepare_ahead
+        ) as preparer:
+            for step in session.plan.steps:
+                reached = step.segment.number
+                outcome = _take(step, session, preparer)
+                if outcome is not None:
+                    code = max(code, outcome.code)
+                    if outcome.ends:
+                        break
+    except RunnerError as error:
+        code = error.exit_code
+        session.rows.append(Row(_step(session, reached).segment, "not run", note=error.message))
+        raise
+    finally:
+        _not_reached(session, reached)
+        _close(session, code)
+    return code
+
+
+@dataclass(frozen=True)
+class _Taken:
+    code: ExitCode = ExitCode.DONE
+    ends: bool = False
+
+
+def _take(step: Step, session: Session, preparer: Preparer) -> _Taken | None:
+    """One step; None when there is nothing more to say about it."""
+    segment = step.segment
+    if session.stop.requested:
+        session.rows.append(Row(segment, "not run"))
+        return _Taken(ExitCode.INTERRUPTED, ends=True)
+    if step.action is Action.SKIP:
+        session.reporter.skipped(segment, step.reason)
+        if not segment.is_control:
+            session.rows.append(Row(segment, "skipped", note=step.reason))
+    elif step.action is Action.STOP:
+        session.reporter.control(segment, "stop", segment.message)
+        session.advice = _go_on(session, segment, "Stopped here, as the pipeline says.")
+        return _Taken(ends=True)
+    elif step.action is Action.FORCE:
+        session.reporter.control(segment, "force", segment.message)
+    elif step.action is Action.PAUSE:
+        return _pause(segment, session)
+    elif step.action is Action.ACCEPT:
+        _remember(segment, 0.0, session)
+        session.rows.append(Row(segment, "accepted"))
+        session.reporter.control(segment, "accepted", segment.name)
+    else:
+        return _run(segment, session, preparer)
+    return None
+
+
+def _pause(segment: Segment, session: Session) -> _Taken | None:
+    session.reporter.control(segment, "pause", segment.message)
+    if session.wait_for_enter is None:
+        session.advice = _go_on(session, segment, "Paused here: there is no terminal to press Enter at.")
+        return _Taken(ends=True)
+    if not session.wait_for_enter():
+        return _Taken(ExitCode.INTERRUPTED, ends=True)
+    return None
+
+
+def _go_on(session: Session, segment: Segment, text: str) -> str:
+    following = [s.segment for s in session.plan.steps if s.segment.number > segment.number]
+    later = [job.segment for number, job in session.jobs.items() if number > segment.number]
+    if not following and not later:
+        return text
+    number = min(s.number for s in later) if later else following[0].number
+    return f'{text}\nGo on with: run-pipeline "{session.name}" --from {number}'
+
+
+def _run(segment: Segment, session: Session, preparer: Preparer) -> _Taken | None:
+    job = session.jobs[segment.number]
+    preparer.need(job)
+    if session.stop.requested:
+        session.rows.append(Row(segment, "not run"))
+        return _Taken(ExitCode.INTERRUPTED, ends=True)
+    folder = session.run.segment_folder(segment.number, segment.name)
+    result = run_segment(
+        job,
+        session.site,
+        folder,
+        reporter=session.reporter,
+        stop=session.stop,
+        total=max(session.jobs),
+        expected=session.durations.get(segment.name),
+        on_start=lambda pid, started: _note_child(session, segment, pid, started),
+        fingerprint=session.fingerprint,
+    )
+    outcome = result.outcome
+    if result.state == SUCCEEDED:
+        _remember(segment, outcome.duration, session)
+    session.reporter.ended(segment, outcome, result.state, result.note, str(result.log))
+    session.rows.append(_row(segment, result, outcome))
+    if result.state == SUCCEEDED:
+        return None
+    if result.state == "stopped":
+        return _Taken(ExitCode.INTERRUPTED, ends=True)
+    if segment.keep_going:
+        session.reporter.warn(f"segment {segment.number} failed; going on, as its `keep-going` says")
+        return _Taken(ExitCode.SEGMENT_FAILED)
+    session.advice = "Start the pipeline again to go on from this segment: what is finished stays finished."
+    return _Taken(ExitCode.SEGMENT_FAILED, ends=True)
+
+
+def _row(segment: Segment, result: Result, outcome: Outcome) -> Row:
+    return Row(segment, result.state, outcome.duration, outcome.peak_memory, str(result.log), result.note)
+
+
+def _note_child(session: Session, segment: Segment, pid: int, started: float) -> None:
+    """So that the next run can end what a killed runner left running."""
+    session.run.note_child({"segment": segment.number, "pid": pid, "started": started})
+
+
+def _remember(segment: Segment, seconds: float, session: Session) -> None:
+    """The status file's entry, written at once."""
+    later: frozenset[str] = frozenset()
+    if session.only:
+        later = frozenset(job.segment.content_hash for number, job in session.jobs.items() if number > segment.number)
+    session.book.record(
+        Entry(segment.name, segment.content_hash, f"{datetime.now():%Y-%m-%d}", __version__, to_go(seconds)), later
+    )
+    session.book.save()
+    if seconds:
+        session.durations[segment.name] = seconds
+
+
+def _step(session: Session, number: int) -> Step:
+    return next((s for s in session.plan.steps if s.segment.number == number), session.plan.steps[0])
+
+
+def _not_reached(session: Session, reached: int) -> None:
+    for step in session.plan.steps:
+        if step.segment.number > reached and not step.segment.is_control:
+            session.rows.append(Row(step.segment, "not run"))
+
+
+def _close(session: Session, code: ExitCode) -> None:
+    """The run's own record: only what is needed to read it later; never hides the error that ended the run."""
+    data = session.run.data
+    data.update(
+        state="done" if code is ExitCode.DONE else "interrupted" if code is ExitCode.INTERRUPTED else "failed",
+        ended=now_text(),
+        exit_code=int(code),
+        durations={name: round(seconds, 3) for name, seconds in session.durations.items()},
+        segments=[
+            {"segment": row.segment.number, "name": row.segment.name, "state": row.state, "note": row.note}
+            for row in session.rows
+        ],
+    )
+    assert data["state"] != RUNNING
+    session.run.save()

@@ -1,0 +1,155 @@
+"""Runs one segment on this machine: attempts, time-out, declared outputs, receipt."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from runner import __version__
+from runner.environments import Site, kind
+from runner.jobs import Job
+from runner.model import Command, Outcome
+from runner.process.supervise import StopRequest, run
+from runner.report import Reporter
+from runner.state import outputs
+from runner.state.duration import for_people
+from runner.state.records import SCHEMA, SUCCEEDED, write_json
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a segment ended, over all its attempts."""
+
+    state: str  # succeeded, failed, timed out, stopped
+    outcome: Outcome
+    note: str  # plain words, "" when it succeeded
+    log: Path
+    attempts: int
+
+
+def run_segment(
+    job: Job,
+    site: Site,
+    folder: Path,
+    *,
+    reporter: Reporter,
+    stop: StopRequest,
+    total: int,
+    expected: float | None,
+    on_start: Callable[[int, float], None],
+    fingerprint: Callable[[Job], Mapping[str, object]],
+) -> Result:
+    """Run `job` with its retries; its log and receipt go into `folder`. Raises StateError, EnvironmentMissing."""
+    segment = job.segment
+    command = job.command(site)
+    reporter.started(segment, total, expected, command.argv, command.cwd)
+    folder.mkdir(parents=True, exist_ok=True)
+    tries: list[dict[str, Any]] = []
+    delay = segment.retry_delay
+    while True:
+        log = folder / ("log.txt" if not tries else f"log.{len(tries) + 1}.txt")
+        result = _attempt(job, command, log, site, reporter, stop, on_start, len(tries) + 1)
+        tries.append({"log": log.name, "state": result.state, **_measured(result.outcome), "note": result.note})
+        if result.state in (SUCCEEDED, "stopped") or len(tries) > segment.retries:
+            break
+        reporter.note(f"   {result.note}")
+        reporter.note(f"   try {len(tries) + 1} of {segment.retries + 1} in {for_people(delay)}")
+        if stop.wait(delay):
+            result = replace(result, state="stopped", note="stopped while waiting for the next try")
+            break
+        delay *= 2
+    receipt = _receipt(job, command, result, tries, fingerprint(job))
+    write_json(folder / "receipt.json", receipt)
+    return result
+
+
+def _attempt(
+    job: Job,
+    command: Command,
+    log: Path,
+    site: Site,
+    reporter: Reporter,
+    stop: StopRequest,
+    on_start: Callable[[int, float], None],
+    number: int,
+) -> Result:
+    outcome = run(
+        command,
+        environ=site.host.environ,
+        screen=reporter.output,
+        log=log,
+        timeout=job.segment.timeout,
+        stop=stop,
+        on_start=on_start,
+        on_tick=reporter.tick,
+    )
+    state, note = SUCCEEDED, ""
+    if outcome.stopped:
+        state, note = "stopped", outcome.explanation or "stopped"
+    elif outcome.timed_out:
+        limit = for_people(job.segment.timeout or 0)
+        state, note = "timed out", f"it was ended because it ran longer than its `timeout` of {limit}"
+    elif not outcome.succeeded:
+        state, note = "failed", outcome.error or outcome.explanation or f"exit code {outcome.exit_code}"
+    elif missing := outputs.missing_output(job.outputs, job.cwd):
+        state, note = "failed", f"it ended with exit code 0, but {missing} (declared in `outputs:`)"
+    return Result(state, outcome, note, log, number)
+
+
+def _measured(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "exit_code": outcome.exit_code,
+        "signal": outcome.signal,
+        "started": datetime.fromtimestamp(outcome.started).astimezone().isoformat(timespec="milliseconds"),
+        "seconds": round(outcome.duration, 3),
+        "peak_memory": outcome.peak_memory,
+        "cpu_time": outcome.cpu_time,
+        "gpu_memory": outcome.gpu_memory,
+        "leftovers": list(outcome.leftovers),
+    }
+
+
+@cache
+def _machine() -> dict[str, str]:
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user without a name
+        user = ""
+    return {"host": socket.gethostname(), "user": user, "platform": platform.platform()}
+
+
+def _receipt(
+    job: Job, command: Command, result: Result, tries: list[dict[str, Any]], environment: Mapping[str, object]
+) -> dict[str, Any]:
+    segment = job.segment
+    return {
+        "schema": SCHEMA,
+        "runner": __version__,
+        "segment": segment.number,
+        "name": segment.name,
+        "content_hash": segment.content_hash,
+        "state": result.state,
+        "explanation": result.note,
+        **_measured(result.outcome),
+        "command": {"argv": list(command.argv), "cwd": command.cwd, "env": dict(command.env)},
+        "environment": {"text": segment.environment, **environment},
+        "outputs": outputs.listing(job.outputs, job.cwd),
+        "attempts": tries,
+        "log": result.log.name,
+        **_machine(),
+    }
+
+
+def environment_fingerprint(job: Job, site: Site) -> Mapping[str, object]:
+    """What the environment holds; a problem in reading it is noted, not raised: the segment itself is done."""
+    try:
+        return kind(job.spec).fingerprint(job.spec, job.entries, site)
+    except OSError as error:
+        return {"kind": job.spec.kind, "unreadable": str(error)}

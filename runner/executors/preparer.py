@@ -1,0 +1,146 @@
+"""Environments made ready in the plan's order: a later one while an earlier segment runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from runner.environments import Preparation, Site, kind
+from runner.environments.prepare import run_preparation
+from runner.errors import Interrupted, RunnerError
+from runner.jobs import Job
+from runner.model import Command
+from runner.process.supervise import StopRequest, run
+from runner.report import Reporter
+
+TAIL = 64 * 1024  # of a tool's output, for explaining its failure
+
+
+@dataclass
+class _Item:
+    job: Job
+    state: str = "waiting"  # waiting, busy, ready, failed
+    error: RunnerError | None = None
+    shown: threading.Event = field(default_factory=threading.Event)  # its output goes to the screen now
+
+
+class Preparer:
+    """`need(job)` returns when the environment of `job` is ready, or raises what went wrong.
+
+    With `ahead`, a thread prepares in order; one that fails there is tried again when it is needed, and only
+    then ends the run: the network may be back by Sunday.
+    """
+
+    def __init__(
+        self, jobs: Sequence[Job], site: Site, folder: Path, reporter: Reporter, stop: StopRequest, *, ahead: bool
+    ) -> None:
+        self._site = site
+        self._folder = folder
+        self._reporter = reporter
+        self._stop = stop
+        self._condition = threading.Condition()
+        self._items: dict[Hashable, _Item] = {}
+        for job in jobs:
+            self._items.setdefault(_key(job), _Item(job))
+        self._closed = False
+        self._thread: threading.Thread | None = None
+        self._ahead = ahead and len(self._items) > 1
+
+    def __enter__(self) -> Preparer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._condition:
+            self._closed = True
+        if self._thread is not None:
+            self._thread.join()
+
+    def need(self, job: Job) -> None:
+        """Wait for, or make, what `job` needs. Raises EnvironmentMissing."""
+        item = self._items.setdefault(_key(job), _Item(job))
+        with self._condition:
+            item.shown.set()
+            while item.state == "busy":
+                self._condition.wait(0.1)
+            if item.state == "ready":
+                return
+            item.state = "busy"
+        self._carry_out(item, ahead=False)
+        if item.error is not None:
+            raise item.error
+        self._start_thread()
+
+    def _start_thread(self) -> None:
+        if self._ahead and self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="prepare ahead", daemon=True)
+            self._thread.start()
+
+    def _work(self) -> None:
+        waiting = deque(self._items.values())
+        while waiting:
+            item = waiting.popleft()
+            with self._condition:
+                if self._closed or self._stop.requested:
+                    return
+                if item.state != "waiting":
+                    continue
+                item.state = "busy"
+            self._carry_out(item, ahead=True)
+            if item.error is not None and not self._stop.requested:
+                number = item.job.segment.number
+                self._reporter.warn(
+                    f"the environment of segment {number} could not be prepared ahead ({item.error.message}); "
+                    "it is tried again when that segment is reached"
+                )
+
+    def _carry_out(self, item: _Item, *, ahead: bool) -> None:
+        error: RunnerError | None = None
+        try:
+            self._prepare(item, ahead=ahead)
+        except RunnerError as problem:
+            error = problem
+        finally:
+            with self._condition:
+                item.error = error
+                item.state = "failed" if error else "ready"
+                self._condition.notify_all()
+
+    def _prepare(self, item: _Item, *, ahead: bool) -> None:
+        job = item.job
+        preparation = kind(job.spec).prepare(job.spec, job.entries, self._site)
+        if preparation is None:
+            return
+        self._reporter.preparing(preparation.title, ahead)
+        before = time.monotonic()
+        run_preparation(preparation, lambda command: self._command(command, item, preparation))
+        self._reporter.prepared(preparation.title, time.monotonic() - before)
+
+    def _command(self, command: Command, item: _Item, preparation: Preparation) -> tuple[int, str]:
+        tail = bytearray()
+
+        def screen(chunk: bytes) -> None:
+            tail.extend(chunk)
+            del tail[:-TAIL]
+            if item.shown.is_set():
+                self._reporter.output(chunk)
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        log = self._folder / f"prepare-{item.job.segment.number:02d}.txt"
+        outcome = run(command, environ=self._site.host.environ, screen=screen, log=log, timeout=None, stop=self._stop)
+        if outcome.stopped:
+            raise Interrupted(f"stopped while preparing {preparation.title}", "Start the pipeline again to go on.")
+        if outcome.error:
+            return 127, outcome.error
+        return (outcome.exit_code if outcome.exit_code is not None else 1), tail.decode("utf-8", "replace")
+
+
+def _key(job: Job) -> Hashable:
+    """Jobs of one key share an environment; a PEP 723 script has one of its own."""
+    return (job.spec, job.entries[:2] if job.spec.kind == "script" else ())
