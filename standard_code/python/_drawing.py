@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from _files import UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,6 +15,17 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 FINE = 4  # outlines are drawn this much larger and reduced, which makes their edges smooth
+
+
+def checked_color(text: str) -> str:
+    """`text` when it names a color. Raises UserError otherwise."""
+    from PIL import ImageColor
+
+    try:
+        ImageColor.getrgb(text)
+    except ValueError as error:
+        raise UserError(f"--color {text!r} is no color. Write for example yellow, or '#ffd60a' in quotes.") from error
+    return text
 
 
 def good_scale(shape: tuple[int, int]) -> int:
@@ -39,27 +53,46 @@ def outlines(picture: Picture, labels: Array, scale: int, color: str, width: flo
     """Draws a line around each object; gives the number of objects."""
     from skimage.measure import regionprops
 
-    regions = regionprops(labels)
-    for region in regions:
-        _outline(picture, region, scale, color, width)
-    return len(regions)
+    edge = math.ceil(2 * width / scale) + 2  # pixels of the image around an object's box
+    shapes = [_Shape.of(region, edge, scale) for region in regionprops(labels)]
+    # All dark rims come first, so that none covers a neighbour's line. They show lines on bright objects.
+    for paint, thick in (("black", 2 * width), (color, width)):
+        for shape in shapes:
+            shape.stroke(picture, paint, thick)
+    return len(shapes)
 
 
-def _outline(picture: Picture, region: Any, scale: int, color: str, width: float) -> None:
-    import numpy as np
-    from PIL import Image, ImageDraw
-    from skimage.measure import find_contours
+@dataclass(frozen=True)
+class _Shape:
+    """The outline of one object, in pixels of the picture from `corner` on."""
 
-    top, left, bottom, right = region.bbox
-    edge = math.ceil(2 * width / scale) + 2  # pixels of the image around the object's box
-    size = tuple(side * scale * FINE for side in (right - left + 2 * edge, bottom - top + 2 * edge))
-    lines = [(_smoothed(line) + 0.5) * scale * FINE for line in find_contours(np.pad(region.image, edge) * 1.0, 0.5)]
-    for paint, thick in (("black", 2 * width), (color, width)):  # the dark rim shows it on bright objects
-        tile = Image.new("L", size)
+    corner: tuple[int, int]
+    size: tuple[int, int]
+    lines: list[Array]  # of (y, x)
+
+    @classmethod
+    def of(cls, region: Any, edge: int, scale: int) -> _Shape:
+        import numpy as np
+        from skimage.measure import find_contours
+
+        top, left, bottom, right = region.bbox
+        contours = find_contours(np.pad(region.image, edge).astype(np.float32), 0.5)
+        return cls(
+            ((left - edge) * scale, (top - edge) * scale),
+            ((right - left + 2 * edge) * scale, (bottom - top + 2 * edge) * scale),
+            [(_smoothed(line) + 0.5) * scale for line in contours],
+        )
+
+    def stroke(self, picture: Picture, color: str, width: float) -> None:
+        from PIL import Image, ImageDraw
+
+        fine = FINE if max(self.size) <= 4000 else 1  # a very large object would need too much memory
+        tile = Image.new("L", (self.size[0] * fine, self.size[1] * fine))
         pen = ImageDraw.Draw(tile)
-        for line in lines:
-            pen.line([(x, y) for y, x in line], fill=255, width=max(1, round(thick * FINE)), joint="curve")
-        picture.paste(paint, ((left - edge) * scale, (top - edge) * scale), tile.reduce(FINE))
+        for line in self.lines:
+            points = [(x * fine, y * fine) for y, x in line]
+            pen.line(points, fill=255, width=max(1, round(width * fine)), joint="curve")
+        picture.paste(color, self.corner, tile.reduce(fine))
 
 
 def _smoothed(line: Array) -> Array:

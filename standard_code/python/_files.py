@@ -78,6 +78,8 @@ def plan(pattern: str, output_folder: str, suffix: str, ending: str) -> list[Job
 def _nothing_found(pattern: str, start: Path) -> str:
     if not start.is_dir():
         return f"No file matches {pattern!r}: there is no folder {start}. Is the drive connected?"
+    if absolute(pattern).is_dir():
+        return f"{pattern!r} is a folder. Name the files in it, for example {str(Path(pattern) / '**' / '*.tif')!r}."
     return f"No file matches {pattern!r}. The search started in {start}; look at the pattern after it."
 
 

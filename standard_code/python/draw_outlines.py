@@ -43,15 +43,16 @@ def draw(job: Job, args: argparse.Namespace) -> str:
     """Draws one file; gives what to say about it."""
     import _drawing
 
+    color = _drawing.checked_color(args.color)
     image, pixels, labels = _masks.read_pair(job, args)
     if args.frame >= len(pixels):
         raise UserError(f"it has no time point {args.frame}: it has {len(pixels)}, counted from 0. See --frame.")
     frame, numbered = pixels[args.frame], labels[args.frame]
     scale = args.scale or _drawing.good_scale(frame.shape)
     picture = _drawing.background(frame, scale, args.saturated)
-    count = _drawing.outlines(picture, numbered, scale, args.color, args.line_width)
+    count = _drawing.outlines(picture, numbered, scale, color, args.line_width)
     if args.numbers:
-        _drawing.numbers(picture, numbered, scale, args.color)
+        _drawing.numbers(picture, numbered, scale, color)
     if image.pixel_size and not args.no_scale_bar:
         _drawing.scale_bar(picture, image.pixel_size.x / scale)
     with writing(job.target) as part:

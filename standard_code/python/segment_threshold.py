@@ -116,7 +116,10 @@ def split(mask: Array, depth: float) -> Array:
     distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1].astype(np.float32)
     lowered = morphology.reconstruction(distance - depth, distance, method="dilation")
     tops = morphology.local_maxima(lowered) & mask
-    return segmentation.watershed(-distance, measure.label(tops), mask=mask)
+    parts = measure.label(mask)
+    # A part thinner than `depth` has no maximum left; it is one object.
+    tops |= ~np.isin(parts, np.append(parts[tops], 0))
+    return segmentation.watershed(-distance, measure.label(tops), mask=mask, connectivity=2)
 
 
 def drop_small(labels: Array, smallest: int) -> Array:
