@@ -105,10 +105,12 @@ def _read_yaml(text: str) -> Status:
         return Status(broken=f"it is not valid YAML{where}", existed=True)
     if document is None or document == "":
         return Status(existed=True)
-    if not isinstance(document, dict) or not isinstance(document.get("segments") or [], list):
+    found = document.get("segments") if isinstance(document, dict) else None
+    segments = [] if isinstance(document, dict) and (found is None or found in _NULLS) else found
+    if not isinstance(document, dict) or not isinstance(segments, list):
         return Status(broken="it does not hold a list `segments:`", existed=True)
     entries = []
-    for item in document.get("segments") or []:
+    for item in segments:
         if not isinstance(item, dict):
             return Status(broken="an entry of `segments:` is not a map", existed=True)
         known = {key: _text(item.get(key)) for key in FIELDS}
@@ -118,8 +120,11 @@ def _read_yaml(text: str) -> Status:
     return Status(tuple(entries), extra, existed=True)
 
 
+_NULLS = ("", "~", "null", "Null", "NULL")
+
+
 def _text(value: object) -> str:
-    return value if isinstance(value, str) and value not in ("~", "null", "Null", "NULL") else ""
+    return value if isinstance(value, str) and value not in _NULLS else ""
 
 
 _NUMBER = re.compile(

@@ -1,0 +1,38 @@
+import pytest
+
+from runner.state.duration import for_people, from_go, to_go
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (19.968338, "19.968338s"),
+        (83.456, "1m23.456s"),
+        (0.5321, "532.1ms"),
+        (0.000_25, "250µs"),
+        (1, "1s"),
+        (60, "1m0s"),
+        (3723.5, "1h2m3.5s"),
+        (90061, "25h1m1s"),
+    ],
+)
+def test_a_duration_is_written_as_go_writes_it_and_read_back(seconds: float, text: str) -> None:
+    assert to_go(seconds) == text
+    assert from_go(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "12", "1m 3s", "3x", "1.2.3s"])
+def test_what_is_no_duration_is_none(text: str) -> None:
+    assert from_go(text) is None
+
+
+def test_a_clock_that_went_backwards_gives_no_negative_duration() -> None:
+    assert to_go(-5) == "0s"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0.0 s"), (12.4, "12 s"), (185, "3 min 05 s"), (7623, "2 h 07 min")]
+)
+def test_people_read_short_durations(seconds: float, text: str) -> None:
+    assert for_people(seconds) == text
