@@ -106,10 +106,15 @@ def _refuse_clashes(jobs: list[Job]) -> None:
         owners[key] = job.source
 
 
+def part_of(target: Path) -> Path:
+    """The name of a result that is being written; the same each time, so that a later run takes its place."""
+    return target.with_name(f".{target.name}.part")
+
+
 @contextmanager
 def writing(target: Path) -> Iterator[Path]:
     """A name to write to; it takes the target's place when the block ends well, else it is removed."""
-    part = target.with_name(f".{target.name}.part")
+    part = part_of(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield part

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from _files import Job, UserError, absolute, plan
+from _files import Job, UserError, absolute, part_of, plan
 
 Process = Callable[[Job, argparse.Namespace], str]  # returns what to say about the file
 
@@ -24,6 +26,9 @@ class Result:
     job: Job
     said: list[tuple[int, str]] = field(default_factory=list)  # (level of logging, line)
     error: str = ""
+
+
+Results = Generator[Result, None, None]  # as they come
 
 
 def run(
@@ -42,13 +47,26 @@ def run(
             print(f"{job.source} -> {job.target}")
         print(f"{_files(len(jobs))} would be processed; nothing was written.")
         return 0
+    _stop_kindly()
     try:
         return _report(args, _with_progress(jobs, args, process), finish)
     except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr, flush=True)
-        sys.stdout.flush()
-        # Workers end as soon as we are gone; a normal exit would wait for the files that they are at.
-        os._exit(130)
+        for job in jobs:
+            part_of(job.target).unlink(missing_ok=True)
+        print("Stopped. Files that were finished stay.", file=sys.stderr)
+        return 130
+
+
+def _stop_kindly() -> None:
+    """A request to end is taken like Ctrl-C, so that workers end and no half-written file stays."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):  # the last is of Windows alone
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is signal.SIG_DFL:  # nohup's wish counts
+            signal.signal(number, stop)
 
 
 def _report(args: argparse.Namespace, results: list[Result], finish: Callable[[list[Path]], None] | None) -> int:
@@ -76,8 +94,9 @@ def _with_progress(jobs: list[Job], args: argparse.Namespace, process: Process) 
     workers = 1 if args.no_parallel else min(args.maxcores or _cores(), len(jobs), 60)  # Windows waits for 60 at most
     level = logging.getLevelName(args.log_level)
     results = []
-    with tqdm(total=len(jobs), unit="file", file=sys.stderr, dynamic_ncols=True) as bar:
-        for result in _results(jobs, args, process, workers):
+    bar = tqdm(total=len(jobs), unit="file", file=sys.stderr, dynamic_ncols=True)
+    with bar, closing(_results(jobs, args, process, workers)) as arriving:
+        for result in arriving:
             for line_level, line in result.said:
                 if line_level >= level:
                     tqdm.write(line, file=sys.stderr)
@@ -86,7 +105,7 @@ def _with_progress(jobs: list[Job], args: argparse.Namespace, process: Process) 
     return results
 
 
-def _results(jobs: list[Job], args: argparse.Namespace, process: Process, workers: int) -> Iterator[Result]:
+def _results(jobs: list[Job], args: argparse.Namespace, process: Process, workers: int) -> Results:
     if workers == 1:
         for job in jobs:
             yield _do(process, job, args)
@@ -108,24 +127,28 @@ _LOST = (
 )
 
 
-def _in_pool(jobs: list[Job], args: argparse.Namespace, process: Process, workers: int) -> Iterator[Result]:
+def _in_pool(jobs: list[Job], args: argparse.Namespace, process: Process, workers: int) -> Results:
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
+    from multiprocessing import active_children, get_context
 
     # spawn everywhere: what works on Windows is what runs on Linux
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker) as pool:
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker)
+    try:
         running = {pool.submit(_do, process, job, args): job for job in jobs}
         for future in as_completed(running):
-            try:
-                yield future.result()
-            except BrokenProcessPool:
-                yield Result(running[future], error=_LOST)
+            broken = isinstance(future.exception(), BrokenProcessPool)
+            yield Result(running[future], error=_LOST) if broken else future.result()
+    except BaseException:  # Ctrl-C, here or in the code that takes the results
+        for worker in active_children():
+            worker.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _start_worker() -> None:
     """Ctrl-C reaches the parent, which stops; a worker ends when its parent is gone, however that came about."""
-    import signal
     from multiprocessing import parent_process
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
