@@ -26,6 +26,7 @@ class Site:
     dotenv: Mapping[str, str]  # of the repository
     environments: PurePath  # the folder of our own environments, normally REPO/.venvs
     asked: dict[str, str] = field(default_factory=dict)  # answers found once an invocation (where conda is)
+    notes: list[str] = field(default_factory=list)  # warnings met on the way, for the user to see once
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,14 @@ class Kind(Protocol):
         ...
 
     def wrap(
-        self, spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], env: Mapping[str, str], cwd: str, site: Site,
-        *, dry: bool = False,
+        self,
+        spec: EnvironmentSpec,
+        entries: Sequence[ResolvedEntry],
+        env: Mapping[str, str],
+        cwd: str,
+        site: Site,
+        *,
+        dry: bool = False,
     ) -> Command:
         """The command as it will be started. `dry`: nothing may be asked of a program, best effort."""
         ...

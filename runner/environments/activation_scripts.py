@@ -1,0 +1,119 @@
+"""Runs an environment's activate.d scripts once, in a shell that gets no text of the user's."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+
+from runner.environments.disk import entries
+from runner.errors import EnvironmentMissing
+from runner.host import Captured, Host
+
+TIMEOUT = 120.0  # seconds for all scripts of an environment
+
+# $0 is `env`, looked up before a script can change PATH; file descriptor 3 keeps what scripts print out of the answer
+_BASH = (
+    'exec 3>&1 1>&2; for run_pipeline_script in "$@"; do printf "%s\\0" "$run_pipeline_script" >&3; '
+    '. "$run_pipeline_script"; done; unset run_pipeline_script; printf "\\0" >&3; exec "$0" -0 >&3'
+)
+# paths come in variables, so that the file is plain ASCII whatever the paths are
+_BATCH_LINE = 'echo {number}\ncall "%RUN_PIPELINE_SCRIPT_{number}%" 1>&2\n'
+_DUMP = "import json,os,sys;sys.stdout.write(json.dumps(dict(os.environ)))"
+# a shell's own, and no part of what a script wants
+_SHELLS_OWN = ("_", "SHLVL", "PWD", "OLDPWD")
+
+
+def activate_scripts(prefix: PurePath, host: Host, folder: str = "activate.d") -> list[PurePath]:
+    """The scripts that activation sources, in order."""
+    return entries(prefix / "etc" / "conda" / folder, ".bat" if host.windows else ".sh")
+
+
+def run_scripts(
+    scripts: Sequence[PurePath], environ: Mapping[str, str], prefix: PurePath, host: Host
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The environment after `scripts`, and notes for the user. Raises EnvironmentMissing when a script ends the shell.
+
+    A command that fails within a script does not end it, as in conda.
+    """
+    run = _in_cmd if host.windows else _in_bash
+    return run(scripts, environ, prefix, host)
+
+
+def _in_bash(
+    scripts: Sequence[PurePath], environ: Mapping[str, str], prefix: PurePath, host: Host
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    bash, env = host.which("bash"), host.which("env")
+    if bash is None or env is None:
+        return dict(environ), (_not_run(scripts, prefix, "bash was not found"),)
+    # BASH_ENV would source a file of the user's first
+    given = {name: value for name, value in environ.items() if name not in ("BASH_ENV", "ENV")}
+    argv = [bash, "--noprofile", "--norc", "-c", _BASH, env, *(str(script) for script in scripts)]
+    got = host.capture(argv, env=given, timeout=TIMEOUT)
+    begun, marker, answer = got.stdout.partition(b"\0\0")
+    if got.code != 0 or not marker:
+        raise _failed(got, _last(begun), prefix)
+    after = {}
+    for entry in answer.decode("utf-8", "surrogateescape").split("\0"):
+        name, equals, value = entry.partition("=")
+        if equals and not name.startswith("BASH_FUNC_"):
+            after[name] = value
+    return _without_shell(after, environ), ()
+
+
+def _in_cmd(
+    scripts: Sequence[PurePath], environ: Mapping[str, str], prefix: PurePath, host: Host
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    # `call` reads its words twice: no way is known to hand it these signs
+    if any(sign in str(script) for script in scripts for sign in '%^!"'):
+        return dict(environ), (_not_run(scripts, prefix, "cmd.exe cannot call a path with % ^ or ! in it"),)
+    own = {f"RUN_PIPELINE_SCRIPT_{number}": str(script) for number, script in enumerate(scripts, 1)}
+    own["RUN_PIPELINE_PYTHON"] = sys.executable
+    lines = "".join(_BATCH_LINE.format(number=number) for number in range(1, len(scripts) + 1))
+    text = f'@echo off\n{lines}echo end\n"%RUN_PIPELINE_PYTHON%" -I -S -c "{_DUMP}"\n'
+    with tempfile.TemporaryDirectory(prefix="run-pipeline-") as folder:
+        (Path(folder) / "activate.bat").write_bytes(text.replace("\n", "\r\n").encode("ascii"))
+        # the folder of the repository may be a share, in which cmd.exe cannot stand
+        program = environ.get("COMSPEC") or "cmd.exe"
+        argv = [program, "/d", "/c", "activate.bat"]
+        got = host.capture(argv, env={**environ, **own}, cwd=folder, timeout=TIMEOUT)
+    lines_out = got.stdout.decode("utf-8", "replace").split("\n")
+    try:
+        after = json.loads(lines_out[-1])
+    except ValueError:
+        numbers = [line.strip() for line in lines_out if line.strip().isdigit()]
+        script = scripts[min(int(numbers[-1]), len(scripts)) - 1] if numbers else scripts[0]
+        raise _failed(got, str(script), prefix) from None
+    after = {str(name): str(value) for name, value in after.items() if name != "PROMPT"}
+    return _without_shell(after, environ), ()
+
+
+def _without_shell(after: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
+    """`after` less what the shell itself changes, and less the names that we handed to it alone."""
+    own = [name for name in after if name in _SHELLS_OWN or (name.startswith("RUN_PIPELINE_") and name not in before)]
+    kept = {name: value for name, value in after.items() if name not in own}
+    return {**kept, **{name: before[name] for name in _SHELLS_OWN if name in before}}
+
+
+def _last(begun: bytes) -> str:
+    parts = [part for part in begun.split(b"\0") if part]
+    return parts[-1].decode("utf-8", "replace") if parts else ""
+
+
+def _not_run(scripts: Sequence[PurePath], prefix: PurePath, why: str) -> str:
+    names = ", ".join(script.name for script in scripts)
+    return f"the activation scripts of {prefix} were not run ({names}): {why}. Variables that they set are missing."
+
+
+def _failed(got: Captured, script: str, prefix: PurePath) -> EnvironmentMissing:
+    printed = got.stderr.decode("utf-8", "replace").strip().splitlines()[-5:]
+    if got.error or got.code is None:
+        why = got.error or f"it did not end within {TIMEOUT:.0f} seconds"
+    else:
+        why = f"it ended the shell with code {got.code}"
+    message = f"the environment {prefix} could not be activated: in {script}, {why}"
+    if printed:
+        message += "\n" + "\n".join(f"    {line}" for line in printed)
+    return EnvironmentMissing(message, "correct or remove this script, or make the environment anew")

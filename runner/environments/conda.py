@@ -1,0 +1,97 @@
+"""`environment: NAME`: a conda environment that the user made, activated once and its program started directly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+
+from runner.environments import Finding, Site, words
+from runner.environments.conda_base import ask_for_base, find_base
+from runner.environments.conda_prefix import prefix_of
+from runner.environments.conda_program import is_batch_file, program_words
+from runner.environments.disk import is_folder
+from runner.environments.quoting import quote_cmd
+from runner.errors import EnvironmentMissing
+from runner.model import Command, EnvironmentSpec, ResolvedEntry
+
+
+def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> list[Finding]:
+    """No name, no conda, no such environment, or no such program in it; nothing is asked at the terminal."""
+    from runner.environments import conda_findings
+
+    if finding := conda_findings.about_name(spec):
+        return [finding]
+    base, prefix = _places(spec, site)
+    if prefix is None and base is None:
+        # with a terminal the folder is asked for when the segment is prepared
+        return [] if site.host.interactive else [conda_findings.no_base(spec, site)]
+    if prefix is None or not is_folder(prefix):
+        return [conda_findings.no_environment(spec, prefix, base, site)]
+    if not is_folder(prefix / "conda-meta"):
+        return [conda_findings.no_conda_meta(prefix)]
+    return conda_findings.about_program(words(entries), prefix, site)
+
+
+def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> None:
+    """Makes nothing: the environment is the user's. Asks where conda is, when only a person can tell."""
+    base, prefix = _places(spec, site)
+    if base is None and prefix is None:
+        ask_for_base(site)
+
+
+def wrap(
+    spec: EnvironmentSpec,
+    entries: Sequence[ResolvedEntry],
+    env: Mapping[str, str],
+    cwd: str,
+    site: Site,
+    *,
+    dry: bool = False,
+) -> Command:
+    """The environment's own program with the variables of its activation; raises EnvironmentMissing."""
+    base, prefix = _places(spec, site, dry=dry)
+    if prefix is None or not is_folder(prefix):
+        if dry:
+            return Command(tuple(words(entries)), cwd, env)
+        raise _missing(spec, prefix, base, site)
+    argv = program_words(words(entries), prefix, site.host)
+    line = _batch_line(argv, site) if argv and is_batch_file(argv[0], site.host) else None
+    if dry:
+        return Command(tuple(argv), cwd, env, raw_command_line=line)
+    from runner.environments.activation_cache import activated
+
+    change = activated(prefix, base, site)
+    return Command(tuple(argv), cwd, env, change.variables, change.unset, raw_command_line=line)
+
+
+def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:
+    """The environment's packages with version, build and channel, and what pip put there besides."""
+    from runner.environments.conda_packages import packages
+
+    _, prefix = _places(spec, site)
+    if prefix is None:
+        return {"kind": "conda", "name": spec.name}
+    return {"kind": "conda", "name": spec.name, "prefix": str(prefix), **packages(prefix, site.host)}
+
+
+def _places(spec: EnvironmentSpec, site: Site, *, dry: bool = False) -> tuple[PurePath | None, PurePath | None]:
+    """Base and the environment's folder. conda is looked for only here, when a segment needs it."""
+    base = find_base(site, dry=dry).base
+    return base, prefix_of(spec.name, base, site.repo, site.host)
+
+
+def _missing(spec: EnvironmentSpec, prefix: PurePath | None, base: PurePath | None, site: Site) -> EnvironmentMissing:
+    from runner.environments import conda_findings
+
+    finding = conda_findings.about_name(spec) or (
+        conda_findings.no_base(spec, site)
+        if base is None and prefix is None
+        else conda_findings.no_environment(spec, prefix, base, site)
+    )
+    return EnvironmentMissing(finding.message, finding.cure)
+
+
+def _batch_line(argv: Sequence[str], site: Site) -> str:
+    """A .bat or .cmd runs in cmd.exe in any case; this way its arguments are quoted for it."""
+    program = site.host.environ.get("COMSPEC") or "cmd.exe"
+    return f'"{program}" /d /S /C "{" ".join(quote_cmd(word) for word in argv)}"'

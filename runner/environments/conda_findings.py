@@ -1,0 +1,94 @@
+"""What stops a conda segment, in words for its user."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from runner.environments import Finding, Site
+from runner.environments.conda_base import find_base
+from runner.environments.conda_prefix import environment_names
+from runner.environments.conda_program import is_python, program_words, python_of
+from runner.environments.disk import entries, is_file, read_text
+from runner.environments.spec import is_prefix, parse_environment
+from runner.model import EnvironmentSpec
+
+
+def about_name(spec: EnvironmentSpec) -> Finding | None:
+    """A name that can be none: empty, or a form of ours with blanks around it."""
+    if not spec.name.strip():
+        cure = "write `environment:` with a uv group (uv:NAME), a conda environment, script, imagej or cmd"
+        return Finding("the segment names no environment", cure)
+    bare = parse_environment(spec.text.strip(), "", "linux")
+    if spec.text != spec.text.strip() and (bare.kind != "conda" or bare.name == "base"):
+        message = f"{spec.text!r} has blanks around it, which makes it the name of a conda environment"
+        return Finding(message, f"did you mean {spec.text.strip()!r}, without the blanks?")
+    return None
+
+
+def no_base(spec: EnvironmentSpec, site: Site) -> Finding:
+    """conda is nowhere."""
+    search = find_base(site)
+    where = "; ".join(search.looked)
+    return Finding(f"conda was not found, which the environment {spec.name!r} needs. Looked in: {where}", search.cure)
+
+
+def no_environment(spec: EnvironmentSpec, prefix: PurePath | None, base: PurePath | None, site: Site) -> Finding:
+    """conda is there, the environment is not."""
+    if prefix is not None and is_prefix(spec.name, site.host.platform):
+        return Finding(f"the folder of the conda environment does not exist: {prefix}", "correct the path")
+    names = environment_names(base, site.host)
+    message = f"there is no conda environment {spec.name!r} (conda in {base})"
+    if recipe := recipe_of(spec.name, site):
+        return Finding(message, _with_near(f'create it: conda env create -f "{recipe}"', spec.name, names))
+    groups = "uv:" + spec.name
+    return Finding(message, _with_near(f"create it with conda, or write {groups} for a uv group", spec.name, names))
+
+
+def no_conda_meta(prefix: PurePath) -> Finding:
+    """A folder that conda did not make."""
+    cure = "give the folder of a conda environment, or remove this one and create the environment anew"
+    return Finding(f"{prefix} is a folder but no conda environment (it has no conda-meta)", cure)
+
+
+def about_program(words: Sequence[str], prefix: PurePath, site: Site) -> list[Finding]:
+    """The first word is no program that could be started."""
+    if not words or not words[0].strip():
+        return [Finding("the segment has no command", "add the program to run under `commands:`", "commands")]
+    argv = program_words(list(words), prefix, site.host)
+    python = python_of(prefix, site.host)
+    if argv[0] == str(python) and not is_file(python):
+        cure = "conda install -p " + f'"{prefix}" python'
+        return [Finding(f"the conda environment has no Python: {python} does not exist", cure)]
+    first = argv[0]
+    if first != words[0] or is_python(first):
+        return []
+    if "/" in first or "\\" in first:
+        there = is_file(site.repo / site.host.path(first))
+    else:
+        there = site.host.which(first) is not None
+    if there:
+        return []
+    cure = f"install it there, or begin the command with `python` to run a script; searched {prefix} and PATH"
+    return [Finding(f"the program {first!r} was not found in the conda environment", cure, "commands.0")]
+
+
+def recipe_of(name: str, site: Site) -> PurePath | None:
+    """The file of conda_envs/ that makes the environment `name`, by its `name:` and else by its file name."""
+    files = [*entries(site.repo / "conda_envs", ".yml"), *entries(site.repo / "conda_envs", ".yaml")]
+    for file in files:
+        found = re.search(r"(?m)^name:\s*[\"']?([^\s\"'#]+)", read_text(file))
+        if found and found[1] == name:
+            return file
+    return next((file for file in files if file.stem == name), None)
+
+
+def _with_near(cure: str, name: str, names: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    folded = {known.lower(): known for known in names}
+    near = [folded[found] for found in get_close_matches(name.lower(), list(folded), n=3, cutoff=0.6)]
+    if near:
+        return f"did you mean {' or '.join(near)}? Otherwise {cure}"
+    return f"{cure} (environments there: {', '.join(names[:10])})" if names else cure

@@ -1,0 +1,33 @@
+"""The variables that a conda environment brings by its files: from its packages and from `conda env config vars`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import PurePath
+
+from runner.environments.disk import entries, read_text
+
+UNSET = "***unset***"  # how conda-meta/state writes a variable that was taken out
+
+
+def environment_variables(prefix: PurePath) -> dict[str, str]:
+    """What packages (env_vars.d) and `conda env config vars set` (state) want set; names in capitals, as in conda."""
+    found: dict[str, str] = {}
+    for file in entries(prefix / "etc" / "conda" / "env_vars.d"):
+        found |= _texts(_read_json(file))
+    state = _read_json(prefix / "conda-meta" / "state").get("env_vars")
+    found |= _texts(state) if isinstance(state, dict) else {}
+    return {name.upper(): value for name, value in found.items() if value != UNSET}
+
+
+def _read_json(path: PurePath) -> dict[str, object]:
+    try:
+        data = json.loads(read_text(path) or "{}")
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _texts(data: Mapping[str, object]) -> dict[str, str]:
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in data.items()}

@@ -1,0 +1,64 @@
+"""The caller's environment without what an activated conda or virtual environment left in it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import PurePath
+
+from runner.environments.activation_scripts import activate_scripts, run_scripts
+from runner.environments.conda_program import path_folders
+from runner.environments.conda_variables import environment_variables
+from runner.errors import EnvironmentMissing
+from runner.host import Host
+
+_ALONE = frozenset({"VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PYTHONHOME", "PYTHONPATH"})
+# settings of the user about conda, which activation reads; all other CONDA_ variables tell of an active environment
+_KEPT = frozenset({"CONDA_ENVS_PATH", "CONDA_ENVS_DIRS", "CONDA_PKGS_DIRS", "CONDA_OVERRIDE_CUDA"})
+
+
+def without_outer(host: Host) -> dict[str, str]:
+    """The variables to start an activation from; PATH loses the outer environments' folders."""
+    environ = dict(host.environ)
+    if outer := environ.get("CONDA_PREFIX"):
+        environ = _deactivated(environ, host.path(outer), host)
+    clean = {name: value for name, value in environ.items() if not _tells_of_outer(name)}
+    if "PATH" in clean:
+        drop = outer_folders(host)
+        separator = ";" if host.windows else ":"
+        folders = clean["PATH"].split(separator)
+        clean["PATH"] = separator.join(folder for folder in folders if str(host.path(folder)) not in drop)
+    return clean
+
+
+def _deactivated(environ: dict[str, str], outer: PurePath, host: Host) -> dict[str, str]:
+    """`environ` after the outer environment's deactivate.d scripts and without the variables that it set."""
+    if scripts := activate_scripts(outer, host, "deactivate.d")[::-1]:
+        # the user left this environment active; that it cannot be left well is no fault of the segment's
+        with suppress(EnvironmentMissing):
+            environ, _ = run_scripts(scripts, environ, outer, host)
+    level = environ.get("CONDA_SHLVL", "1")
+    for name, value in environment_variables(outer).items():
+        if environ.get(name) == value:
+            del environ[name]
+        # conda keeps what a variable was before under this name
+        before = environ.get(f"__CONDA_SHLVL_{int(level) - 1 if level.isdigit() else 0}_{name}")
+        if before is not None:
+            environ[name] = before
+    return environ
+
+
+def outer_folders(host: Host) -> frozenset[str]:
+    """The PATH folders of the environments that are active around the runner."""
+    found: list[str] = []
+    for name, value in host.environ.items():
+        if value and (name == "CONDA_PREFIX" or name.startswith("CONDA_PREFIX_")):
+            found += [str(folder) for folder in path_folders(host.path(value), host)]
+        elif value and name == "VIRTUAL_ENV":
+            found.append(str(host.path(value) / ("Scripts" if host.windows else "bin")))
+    return frozenset(found)
+
+
+def _tells_of_outer(name: str) -> bool:
+    if name in _KEPT:
+        return False
+    return name in _ALONE or name.startswith(("CONDA_", "_CONDA_", "__CONDA_")) or name in ("_CE_M", "_CE_CONDA")
