@@ -1,0 +1,261 @@
+"""Lock files that hold between the hosts of a share, and that a dead process cannot keep.
+
+A lock is a file made with O_EXCL. Whoever removes one, its holder or a taker, must first hold the claim for it: a
+second lock file named after the first one's token. So no two processes remove the same lock, and nobody removes a
+lock that was made after the one that was looked at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from runner.errors import Busy, Interrupted
+from runner.state.files import state_error
+from runner.state.holder import Holder, proven_dead, read_holder, this_process
+
+HEARTBEAT = 15.0  # seconds
+EXPIRY = 300.0  # seconds without a heartbeat after which another host's lock counts as left behind
+TORN = 10.0  # seconds after which a lock file without readable content counts as left behind
+_SETTLE = 2.0  # seconds that one take-over may last while others wait to see who gets the lock
+_PATIENCE = 3.0  # Windows: a deleted file stays until a virus scanner lets go of it
+
+
+class Lock:
+    """A lock that we hold; a context manager. `lost` is set when another host took it over (we seemed dead)."""
+
+    def __init__(self, path: Path, holder: Holder, expiry: float, heartbeat: float) -> None:
+        self.path = path
+        self.holder = holder
+        self.lost = False
+        self._expiry = expiry
+        self._heartbeat = heartbeat
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name=f"heartbeat {path.name}", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Let go; only a lock that is still ours is removed. A share that is gone keeps it until it expires."""
+        if self._end.is_set():
+            return
+        self._end.set()
+        self._thread.join()
+        with contextlib.suppress(OSError):
+            _remove(self.path, self.holder.token, self._expiry)
+
+    def _beat(self) -> None:
+        """Written, not touched: then the file server's clock counts and not this machine's."""
+        while not self._end.wait(self._heartbeat):
+            try:
+                if _token(self.path) != self.holder.token:
+                    self.lost = True
+                    return
+                descriptor = os.open(self.path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+                try:
+                    os.write(descriptor, b"{")  # what stands there already, in any holder's file
+                finally:
+                    os.close(descriptor)
+            except OSError:
+                continue  # the share may come back
+
+
+class LockFile:
+    """The lock at `path`; `what` is told to those who find it held ("pipeline x.yaml")."""
+
+    def __init__(self, path: Path, what: str, *, expiry: float = EXPIRY, heartbeat: float = HEARTBEAT) -> None:
+        self.path = path
+        self.what = what
+        self.expiry = expiry
+        self.heartbeat = heartbeat
+
+    def acquire(
+        self,
+        wait: float | None = None,
+        on_wait: Callable[[Holder], None] = lambda holder: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Lock:
+        """Take the lock, waiting up to `wait` seconds (None: for ever) for a living holder.
+
+        `on_wait` is called once for each holder that is waited for. Raises Busy, StateError (full disk, read-only
+        folder), and Interrupted once `cancelled` says so.
+        """
+        deadline = None if wait is None else time.monotonic() + wait
+        told, pause = "", 0.02
+        while True:
+            try:
+                lock = self._try()
+            except OSError as error:
+                raise state_error("write", self.path, error) from error
+            if lock is not None:
+                return lock
+            holder = self.holder()
+            late = 0.0 if deadline is None else time.monotonic() - deadline
+            if holder is not None and deadline is not None and late >= 0 and (late > _SETTLE or self.held()):
+                raise self._busy(holder)
+            if holder is not None and told != holder.token:
+                told = holder.token
+                on_wait(holder)
+            if cancelled():
+                raise Interrupted(f"stopped while waiting for {self.what}")
+            time.sleep(pause)
+            pause = min(pause * 1.5, 1.0)
+
+    def holder(self) -> Holder | None:
+        """Who holds it, dead or alive; None when nobody does or the file cannot be read."""
+        look = _look(self.path)
+        return read_holder(look.data) if look else None
+
+    def held(self) -> Holder | None:
+        """Its holder, unless that process is proven dead; asks without taking anything over."""
+        holder = self.holder()
+        if holder is None or proven_dead(holder, self._silence_by_own_clock, self.expiry):
+            return None
+        return holder
+
+    def _try(self) -> Lock | None:
+        """One attempt, with a take-over where the holder is dead."""
+        mine = _create(self.path, self.what)
+        if mine is None and _removed_dead(self.path, self.expiry):
+            mine = _create(self.path, self.what)
+        return None if mine is None else Lock(self.path, mine, self.expiry, self.heartbeat)
+
+    def _silence_by_own_clock(self) -> float:
+        try:
+            return abs(time.time() - self.path.stat().st_mtime)
+        except OSError:
+            return 0.0
+
+    def _busy(self, holder: Holder) -> Busy:
+        return Busy(
+            f"{self.what} is in use by {holder}",
+            "Wait until that has ended, or end it there. If that machine is gone for good, it is free again "
+            f"{self.expiry / 60:.0f} minutes after its last sign of life, or as soon as you delete {self.path}",
+        )
+
+
+def _create(path: Path, what: str) -> Holder | None:
+    """Make the lock file; None when there is one. Raises OSError."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
+            break
+        except FileExistsError:
+            return None
+        except PermissionError:
+            if os.name != "nt" or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+    mine = this_process(what)
+    try:
+        try:
+            content = mine.to_bytes()
+            if os.write(descriptor, content) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise
+    # held up for so long between the two that it counted as torn and was taken away: then it is not ours
+    return mine if _token(path) == mine.token else None
+
+
+def _removed_dead(path: Path, expiry: float) -> bool:
+    """Remove the lock at `path` if its holder is dead; whether it is gone."""
+    look = _look(path)
+    if look is None:
+        return not path.exists()
+    holder = read_holder(look.data)
+
+    def silence() -> float:
+        # a file from the future: the clock was set back since, so that no heartbeat can have touched it
+        return abs(_clock_of(path) - look.changed_ns / 1e9)
+
+    dead = silence() > TORN if holder is None else proven_dead(holder, silence, expiry)
+    return dead and _remove(path, look.token, expiry)
+
+
+def _remove(path: Path, token: str, expiry: float) -> bool:
+    """Remove the lock at `path` if it still is that of `token`; False when another process is about to."""
+    claim = path.with_name(f"{path.name}.{token}")
+    mine = _create(claim, "removing a lock")
+    if mine is None:
+        # one that died in these few lines is removed in the same way
+        return _removed_dead(claim, expiry) and _remove(path, token, expiry)
+    try:
+        if _token(path) == token:
+            _unlink(path)
+        return True
+    finally:
+        _unlink(claim)
+
+
+def _unlink(path: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            path.unlink(missing_ok=True)
+            return
+        except PermissionError:
+            if os.name != "nt" or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A lock file's content and time, both of the same file."""
+
+    data: bytes
+    changed_ns: int
+
+    @property
+    def token(self) -> str:
+        holder = read_holder(self.data)
+        return holder.token if holder else f"torn-{self.changed_ns:x}-{len(self.data)}"
+
+
+def _look(path: Path) -> _Look | None:
+    """What is at `path` now; None when there is nothing, or nothing that can be read at the moment."""
+    try:
+        with path.open("rb") as stream:
+            return _Look(stream.read(), os.fstat(stream.fileno()).st_mtime_ns)
+    except FileNotFoundError:
+        return None
+    except PermissionError:
+        if os.name == "nt":  # about to be deleted
+            return None
+        raise
+
+
+def _token(path: Path) -> str:
+    look = _look(path)
+    return look.token if look else ""
+
+
+def _clock_of(path: Path) -> float:
+    """The time on the machine that keeps the file: that of a file just made there (seconds since the epoch)."""
+    scratch = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.now")
+    try:
+        scratch.write_bytes(b"now")
+        return scratch.stat().st_mtime
+    finally:
+        with contextlib.suppress(OSError):
+            scratch.unlink()
