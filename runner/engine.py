@@ -15,7 +15,7 @@ from runner.executors.preparer import Preparer
 from runner.jobs import Job
 from runner.model import Action, Outcome, Segment, Step
 from runner.plan import Plan
-from runner.process.supervise import StopRequest
+from runner.process.stop import StopRequest
 from runner.report import Reporter, Row
 from runner.state.duration import to_go
 from runner.state.records import RUNNING, SUCCEEDED, Run, now_text
@@ -146,7 +146,7 @@ def _run(segment: Segment, session: Session, preparer: Preparer) -> _Taken | Non
         stop=session.stop,
         total=max(session.jobs),
         expected=session.durations.get(segment.name),
-        on_start=lambda pid, started: _note_child(session, segment, pid, started),
+        on_start=lambda pid, started, marker: _note_child(session, segment, pid, started, marker),
         fingerprint=session.fingerprint,
     )
     outcome = result.outcome
@@ -169,9 +169,9 @@ def _row(segment: Segment, result: Result, outcome: Outcome) -> Row:
     return Row(segment, result.state, outcome.duration, outcome.peak_memory, str(result.log), result.note)
 
 
-def _note_child(session: Session, segment: Segment, pid: int, started: float) -> None:
+def _note_child(session: Session, segment: Segment, pid: int, started: float, marker: str) -> None:
     """So that the next run can end what a killed runner left running."""
-    session.run.note_child({"segment": segment.number, "pid": pid, "started": started})
+    session.run.note_child({"segment": segment.number, "pid": pid, "started": started, "marker": marker})
 
 
 def _remember(segment: Segment, seconds: float, session: Session) -> None:

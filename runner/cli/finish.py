@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from runner.process.supervise import StopRequest
+    from runner.process.stop import StopRequest
 
 POLL = 0.1  # seconds
 HOLD_LIMIT = 3600.0  # seconds that a double-clicked window stays open

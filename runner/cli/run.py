@@ -168,7 +168,7 @@ def _with_lock(
     from runner.state.status import status_path
 
     lock = status_path(loaded.path).with_name(status_path(loaded.path).name + ".lock")
-    with LockFile(lock, f"run-pipeline {loaded.path.name}").acquire():
+    with LockFile(lock, f"run-pipeline {loaded.path.name}").acquire(wait=0):
         # what another run finished between our look and the lock counts
         loaded = load(loaded.path, options["records"], loaded.pipeline)
         plan, jobs = plan_for(loaded, selection, site)
@@ -188,7 +188,7 @@ def _start(
     from runner.cli.start import adopt, close, open_book, open_run
     from runner.engine import Session, walk
     from runner.errors import ExitCode
-    from runner.process.supervise import StopRequest, install_signal_handlers
+    from runner.process.stop import StopRequest, install_signal_handlers
 
     adopt(loaded, reporter)
     for text in plan.warnings:

@@ -30,7 +30,7 @@ def adopt(loaded: Loaded, reporter: Reporter) -> None:
         return
     child = last.child()
     if child is not None and last.data.get("host") == _host():
-        from runner.process.ending import end_tree
+        from runner.process.identity import end_tree
 
         ended = end_tree(int(child["pid"]), float(child["started"]), str(child.get("marker", "")), 5.0)
         if ended:

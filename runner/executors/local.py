@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import platform
 import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,7 +17,9 @@ from runner import __version__
 from runner.environments import Site, kind
 from runner.jobs import Job
 from runner.model import Command, Outcome
-from runner.process.supervise import StopRequest, run
+from runner.process.launch import new_marker
+from runner.process.stop import StopRequest
+from runner.process.supervise import run
 from runner.report import Reporter
 from runner.state import outputs
 from runner.state.duration import for_people
@@ -43,7 +46,7 @@ def run_segment(
     stop: StopRequest,
     total: int,
     expected: float | None,
-    on_start: Callable[[int, float], None],
+    on_start: Callable[[int, float, str], None],
     fingerprint: Callable[[Job], Mapping[str, object]],
 ) -> Result:
     """Run `job` with its retries; its log and receipt go into `folder`. Raises StateError, EnvironmentMissing."""
@@ -77,9 +80,11 @@ def _attempt(
     site: Site,
     reporter: Reporter,
     stop: StopRequest,
-    on_start: Callable[[int, float], None],
+    on_start: Callable[[int, float, str], None],
     number: int,
 ) -> Result:
+    marker = new_marker(site.host.environ)
+    begin = time.monotonic()
     outcome = run(
         command,
         environ=site.host.environ,
@@ -87,8 +92,9 @@ def _attempt(
         log=log,
         timeout=job.segment.timeout,
         stop=stop,
-        on_start=on_start,
-        on_tick=reporter.tick,
+        on_start=lambda pid, started: on_start(pid, started, marker),
+        on_tick=lambda: reporter.tick(time.monotonic() - begin),
+        marker=marker,
     )
     state, note = SUCCEEDED, ""
     if outcome.stopped:

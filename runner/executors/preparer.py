@@ -6,16 +6,20 @@ import threading
 import time
 from collections import deque
 from collections.abc import Hashable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
+from typing import Any
 
 from runner.environments import Preparation, Site, kind
 from runner.environments.prepare import run_preparation
 from runner.errors import Interrupted, RunnerError
 from runner.jobs import Job
 from runner.model import Command
-from runner.process.supervise import StopRequest, run
+from runner.process.stop import StopRequest
+from runner.process.supervise import run
 from runner.report import Reporter
 
 TAIL = 64 * 1024  # of a tool's output, for explaining its failure
@@ -27,6 +31,20 @@ class _Item:
     state: str = "waiting"  # waiting, busy, ready, failed
     error: RunnerError | None = None
     shown: threading.Event = field(default_factory=threading.Event)  # its output goes to the screen now
+
+
+class _Forward(SimpleQueue[Any]):
+    """Hands a stop on: what is asked of one request is asked of another."""
+
+    def __init__(self, source: StopRequest, target: StopRequest) -> None:
+        super().__init__()
+        self._source, self._target = source, target
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        if self._source.immediate:
+            self._target.now(self._source.reason)
+        else:
+            self._target.kind(self._source.reason, number=self._source.signal, grace=self._source.grace)
 
 
 class Preparer:
@@ -42,7 +60,10 @@ class Preparer:
         self._site = site
         self._folder = folder
         self._reporter = reporter
-        self._stop = stop
+        # of our own, so that a run that ends early waits for no download
+        self._stop = StopRequest()
+        self._links = ExitStack()
+        self._links.enter_context(stop.listening(_Forward(stop, self._stop)))
         self._condition = threading.Condition()
         self._items: dict[Hashable, _Item] = {}
         for job in jobs:
@@ -59,8 +80,10 @@ class Preparer:
     ) -> None:
         with self._condition:
             self._closed = True
+        self._stop.kind("the run ended")
         if self._thread is not None:
             self._thread.join()
+        self._links.close()
 
     def need(self, job: Job) -> None:
         """Wait for, or make, what `job` needs. Raises EnvironmentMissing."""
