@@ -81,6 +81,6 @@ def reap(pids: Iterable[int]) -> None:
     """Take the exit status of adopted children that ended; a child that we started ourselves is not touched."""
     if sys.platform != "win32":
         for pid in pids:
-            if pid not in spawn.OURS:
-                with contextlib.suppress(OSError):
+            with spawn.LOCK, contextlib.suppress(OSError):
+                if pid not in spawn.OURS:
                     os.waitpid(pid, os.WNOHANG)

@@ -35,7 +35,7 @@ def spawn(
 
     `hidden` and `suspended` are for Windows: no console window; not running until it is resumed.
     """
-    _prepare()
+    prepare()
     flags = 0
     if sys.platform == "win32":
         flags = _CREATE_NEW_PROCESS_GROUP | (_CREATE_NO_WINDOW if hidden else 0)
@@ -63,18 +63,30 @@ def forget(process: subprocess.Popen[bytes]) -> None:
         OURS.discard(process.pid)
 
 
-def _prepare() -> None:
+def prepare() -> None:
     """Once: see to it that no descendant gets out of sight."""
     global _prepared
     if _prepared:
         return
     _prepared = True
+    if sys.platform != "win32":
+        _hear_of_exits()
     if sys.platform == "linux":
         _become_subreaper()
     elif sys.platform == "win32":
         from runner.process.jobs_windows import die_with_us
 
         die_with_us()
+
+
+def _hear_of_exits() -> None:
+    """Whoever started us may have had SIGCHLD ignored; the system would then throw our children's exit codes away."""
+    if sys.platform != "win32":
+        import signal
+
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if in_main_thread and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def _become_subreaper() -> None:
@@ -84,13 +96,16 @@ def _become_subreaper() -> None:
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 
 
-def own_children() -> set[int]:
-    """Linux: pids of all our children, dead ones included."""
+def own_children() -> set[int] | None:
+    """Linux: pids of all our children, dead ones included; None where the kernel does not list them."""
     pids: set[int] = set()
     for task in os.listdir("/proc/self/task"):  # noqa: PTH208
         try:
-            with open(f"/proc/self/task/{task}/children", "rb") as stream:  # noqa: PTH123
+            with open(f"/proc/self/task/{task}/children", "rb", buffering=0) as stream:  # noqa: PTH123
                 pids.update(map(int, stream.read().split()))
+        except FileNotFoundError:
+            if task == str(os.getpid()):
+                return None
         except OSError:
             continue
     return pids

@@ -1,0 +1,140 @@
+"""What an exit code means, in words for somebody who looks at images and not at processes."""
+
+from __future__ import annotations
+
+import signal as signals
+
+# https://learn.microsoft.com/openspecs/windows_protocols/ms-erref (NTSTATUS values)
+NTSTATUS = {
+    0xC0000005: "it crashed: access violation (it used memory that is not its own). "
+    "Often a broken or mixed-up package, or a graphics driver",
+    0xC0000006: "it crashed: a file that it had mapped could not be read (network drive gone?)",
+    0xC0000017: "there was not enough memory, nor room in the page file",
+    0xC000001D: "it crashed: this processor does not know an instruction that the program uses",
+    0xC000007B: "a DLL has the wrong format (32 bit where 64 bit is needed, or a damaged file)",
+    0xC0000094: "it crashed: a whole number was divided by zero",
+    0xC00000FD: "it crashed: stack overflow",
+    0xC000012D: "there was not enough memory, nor room in the page file",
+    0xC0000135: "a DLL that it needs was not found. Was its environment activated, and is it complete?",
+    0xC0000138: "a DLL lacks an entry that the program needs (wrong version of a package?)",
+    0xC0000139: "a DLL lacks a function that the program needs (wrong version of a package?)",
+    0xC000013A: "it was stopped by Ctrl-C, or its window was closed",
+    0xC0000142: "a DLL that it needs could not be set up",
+    0xC0000374: "it crashed: its memory was damaged (heap corruption)",
+    0xC0000409: "it crashed: it found its own memory damaged, or gave up (stack buffer overrun, abort)",
+    0x40000015: "it gave up by itself (abort)",
+    0xC0000022: "the system refused access to a file that it needs to start",
+    0xE06D7363: "it crashed: an error inside a C++ part was not handled",
+}
+
+_POSIX_SIGNALS = {
+    1: ("SIGHUP", "its terminal was closed"),
+    2: ("SIGINT", "it was interrupted, as by Ctrl-C"),
+    3: ("SIGQUIT", "it was told to quit"),
+    4: ("SIGILL", "it crashed: this processor does not know an instruction that the program uses"),
+    6: ("SIGABRT", "it gave up by itself (abort)"),
+    8: ("SIGFPE", "it crashed: an impossible calculation, such as a whole number divided by zero"),
+    9: ("SIGKILL", "it was killed"),
+    11: ("SIGSEGV", "it crashed: segmentation fault. Often a broken or mixed-up package"),
+    13: ("SIGPIPE", "what it wrote to was closed"),
+    15: ("SIGTERM", "it was told to end"),
+}
+_OUT_OF_MEMORY = "most likely by the system, because memory ran out"
+
+
+def explain(
+    code: int | None,
+    platform: str,
+    *,
+    signal: int | None = None,
+    timed_out: bool = False,
+    timeout: float | None = None,
+    stopped: bool = False,
+    reason: str = "",
+    given_up: bool = False,
+    out_of_memory: bool = False,
+) -> str:
+    """Plain words for how a process ended; "" for an exit code of 0 that nothing speaks against.
+
+    `signal` is the one that ended it (POSIX); `out_of_memory`: the system ended some process for lack of memory
+    meanwhile; `reason`: who asked to stop; `given_up`: not even the system could end it.
+    """
+    if given_up:
+        return "It could not be ended: it hangs inside the system, most likely on a disk or a file server."
+    if timed_out:
+        limit = f" of {spell_seconds(timeout)}" if timeout is not None else ""
+        return f"It was stopped because it did not end within its time limit{limit}."
+    if stopped:
+        return f"It was stopped ({reason})." if reason else "It was stopped."
+    if code is None or (code == 0 and signal is None):
+        return ""
+    if platform == "win32":
+        return _windows(code)
+    number = signal if signal is not None else _hidden_signal(code, platform)
+    if number is None:
+        return _posix_code(code, out_of_memory)
+    name, meaning = _signal_words(number, platform)
+    shown = name if signal is not None else f"exit code {code}, which stands for {name}"
+    if number == 9 and out_of_memory:
+        return f"It was killed ({shown}), {_OUT_OF_MEMORY}."
+    if number == 9:
+        return f"It was killed ({shown}) by another program, a person or the system (does it need too much memory?)."
+    return f"{meaning[0].upper()}{meaning[1:]} ({shown})." + (_memory_note() if out_of_memory else "")
+
+
+def spell_seconds(seconds: float) -> str:
+    """3725 -> "1 h 2 min 5 s"."""
+    if seconds < 60:
+        return f"{seconds:g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
+    return " ".join(f"{value} {unit}" for value, unit in parts if value)
+
+
+def _hidden_signal(code: int, platform: str) -> int | None:
+    """The signal behind -n (Python) or 128+n (shells, uv); 255 is a common plain code."""
+    if code < 0:
+        return -code
+    number = code - 128
+    return number if number in _POSIX_SIGNALS or number == (10 if platform == "darwin" else 7) else None
+
+
+def _signal_words(number: int, platform: str) -> tuple[str, str]:
+    if number in _POSIX_SIGNALS:
+        return _POSIX_SIGNALS[number]
+    if number == (10 if platform == "darwin" else 7):
+        return "SIGBUS", "it crashed: a file that it had mapped, or memory, could not be read (disk or quota full?)"
+    if number == 24:
+        return "SIGXCPU", "it used more processor time than it may"
+    if number == 25:
+        return "SIGXFSZ", "it wrote a file that is larger than it may be"
+    try:
+        name = signals.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    return name, "it was ended by a signal"
+
+
+def _posix_code(code: int, out_of_memory: bool) -> str:
+    text = f"It ended with exit code {code}."
+    if code == 127:
+        text = "It ended with exit code 127: a program that it wanted to start was not found."
+    elif code == 126:
+        text = "It ended with exit code 126: a program that it wanted to start may not be executed."
+    return text + (_memory_note() if out_of_memory else "")
+
+
+def _memory_note() -> str:
+    return f" Meanwhile one of the machine's processes was killed, {_OUT_OF_MEMORY}."
+
+
+def _windows(code: int) -> str:
+    status = code & 0xFFFFFFFF
+    if status in NTSTATUS:
+        return f"It ended with 0x{status:08X}: {NTSTATUS[status]}."
+    if code == 9009:
+        return "It ended with exit code 9009: a program that it wanted to start was not found."
+    if status >= 0xC0000000:
+        return f"It crashed: Windows ended it with 0x{status:08X}."
+    return f"It ended with exit code {code}."

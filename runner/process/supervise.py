@@ -1,0 +1,262 @@
+"""Run one command to its end: its output, its time limit, its whole process tree."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from runner.model import Command, Outcome
+from runner.process import launch as launching
+from runner.process import spawn as spawning
+from runner.process.explain import explain
+from runner.process.launch import MARKER, StartError
+from runner.process.memory_limits import out_of_memory_kills
+from runner.process.stop import StopRequest, next_event
+from runner.process.tee import Screen, Tee, log_problem, open_log
+from runner.process.tree import EXITED, Ended, OwnedTree, own
+
+TICK = 0.5  # seconds between two calls of `on_tick`
+SAMPLE_AFTER = 0.1  # what ends sooner is not worth a look
+LEFTOVER_GRACE = 2.0
+DRAIN = 2.0
+_LAST_PATIENCE = 5.0  # for a process that not even the system can end
+
+
+def run(
+    command: Command,
+    *,
+    environ: Mapping[str, str],
+    screen: Screen | None,
+    log: Path,
+    timeout: float | None,
+    stop: StopRequest,
+    grace: float = 10.0,
+    label: str = "",
+    on_start: Callable[[int, float], None] | None = None,
+    on_tick: Callable[[], None] | None = None,
+    marker: str = "",
+) -> Outcome:
+    """Start `command`, pass on what it prints, and return when it and all that it started have ended.
+
+    `environ` is the caller's environment. `screen` gets each chunk of output in another thread; one that fails is
+    not called again. `log` is added to. `timeout` and `grace` (from the kind stop to the forced one) are seconds.
+    `on_start` gets the pid and the creation time (`identity.process_started`), `on_tick` is called twice a second.
+    `marker` (`launch.new_marker`) lets a later runner find the tree again. Raises StateError for the log only.
+    """
+    began = time.time()
+    if stop.requested:
+        return Outcome(None, began, 0.0, stopped=True, explanation="It was not started: a stop had been asked for.")
+    child = launching.child_environ(environ, command, sys.platform)
+    child[MARKER] = marker = marker or launching.new_marker(environ)
+    output = open_log(log)
+    start = time.monotonic()
+    memory_kills = out_of_memory_kills()
+    try:
+        tree, source = _start(command, child, marker)
+    except StartError as error:
+        os.close(output)
+        return Outcome(None, began, 0.0, explanation=_led(label, str(error)), error=_led(label, str(error)))
+    run_ = _Run(tree, command, stop, timeout, grace, start)
+    try:
+        run_.tee = Tee(source, output, log, screen, run_.log_failed)
+        tree.watch(run_.events)
+        if on_start is not None:
+            on_start(tree.pid, tree.started or 0.0)
+        run_.follow(on_tick, child.get("PATH"))
+        return run_.outcome(began, log, memory_kills)
+    finally:
+        run_.close()
+
+
+def _led(label: str, text: str) -> str:
+    return f"{label}: {text}" if label else text
+
+
+def _start(command: Command, child: dict[str, str], marker: str) -> tuple[OwnedTree, int]:
+    """The running tree and the reading end of what it prints. Raises StartError."""
+    if not os.path.isdir(command.cwd):  # noqa: PTH112
+        raise StartError(f"The working directory does not exist: {command.cwd}")
+    launch = launching.launch_for(
+        command.argv, child, sys.platform, cwd=command.cwd, raw_command_line=command.raw_command_line
+    )
+    before, memory = _before()
+    try:
+        process = spawning.spawn(
+            launch, env=child, cwd=command.cwd, stdin=_stdin(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            suspended=True,
+        )  # fmt: skip
+    except OSError as error:
+        reason = launching.why_not_started(error, command.argv, command.cwd, child, sys.platform)
+        raise StartError(reason) from error
+    except ValueError as error:
+        raise StartError(f"{command.argv[0]} could not be started: {error}.") from error
+    assert process.stdout is not None
+    source = os.dup(process.stdout.fileno())
+    process.stdout.close()
+    return own(process, marker, before, memory), source
+
+
+def _stdin() -> int | None:
+    """A person may answer a segment; what is piped into the runner is not the segment's to eat."""
+    try:
+        return None if os.isatty(0) else subprocess.DEVNULL
+    except OSError:
+        return subprocess.DEVNULL
+
+
+def _before() -> tuple[frozenset[int], int]:
+    """Children that we have already, and our own peak memory, which the system also books on a new child."""
+    if sys.platform == "win32":
+        return frozenset(), 0
+    import resource
+
+    spawning.prepare()
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    children = spawning.own_children() if sys.platform == "linux" else None
+    return frozenset(children or ()), size
+
+
+class _Run:
+    """The state of one `run`, from start to outcome."""
+
+    def __init__(
+        self, tree: OwnedTree, command: Command, stop: StopRequest, timeout: float | None, grace: float, start: float
+    ) -> None:
+        self.events: SimpleQueue[Any] = SimpleQueue()
+        self.tee: Tee | None = None
+        self._tree = tree
+        self._leader_only = command.stop_leader_only
+        self._stop = stop
+        self._timeout = timeout
+        self._grace = grace
+        self._start = start
+        self._sampler: Any = None
+        self._asked: float | None = None  # when the kind stop went out
+        self._killed: float | None = None
+        self._timed_out = False
+        self._log_failed = False
+        self._given_up = False
+        self._ended: Ended | None = None
+
+    def log_failed(self) -> None:
+        """Called by the tee's thread."""
+        self._log_failed = True
+        self.events.put("log")
+
+    def follow(self, on_tick: Callable[[], None] | None, path: str | None) -> None:
+        """Wait for the leader's end; see to time-out, stop, ticks and samples meanwhile."""
+        next_tick = self._start + TICK
+        with self._stop.listening(self.events):
+            while not self._given_up:
+                self._enforce(time.monotonic())
+                event = next_event(self.events, self._until_due(time.monotonic(), next_tick if on_tick else None))
+                now = time.monotonic()
+                if event == EXITED:
+                    return
+                if self._sampler is None and now >= self._start + SAMPLE_AFTER:
+                    self._begin_sampling(path)
+                if on_tick is not None and now >= next_tick:
+                    next_tick = now + TICK
+                    on_tick()
+
+    def _until_due(self, now: float, next_tick: float | None) -> float | None:
+        """Seconds until something is to be done, None for never."""
+        due = [next_tick, self._force_at()]
+        if self._sampler is None:
+            due.append(self._start + SAMPLE_AFTER)
+        if self._timeout is not None and not self._timed_out:
+            due.append(self._start + self._timeout)
+        times = [t for t in due if t is not None]
+        return max(0.0, min(times) - now) if times else None
+
+    def _force_at(self) -> float | None:
+        if self._killed is not None:
+            return self._killed + _LAST_PATIENCE
+        if self._asked is None:
+            return None
+        grace = self._grace if self._stop.grace is None else min(self._grace, self._stop.grace)
+        return self._asked + grace
+
+    def _enforce(self, now: float) -> None:
+        """Stop the tree if it is to be stopped: first kindly, then by force."""
+        if self._asked is None:
+            if self._timeout is not None and now >= self._start + self._timeout and not self._stop.requested:
+                self._timed_out = True
+            if not (self._timed_out or self._log_failed or self._stop.requested):
+                return
+            self._asked = now
+            if not self._stop.immediate:
+                number = self._stop.signal if self._stop.requested else 15
+                self._tree.stop_kindly(number, leader_only=self._leader_only)
+        force_at = self._force_at()
+        if self._killed is not None:
+            self._given_up = now >= self._killed + _LAST_PATIENCE
+        elif self._stop.immediate or (force_at is not None and now >= force_at):
+            self._tree.kill()
+            self._killed = time.monotonic()
+
+    def _begin_sampling(self, path: str | None) -> None:
+        from runner.process.sample import Sampler
+
+        self._sampler = Sampler(self._tree.members, path)
+
+    def outcome(self, began: float, log: Path, memory_kills: tuple[int, int]) -> Outcome:
+        """After the leader's end: clear up, and tell how it went."""
+        duration = time.monotonic() - self._start
+        unasked = self._asked is None
+        left = self._tree.end_leftovers(LEFTOVER_GRACE if unasked else 0.0)
+        if self._sampler is not None:
+            self._sampler.stop()
+        assert self.tee is not None
+        self.tee.finish(DRAIN, hurry=lambda: self._asked is not None or self._stop.requested)
+        ended = self._ended = Ended(None) if self._given_up else self._tree.collect()
+        if self.tee.log_error is not None:
+            raise log_problem(log, self.tee.log_error)
+        if self.tee.screen_error is not None:
+            raise self.tee.screen_error
+        stopped = not unasked and not self._timed_out
+        return Outcome(
+            exit_code=ended.code,
+            started=began,
+            duration=duration,
+            signal=ended.signal,
+            timed_out=self._timed_out,
+            stopped=stopped,
+            peak_memory=_largest(ended.memory, self._sampler and self._sampler.peak_memory),
+            cpu_time=ended.cpu if ended.cpu is not None or not self._sampler else self._sampler.cpu_time,
+            gpu_memory=self._sampler and self._sampler.gpu_memory,
+            leftovers=tuple(str(entry) for entry in left) if unasked else (),
+            explanation=explain(
+                ended.code,
+                sys.platform,
+                signal=ended.signal,
+                timed_out=self._timed_out,
+                timeout=self._timeout,
+                stopped=stopped,
+                reason=self._stop.reason,
+                given_up=self._given_up,
+                out_of_memory=ended.code != 0 and out_of_memory_kills() != memory_kills,
+            ),
+        )
+
+    def close(self) -> None:
+        """However we came here: nothing of the tree lives on."""
+        if self._ended is not None:
+            return
+        self._tree.kill()
+        if self._sampler is not None:
+            self._sampler.stop()
+        if self.tee is not None:
+            self.tee.finish(0.1, hurry=lambda: True)
+        self._tree.collect()
+
+
+def _largest(*sizes: int | None) -> int | None:
+    known = [size for size in sizes if size is not None]
+    return max(known) if known else None

@@ -1,0 +1,68 @@
+"""A started process and all that it starts: the interface, and what every platform has in common."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+from runner.process.snapshot import Entry
+
+EXITED = "exited"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the leader ended. `code` is 128+n after signal n; None when somebody else took its exit status."""
+
+    code: int | None
+    signal: int | None = None
+    cpu: float | None = None  # seconds, with all descendants that were waited for
+    memory: int | None = None  # bytes, the largest single process, where it is known
+
+
+class OwnedTree(Protocol):
+    """What `supervise` needs of a platform."""
+
+    pid: int
+    started: float | None
+
+    def watch(self, queue: SimpleQueue[Any]) -> None:
+        """Put EXITED into `queue` once the leader ended."""
+
+    def stop_kindly(self, number: int, *, leader_only: bool) -> None:
+        """Ask the leader, or all in its group, to stop."""
+
+    def kill(self) -> None:
+        """End everything at once, and wait for it a while."""
+
+    def end_leftovers(self, grace: float) -> list[Entry]:
+        """After the leader's end: end what it left, and say what that was."""
+
+    def members(self) -> list[Entry]:
+        """What lives of the tree now, to be measured."""
+
+    def collect(self) -> Ended:
+        """After all that: the leader's exit status; the tree is not to be used any more."""
+
+
+def own(process: subprocess.Popen[bytes], marker: str, before: frozenset[int], our_memory: int) -> OwnedTree:
+    """The tree that `process`, just started, leads; `before`: children that we had then, `our_memory`: our peak."""
+    if sys.platform == "win32":
+        from runner.process.tree_windows import WindowsTree
+
+        return WindowsTree(process, marker)
+    else:  # noqa: RET505 (so that mypy for Windows leaves it out)
+        from runner.process.tree_posix import PosixTree
+
+        return PosixTree(process, marker, before, our_memory)
+
+
+def in_thread(name: str, target: Any, *arguments: Any) -> threading.Thread:
+    """A started thread that does not keep us from ending."""
+    thread = threading.Thread(target=target, args=arguments, name=name, daemon=True)
+    thread.start()
+    return thread
