@@ -1,0 +1,129 @@
+"""The `.env` file of the repository: NAME=value lines, read as godotenv did, and one value saved."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from runner.errors import PipelineError, StateError
+from runner.model import Mark
+from runner.pipeline.report import Report
+from runner.pipeline.text import decode
+
+_LINE = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_.\-]*)[ \t]*[=:][ \t]*(?P<rest>.*)", re.DOTALL)
+_DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"(.*)', re.DOTALL)
+_SINGLE = re.compile(r"'([^']*)'(.*)", re.DOTALL)
+_COMMENT = re.compile(r"[ \t]#.*|^#.*", re.DOTALL)
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """Names and values; empty where there is no such file. PipelineError with every line that is none of ours.
+
+    A backslash stays a backslash (Windows paths), except before a double quote inside double quotes.
+    """
+    report = Report(path, ())
+    values: dict[str, str] = {}
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return values
+    except OSError as error:
+        report.error(None, f"the file cannot be read: {error.strerror or error}", "Check its permissions.")
+        data = b""
+    text = decode(data, report)
+    if text is not None:
+        for number, line in enumerate(report.lines, 1):
+            _read_line(line, number, values, report)
+    if report.errors:
+        raise PipelineError(f"{path} is not valid", report.in_order())
+    return values
+
+
+def _read_line(line: str, number: int, values: dict[str, str], report: Report) -> None:
+    bare = line.strip()
+    if not bare or bare.startswith("#"):
+        return
+    match = _LINE.fullmatch(line)
+    column = len(line) - len(line.lstrip()) + 1
+    if not match:
+        report.error(
+            Mark(number, column, len(bare)),
+            "this line is no `NAME=value`",
+            "Write NAME=value, with a name of letters, digits and `_`; or begin the line with # for a comment.",
+        )
+        return
+    value = _value(match["rest"].rstrip())
+    if value is None:
+        report.error(
+            Mark(number, match.start("rest") + 1, max(1, len(match["rest"].rstrip()))),
+            f"the quotes around the value of {match['name']} do not match",
+            "Close the quote at the end of the value, or leave both out.",
+        )
+        return
+    values[match["name"]] = value
+
+
+def _value(rest: str) -> str | None:
+    """The value in what stands behind `=`; None when a quote is not closed."""
+    for quoted, is_double in ((_DOUBLE, True), (_SINGLE, False)):
+        if match := quoted.fullmatch(rest):
+            after = match[2].strip()
+            if not after or after.startswith("#"):
+                return match[1].replace('\\"', '"') if is_double else match[1]
+    if rest[:1] in ("'", '"'):
+        # "C:\data\": the last quote closes, although a backslash stands before it
+        inner = rest[1:-1]
+        return inner if len(rest) > 1 and rest[-1] == rest[0] and rest[0] not in inner else None
+    return _COMMENT.sub("", rest).strip()
+
+
+def save_dotenv_value(path: Path, key: str, value: str) -> None:
+    """Sets `key` in the file, or appends it; every other line stays as it is. StateError when that is not possible."""
+    try:
+        data = path.read_bytes() if path.exists() else b""
+        bom = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
+        lines = data[len(bom) :].splitlines(keepends=True)
+        end = b"\r\n" if lines and lines[0].endswith(b"\r\n") else b"\n"
+        new = f"{key}={_written(value)}".encode()
+        place = [number for number, line in enumerate(lines) if _names(line, key)]
+        if place:
+            lines[place[-1]] = new + end
+        else:
+            if lines and not lines[-1].endswith((b"\n", b"\r")):
+                lines[-1] += end
+            lines.append(new + end)
+        _replace(path, bom + b"".join(lines))
+    except OSError as error:
+        raise StateError(
+            f"{path} cannot be written: {error.strerror or error}",
+            f"Add this line to it yourself: {key}={_written(value)}",
+        ) from None
+
+
+def _names(line: bytes, key: str) -> bool:
+    match = _LINE.fullmatch(line.decode("utf-8", "replace").rstrip("\r\n"))
+    return match is not None and match["name"] == key
+
+
+def _written(value: str) -> str:
+    """`value` so that `read_dotenv` gives it back."""
+    if value == value.strip() and not re.search(r"""^['"]|[ \t]#|^#""", value):
+        return value
+    return f"'{value}'" if "'" not in value else '"' + value.replace('"', '\\"') + '"'
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """All of it or nothing, also when the disk is full or the machine stops."""
+    target = Path(os.path.realpath(path))
+    staging = target.with_name(f"{target.name}.{os.getpid()}.new")
+    try:
+        with staging.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            staging.chmod(target.stat().st_mode & 0o777)
+        staging.replace(target)
+    finally:
+        staging.unlink(missing_ok=True)

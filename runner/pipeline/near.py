@@ -1,0 +1,25 @@
+"""The name that somebody probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def near(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate most like `name`, None when none is; case, blanks, `-` and `_` do not count."""
+    names = list(candidates)
+    wanted = _plain(name)
+    for candidate in names:
+        if _plain(candidate) == wanted:
+            return candidate
+    if len(wanted) < 2 or not names:
+        return None
+    from difflib import get_close_matches
+
+    by_plain = {_plain(candidate): candidate for candidate in reversed(names)}
+    found = get_close_matches(wanted, by_plain, 1, 0.6)
+    return by_plain[found[0]] if found else None
+
+
+def _plain(name: str) -> str:
+    return "".join(name.lower().split()).replace("_", "-").strip("-")

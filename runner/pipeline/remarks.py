@@ -1,0 +1,139 @@
+"""What the schema cannot say about a segment: warnings of what the Go runner took in silence, and what cannot run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from yaml.events import ScalarEvent
+
+from runner.model import FlagMap, Segment, SegmentType, Value
+from runner.pipeline.near import near
+from runner.pipeline.nodes import ListNode, MapNode, Node
+from runner.pipeline.report import Report, mark_of
+from runner.pipeline.scalars import go_text
+from runner.pipeline.tokens import is_relative_to_here
+from runner.pipeline.unknown_keys import warn_of_unknown_keys
+from runner.pipeline.values import Fields
+
+TEXT_KEYS = ("name", "type", "message", "environment", "use-linux-distro", "cwd")
+KEYS = (*TEXT_KEYS, "env", "commands", "timeout", "retries", "retry-delay", "keep-going", "outputs")
+_KNOWN = frozenset(KEYS)
+
+_TYPES = tuple(one.value for one in SegmentType)
+
+
+class Remarks:
+    """Looks at the segments of one file, one after another."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._relative: list[Node] = []  # the entries written as ./x
+
+    def on_segment(self, node: MapNode, fields: Fields, segment: Segment | None, number: int) -> None:
+        """`segment` is None where the schema found it wrong."""
+        if not fields.keys() <= _KNOWN:
+            warn_of_unknown_keys(fields, KEYS, self._report, number)
+        if segment is None:
+            return
+        if "type" in fields:
+            self._on_type(fields["type"][-1][1], number)
+        if segment.environment != segment.environment.strip():
+            self._on_blanks(fields["environment"][-1][1], segment, number)
+        if not segment.is_control and not segment.commands:
+            self._on_nothing_to_run(node, fields, number)
+        self._on_texts(segment, fields, number)
+
+    def _on_type(self, node: Node, number: int) -> None:
+        text = str(node.value) if isinstance(node, ScalarEvent) else ""
+        if not text or text.lower() in _TYPES or text in ("~", "null", "Null", "NULL"):
+            return
+        meant = near(text, _TYPES)
+        cure = f"Did you mean `{meant}`?" if meant else "The types are normal, pause, stop and force."
+        self._report.warning(mark_of(node), f"`{text}` is no type of a segment; it runs as a normal one", cure, number)
+
+    def _on_blanks(self, node: Node, segment: Segment, number: int) -> None:
+        self._report.warning(
+            mark_of(node),
+            f"`{segment.environment}` has blanks around it, and is taken with them as a conda environment's name",
+            f"Write `{segment.environment.strip()}` without them. (The segment then counts as changed.)",
+            number,
+        )
+
+    def _on_nothing_to_run(self, node: MapNode, fields: Fields, number: int) -> None:
+        place = fields["commands"][-1][0] if "commands" in fields else node
+        self._report.error(
+            mark_of(place),
+            "the segment has no `commands`, so there is nothing to run",
+            "Write `commands:` and below it one argument per line, each after `- `; or give it `type: pause`, `stop` "
+            "or `force`.",
+            number,
+        )
+
+    def _on_texts(self, segment: Segment, fields: Fields, number: int) -> None:
+        for text, node in _texts(segment, fields):
+            if is_relative_to_here(text):
+                self._relative.append(node)
+            if "\0" in text:
+                self._report.error(
+                    mark_of(node), "an argument cannot contain the character NUL", "Delete the `\\0` in it.", number
+                )
+        for position, entry in enumerate(segment.commands):
+            if isinstance(entry, FlagMap):
+                for flag, value in entry.items:
+                    if isinstance(value, list | dict):
+                        self._on_list_value(flag, value, _command_node(fields, position), number)
+
+    def _on_list_value(self, flag: Value, value: Value, node: Node, number: int) -> None:
+        name = go_text(flag)
+        if isinstance(node, MapNode):
+            node = next((v for k, v in node.pairs() if isinstance(k, ScalarEvent) and k.value == name), node)
+        kind = "list" if isinstance(value, list) else "map"
+        items = " ".join(f"- {_quoted(go_text(item))}" for item in value) if isinstance(value, list) else ""
+        several = f"Write one entry per line instead: - {name} {items}".rstrip()
+        self._report.warning(
+            mark_of(node),
+            f"`{name}` has a {kind} as its value, which becomes the one argument `{go_text(value)}`",
+            several if kind == "list" else "Write the value as text, in quotes.",
+            number,
+        )
+
+    def finish(self) -> None:
+        """One warning a file for all paths written as ./x."""
+        if not self._relative:
+            return
+        further = len(self._relative) - 1
+        more = f" (and {further} more in this file)" if further else ""
+        self._report.warning(
+            mark_of(self._relative[0]),
+            f"paths that begin with `./` are deprecated{more}: .py, .ijm and .exe are looked for in the repository, "
+            "everything else beside this file",
+            "Write '%REPO%/…' for a program and '%YAML%/…' for data.",
+        )
+
+
+def _texts(segment: Segment, fields: Fields) -> Iterator[tuple[str, Node]]:
+    """The texts that reach the command line or the environment, with the node of each (or of its entry)."""
+    if segment.commands:
+        for position, entry in enumerate(segment.commands):
+            if isinstance(entry, str):
+                yield entry, _command_node(fields, position)
+                continue
+            for flag, value in entry.items:
+                if isinstance(flag, str) and "\0" in flag:
+                    yield flag, _command_node(fields, position)
+                if isinstance(value, str):
+                    yield value, _command_node(fields, position)
+    for name, value in segment.env:
+        if isinstance(value, str):
+            yield (name if "\0" in name else value), fields["env"][-1][1]
+    if segment.cwd:
+        yield segment.cwd, fields["cwd"][-1][1]
+
+
+def _command_node(fields: Fields, position: int) -> Node:
+    node = fields["commands"][-1][1]
+    return node.items[position] if isinstance(node, ListNode) else node
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

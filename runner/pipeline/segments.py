@@ -1,0 +1,179 @@
+"""One entry of `run:` -> `Segment`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from yaml.events import ScalarEvent
+
+from runner.model import Entry, FlagMap, Mark, Segment, SegmentType, Value
+from runner.pipeline.content_hash import content_hash
+from runner.pipeline.durations import seconds_of
+from runner.pipeline.nodes import ListNode, MapNode, Node
+from runner.pipeline.problems import explain
+from runner.pipeline.remarks import KEYS, TEXT_KEYS, Remarks
+from runner.pipeline.report import Report, mark_of
+from runner.pipeline.schema import conforms, faults, segment_schema
+from runner.pipeline.values import Fields, fields_of, map_items, raw_text, value_of
+
+# whose value, and not only its type, decides whether the schema holds
+_VALUE_MATTERS = frozenset({"environment", "timeout", "retries", "retry-delay"})
+
+_TYPES = {one.value: one for one in SegmentType}
+
+
+class Marks(Mapping[str, Mark]):
+    """Where the keys of a segment stand; worked out when first asked, for most segments never."""
+
+    def __init__(self, node: Node, fields: Fields) -> None:
+        self._node = node
+        self._fields = fields
+        self._nodes: dict[str, Node] | None = None
+
+    def _all(self) -> dict[str, Node]:
+        if self._nodes is None:
+            nodes = {"": self._node}
+            for key, occurrences in self._fields.items():
+                value = occurrences[-1][1]
+                nodes[key] = value
+                if isinstance(value, ListNode):
+                    nodes.update((f"{key}.{index}", item) for index, item in enumerate(value.items))
+            for _, value in self._fields.get("env", ()):
+                if isinstance(value, MapNode):
+                    nodes.update((f"env.{k.value}", v) for k, v in value.pairs() if isinstance(k, ScalarEvent))
+            self._nodes = nodes
+        return self._nodes
+
+    def __getitem__(self, key: str) -> Mark:
+        return mark_of(self._all()[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
+class SegmentReader:
+    """Reads the segments of one file; each shape (keys and types) is checked against the schema once."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._remarks = Remarks(report)
+        self._schema = segment_schema()
+        self._known_shapes: dict[object, bool] = {}
+
+    def read(self, node: Node, number: int) -> Segment | None:
+        """The segment, None when it has an error (which is reported)."""
+        report = self._report
+        errors = report.error_count
+        if not isinstance(node, MapNode):
+            value = value_of(node, report)
+            for fault in faults(value, self._schema):
+                explain(fault, node, {}, report, number)
+            if value is None:
+                report.error(mark_of(node), "the segment is empty", "Fill it in, or delete its `-`.", number)
+            return None
+        fields = fields_of(node, report, number)
+        data = {key: self._data(key, fields) for key in KEYS if key in fields}
+        if not self._conforms(data):
+            for fault in faults(data, self._schema):
+                explain(fault, node, fields, report, number)
+        segment = self._segment(node, fields, data, number) if report.error_count == errors else None
+        self._remarks.on_segment(node, fields, segment, number)
+        return segment
+
+    def finish(self) -> None:
+        """The remarks that are made once a file."""
+        self._remarks.finish()
+
+    def _data(self, key: str, fields: Fields) -> Any:
+        """The key's value, as far as the schema looks at it: the values of flags and variables are free."""
+        node = fields[key][-1][1]
+        if isinstance(node, MapNode):
+            return {}
+        if isinstance(node, ListNode) and key == "commands":
+            return [{} if isinstance(item, MapNode) else value_of(item, self._report) for item in node.items]
+        return value_of(node, self._report)
+
+    def _conforms(self, data: dict[str, Any]) -> bool:
+        shape = tuple((key, value if key in _VALUE_MATTERS else _types(value)) for key, value in data.items())
+        try:
+            known = self._known_shapes.get(shape)
+        except TypeError:  # a list where a text should be
+            return False
+        if known is None:
+            known = self._known_shapes[shape] = conforms(data, self._schema)
+        return known
+
+    def _segment(self, node: MapNode, fields: Fields, data: dict[str, Any], number: int) -> Segment | None:
+        texts = {key: _text(fields, key) for key in TEXT_KEYS}
+        env = self._env(fields)
+        commands = self._commands(fields, data.get("commands") or ())
+        kind = _TYPES.get(texts["type"].lower(), SegmentType.NORMAL)
+        outputs = data.get("outputs") or ()
+        distro = texts["use-linux-distro"].strip()
+        return Segment(
+            number=number,
+            name=texts["name"],
+            type=kind,
+            content_hash=content_hash(
+                name=texts["name"],
+                type=texts["type"],
+                message=texts["message"],
+                environment=texts["environment"],
+                distro=distro,
+                env=env,
+                commands=commands,
+                cwd=texts["cwd"],
+            ),
+            message=texts["message"],
+            environment=texts["environment"],
+            distro=distro,
+            env=env,
+            commands=commands,
+            cwd=texts["cwd"],
+            timeout=_seconds(data.get("timeout")),
+            retries=int(data.get("retries") or 0),
+            retry_delay=5.0 if (delay := _seconds(data.get("retry-delay"))) is None else delay,
+            keep_going=bool(data.get("keep-going")),
+            outputs=(outputs,) if isinstance(outputs, str) else tuple(outputs),
+            marks=Marks(node, fields),
+        )
+
+    def _env(self, fields: Fields) -> tuple[tuple[str, Value], ...]:
+        """Given twice, or through `<<` as well, the maps are laid over each other; a null empties them."""
+        env: dict[str, Value] = {}
+        for _, node in fields.get("env", ()):
+            if isinstance(node, MapNode):
+                for name, values in fields_of(node, self._report).items():
+                    env[name] = value_of(values[-1][1], self._report)
+            else:
+                env.clear()
+        return tuple(env.items())
+
+    def _commands(self, fields: Fields, texts: Sequence[Any]) -> tuple[Entry, ...]:
+        node = fields["commands"][-1][1] if "commands" in fields else None
+        if not isinstance(node, ListNode):
+            return ()
+        return tuple(
+            FlagMap(tuple(map_items(item, self._report))) if isinstance(item, MapNode) else str(text)
+            for item, text in zip(node.items, texts, strict=True)
+        )
+
+
+def _types(value: Any) -> object:
+    return frozenset(map(type, value)) if isinstance(value, list) else type(value)
+
+
+def _text(fields: Fields, key: str) -> str:
+    occurrences = fields.get(key)
+    node = occurrences[-1][1] if occurrences else None
+    return raw_text(node) if isinstance(node, ScalarEvent) else ""
+
+
+def _seconds(value: Any) -> float | None:
+    if value is None:
+        return None
+    return seconds_of(value) if isinstance(value, str) else float(value)

@@ -1,0 +1,63 @@
+"""Bytes of a file -> text: UTF-8 with or without BOM, UTF-16 with BOM; anything else is an error with its place."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+from runner.model import Mark
+from runner.pipeline.report import Report
+
+# What YAML takes as the end of a line
+_LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SHOWN = 3  # of many such characters
+
+_CURE_ENCODING = "Save the file as UTF-8 (in Notepad: Save as, Encoding, UTF-8)."
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines as YAML counts them."""
+    return _LINE_END.split(text)
+
+
+def decode(data: bytes, report: Report) -> str | None:
+    """The text of a file; None, with the error reported, when its bytes are none."""
+    encoding = "utf-8"
+    if data.startswith(codecs.BOM_UTF8):
+        data = data[3:]
+    elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16-le" if data.startswith(codecs.BOM_UTF16_LE) else "utf-16-be"
+        data = data[2:]
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        report.lines = lines_of(data.decode(encoding, "replace"))
+        before = lines_of(data[: error.start].decode(encoding, "replace"))
+        mark = Mark(len(before), len(before[-1]) + 1)
+        bad = data[error.start : error.start + 1].hex().upper()
+        report.error(
+            mark, f"the file is not {encoding[:6].upper()} text: byte 0x{bad} cannot stand here", _CURE_ENCODING
+        )
+        return None
+    report.lines = lines_of(text)
+    return text if _no_control_characters(text, report) else None
+
+
+def _no_control_characters(text: str, report: Report) -> bool:
+    found = 0
+    for match in _FORBIDDEN.finditer(text):
+        found += 1
+        if found > _SHOWN:
+            break
+        before = lines_of(text[: match.start()])
+        if match[0] == "\0":
+            cure = "The file may be UTF-16 without a mark, or no text at all. " + _CURE_ENCODING
+        else:
+            cure = 'Delete it. In a double-quoted text it can be written as an escape, such as "\\x1b".'
+        report.error(
+            Mark(len(before), len(before[-1]) + 1),
+            f"the control character U+{ord(match[0]):04X} cannot stand in a pipeline file",
+            cure,
+        )
+    return not found

@@ -1,0 +1,84 @@
+"""`%REPO%`, `%YAML%` and `%NAME%` at the beginning of a text, and paths cleaned as Go's filepath.Join did."""
+
+from __future__ import annotations
+
+import ntpath
+import posixpath
+import re
+from collections.abc import Mapping
+from pathlib import PurePath
+
+from runner.model import FlagMap, ResolvedEntry, ResolvedFlags, Segment, Value
+from runner.pipeline.scalars import go_text
+
+_TOKEN = re.compile(r"%([^%]+)%(.*)", re.DOTALL)
+# `./x` with one of these endings is meant from the program's folder, anything else from the pipeline file's
+_PROGRAMS = (".py", ".ijm", ".exe")
+
+
+def resolve(text: str, *, repo: PurePath, folder: PurePath, dotenv: Mapping[str, str], windows: bool) -> str:
+    """`text` with the token at its beginning replaced; a token elsewhere, or unknown, stays as it is.
+
+    `folder` is the pipeline file's. The rest behind a token may be written with either separator.
+    """
+    if text.startswith("./"):
+        return _join(str(repo if text.endswith(_PROGRAMS) else folder), text[2:], windows)
+    if not text.startswith("%"):
+        return text
+    match = _TOKEN.fullmatch(text)
+    if not match:
+        return text
+    name, rest = match[1], match[2]
+    if name == "REPO":
+        return _join(str(repo), rest, windows)
+    if name == "YAML":
+        return _join(str(folder), rest, windows)
+    if name not in dotenv:
+        return text
+    value = dotenv[name]
+    return value + rest if "://" in value else _join(value, rest, windows)
+
+
+def is_relative_to_here(text: str) -> bool:
+    """Whether `text` is a deprecated `./x`."""
+    return text.startswith("./")
+
+
+def _join(base: str, rest: str, windows: bool) -> str:
+    """Go's filepath.Join: empty parts left out, the result cleaned; empty when all are."""
+    normpath, sep = (ntpath.normpath, "\\") if windows else (posixpath.normpath, "/")
+    if not windows:
+        rest = rest.replace("\\", "/")  # a YAML from a Windows workstation
+    if not base and not rest:
+        return ""
+    clean = normpath(sep.join(part for part in (base, rest) if part))
+    return clean[1:] if not windows and clean.startswith("//") else clean
+
+
+def resolve_entries(
+    segment: Segment, *, repo: PurePath, folder: PurePath, dotenv: Mapping[str, str], windows: bool
+) -> list[ResolvedEntry]:
+    """The commands of `segment` with tokens replaced and values as text; a null value leaves the flag alone."""
+
+    def text_of(value: Value) -> str | None:
+        if value is None or value == "null":
+            return None
+        return resolve(go_text(value), repo=repo, folder=folder, dotenv=dotenv, windows=windows)
+
+    entries: list[ResolvedEntry] = []
+    for entry in segment.commands:
+        if isinstance(entry, FlagMap):
+            entries.append(ResolvedFlags(tuple((go_text(key), text_of(value)) for key, value in entry.items)))
+        else:
+            entries.append(resolve(entry, repo=repo, folder=folder, dotenv=dotenv, windows=windows))
+    return entries
+
+
+def resolve_env(
+    segment: Segment, *, repo: PurePath, folder: PurePath, dotenv: Mapping[str, str], windows: bool
+) -> dict[str, str]:
+    """The variables of `env:` as text; null is `<nil>`, as the Go runner set it."""
+    return {
+        name: resolve(go_text(value), repo=repo, folder=folder, dotenv=dotenv, windows=windows)
+        for name, value in segment.env
+    }

@@ -1,0 +1,48 @@
+"""Warnings for keys that have no effect: most of them are typing errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from runner.pipeline.near import near
+from runner.pipeline.nodes import ListNode, MapNode, Node
+from runner.pipeline.report import Report, mark_of
+from runner.pipeline.values import Fields
+
+TOP_KEYS = ("run", "compare")
+# The Go runner once kept its status in the pipeline file itself; such files are still about
+STATUS_KEYS = frozenset({"last_processed", "code_version", "run_duration", "content_hash"})
+
+
+def warn_of_unknown_keys(fields: Fields, known: Iterable[str], report: Report, segment: int) -> None:
+    """For the keys of a segment."""
+    known = tuple(known)
+    for name, occurrences in fields.items():
+        if name not in known and name not in STATUS_KEYS:
+            _warn(name, occurrences[-1][0], known, "segment", report, segment)
+
+
+def warn_of_unknown_top_keys(fields: Fields, report: Report) -> None:
+    """For the keys beside `run:`; one that holds an anchor (`defaults: &d`) is there for `*d`."""
+    for name, occurrences in fields.items():
+        key, value = occurrences[-1]
+        if name not in TOP_KEYS and not _holds_anchor(value):
+            _warn(name, key, TOP_KEYS, "pipeline file", report, None)
+
+
+def _holds_anchor(node: Node) -> bool:
+    if getattr(node, "anchor", None):
+        return True
+    return isinstance(node, ListNode | MapNode) and any(map(_holds_anchor, node.items))
+
+
+def _warn(name: str, key: Node, known: Iterable[str], where: str, report: Report, segment: int | None) -> None:
+    known = tuple(known)
+    meant = near(name, known)
+    if meant:
+        cure = f"Did you mean `{meant}`?"
+    elif where == "segment":
+        cure = "Known keys: " + ", ".join(known) + "."
+    else:
+        cure = ""
+    report.warning(mark_of(key), f"`{name}` is no key of a {where} and has no effect", cure, segment)
