@@ -58,7 +58,7 @@ def command(file: str, **options: Any) -> int:
 def _run(file: str, options: dict[str, Any]) -> int:
     from runner.cli.common import make_site, pipeline_path
     from runner.cli.options import load, plan_for, select
-    from runner.pipeline import read_pipeline
+    from runner.pipeline.reader import read_pipeline
 
     path = pipeline_path(file)
     if options["print_hash"]:
@@ -89,10 +89,10 @@ def _show_warnings(pipeline: Pipeline, options: dict[str, Any]) -> None:
 
 def _print_hashes(path: Path, options: dict[str, Any]) -> int:
     from runner.cli.options import load
-    from runner.pipeline import read_pipeline
+    from runner.pipeline.reader import read_pipeline
     from runner.state.status import Entry, entry_text, status_text
 
-    pipeline = read_pipeline(path, hashes_only=True)
+    pipeline = read_pipeline(path)
     _show_warnings(pipeline, options)
     done = {e.content_hash: e for e in load(path, options["records"], pipeline).status.entries if e.done}
     texts = [
@@ -100,7 +100,7 @@ def _print_hashes(path: Path, options: dict[str, Any]) -> int:
         for s in pipeline.segments
         if not s.is_control
     ]
-    click.get_binary_stream("stdout").write(status_text(texts, {}).encode("utf-8", "backslashreplace"))
+    sys.stdout.buffer.write(status_text(texts, {}).encode("utf-8", "backslashreplace"))
     return 0
 
 
@@ -190,14 +190,14 @@ def _start(
     from runner.errors import ExitCode
     from runner.process.stop import StopRequest, install_signal_handlers
 
-    adopt(loaded, reporter)
+    adopt(loaded, site, reporter)
     for text in plan.warnings:
         reporter.warn(text)
     book = open_book(loaded, plan, reporter)
     if not plan.to_run:
         _nothing_to_do(plan, loaded, reporter)
         return ExitCode.DONE
-    run, durations = open_run(loaded, plan, selection)
+    run, durations = open_run(loaded, plan, selection, site)
     stop = StopRequest()
     session = Session(
         name=str(loaded.path),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from runner.state.status import StatusBook
 
 
-def adopt(loaded: Loaded, reporter: Reporter) -> None:
+def adopt(loaded: Loaded, site: Site, reporter: Reporter) -> None:
     """The last run was killed: end what it left running, and say what its receipts saved. We hold the lock."""
     from runner.state.records import RUNNING
 
@@ -29,7 +29,7 @@ def adopt(loaded: Loaded, reporter: Reporter) -> None:
     if last is None or last.state != RUNNING:
         return
     child = last.child()
-    if child is not None and last.data.get("host") == _host():
+    if child is not None and _same_start_of_this_machine(last, site):
         from runner.process.identity import end_tree
 
         ended = end_tree(int(child["pid"]), float(child["started"]), str(child.get("marker", "")), 5.0)
@@ -42,6 +42,12 @@ def adopt(loaded: Loaded, reporter: Reporter) -> None:
             f"{'are' if many else 'is'} taken as done (receipts in {last.folder})"
         )
     last.data["state"] = "killed"
+
+
+def _same_start_of_this_machine(run: Run, site: Site) -> bool:
+    from runner.process.identity import boot_id
+
+    return run.data.get("host") == _host() and run.data.get("boot") == boot_id(site.host)
 
 
 def _host() -> str:
@@ -84,7 +90,7 @@ def _set_aside(path: Path) -> Path:
     raise StateError(f"there are too many {path.name}.broken-* files", "Remove the old ones.")
 
 
-def open_run(loaded: Loaded, plan: Plan, selection: Selection) -> tuple[Run, dict[str, float]]:
+def open_run(loaded: Loaded, plan: Plan, selection: Selection, site: Site) -> tuple[Run, dict[str, float]]:
     """The new run's record, and how long each segment took last time (seconds by name)."""
     from runner.process.identity import boot_id, process_started
     from runner.state.duration import from_go
@@ -104,7 +110,7 @@ def open_run(loaded: Loaded, plan: Plan, selection: Selection) -> tuple[Run, dic
             "host": _host(),
             "pid": os.getpid(),
             "process_started": process_started(os.getpid()),
-            "boot": boot_id(),
+            "boot": boot_id(site.host),
             "command": sys.argv,
             "accept": selection.accept,
         },

@@ -1,0 +1,94 @@
+"""`run-pipeline check FILE`: is it valid, and could its environments be prepared? Runs and writes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.cli.common import json_option, repo_option, reports_errors
+
+if TYPE_CHECKING:
+    from runner.environments import Site
+    from runner.jobs import Job
+    from runner.model import Diagnostic, Pipeline
+
+
+@click.command(name="check", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("files", metavar="FILE.yaml...", nargs=-1, required=True)
+@json_option
+@repo_option
+@reports_errors
+def command(files: tuple[str, ...], as_json: bool, repo: str | None) -> int:
+    """Check pipeline files: their text, the scripts they name, the environments they need.
+
+    Environments are looked for, not prepared. Exit status 0: could run as it is.
+    """
+    from runner.cli.common import make_site
+    from runner.errors import ExitCode
+
+    site = make_site(repo, interactive=False)
+    return max((_check(file, site, as_json=as_json) for file in files), default=ExitCode.DONE)
+
+
+def _check(file: str, site: Site, *, as_json: bool) -> int:
+    from runner.cli.common import pipeline_path, show_error
+    from runner.errors import ExitCode, PipelineError
+    from runner.jobs import find_problems, make_job
+    from runner.pipeline.reader import read_pipeline
+    from runner.report.console import open_console
+
+    console = open_console(sys.stdout, os.environ)
+    path = pipeline_path(file)
+    try:
+        pipeline = read_pipeline(path)
+    except PipelineError as error:
+        if as_json:
+            _print_findings(error.diagnostics)
+        else:
+            show_error(error, console)
+        return error.exit_code
+    jobs = [make_job(s, pipeline, site) for s in pipeline.segments if not s.is_control]
+    problems = find_problems(jobs, pipeline, site)
+    if as_json:
+        _print_findings([*pipeline.warnings, *problems])
+    else:
+        _show(pipeline, jobs, problems, site)
+    if not problems:
+        return ExitCode.DONE
+    return ExitCode.ENVIRONMENT if any(p.is_environment for p in problems) else ExitCode.USAGE
+
+
+def _print_findings(diagnostics: list[Diagnostic] | tuple[Diagnostic, ...]) -> None:
+    from runner.cli.dry_run import finding_values
+
+    for diagnostic in diagnostics:
+        print(json.dumps({"event": "finding", **finding_values(diagnostic)}))
+
+
+def _show(pipeline: Pipeline, jobs: list[Job], problems: list[Diagnostic], site: Site) -> None:
+    from runner.cli.common import show_diagnostics
+    from runner.report.console import open_console
+
+    console = open_console(sys.stdout, os.environ)
+    show_diagnostics([*pipeline.warnings, *problems], console)
+    bad = {p.segment for p in problems}
+    for job in jobs:
+        if job.segment.number not in bad:
+            text = f"ok    {job.segment.number:>3}. {job.segment.name or '(no name)'}  {_environment_text(job, site)}"
+            console.line(console.style(text, "green"))
+    count = len(problems)
+    if count:
+        console.line(console.style(f"{pipeline.path}: {count} problem{'s' if count > 1 else ''}", "red", "bold"))
+    else:
+        console.line(f"{pipeline.path}: could run as it is")
+
+
+def _environment_text(job: Job, site: Site) -> str:
+    from runner.environments import kind
+
+    needs = kind(job.spec).prepare(job.spec, job.entries, site) is not None
+    return f"{job.segment.environment}{' (would be prepared first)' if needs else ''}"

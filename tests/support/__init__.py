@@ -1,0 +1,1 @@
+"""Real repositories, real command lines: what several tests need."""
