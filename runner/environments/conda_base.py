@@ -143,8 +143,8 @@ def _ask_program(program: str, host: Host) -> str:
 def _base_around(path: PurePath, host: Host) -> PurePath | None:
     """The base that `path` is, lies in, or is a program of."""
     if path.name.lower().removesuffix(".exe").removesuffix(".bat") in _PROGRAMS and is_file(path):
-        # a link into base, as administrators put into /usr/local/bin, says where base is
-        return next((base for base in _above(path, host) if _is_base(base)), None)
+        # a link or a wrapper in /usr/local/bin does not make /usr/local a base
+        return next((base for base in _above(path, host) if _is_base(base) and _has_environments(base)), None)
     if is_folder(path) and path.name.lower() in ("scripts", "condabin", "bin") and _is_base(path.parent):
         return path.parent
     # an environment in BASE/envs: CONDA_PREFIX while it is active
@@ -158,7 +158,7 @@ def _above(program: PurePath, host: Host) -> list[PurePath]:
         real = host.path(str(on_disk(program).resolve()))
     except OSError:
         real = program
-    return [program.parent.parent, real.parent.parent]
+    return [real.parent.parent, program.parent.parent]
 
 
 def _is_base(folder: PurePath) -> bool:
@@ -167,6 +167,10 @@ def _is_base(folder: PurePath) -> bool:
         return True
     # a root of micromamba has environments and perhaps packages, and no conda
     return is_folder(folder / "envs") and (is_folder(folder / "pkgs") or is_folder(folder / "conda-meta"))
+
+
+def _has_environments(folder: PurePath) -> bool:
+    return any(is_folder(folder / name) for name in ("conda-meta", "envs", "condabin"))
 
 
 def _remember(base: PurePath, key: str, site: Site) -> Search:

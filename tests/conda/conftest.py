@@ -1,0 +1,42 @@
+"""What the tests of conda environments share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conda_layout import Counting, make_base
+
+from runner.environments import Site
+from runner.host import this_host
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return make_base(tmp_path / "mini forge")
+
+
+@pytest.fixture
+def site_of(tmp_path: Path) -> Callable[..., Site]:
+    """A site whose home and environment variables are the test's own; processes are real."""
+    repo = tmp_path / "repo"
+    repo.mkdir()
+    home = tmp_path / "home"
+    home.mkdir()
+
+    def make(dotenv: Mapping[str, str] | None = None, **environ: str) -> Site:
+        host = this_host(interactive=False)
+        given = {"PATH": "/usr/bin:/bin", "HOME": str(home), **environ}
+        real = host.which
+        host = replace(
+            host,
+            environ=given,
+            home=home,
+            which=lambda name: None if name in ("conda", "mamba", "micromamba") else real(name),
+            capture=Counting(host.capture),
+        )
+        return Site(host, repo, dotenv or {}, repo / ".venvs")
+
+    return make

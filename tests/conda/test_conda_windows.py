@@ -1,0 +1,103 @@
+"""conda environments on Windows, laid out in a folder of the test; cmd.exe is a program that behaves like it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path, PureWindowsPath
+
+import pytest
+
+from runner.environments import Site, kind
+from runner.environments.activation_cache import activated
+from runner.environments.spec import parse_environment
+from runner.errors import EnvironmentMissing
+from runner.host import Host
+from runner.process.capture import capture
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the fake cmd.exe is started as a POSIX script")
+SPEC = parse_environment("ernet-gpu", "", "win32")
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    base = tmp_path / "mini forge"
+    for file in ("condabin/conda.bat", "python.exe", "conda-meta/history"):
+        (base / file).parent.mkdir(parents=True, exist_ok=True)
+        (base / file).touch()
+    prefix = base / "envs" / "ernet-gpu"
+    for file in ("python.exe", "Scripts/tool.bat", "conda-meta/history"):
+        (prefix / file).parent.mkdir(parents=True, exist_ok=True)
+        (prefix / file).touch()
+    return base
+
+
+@pytest.fixture
+def site_of(tmp_path: Path, base: Path) -> Callable[..., Site]:
+    program = tmp_path / "cmd.exe"
+    fake = Path(__file__).with_name("fake_cmd.py")
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{fake}' \"$@\"\n", encoding="utf-8")
+    program.chmod(0o755)
+
+    def make(**environ: str) -> Site:
+        given = {"PATH": r"C:\Windows\system32;C:\Windows", "COMSPEC": str(program), **environ}
+        host = Host("win32", given, PureWindowsPath(tmp_path / "home"), lambda name: None, capture)
+        repo = PureWindowsPath(tmp_path / "repo")
+        return Site(host, repo, {"CONDA_PATH": str(base)}, repo / ".venvs")
+
+    return make
+
+
+def scripts(base: Path, **texts: str) -> None:
+    folder = base / "envs" / "ernet-gpu" / "etc" / "conda" / "activate.d"
+    folder.mkdir(parents=True)
+    for name, text in texts.items():
+        (folder / f"{name}.bat").write_text(text, encoding="utf-8")
+
+
+def test_the_environments_own_python_is_started(base: Path, site_of: Callable[..., Site]) -> None:
+    prefix = PureWindowsPath(base / "envs" / "ernet-gpu")
+    command = kind(SPEC).wrap(SPEC, ["python", r"C:\repo\a.py"], {}, "C:\\", site_of(), dry=True)
+    assert command.argv == (rf"{prefix}\python.exe", r"C:\repo\a.py")
+    assert command.raw_command_line is None
+    assert kind(SPEC).check(SPEC, ["python"], site_of()) == []
+
+
+def test_a_batch_file_gets_arguments_that_cmd_leaves_alone(base: Path, site_of: Callable[..., Site]) -> None:
+    tool = PureWindowsPath(base / "envs" / "ernet-gpu" / "Scripts" / "tool.bat")
+    command = kind(SPEC).wrap(SPEC, ["tool", "a b", "50%"], {}, "C:\\", site_of(), dry=True)
+    assert command.argv == (str(tool), "a b", "50%")
+    assert (command.raw_command_line or "").endswith(f'/d /S /C ""{tool}" "a b" "50%%cd:~,%""')
+
+
+def test_path_and_variables_are_those_of_conda(base: Path, site_of: Callable[..., Site]) -> None:
+    prefix = PureWindowsPath(base / "envs" / "ernet-gpu")
+    change = activated(prefix, PureWindowsPath(base), site_of())
+    parts = change.variables["PATH"].split(";")
+    library = [rf"{prefix}\Library\{name}" for name in (r"mingw-w64\bin", r"usr\bin", "bin")]
+    folders = [str(prefix), *library, rf"{prefix}\Scripts", rf"{prefix}\bin", rf"{PureWindowsPath(base)}\condabin"]
+    assert parts == [*folders, r"C:\Windows\system32", r"C:\Windows"]
+    assert change.variables["CONDA_DEFAULT_ENV"] == "ernet-gpu"
+
+
+def test_batch_scripts_of_the_environment_are_run_once(base: Path, site_of: Callable[..., Site]) -> None:
+    scripts(
+        base,
+        b='@echo noise {"PATH": 1}\nset "SECOND=%FIRST%;ü"\n',
+        a='@set "FIRST=%CONDA_PREFIX%\\lib"\n@set GONE=\n',
+    )
+    prefix = PureWindowsPath(base / "envs" / "ernet-gpu")
+    change = activated(prefix, PureWindowsPath(base), site_of(GONE="x"))
+    assert change.variables["FIRST"] == rf"{prefix}\lib"
+    assert change.variables["SECOND"] == rf"{prefix}\lib;ü"
+    assert change.unset == ("GONE",)
+    assert not [name for name in change.variables if name.startswith("RUN_PIPELINE_")]
+    (kept,) = Path(base.parent / "repo" / ".venvs" / "activation").iterdir()
+    assert json.loads(kept.read_text("utf-8"))["set"]["FIRST"] == rf"{prefix}\lib"
+
+
+def test_a_batch_script_that_ends_cmd_is_named(base: Path, site_of: Callable[..., Site]) -> None:
+    scripts(base, a="@set A=1\n", b="exit 3\n")
+    with pytest.raises(EnvironmentMissing, match=r"b\.bat.*code 3"):
+        activated(PureWindowsPath(base / "envs" / "ernet-gpu"), PureWindowsPath(base), site_of())
