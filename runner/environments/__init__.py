@@ -48,6 +48,7 @@ class Preparation:
     still_needed: Callable[[], bool]  # asked again once the lock is held: another process may have done it
     explain: Callable[[Command, int, str], RunnerError]  # a failed command, its exit code and output
     done: Callable[[str], None]  # called with the last command's output, still under the lock: write the stamp
+    begin: Callable[[], None] = lambda: None  # called under the lock before the first command: drop the old stamp
 
 
 class Kind(Protocol):
