@@ -32,12 +32,12 @@ def _excerpt(line: str, mark: Mark) -> list[str]:
     end = min(start + max(1, mark.length), max(len(line.rstrip()), start + 1))
     cut_left = start - _BEFORE if len(line) > _WIDEST and start > _BEFORE else 0
     shown = line[cut_left : cut_left + _WIDEST].rstrip()
-    left = "…" if cut_left else ""
-    right = "…" if len(line.rstrip()) > cut_left + _WIDEST else ""
+    left = "..." if cut_left else ""
+    right = "..." if len(line.rstrip()) > cut_left + _WIDEST else ""
     end = min(end, cut_left + _WIDEST)
     before = left + "".join(map(_blank, line[cut_left:start]))
     carets = "^" * max(1, sum(_width(character) for character in line[start:end]))
-    return ["  | " + left + "".join(map(_visible, shown)) + right, "  | " + before.replace("…", " ") + carets]
+    return ["  | " + left + "".join(map(_visible, shown)) + right, "  | " + before.replace(".", " ") + carets]
 
 
 def _blank(character: str) -> str:

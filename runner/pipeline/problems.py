@@ -13,13 +13,15 @@ from runner.pipeline.report import Report, mark_of
 from runner.pipeline.schema import Fault
 from runner.pipeline.values import Fields
 
-_SEGMENT_SHAPE = "Write each segment as `- name: …` and its other keys below, in line with `name`."
+_SEGMENT_SHAPE = "Write each segment as `- name: ...` and its other keys below, in line with `name`."
 _TIME_CURE = "Write a number of seconds, or a text such as 90s, 15m, 3h, 1d or 1h30m."
 
 
 def explain(fault: Fault, node: Node, fields: Fields, report: Report, segment: int) -> None:
     """Reports `fault`, found in the segment `node`, at its place."""
     place, shown = _place(fault, node, fields)
+    if any(one.mark == place and one.segment in (None, segment) for one in report.found[-20:]):
+        return  # a value whose tag does not fit was reported when it was read
     message, cure = _words(fault, shown)
     report.error(place, message, cure, segment)
 
@@ -42,7 +44,7 @@ def describe(node: Node) -> str:
     text = str(node.value)
     if not text:
         return "empty"
-    short = text if len(text) <= 40 else text[:39] + "…"
+    short = text if len(text) <= 40 else text[:37] + "..."
     return f"`{short}`".replace("\n", " ")
 
 
@@ -138,7 +140,7 @@ def explain_top(node: Node, report: Report) -> None:
 def explain_run(node: Node, report: Report) -> None:
     """`run:` is not a list."""
     if isinstance(node, MapNode):
-        cure = "Write a dash before the first key of each segment: `- name: …`."
+        cure = "Write a dash before the first key of each segment: `- name: ...`."
         key: Any = node.items[0] if node.items else node
         if isinstance(key, ScalarEvent) and str(key.value).startswith("-"):
             cure = f"A blank is missing behind the dash: write `- {str(key.value)[1:]}:`."

@@ -19,6 +19,8 @@ TEXT_KEYS = ("name", "type", "message", "environment", "use-linux-distro", "cwd"
 KEYS = (*TEXT_KEYS, "env", "commands", "timeout", "retries", "retry-delay", "keep-going", "outputs")
 _KNOWN = frozenset(KEYS)
 
+_LONGEST = 366 * 86400.0  # seconds
+
 _TYPES = tuple(one.value for one in SegmentType)
 
 
@@ -42,6 +44,17 @@ class Remarks:
         if not segment.is_control and not segment.commands:
             self._on_nothing_to_run(node, fields, number)
         self._on_texts(segment, fields, number)
+        self._on_times(segment, fields, number)
+
+    def _on_times(self, segment: Segment, fields: Fields, number: int) -> None:
+        for key, seconds, least in (("timeout", segment.timeout, 0.001), ("retry-delay", segment.retry_delay, 0.0)):
+            if key in fields and seconds is not None and not least <= seconds <= _LONGEST:
+                self._report.error(
+                    mark_of(fields[key][-1][1]),
+                    f"`{key}` must be {'more than 0 and' if least else ''} at most 366 days".replace("  ", " "),
+                    "Write for example 90s, 15m, 3h or 1d.",
+                    number,
+                )
 
     def _on_type(self, node: Node, number: int) -> None:
         text = str(node.value) if isinstance(node, ScalarEvent) else ""
@@ -88,8 +101,8 @@ class Remarks:
         if isinstance(node, MapNode):
             node = next((v for k, v in node.pairs() if isinstance(k, ScalarEvent) and k.value == name), node)
         kind = "list" if isinstance(value, list) else "map"
-        items = " ".join(f"- {_quoted(go_text(item))}" for item in value) if isinstance(value, list) else ""
-        several = f"Write one entry per line instead: - {name} {items}".rstrip()
+        items = [f"- {_quoted(go_text(item))}" for item in value] if isinstance(value, list) else []
+        several = "\n".join(["Write one argument per line instead:", f"- {name}", *items])
         self._report.warning(
             mark_of(node),
             f"`{name}` has a {kind} as its value, which becomes the one argument `{go_text(value)}`",
@@ -107,7 +120,7 @@ class Remarks:
             mark_of(self._relative[0]),
             f"paths that begin with `./` are deprecated{more}: .py, .ijm and .exe are looked for in the repository, "
             "everything else beside this file",
-            "Write '%REPO%/…' for a program and '%YAML%/…' for data.",
+            "Write '%REPO%/...' for a program and '%YAML%/...' for data.",
         )
 
 

@@ -78,7 +78,7 @@ def _number(text: str) -> Value:
 def _integer(digits: str) -> int | None:
     """As strconv.ParseInt with base 0, and then ParseUint, which takes no sign."""
     match = _INT.fullmatch(digits)
-    if not match or len(digits) > 80:
+    if not match or len(digits) > 4000:
         return None
     group = str(match.lastgroup)
     integer = int(match["sign"] + match[group], _BASES[group])

@@ -26,7 +26,9 @@ def value_of(node: Node, report: Report) -> Value:
     if isinstance(node, ListNode):
         return [value_of(item, report) for item in node.items]
     if isinstance(node, MapNode):
-        return {_hashable(key): value for key, value in map_items(node, report)}
+        return dict(map_items(node, report))
+    if node.tag is None:
+        return scalar_value(node)
     try:
         return scalar_value(node)
     except BadTagError as error:
@@ -34,12 +36,12 @@ def value_of(node: Node, report: Report) -> Value:
         return None
 
 
-def _hashable(key: Value) -> Value:
-    return key if not isinstance(key, list | dict) else str(key)
-
-
 def map_items(node: MapNode, report: Report) -> list[tuple[Value, Value]]:
     """Keys and values with their types, in the file's order; of a key given twice the last counts."""
+    if len(node.items) == 2:  # nearly every map of `commands`
+        key, value = node.items
+        if isinstance(key, ScalarEvent) and key.value != "<<":
+            return [(value_of(key, report), value_of(value, report))]
     items: dict[tuple[type, Value], tuple[Value, Value]] = {}
     first: dict[tuple[type, Value], Node] = {}
     _collect(node, items, first, report)
