@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -11,11 +12,12 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 import pytest
 from conda_layout import make_base, make_environment
 
-from runner.environments import Site
+from runner.environments import Site, kind
 from runner.environments.conda_base import find_base, usual_folders
 from runner.environments.conda_prefix import environment_names, expanded, prefix_of
 from runner.environments.conda_program import find_program, path_folders, program_words
 from runner.environments.shortcut import conda_base_of, shortcut_arguments
+from runner.environments.spec import parse_environment
 from runner.host import Captured, Host
 
 SiteOf = Callable[..., Site]
@@ -251,3 +253,28 @@ def test_the_path_of_windows_has_condas_order(tmp_path: Path) -> None:
     names = [str(folder.relative_to(prefix)) for folder in path_folders(prefix, windows_host(tmp_path))]
     library = [rf"Library\{name}" for name in (r"ucrt64\bin", r"mingw-w64\bin", r"usr\bin", "bin")]
     assert names == [".", *library, "Scripts", "bin"]
+
+
+@posix_only
+def test_at_a_terminal_the_folder_is_asked_for_and_saved(
+    base: Path, tmp_path: Path, site_of: SiteOf, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_environment(base / "envs" / "a")
+    site = site_of({})
+    site = replace(site, host=replace(site.host, interactive=True))
+    spec = parse_environment("a", "", "linux")
+    assert kind(spec).check(spec, ["python"], site) == []
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{tmp_path / 'gone'}\n{base}\n"))
+    assert kind(spec).prepare(spec, ["python"], site) is None
+    assert "holds no conda" in capsys.readouterr().out
+    assert (Path(site.repo) / ".env").read_text("utf-8") == f"CONDA_PATH={base}\n"
+    assert kind(spec).wrap(spec, ["python"], {}, "", site).argv == (str(base / "envs/a/bin/python"),)
+
+
+def test_without_a_terminal_nobody_is_asked(site_of: SiteOf) -> None:
+    spec = parse_environment("a", "", "linux")
+    site = site_of({})
+    assert kind(spec).prepare(spec, ["python"], site) is None
+    ((message, cure),) = [(found.message, found.cure) for found in kind(spec).check(spec, ["python"], site)]
+    assert "conda was not found" in message
+    assert "CONDA_PATH=FOLDER" in cure
