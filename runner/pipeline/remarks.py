@@ -10,10 +10,10 @@ from runner.model import FlagMap, Segment, SegmentType, Value
 from runner.pipeline.near import near
 from runner.pipeline.nodes import ListNode, MapNode, Node
 from runner.pipeline.report import Report, mark_of
-from runner.pipeline.scalars import go_text
 from runner.pipeline.tokens import is_relative_to_here
 from runner.pipeline.unknown_keys import warn_of_unknown_keys
 from runner.pipeline.values import Fields
+from runner.state.go_text import go_text
 
 TEXT_KEYS = ("name", "type", "message", "environment", "use-linux-distro", "cwd")
 KEYS = (*TEXT_KEYS, "env", "commands", "timeout", "retries", "retry-delay", "keep-going", "outputs")

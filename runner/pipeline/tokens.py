@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 
 from runner.model import FlagMap, ResolvedEntry, ResolvedFlags, Segment, Value
-from runner.pipeline.scalars import go_text
+from runner.state.go_text import go_text
 
 _TOKEN = re.compile(r"%([^%]+)%(.*)", re.DOTALL)
 # `./x` with one of these endings is meant from the program's folder, anything else from the pipeline file's

@@ -1,5 +1,44 @@
-"""What tells a finished segment from a changed one; the reader computes it, so the code stands with the reader."""
+"""The content hash of a segment: the same text under SHA-256 as the Go runner, so that finished stays finished."""
 
-from runner.pipeline.content_hash import content_hash
+from __future__ import annotations
 
-__all__ = ["content_hash"]
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from runner.model import Entry, Value
+from runner.state.go_text import go_text
+
+
+def content_hash(
+    *,
+    name: str,
+    type: str,
+    message: str = "",
+    environment: str = "",
+    distro: str = "",
+    env: Sequence[tuple[str, Value]] = (),
+    commands: Sequence[Entry] = (),
+    cwd: str = "",
+) -> str:
+    """SHA-256 in hexadecimal over what decides the result. Everything as written: tokens stay tokens.
+
+    `type` is the file's text ("" where there is none). `timeout`, `retries`, `keep-going` and `outputs` say how a
+    segment is looked after and not what it does, so they are no part of it.
+    """
+    parts = [f"name:{name}|type:{type}|msg:{message}|env:{environment}"]
+    if distro.strip():
+        parts.append(f"|linux:{distro.strip()}")
+    parts.append("|cmds:")
+    if env:
+        parts.append("|envvars:" + _pairs(env))
+    parts += (entry + "|" if isinstance(entry, str) else _pairs(entry.items) + "|" for entry in commands)
+    if cwd:
+        parts.append(f"|cwd:{cwd}")
+    return hashlib.sha256("".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _pairs(items: Iterable[tuple[Value, Value]]) -> str:
+    texts = [(go_text(key), go_text(value)) for key, value in items]
+    if len(texts) > 1:
+        texts.sort(key=lambda pair: pair[0].encode("utf-8", "surrogatepass"))
+    return "".join(f"{key}={value};" for key, value in texts)
