@@ -61,6 +61,8 @@ def plan(pattern: str, output_folder: str, suffix: str, ending: str) -> list[Job
     if not sources:
         raise UserError(_nothing_found(pattern, start))
     folder = absolute(output_folder)
+    if folder.is_file():
+        raise UserError(f"--output-folder {folder} is a file. Name a folder.")
     fresh = [source for source in sources if not _is_result(source, folder, suffix + ending)]
     if not fresh:
         raise UserError(

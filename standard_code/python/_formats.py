@@ -35,7 +35,7 @@ def _read_png(path: Path, stack_axis: str) -> Image:
 
     try:
         return _flat(imagecodecs.png_decode(path.read_bytes()))
-    except imagecodecs.PngError as error:
+    except (imagecodecs.PngError, ValueError) as error:
         raise UserError(f"it cannot be read as a PNG image; it may be damaged ({error}).") from error
 
 

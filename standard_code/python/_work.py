@@ -110,14 +110,17 @@ def _results(jobs: list[Job], args: argparse.Namespace, process: Process, worker
         for job in jobs:
             yield _do(process, job, args)
         return
-    unfinished = []
-    for result in _in_pool(jobs, args, process, workers):
-        if result.error == _LOST:
-            unfinished.append(result.job)
-        else:
-            yield result
-    # One lost worker takes the whole pool with it. Alone, each file shows whether it was the cause.
-    for job in unfinished:
+    # One lost worker takes the whole pool with it. So its files are tried once more, and then each alone, which
+    # shows whether it was the cause.
+    for _ in range(2):
+        lost = []
+        for result in _in_pool(jobs, args, process, workers):
+            if result.error == _LOST:
+                lost.append(result.job)
+            else:
+                yield result
+        jobs = lost
+    for job in jobs:
         yield from _in_pool([job], args, process, 1)
 
 
@@ -134,8 +137,13 @@ def _in_pool(jobs: list[Job], args: argparse.Namespace, process: Process, worker
 
     # spawn everywhere: what works on Windows is what runs on Linux
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker)
+    running = {}
     try:
-        running = {pool.submit(_do, process, job, args): job for job in jobs}
+        for job in jobs:
+            try:
+                running[pool.submit(_do, process, job, args)] = job
+            except BrokenProcessPool:
+                yield Result(job, error=_LOST)
         for future in as_completed(running):
             broken = isinstance(future.exception(), BrokenProcessPool)
             yield Result(running[future], error=_LOST) if broken else future.result()

@@ -1,0 +1,154 @@
+"""The segment programs as they run in practice: real processes, each in the environment of its group."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from uv import find_uv_bin
+
+REPO = Path(__file__).resolve().parents[2]
+PROGRAMS = REPO / "standard_code" / "python"
+CELL = REPO / "pipeline_configs" / "example_data" / "cell.png"
+INSIDE = Path(__file__).with_name("inside.py")
+# Read before the tests get an empty home: uv's cache saves a download of 100 MB in each test run.
+UV_HOME = {
+    name: os.environ[name] for name in ("HOME", "USERPROFILE", "UV_CACHE_DIR", "UV_OFFLINE") if name in os.environ
+}
+
+
+@contextmanager
+def exclusive(lock: Path) -> Iterator[None]:
+    """Only one test process at a time; a crashed one is waited for five minutes at most."""
+    deadline = time.monotonic() + 300
+    while True:
+        try:
+            os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
+            break
+        except (FileExistsError, PermissionError):  # Windows: while the other one is removing it
+            assert time.monotonic() < deadline, f"{lock} was left behind"
+            time.sleep(0.05)
+    try:
+        yield
+    finally:
+        lock.unlink()
+
+
+def child_environment(shared: Path) -> dict[str, str]:
+    """The caller's, without what would lead uv or Python elsewhere; compiled modules stay out of the checkout."""
+    poison = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if name not in poison and not name.startswith("UV_")}
+    return kept | {"PYTHONPYCACHEPREFIX": str(shared / "pycache"), "PYTHONIOENCODING": "utf-8"}
+
+
+def python_of(group: str, folder: Path) -> Path:
+    """The interpreter of the group's environment, made by uv when it is not there yet."""
+    environment = folder / group
+    with exclusive(folder / f"{group}.lock"):
+        if not (environment / "ready").exists():
+            subprocess.run(
+                [find_uv_bin(), "sync", "-q", "--locked", "--only-group", group, "--python", sys.executable],
+                cwd=REPO,
+                env=child_environment(folder)
+                | UV_HOME
+                | {"UV_PROJECT_ENVIRONMENT": str(environment), "UV_COMPILE_BYTECODE": "0"},
+                check=True,
+            )
+            (environment / "ready").touch()
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What all test processes share: environments and made images. The last process removes it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "environments"
+    users = folder / "users"
+    users.mkdir(parents=True, exist_ok=True)
+    me = users / str(os.getpid())
+    me.touch()
+    yield folder
+    with exclusive(folder / "users.lock"):
+        me.unlink()
+        if not any(users.iterdir()):
+            for entry in folder.iterdir():
+                if entry.is_dir() and entry != users:
+                    shutil.rmtree(entry)
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Runs programs, and looks at images with the libraries of their environments."""
+
+    shared: Path
+    folder: Path
+
+    def command(self, program: str, *arguments: object) -> list[str]:
+        """The program of that name, in the group of that name."""
+        return self._python(program, PROGRAMS / f"{program}.py", *arguments)
+
+    def run(self, program: str, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Runs a program; its exit code must be `code`."""
+        done = subprocess.run(
+            self.command(program, *arguments),
+            cwd=self.folder,
+            env=self.environ(),
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+        )
+        assert done.returncode == code, f"{program} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+    def environ(self) -> dict[str, str]:
+        return child_environment(self.shared)
+
+    def look(self, path: Path) -> dict[str, Any]:
+        """What a TIFF file holds."""
+        return self._inside("segment_threshold", "look", path)
+
+    def picture(self, path: Path) -> dict[str, Any]:
+        """What a PNG file shows."""
+        return self._inside("draw_outlines", "picture", path)
+
+    def make(self, kind: str, path: Path) -> Path:
+        """Puts one of the images there that tests/programs/inside.py knows."""
+        made = self.shared / "images"
+        with exclusive(self.shared / "images.lock"):
+            if not made.exists():
+                self._inside("convert_to_tif", "make_all", made)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copy(made / kind, path))
+
+    def _inside(self, group: str, *arguments: object) -> Any:
+        done = subprocess.run(
+            self._python(group, INSIDE, *arguments), env=self.environ(), check=True, stdout=subprocess.PIPE
+        )
+        return json.loads(done.stdout)
+
+    def _python(self, group: str, *arguments: object) -> list[str]:
+        return [str(python_of(group, self.shared)), *(str(argument) for argument in arguments)]
+
+
+@pytest.fixture
+def programs(shared: Path, tmp_path: Path) -> Programs:
+    return Programs(shared, tmp_path)
+
+
+@pytest.fixture
+def cell(tmp_path: Path) -> Path:
+    """The real micrograph, in a folder whose name is as names are."""
+    folder = tmp_path / "Größe & data [1]"
+    folder.mkdir()
+    return Path(shutil.copy(CELL, folder / "o'cell ß.png"))
