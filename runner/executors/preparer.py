@@ -142,7 +142,12 @@ class Preparer:
             return
         self._reporter.preparing(preparation.title, ahead)
         before = time.monotonic()
-        run_preparation(preparation, lambda command: self._command(command, item, preparation))
+        run_preparation(
+            preparation,
+            lambda command: self._command(command, item, preparation),
+            on_wait=lambda holder: self._reporter.note(f"   waiting for {preparation.title}: {holder} is preparing it"),
+            cancelled=lambda: self._stop.requested,
+        )
         self._reporter.prepared(preparation.title, time.monotonic() - before)
 
     def _command(self, command: Command, item: _Item, preparation: Preparation) -> tuple[int, str]:

@@ -150,7 +150,7 @@ def prune(root: Path, *, runs: int = KEEP_RUNS, days: int = KEEP_DAYS) -> list[P
     doomed = [folder for folder in folders[:-1] if folder not in keep or _older(folder, limit)]
     if not doomed:
         return []
-    last_success = next((f for f in reversed(folders) if (read_json(f / "run.json") or {}).get("exit_code") == 0), None)
+    last_success = next((f for f in reversed(folders) if _succeeded(f)), None)
     removed = []
     for folder in doomed:
         if folder == last_success:
@@ -159,6 +159,11 @@ def prune(root: Path, *, runs: int = KEEP_RUNS, days: int = KEEP_DAYS) -> list[P
         if not folder.exists():
             removed.append(folder)
     return removed
+
+
+def _succeeded(folder: Path) -> bool:
+    data = read_json(folder / "run.json") or {}
+    return data.get("exit_code") == 0 and not data.get("accept")
 
 
 def _older(folder: Path, limit: datetime) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from runner.environments.uv_binary import find_packaged_uv
+from runner.environments.uv_binary import packaged_uv
 
 PYPROJECT = """\
 [project]
@@ -39,7 +39,12 @@ PRIVATE = ("UV_", "RUN_PIPELINE_", "CONDA", "MAMBA", "VIRTUAL_ENV", "PYTHONPATH"
 def clean_environ(home: Path) -> dict[str, str]:
     """The caller's environment with an empty home folder and without what reaches into a run."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith(PRIVATE)}
-    environ |= {"HOME": str(home), "USERPROFILE": str(home), "UV_PYTHON_DOWNLOADS": "never", "PYTHONIOENCODING": "utf-8"}
+    environ |= {
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "UV_PYTHON_DOWNLOADS": "never",
+        "PYTHONIOENCODING": "utf-8",
+    }
     environ["UV_CACHE_DIR"] = str(home / "uv cache")
     return environ
 
@@ -71,7 +76,7 @@ class Lab:
 
     def uv(self, *args: str) -> str:
         done = subprocess.run(
-            [find_packaged_uv(), *args],
+            [packaged_uv() or "uv", *args],
             cwd=self.repo,
             env=clean_environ(self.home),
             capture_output=True,
