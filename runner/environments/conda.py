@@ -8,9 +8,8 @@ from pathlib import PurePath
 from runner.environments import Finding, Site, words
 from runner.environments.conda_base import ask_for_base, find_base
 from runner.environments.conda_prefix import prefix_of
-from runner.environments.conda_program import is_batch_file, program_words
+from runner.environments.conda_program import program_words
 from runner.environments.disk import is_folder
-from runner.environments.quoting import quote_cmd
 from runner.errors import EnvironmentMissing
 from runner.model import Command, EnvironmentSpec, ResolvedEntry
 
@@ -55,13 +54,12 @@ def wrap(
             return Command(tuple(words(entries)), cwd, env)
         raise _missing(spec, prefix, base, site)
     argv = program_words(words(entries), prefix, site.host)
-    line = _batch_line(argv, site) if argv and is_batch_file(argv[0], site.host) else None
     if dry:
-        return Command(tuple(argv), cwd, env, raw_command_line=line)
+        return Command(tuple(argv), cwd, env)
     from runner.environments.activation_cache import activated
 
     change = activated(prefix, base, site)
-    return Command(tuple(argv), cwd, env, change.variables, change.unset, raw_command_line=line)
+    return Command(tuple(argv), cwd, env, change.variables, change.unset)
 
 
 def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:
@@ -89,9 +87,3 @@ def _missing(spec: EnvironmentSpec, prefix: PurePath | None, base: PurePath | No
         else conda_findings.no_environment(spec, prefix, base, site)
     )
     return EnvironmentMissing(finding.message, finding.cure)
-
-
-def _batch_line(argv: Sequence[str], site: Site) -> str:
-    """A .bat or .cmd runs in cmd.exe in any case; this way its arguments are quoted for it."""
-    program = site.host.environ.get("COMSPEC") or "cmd.exe"
-    return f'"{program}" /d /S /C "{" ".join(quote_cmd(word) for word in argv)}"'

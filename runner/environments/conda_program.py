@@ -55,8 +55,3 @@ def find_program(word: str, prefix: PurePath, host: Host) -> PurePath | None:
         names = [word + ending for ending in (".exe", ".com", ".bat", ".cmd")]
     folders = [*path_folders(prefix, host), prefix / "condabin"]
     return next((folder / name for folder in folders for name in names if is_file(folder / name)), None)
-
-
-def is_batch_file(program: str, host: Host) -> bool:
-    """Whether Windows would hand `program` to cmd.exe. It drops blanks and dots at the end of a name."""
-    return host.windows and program.rstrip(" .").lower().endswith((".bat", ".cmd"))

@@ -1,0 +1,163 @@
+"""The dependency groups of pyproject.toml, and each group's part of uv.lock."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from runner.environments.spec import normalised_group
+from runner.errors import EnvironmentMissing
+
+# of a package in a folder of the repository: what decides whether uv builds it again
+BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
+# of [tool.uv]: what changes an installation although uv.lock stays the same
+INSTALL_SETTINGS = (
+    "config-settings", "config-settings-package", "extra-build-dependencies", "extra-build-variables", "no-binary",
+    "no-binary-package", "no-build", "no-build-package", "no-build-isolation", "no-build-isolation-package",
+)  # fmt: skip
+
+Table = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Project:
+    """What the runner needs of pyproject.toml; group names normalised."""
+
+    groups: Mapping[str, str]  # normalised -> as written
+    requires_python: Mapping[str, str]  # of a group in [tool.uv.dependency-groups], where it has one
+    python_downloads: str  # [tool.uv] python-downloads, or ""
+    settings: Table = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GroupLock:
+    """A group's part of uv.lock."""
+
+    fingerprint: str  # sha256 over packages, versions, sources and hashes
+    folders: tuple[Path, ...]  # packages that lie in folders of their own
+
+
+def read_project(repo: Path) -> Project:
+    """pyproject.toml of `repo`. Raises EnvironmentMissing when it is not there or cannot be read."""
+    path = repo / "pyproject.toml"
+    try:
+        info = path.stat()
+    except OSError as error:
+        raise EnvironmentMissing(
+            f"there is no pyproject.toml in {repo}" if isinstance(error, FileNotFoundError) else f"{path}: {error}",
+            "uv groups stand in the pyproject.toml of the repository: give the repository with --repo.",
+        ) from error
+    return _project(path, info.st_mtime_ns, info.st_size)
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file; "" when it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def group_lock(repo: Path, group: str, project: Project) -> GroupLock | None:
+    """The part of uv.lock that `group` installs; None when uv.lock does not know the group (it is out of date)."""
+    lock = _load(repo / "uv.lock", "Run `uv lock` in the repository to make it anew.")
+    packages: list[Table] = lock.get("package", [])
+    root = next((p for p in packages if _source(p).get("virtual") == "." or _source(p).get("editable") == "."), None)
+    if root is None:
+        return None
+    groups = {normalised_group(name): wanted for name, wanted in root.get("dev-dependencies", {}).items()}
+    # a group without packages may be left out of the lock
+    wanted = groups.get(group, [] if group in project.groups else None)
+    if wanted is None:
+        return None
+    parts = list(_closure(packages, wanted))
+    folders = tuple(
+        repo / place
+        for p in parts
+        for key in ("directory", "editable")
+        if (place := _source(p).get(key)) and place != "."
+    )
+    content = [wanted, sorted(parts, key=_key), project.requires_python.get(group, ""), project.settings]
+    text = json.dumps(content, sort_keys=True, default=str)
+    return GroupLock(hashlib.sha256(text.encode()).hexdigest(), folders)
+
+
+@lru_cache(maxsize=8)
+def _project(path: Path, changed_ns: int, size: int) -> Project:
+    """Kept as long as the file is the same."""
+    data = _load(path, "Correct that line of pyproject.toml.")
+    uv = data.get("tool", {}).get("uv", {})
+    own = uv.get("dependency-groups", {})
+    groups = {normalised_group(name): name for name in data.get("dependency-groups", {})}
+    if "dev-dependencies" in uv:  # uv's older way of writing the group `dev`
+        groups.setdefault("dev", "dev")
+    requires = {
+        normalised_group(name): str(settings["requires-python"])
+        for name, settings in own.items()
+        if isinstance(settings, dict) and "requires-python" in settings
+    }
+    settings = {name: uv[name] for name in INSTALL_SETTINGS if name in uv}
+    return Project(groups, requires, str(uv.get("python-downloads", "")), settings)
+
+
+def _load(path: Path, cure: str) -> Table:
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_bytes().decode("utf-8"))
+    except FileNotFoundError as error:
+        raise EnvironmentMissing(f"there is no {path.name} in {path.parent}", cure) from error
+    except OSError as error:
+        raise EnvironmentMissing(f"{path} cannot be read: {error.strerror}", "Check that you may read it.") from error
+    except UnicodeDecodeError as error:
+        raise EnvironmentMissing(f"{path} is not UTF-8 (byte {error.start})", "Save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise EnvironmentMissing(f"{path} is not valid TOML: {error}", cure) from error
+
+
+def _closure(packages: list[Table], wanted: list[Table]) -> Iterator[Table]:
+    """Every package that `wanted` needs, with the extras asked for; for all Pythons and platforms of the lock."""
+    by_name: dict[str, list[Table]] = {}
+    for package in packages:
+        by_name.setdefault(package["name"], []).append(package)
+    seen: set[tuple[str, str]] = set()
+    given: set[str] = set()
+    waiting = list(wanted)
+    while waiting:
+        need = waiting.pop()
+        for package in by_name.get(need["name"], []):
+            if not _is_meant(need, package):
+                continue
+            if _key(package) not in given:
+                given.add(_key(package))
+                yield package
+            for extra in ["", *need.get("extra", [])]:
+                if (_key(package), extra) in seen:
+                    continue
+                seen.add((_key(package), extra))
+                waiting += (
+                    package.get("optional-dependencies", {}).get(extra, [])
+                    if extra
+                    else package.get("dependencies", [])
+                )
+
+
+def _is_meant(need: Table, package: Table) -> bool:
+    """A need names version and source only where the lock holds several packages of that name."""
+    return ("version" not in need or need["version"] == package.get("version")) and (
+        "source" not in need or need["source"] == package.get("source")
+    )
+
+
+def _source(package: Table) -> Table:
+    source = package.get("source", {})
+    return source if isinstance(source, dict) else {}
+
+
+def _key(package: Table) -> str:
+    return f"{package['name']} {package.get('version', '')} {sorted(_source(package).items())}"

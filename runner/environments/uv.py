@@ -1,0 +1,261 @@
+"""`environment: uv:GROUP`: the group's own virtual environment, kept in step with uv.lock by uv."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import PurePath
+
+from runner.environments import Finding, Preparation, Site
+from runner.environments.disk import entries as listing
+from runner.environments.disk import is_file, on_disk
+from runner.environments.groups import Project, read_project
+from runner.environments.python_words import python_words
+from runner.environments.uv_binary import find_uv
+from runner.environments.uv_stamp import (
+    Condition,
+    Place,
+    State,
+    condition,
+    interpreter,
+    note_use,
+    python_asked,
+    venv_settings,
+    write_stamp,
+)
+from runner.environments.uv_variables import flag_is_set, unwanted
+from runner.errors import EnvironmentMissing, RunnerError
+from runner.model import Command, EnvironmentSpec, ResolvedEntry
+
+_PLAIN_VERSION = re.compile(r"(?:c?python[@=]*)?(3(?:\.\d+){0,2})", re.IGNORECASE)
+_FORM = "Write it as `uv:GROUP` or `uv@3.11:GROUP`, with a group of [dependency-groups] in pyproject.toml."
+
+
+def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> list[Finding]:
+    """No such group, no lock, no uv, no such Python where none may be downloaded, a program that is not there."""
+    if not spec.name:
+        return [Finding(f"`environment: {spec.text}` names no dependency group", _FORM)]
+    try:
+        project = read_project(on_disk(site.repo))
+        if spec.name not in project.groups:
+            return [_no_group(spec, project, site)]
+        if not is_file(site.repo / "uv.lock"):
+            return [Finding(f"there is no uv.lock in {site.repo}", "Run `uv lock` in that folder.")]
+        find_uv(site)
+        where = place(spec, site)
+        ready = condition(where, site).state in (State.IN_STEP, State.RECHECK)
+    except EnvironmentMissing as error:
+        return [Finding(error.message, error.cure)]
+    if not entries:
+        return [Finding("the segment has no command", "Add a script or `python` under `commands:`.", "commands")]
+    if not ready:
+        return _python_missing(where, project, site)
+    _, program = python_words(entries, str(site.repo), site.host)
+    missing = _program_missing(program, where, site)
+    return [missing] if missing else []
+
+
+def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Preparation | None:
+    """`uv sync` of the group, or only `uv lock --check` where its part of the lock is as it was."""
+    where = place(spec, site)
+    work = _Work(where, site)
+    if not work.still_needed():
+        note_use(where)
+        return None
+    if work.found.state is State.RECHECK and not os.access(where.stamp.parent, os.W_OK):
+        return None  # a read-only share: what is there is right
+    work.planned = work.found.state
+    return Preparation(
+        f"uv group {where.group}",
+        (_check_command(where, site) if work.planned is State.RECHECK else _sync_command(where, site),),
+        where.lock,
+        work.still_needed,
+        lambda command, code, output: _explain(where, site, code, output),
+        work.done,
+        work.begin,
+    )
+
+
+def wrap(
+    spec: EnvironmentSpec,
+    entries: Sequence[ResolvedEntry],
+    env: Mapping[str, str],
+    cwd: str,
+    site: Site,
+    *,
+    dry: bool = False,
+) -> Command:
+    """`uv run --no-sync … -- python …`. Raises EnvironmentMissing where the environment or a program is not there.
+
+    uv itself would make an empty environment, and take the program from the caller's PATH.
+    """
+    where = place(spec, site)
+    argv, program = python_words(entries, cwd, site.host)
+    if not dry:
+        if not is_file(interpreter(where.folder, site.host)):
+            cure = f"Prepare it with `run-pipeline env sync {where.group}`."
+            raise EnvironmentMissing(f"the environment of uv group {where.group} is not in {where.folder}", cure)
+        if missing := _program_missing(program, where, site):
+            raise EnvironmentMissing(missing.message, missing.cure)
+    own = _own_variables(where)
+    if where.python:
+        own["UV_PYTHON"] = where.python
+    return Command(
+        (
+            _uv_for(site, dry=dry), "run", "-q", "--project", str(site.repo), "--frozen", "--no-sync",
+            "--only-group", where.group, "--", *argv,
+        ),
+        cwd,
+        {"PYTHONUNBUFFERED": "1", **env, **own},
+        unset=unwanted(site.host.environ),
+        stop_leader_only=True,
+    )  # fmt: skip
+
+
+def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:
+    """Group, Python and packages, read from the environment's own notes; nothing is started."""
+    where = place(spec, site)
+    settings = venv_settings(where.folder)
+    version = settings.get("version_info") or settings.get("version", "")
+    return {"kind": "uv", "group": where.group, "python": version, "packages": packages(where.folder, site)}
+
+
+def place(spec: EnvironmentSpec, site: Site) -> Place:
+    """Where the environment of `spec` is; `uv:g` and `uv@3.11:g` share one when they mean the same version."""
+    try:
+        project = read_project(on_disk(site.repo))
+    except EnvironmentMissing:  # `check` says so
+        project = None
+    python = python_asked(spec.name, spec.python.strip(), project, site)
+    if found := _PLAIN_VERSION.fullmatch(python):
+        python = found[1]
+    suffix = "-py" + re.sub(r"[^A-Za-z0-9.]+", "-", python).strip("-.") if python else ""
+    return Place(spec.name, python, site.environments / f"{spec.name}{suffix}")
+
+
+def packages(folder: PurePath, site: Site) -> dict[str, str]:
+    """Name and version of each installed package, from the *.dist-info folders."""
+    libraries = [folder / "Lib"] if site.host.windows else listing(folder / "lib")
+    found = {}
+    for library in libraries:
+        for info in listing(library / "site-packages", ".dist-info"):
+            name, _, version = info.name.removesuffix(".dist-info").rpartition("-")
+            found[re.sub(r"[-_.]+", "-", name).lower()] = version
+    return found
+
+
+class _Work:
+    """What a preparation remembers between its steps."""
+
+    def __init__(self, where: Place, site: Site) -> None:
+        self.where, self.site = where, site
+        self.found = Condition(State.MISSING, "")
+        self.planned = State.MISSING
+
+    def still_needed(self) -> bool:
+        self.found = condition(self.where, self.site)
+        return self.found.state is not State.IN_STEP
+
+    def begin(self) -> None:
+        """From here on the environment is neither old nor new, and a kill must leave it known as such."""
+        if self.planned is not State.RECHECK:
+            self.where.stamp.unlink(missing_ok=True)
+        elif self.found.state is not State.RECHECK:
+            raise EnvironmentMissing(
+                f"the environment of uv group {self.where.group} was changed by another process meanwhile",
+                "Start the pipeline again.",
+            )
+
+    def done(self, output: str) -> None:
+        if not is_file(interpreter(self.where.folder, self.site.host)):
+            raise EnvironmentMissing(
+                f"uv reported success, but {self.where.folder} holds no Python", "Remove that folder and start again."
+            )
+        write_stamp(self.where, self.found.stamp)
+
+
+def _sync_command(where: Place, site: Site) -> Command:
+    version = ("--python", where.python) if where.python else ()
+    return _prepare_command(where, site, "sync", "--locked", "--only-group", where.group, *version)
+
+
+def _check_command(where: Place, site: Site) -> Command:
+    return _prepare_command(where, site, "lock", "--check")
+
+
+def _prepare_command(where: Place, site: Site, verb: str, *options: str) -> Command:
+    return Command(
+        (find_uv(site).path, verb, "--project", str(site.repo), *options),
+        str(site.repo),
+        {**_own_variables(where), "UV_NO_PROGRESS": "1"},
+        unset=unwanted(site.host.environ),
+        stop_leader_only=True,
+    )
+
+
+def _own_variables(where: Place) -> dict[str, str]:
+    return {"UV_PROJECT_ENVIRONMENT": str(where.folder)}
+
+
+def _uv_for(site: Site, *, dry: bool) -> str:
+    try:
+        return find_uv(site).path
+    except EnvironmentMissing:
+        if dry:  # a plan is shown all the same; `check` tells that uv is missing
+            return "uv"
+        raise
+
+
+def _explain(where: Place, site: Site, code: int, output: str) -> RunnerError:
+    from runner.environments.uv_failures import explain
+
+    return explain(f"uv group {where.group}", output, code, repo=str(site.repo), folder=str(where.folder))
+
+
+def _no_group(spec: EnvironmentSpec, project: Project, site: Site) -> Finding:
+    file = site.repo / "pyproject.toml"
+    near = get_close_matches(spec.name, list(project.groups), 3, 0.6)
+    if near:
+        cure = "Did you mean " + " or ".join(f"`uv:{project.groups[name]}`" for name in near) + "?"
+    elif project.groups:
+        cure = "It has: " + ", ".join(sorted(project.groups.values())) + "."
+    else:
+        cure = "It has no [dependency-groups] at all: is this the right repository (--repo)?"
+    return Finding(f"{file} has no dependency group `{spec.name}`", cure)
+
+
+def _python_missing(where: Place, project: Project, site: Site) -> list[Finding]:
+    """Asked only where uv may not fetch a Python: it would fail later, in the middle of a run."""
+    environ = site.host.environ
+    downloads = environ.get("UV_PYTHON_DOWNLOADS", "") or project.python_downloads or "automatic"
+    if downloads.lower() not in ("never", "manual", "false") and not flag_is_set(environ, "UV_OFFLINE"):
+        return []
+    wanted = where.python or project.requires_python.get(where.group, "")
+    key = f"python {wanted}"
+    if key not in site.asked:
+        drop = unwanted(environ)
+        clean = {name: value for name, value in environ.items() if name not in drop}
+        # --no-project: the version of this group counts, not that of the project
+        ask = [find_uv(site).path, "python", "find", "--no-project", *([wanted] if wanted else [])]
+        answer = site.host.capture(ask, env=clean, cwd=str(site.repo), timeout=60.0)
+        site.asked[key] = "" if answer.code == 0 else answer.stderr.decode("utf-8", "replace").strip() or answer.error
+    if not site.asked[key]:
+        return []
+    message = f"uv group `{where.group}` needs Python {wanted}, which this machine lacks, and downloads are off"
+    return [Finding(message, f"Install it with `uv python install {wanted}`, or allow downloads.")]
+
+
+def _program_missing(program: str, where: Place, site: Site) -> Finding | None:
+    if not program:
+        return None
+    folder = interpreter(where.folder, site.host).parent
+    endings = ("", ".exe", ".cmd", ".bat", ".com") if site.host.windows else ("",)
+    if any(is_file(folder / f"{program}{ending}") for ending in endings):
+        return None
+    cure = (
+        f"Add the package that brings `{program}` to that group in pyproject.toml, then run `uv lock`; "
+        "for a script put `python` in front, for a command of the system use `environment: cmd`."
+    )
+    return Finding(f"the environment of uv group `{where.group}` has no program `{program}`", cure, "commands")

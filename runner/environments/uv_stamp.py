@@ -1,0 +1,168 @@
+"""Whether an environment of a uv group is in step with pyproject.toml and uv.lock: the stamp beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from pathlib import Path, PurePath
+from typing import Any
+
+from runner.environments import Site
+from runner.environments.disk import is_file, is_folder, on_disk, read_text
+from runner.environments.groups import BUILD_FILES, GroupLock, Project, digest, group_lock, read_project
+from runner.host import Host
+
+FORMAT = 1
+
+
+class State(Enum):
+    MISSING = "not made yet"
+    BEHIND = "out of step"
+    RECHECK = "pyproject.toml or uv.lock changed, but not this group's part"
+    IN_STEP = "in step"
+
+
+@dataclass(frozen=True)
+class Place:
+    """The environment of one group and Python version."""
+
+    group: str  # normalised
+    python: str  # the version asked for, "" for the one that the group's requires-python allows
+    folder: PurePath
+
+    @property
+    def stamp(self) -> Path:
+        """Beside the environment, so that stamping does not touch it."""
+        return on_disk(self.folder.with_name(f"{self.folder.name}.json"))
+
+    @property
+    def lock(self) -> Path:
+        return on_disk(self.folder.with_name(f"{self.folder.name}.lock"))
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How an environment stands; `stamp` is what to write once it is in step."""
+
+    state: State
+    reason: str
+    stamp: Mapping[str, Any] = field(default_factory=dict)
+
+
+def condition(place: Place, site: Site) -> Condition:
+    """Looks at the stamp first: when both files are as they were, nothing is parsed.
+
+    Raises EnvironmentMissing when pyproject.toml or uv.lock is not there or cannot be read.
+    """
+    repo = on_disk(site.repo)
+    old = read_stamp(place)
+    if not is_file(interpreter(place.folder, site.host)) or not _base_is_there(place.folder, site.host):
+        return _fresh(State.MISSING, "it was not made yet", place, site)
+    if old is None:
+        return _fresh(State.BEHIND, "it was not made to its end", place, site)
+    if old["platform"] != _platform(site.host):
+        return _fresh(State.BEHIND, f"it was made for {old['platform']}", place, site)
+    if old["python"] != place.python:
+        return _fresh(State.BEHIND, f"it was made for Python {old['python'] or 'of any version'}", place, site)
+    if all(digest(repo / name) == known for name, known in old["files"].items()):
+        return Condition(State.IN_STEP, "", old)
+    fresh = _fresh(State.BEHIND, "the group's packages in uv.lock changed", place, site)
+    if fresh.stamp["fingerprint"] != old["fingerprint"] or _builds(fresh.stamp) != _builds(old):
+        return fresh
+    return Condition(State.RECHECK, State.RECHECK.value, fresh.stamp)
+
+
+def read_stamp(place: Place) -> dict[str, Any] | None:
+    """None when there is none, or none of this format."""
+    try:
+        stamp = json.loads(place.stamp.read_bytes())
+        usable = stamp["format"] == FORMAT and {"platform", "python", "files", "fingerprint"} <= stamp.keys()
+        return stamp if usable else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def write_stamp(place: Place, stamp: Mapping[str, Any]) -> None:
+    """Raises StateError."""
+    from runner.state.files import write_atomic
+
+    made = datetime.now().astimezone().isoformat(timespec="seconds")
+    write_atomic(place.stamp, json.dumps({**stamp, "made": made}, indent=1).encode())
+
+
+def note_use(place: Place) -> None:
+    """The stamp's time tells when an environment was last used; on a read-only share nobody is told."""
+    with contextlib.suppress(OSError):
+        os.utime(place.stamp)
+
+
+def interpreter(folder: PurePath, host: Host) -> PurePath:
+    """Where a virtual environment has its Python."""
+    return folder / "Scripts" / "python.exe" if host.windows else folder / "bin" / "python"
+
+
+def venv_settings(folder: PurePath) -> dict[str, str]:
+    """pyvenv.cfg as names and values."""
+    pairs = (line.partition("=") for line in read_text(folder / "pyvenv.cfg").splitlines())
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+
+def _base_is_there(folder: PurePath, host: Host) -> bool:
+    """Windows' python.exe in an environment is only a door to the Python that it was made from."""
+    home = venv_settings(folder).get("home", "")
+    return not home or is_folder(host.path(home))
+
+
+def _fresh(state: State, reason: str, place: Place, site: Site) -> Condition:
+    """With the stamp for the files as they are now."""
+    repo = on_disk(site.repo)
+    # hashed before they are parsed: an edit in between must not be taken for done
+    files = {name: digest(repo / name) for name in ("pyproject.toml", "uv.lock")}
+    project = read_project(repo)
+    part = group_lock(repo, place.group, project) or GroupLock("", ())
+    for folder in part.folders:
+        for name in BUILD_FILES:
+            path = folder / name
+            files[_from_repo(path, repo)] = digest(path)
+    stamp = {
+        "format": FORMAT,
+        "group": place.group,
+        "python": place.python,
+        "platform": _platform(site.host),
+        "fingerprint": part.fingerprint,
+        "files": files,
+    }
+    return Condition(state, reason, stamp)
+
+
+def _builds(stamp: Mapping[str, Any]) -> dict[str, str]:
+    return {name: known for name, known in stamp["files"].items() if name not in ("pyproject.toml", "uv.lock")}
+
+
+def _from_repo(path: Path, repo: Path) -> str:
+    try:
+        return path.relative_to(repo).as_posix()
+    except ValueError:
+        return str(path)
+
+
+def _platform(host: Host) -> str:
+    if host.windows:
+        machine = host.environ.get("PROCESSOR_ARCHITECTURE", "AMD64")
+    else:
+        machine = os.uname().machine if hasattr(os, "uname") else ""
+    return f"{host.platform} {machine}"
+
+
+def python_asked(group: str, version: str, project: Project | None, site: Site) -> str:
+    """The version in the YAML, else none where the group has its own rule, else the default that Go had."""
+    if version:
+        return version
+    if project is not None and group in project.requires_python:
+        return ""
+    return site.host.environ.get("UV_DEFAULT_PYTHON") or site.dotenv.get("UV_DEFAULT_PYTHON") or "3.11"

@@ -1,0 +1,275 @@
+"""Environments of uv groups, made and kept in step by the real uv."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from runner.environments import Site, uv
+from runner.errors import EnvironmentMissing
+from runner.model import ResolvedFlags
+from tests.uv.shop import Shop, carry_out, run
+
+TELL = "import alpha, sys; print(alpha.VERSION, sys.prefix)"
+
+
+def tree(folder: Path) -> dict[str, int]:
+    """Every path below, with its time."""
+    return {str(path): path.lstat().st_mtime_ns for path in [folder, *folder.rglob("*")]}
+
+
+def test_a_group_gets_an_environment_of_its_own_and_its_programs_run_there(shop: Shop) -> None:
+    shop.wheel("alpha").wheel("beta").write(one=["alpha"], two=["beta"])
+    assert shop.prepare("uv:one") == ["sync"]
+    version, prefix = shop.start("uv:one", "-c", TELL).strip().split(" ", 1)
+    assert version == "1.0"
+    assert Path(prefix) == shop.repo / ".venvs" / "one-py3.11"
+    packages = uv.fingerprint(shop.spec("uv:one"), [], shop.site())["packages"]
+    assert packages == {"alpha": "1.0"}
+
+
+def test_what_is_in_step_is_not_touched_and_starts_nothing(shop: Shop) -> None:
+    shop.wheel("alpha").write(one=["alpha"])
+    shop.prepare("uv:one")
+    before = tree(shop.folder("uv:one"))
+    assert shop.prepare("uv:one") == []
+    assert tree(shop.folder("uv:one")) == before
+
+
+def test_a_changed_group_is_synced_again_and_another_one_is_left_alone(shop: Shop) -> None:
+    shop.wheel("alpha").wheel("beta").write(one=["alpha"], two=["beta"])
+    shop.prepare("uv:one")
+    shop.prepare("uv:two")
+    shop.wheel("alpha", "2.0").write()
+    before = tree(shop.folder("uv:two"))
+    assert shop.prepare("uv:one") == ["sync"]
+    assert shop.prepare("uv:two") == ["lock"]
+    assert tree(shop.folder("uv:two")) == before
+    assert shop.prepare("uv:two") == []
+    assert shop.start("uv:one", "-c", TELL).startswith("2.0 ")
+
+
+def test_the_same_version_asked_for_in_two_ways_is_one_environment(shop: Shop) -> None:
+    shop.write(one=[], two=[])
+    assert shop.folder("uv:one") == shop.folder("uv@3.11:ONE") == shop.repo / ".venvs" / "one-py3.11"
+    assert shop.folder("uv@python3.12:one").name == "one-py3.12"
+    shop.more = '\n[tool.uv.dependency-groups]\none = { requires-python = ">=3.11" }\n'
+    shop.write()
+    assert shop.folder("uv:one").name == "one"
+    assert shop.folder("uv@3.11:one").name == "one-py3.11"
+
+
+def test_the_default_python_of_the_caller_and_of_dotenv_count(shop: Shop) -> None:
+    shop.write(one=[])
+    site = shop.site(UV_DEFAULT_PYTHON="3.12")
+    assert uv.place(shop.spec("uv:one"), site).python == "3.12"
+    plain = shop.site()
+    from_file = Site(plain.host, plain.repo, {"UV_DEFAULT_PYTHON": "3.13"}, plain.environments)
+    assert uv.place(shop.spec("uv:one"), from_file).python == "3.13"
+
+
+def test_a_group_name_counts_however_it_is_written(shop: Shop) -> None:
+    shop.wheel("alpha").write(Segment_ERnet=["alpha"])
+    assert uv.check(shop.spec("uv:segment-ernet"), ["python"], shop.site()) == []
+    assert shop.prepare("uv:SEGMENT_ernet") == ["sync"]
+    assert shop.folder("uv:segment_ernet").name == "segment-ernet-py3.11"
+
+
+def test_a_removed_environment_or_stamp_is_made_again(shop: Shop) -> None:
+    shop.wheel("alpha").write(one=["alpha"])
+    shop.prepare("uv:one")
+    where = uv.place(shop.spec("uv:one"), shop.site())
+    where.stamp.write_text("{ torn")
+    assert shop.prepare("uv:one") == ["sync"]
+    Path(where.folder / "bin" / "python").unlink()
+    assert shop.prepare("uv:one") == ["sync"]
+    assert shop.start("uv:one", "-c", TELL).startswith("1.0 ")
+
+
+def test_a_sync_that_fails_half_way_does_not_count_as_done_when_the_old_files_come_back(shop: Shop) -> None:
+    shop.wheel("alpha").write(one=["alpha"])
+    shop.prepare("uv:one")
+    old = {name: (shop.repo / name).read_bytes() for name in ("pyproject.toml", "uv.lock")}
+    shop.wheel("alpha", "2.0").write()
+    (shop.repo / "wheels" / "alpha-2.0-py3-none-any.whl").unlink()
+    with pytest.raises(EnvironmentMissing):
+        shop.prepare("uv:one")
+    for name, content in old.items():
+        (shop.repo / name).write_bytes(content)
+    assert shop.prepare("uv:one") == ["sync"]
+
+
+def test_a_package_in_a_folder_of_the_repository_is_built_again_when_its_build_file_changes(shop: Shop) -> None:
+    shop.write(one=[], two=[])
+    folder = shop.repo / "tools"
+    folder.mkdir()
+    (folder / "pyproject.toml").write_text('[project]\nname = "tools"\nversion = "1"\n', encoding="utf-8")
+    shop.more = 'tools = { path = "tools" }\n'
+    shop.write(one=["tools"])
+    part = uv.condition(uv.place(shop.spec("uv:one"), shop.site()), shop.site()).stamp["files"]
+    assert set(part) == {"pyproject.toml", "uv.lock", "tools/pyproject.toml", "tools/setup.py", "tools/setup.cfg"}
+
+
+def test_the_callers_own_environment_does_not_reach_in(shop: Shop) -> None:
+    shop.wheel("alpha").write(one=["alpha"])
+    poison = {
+        "VIRTUAL_ENV": "/other", "PYTHONPATH": "/other", "PYTHONHOME": "/other", "CONDA_PREFIX": "/other",
+        "UV_NO_SYNC": "1", "UV_PROJECT": "/other", "UV_PYTHON": "3.9", "UV_NO_GROUP": "one",
+        "UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_WORKING_DIR": "/other",
+    }  # fmt: skip
+    assert shop.prepare("uv:one", shop.site(**poison)) == ["sync"]
+    told = shop.start("uv:one", "-c", "import os; print({k for k in os.environ if 'other' in os.environ[k]})", **poison)
+    assert told.strip() == "set()"
+
+
+def test_a_segments_own_variables_reach_it_but_cannot_move_the_environment(shop: Shop) -> None:
+    shop.write(one=[])
+    env = {"PYTHONPATH": "/mine", "UV_PROJECT_ENVIRONMENT": "/elsewhere", "PYTHONUNBUFFERED": ""}
+    command = uv.wrap(shop.spec("uv:one"), ["x.py"], env, str(shop.repo), shop.site(), dry=True)
+    assert command.env["PYTHONPATH"] == "/mine"
+    assert command.env["PYTHONUNBUFFERED"] == ""
+    assert command.env["UV_PROJECT_ENVIRONMENT"] == str(shop.folder("uv:one"))
+
+
+def test_a_program_of_the_environment_is_started_by_its_name(shop: Shop) -> None:
+    shop.wheel("alpha", program="alpha-tool").write(one=["alpha"])
+    shop.prepare("uv:one")
+    flags = ResolvedFlags((("--interpreter", "python"),))
+    assert uv.check(shop.spec("uv:one"), ["alpha-tool", flags], shop.site()) == []
+    assert shop.start("uv:one", "alpha-tool", flags) == "alpha-tool 1.0\n"
+
+
+def test_a_program_that_the_environment_lacks_is_never_taken_from_the_callers_path(shop: Shop) -> None:
+    shop.write(one=[])
+    shop.prepare("uv:one")
+    (finding,) = uv.check(shop.spec("uv:one"), ["sleep", "0"], shop.site())
+    assert "no program `sleep`" in finding.message
+    assert finding.key == "commands"
+    with pytest.raises(EnvironmentMissing, match="no program `sleep`"):
+        shop.start("uv:one", "sleep", "0")
+
+
+def test_an_environment_that_is_not_there_is_not_run_as_an_empty_one(shop: Shop) -> None:
+    shop.write(one=[])
+    with pytest.raises(EnvironmentMissing, match="not in"):
+        shop.start("uv:one", "-c", "pass")
+
+
+def test_what_is_written_wrongly_is_found_before_anything_runs(shop: Shop) -> None:
+    shop.write(segment_ernet=[])
+    site = shop.site()
+
+    def message(text: str, *entries: str) -> str:
+        (finding,) = uv.check(shop.spec(text), entries or ["python"], site)
+        return f"{finding.message} | {finding.cure}"
+
+    assert "names no dependency group" in message("uv:")
+    assert "names no dependency group" in message("uv@:g")
+    assert "no dependency group `segment-ernt` | Did you mean `uv:segment_ernet`?" in message("uv:segment_ernt")
+    assert "It has: segment_ernet." in message("uv:zzz")
+    (shop.repo / "uv.lock").unlink()
+    assert "there is no uv.lock" in message("uv:segment_ernet")
+    (shop.repo / "pyproject.toml").write_text("[project]\nname = \n", encoding="utf-8")
+    assert "line 2" in message("uv:segment_ernet")
+    (shop.repo / "pyproject.toml").write_bytes(b"# \xff\n")
+    assert "not UTF-8" in message("uv:segment_ernet")
+    (shop.repo / "pyproject.toml").unlink()
+    assert "there is no pyproject.toml" in message("uv:segment_ernet")
+    assert sorted(path.name for path in shop.repo.iterdir()) == []
+
+
+def test_a_python_that_is_not_there_is_found_before_anything_runs_where_none_may_be_fetched(shop: Shop) -> None:
+    shop.write(one=[])
+    (finding,) = uv.check(shop.spec("uv@3.99:one"), ["python"], shop.site())
+    assert "needs Python 3.99" in finding.message
+    assert "uv python install 3.99" in finding.cure
+    assert uv.check(shop.spec("uv@3.99:one"), ["python"], shop.site(UV_OFFLINE="", UV_PYTHON_DOWNLOADS="")) == []
+
+
+TWO_HOSTS = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from tests.uv.shop import Shop
+import os
+shop = Shop(Path(sys.argv[1]), dict(os.environ))
+print("ready", flush=True)
+sys.stdin.readline()
+print(shop.prepare("uv:one"), flush=True)
+"""
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start_preparing(shop: Shop, **environ: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", TWO_HOSTS, str(shop.repo), str(ROOT)], env={**shop.environ, **environ}, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+
+
+def test_two_hosts_that_make_one_environment_at_once_do_not_break_it(shop: Shop, tmp_path: Path) -> None:
+    """uv's own lock lies in TMPDIR, which is each host's own."""
+    names = [f"package-{number}" for number in range(12)]
+    for name in names:
+        shop.wheel(name)
+    shop.wheel("alpha").write(one=["alpha", *names])
+    hosts = []
+    for number in range(3):
+        private = tmp_path / f"tmp {number}"
+        private.mkdir()
+        hosts.append(start_preparing(shop, TMPDIR=str(private), TMP=str(private), TEMP=str(private)))
+    for host in hosts:
+        assert host.stdout is not None
+        host.stdout.readline()
+    for host in hosts:
+        assert host.stdin is not None
+        host.stdin.write("\n")
+        host.stdin.flush()
+    answers = sorted(host.communicate(timeout=60)[0].strip() for host in hosts)
+    assert [host.returncode for host in hosts] == [0, 0, 0]
+    assert answers == ["['sync']", "[]", "[]"]
+    assert len(uv.packages(shop.folder("uv:one"), shop.site())) == 13
+    assert sorted(path.name for path in (shop.repo / ".venvs").iterdir() if path.suffix == ".lock") == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_killed_sync_is_completed_by_the_next_one(shop: Shop) -> None:
+    for number in range(30):
+        shop.wheel(f"package-{number}")
+    shop.write(one=[f"package-{number}" for number in range(30)])
+    process = start_preparing(shop)
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    library = shop.folder("uv:one") / "pyvenv.cfg"
+    deadline = time.monotonic() + 30
+    while not library.exists() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert shop.prepare("uv:one") == ["sync"]
+    assert len(uv.packages(shop.folder("uv:one"), shop.site())) == 30
+
+
+def test_the_lock_is_beside_the_environment_and_gone_afterwards(shop: Shop) -> None:
+    shop.write(one=[])
+    site = shop.site()
+    preparation = uv.prepare(shop.spec("uv:one"), ["python"], site)
+    assert preparation is not None
+    assert preparation.lock == shop.repo / ".venvs" / "one-py3.11.lock"
+    assert carry_out(preparation, site) == ["sync"]
+    assert sorted(path.name for path in (shop.repo / ".venvs").iterdir()) == ["one-py3.11", "one-py3.11.json"]
+
+
+def test_exit_codes_of_a_script_come_through(shop: Shop) -> None:
+    shop.write(one=[])
+    shop.prepare("uv:one")
+    site = shop.site()
+    command = uv.wrap(shop.spec("uv:one"), ["-c", "raise SystemExit(77)"], {}, str(shop.repo), site)
+    assert run(command, site.host.environ)[0] == 77
