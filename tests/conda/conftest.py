@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conda_layout import Counting, make_base
+from tests.conda.conda_layout import Counting, make_base
 
 from runner.environments import Site
 from runner.host import this_host

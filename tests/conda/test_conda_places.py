@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
-from conda_layout import make_base, make_environment
+from tests.conda.conda_layout import make_base, make_environment
 
 from runner.environments import Site, kind
 from runner.environments.conda_base import find_base, usual_folders

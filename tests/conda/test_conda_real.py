@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conda_layout import make_environment
+from tests.conda.conda_layout import make_environment
 
 from runner.environments import Site
 from runner.environments.activation import asked_change, own_change

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conda_layout import make_environment
+from tests.conda.conda_layout import make_environment
 
 from runner.environments import Site, kind
 from runner.environments.spec import parse_environment

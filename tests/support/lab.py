@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import uv as uv_package
 import yaml
 
-from runner.environments.uv_binary import packaged_uv
 
 PYPROJECT = """\
 [project]
@@ -76,7 +76,7 @@ class Lab:
 
     def uv(self, *args: str) -> str:
         done = subprocess.run(
-            [packaged_uv() or "uv", *args],
+            [uv_package.find_uv_bin(), *args],
             cwd=self.repo,
             env=clean_environ(self.home),
             capture_output=True,
