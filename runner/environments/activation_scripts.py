@@ -116,4 +116,4 @@ def _failed(got: Captured, script: str, prefix: PurePath) -> EnvironmentMissing:
     message = f"the environment {prefix} could not be activated: in {script}, {why}"
     if printed:
         message += "\n" + "\n".join(f"    {line}" for line in printed)
-    return EnvironmentMissing(message, "correct or remove this script, or make the environment anew")
+    return EnvironmentMissing(message, "Correct or remove this script, or make the environment anew.")

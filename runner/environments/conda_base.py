@@ -14,7 +14,7 @@ from runner.host import Host
 _ASKED = "conda base"
 _NAMES = ("miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba")
 _PROGRAMS = frozenset({"conda", "mamba", "micromamba"})
-_CURE = "install Miniforge, or write the folder of your conda into .env of the repository: CONDA_PATH=FOLDER"
+_CURE = "Install Miniforge, or write the folder of your conda into .env of the repository: CONDA_PATH=FOLDER"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def find_base(site: Site, *, dry: bool = False) -> Search:
         base = _base_around(host.path(written), host)
         if base is None:
             # a wrong CONDA_PATH is not passed over: another conda may hold environments of the same names
-            cure = "correct CONDA_PATH in .env of the repository, or take the line out"
+            cure = "Correct CONDA_PATH in .env of the repository, or take the line out."
             return Search(None, (f"{written} (CONDA_PATH in .env)",), cure)
         return _remember(base, key, site)
     for folder, why in _candidates(host, dry=dry):

@@ -18,12 +18,12 @@ from runner.model import EnvironmentSpec
 def about_name(spec: EnvironmentSpec) -> Finding | None:
     """A name that can be none: empty, or a form of ours with blanks around it."""
     if not spec.name.strip():
-        cure = "write `environment:` with a uv group (uv:NAME), a conda environment, script, imagej or cmd"
+        cure = "Write `environment:` with a uv group (uv:NAME), a conda environment, script, imagej or cmd."
         return Finding("the segment names no environment", cure)
     bare = parse_environment(spec.text.strip(), "", "linux")
     if spec.text != spec.text.strip() and (bare.kind != "conda" or bare.name == "base"):
         message = f"{spec.text!r} has blanks around it, which makes it the name of a conda environment"
-        return Finding(message, f"did you mean {spec.text.strip()!r}, without the blanks?")
+        return Finding(message, f"Did you mean {spec.text.strip()!r}, without the blanks?")
     return None
 
 
@@ -37,29 +37,30 @@ def no_base(spec: EnvironmentSpec, site: Site) -> Finding:
 def no_environment(spec: EnvironmentSpec, prefix: PurePath | None, base: PurePath | None, site: Site) -> Finding:
     """conda is there, the environment is not."""
     if prefix is not None and is_prefix(spec.name, site.host.platform):
-        return Finding(f"the folder of the conda environment does not exist: {prefix}", "correct the path")
+        return Finding(f"the folder of the conda environment does not exist: {prefix}", "Correct the path.")
     names = environment_names(base, site.host)
     message = f"there is no conda environment {spec.name!r} (conda in {base})"
     if recipe := recipe_of(spec.name, site):
-        return Finding(message, _with_near(f'create it: conda env create -f "{recipe}"', spec.name, names))
-    groups = "uv:" + spec.name
-    return Finding(message, _with_near(f"create it with conda, or write {groups} for a uv group", spec.name, names))
+        return Finding(message, f'{_near(spec.name, names)}Create it: conda env create -f "{recipe}"')
+    known = f" There are: {', '.join(names[:10])}." if names else ""
+    cure = f"Create it with conda, or write uv:{spec.name} for a uv group.{known}"
+    return Finding(message, _near(spec.name, names) + cure)
 
 
 def no_conda_meta(prefix: PurePath) -> Finding:
     """A folder that conda did not make."""
-    cure = "give the folder of a conda environment, or remove this one and create the environment anew"
+    cure = "Give the folder of a conda environment, or remove this one and create the environment anew."
     return Finding(f"{prefix} is a folder but no conda environment (it has no conda-meta)", cure)
 
 
 def about_program(words: Sequence[str], prefix: PurePath, site: Site) -> list[Finding]:
     """The first word is no program that could be started."""
     if not words or not words[0].strip():
-        return [Finding("the segment has no command", "add the program to run under `commands:`", "commands")]
+        return [Finding("the segment has no command", "Add the program to run under `commands:`.", "commands")]
     argv = program_words(list(words), prefix, site.host)
     python = python_of(prefix, site.host)
     if argv[0] == str(python) and not is_file(python):
-        cure = "conda install -p " + f'"{prefix}" python'
+        cure = f'Install it: conda install -p "{prefix}" python'
         return [Finding(f"the conda environment has no Python: {python} does not exist", cure)]
     first = argv[0]
     if first != words[0] or is_python(first):
@@ -70,7 +71,7 @@ def about_program(words: Sequence[str], prefix: PurePath, site: Site) -> list[Fi
         there = site.host.which(first) is not None
     if there:
         return []
-    cure = f"install it there, or begin the command with `python` to run a script; searched {prefix} and PATH"
+    cure = f"Install it there, or begin the command with `python` to run a script. Looked in {prefix} and on PATH."
     return [Finding(f"the program {first!r} was not found in the conda environment", cure, "commands.0")]
 
 
@@ -84,11 +85,9 @@ def recipe_of(name: str, site: Site) -> PurePath | None:
     return next((file for file in files if file.stem == name), None)
 
 
-def _with_near(cure: str, name: str, names: Sequence[str]) -> str:
+def _near(name: str, names: Sequence[str]) -> str:
     from difflib import get_close_matches
 
     folded = {known.lower(): known for known in names}
     near = [folded[found] for found in get_close_matches(name.lower(), list(folded), n=3, cutoff=0.6)]
-    if near:
-        return f"did you mean {' or '.join(near)}? Otherwise {cure}"
-    return f"{cure} (environments there: {', '.join(names[:10])})" if names else cure
+    return f"Did you mean {' or '.join(near)}? " if near else ""

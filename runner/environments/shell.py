@@ -19,16 +19,16 @@ _OPERATORS = frozenset({">", ">>", "<", "|", "||", "&", "&&", "2>", "2>>", "2>&1
 def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> list[Finding]:
     """The shell is missing, there is nothing to run, or a word cannot be put on one line for cmd.exe."""
     if not any(word.strip() for word in words(entries)):
-        return [Finding("the segment has no command", "add the line to run under `commands:`", "commands")]
+        return [Finding("the segment has no command", "Add the line to run under `commands:`.", "commands")]
     if not site.host.windows:
         if site.host.which("bash") is None:
-            cure = "install bash, or start the program from a uv or conda environment instead of `cmd`"
+            cure = "Install bash, or start the program from a uv or conda environment instead of `cmd`."
             return [Finding("`environment: cmd` needs bash, which was not found on PATH", cure)]
         return []
     found = []
     for word in words(entries):
         if any(sign in word for sign in "\r\n\0"):
-            cure = "take the line break out of it, or pass the text in a file"
+            cure = "Take the line break out of it, or pass the text in a file."
             found.append(Finding(f"cmd.exe cannot take a line break inside an argument: {word!r}", cure, "commands"))
     return found
 

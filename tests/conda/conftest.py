@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.conda.conda_layout import Counting, make_base
 
 from runner.environments import Site
 from runner.host import this_host
+from tests.conda.conda_layout import Counting, make_base
 
 
 @pytest.fixture

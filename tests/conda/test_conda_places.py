@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
-from tests.conda.conda_layout import make_base, make_environment
 
 from runner.environments import Site, kind
 from runner.environments.conda_base import find_base, usual_folders
@@ -19,6 +18,7 @@ from runner.environments.conda_program import find_program, path_folders, progra
 from runner.environments.shortcut import conda_base_of, shortcut_arguments
 from runner.environments.spec import parse_environment
 from runner.host import Captured, Host
+from tests.conda.conda_layout import make_base, make_environment
 
 SiteOf = Callable[..., Site]
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="makes POSIX files")
@@ -74,7 +74,7 @@ def test_a_wrong_conda_path_is_not_passed_over(tmp_path: Path, site_of: SiteOf) 
     search = find_base(site_of({"CONDA_PATH": str(tmp_path / "gone")}, CONDA_PREFIX=str(make_base(tmp_path / "other"))))
     assert search.base is None
     assert "CONDA_PATH in .env" in search.looked[0]
-    assert "correct CONDA_PATH" in search.cure
+    assert "Correct CONDA_PATH" in search.cure
 
 
 @posix_only

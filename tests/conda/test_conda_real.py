@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.conda.conda_layout import make_environment
 
 from runner.environments import Site
 from runner.environments.activation import asked_change, own_change
 from runner.environments.activation_cache import activated
 from runner.environments.conda_base import conda_program, find_base
 from runner.environments.outer import without_outer
+from tests.conda.conda_layout import make_environment
 
 CONDA = os.environ.get("RUN_PIPELINE_TEST_CONDA") or shutil.which("conda")
 pytestmark = pytest.mark.skipif(not CONDA or sys.platform == "win32", reason="needs a real conda on POSIX")

@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.conda.conda_layout import make_environment
 
 from runner.environments import Site, kind
 from runner.environments.spec import parse_environment
 from runner.errors import EnvironmentMissing
 from runner.model import Command, ResolvedEntry, ResolvedFlags
+from tests.conda.conda_layout import make_environment
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these environments are laid out as on POSIX")
 
@@ -235,7 +235,7 @@ def test_an_environment_that_is_not_there_names_the_recipe(base: Path, site_of: 
 def test_an_environment_that_is_not_there_names_the_near_ones(base: Path, site_of: SiteOf) -> None:
     make_environment(base / "envs" / "cellpose3")
     ((_, _, cure),) = messages("Cellpose_3", ["python"], site_of({"CONDA_PATH": str(base)}))
-    assert cure.startswith("did you mean cellpose3?")
+    assert cure.startswith("Did you mean cellpose3?")
     with pytest.raises(EnvironmentMissing, match="Cellpose_3"):
         wrap("Cellpose_3", ["python"], site_of({"CONDA_PATH": str(base)}))
 
@@ -248,7 +248,7 @@ def test_a_segment_without_an_environment_is_told_so(site_of: SiteOf) -> None:
 
 def test_blanks_around_a_uv_group_are_pointed_out(base: Path, site_of: SiteOf) -> None:
     ((_, _, cure),) = messages(" uv:default ", ["python"], site_of({"CONDA_PATH": str(base)}))
-    assert cure == "did you mean 'uv:default', without the blanks?"
+    assert cure == "Did you mean 'uv:default', without the blanks?"
 
 
 def test_an_environment_without_python_is_told_so(base: Path, site_of: SiteOf) -> None:
