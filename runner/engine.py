@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from runner import __version__
 from runner.environments import Site
-from runner.errors import ExitCode, RunnerError
+from runner.errors import ExitCode, RunnerError, StateError
 from runner.executors.local import Result, environment_fingerprint, run_segment
 from runner.executors.preparer import Preparer
 from runner.jobs import Job
@@ -18,7 +19,7 @@ from runner.plan import Plan
 from runner.process.stop import StopRequest
 from runner.report import Reporter, Row
 from runner.state.duration import to_go
-from runner.state.records import RUNNING, SUCCEEDED, Run, now_text
+from runner.state.records import BROKEN_OFF, SUCCEEDED, Run, now_text
 from runner.state.status import Entry, StatusBook
 
 WaitForEnter = Callable[[], bool]
@@ -69,14 +70,19 @@ def walk(session: Session) -> ExitCode:
                     code = max(code, outcome.code)
                     if outcome.ends:
                         break
-    except RunnerError as error:
-        code = error.exit_code
-        session.rows.append(Row(_step(session, reached).segment, "not run", note=error.message))
-        raise
-    finally:
+    except BaseException as error:
+        known = isinstance(error, RunnerError)
+        session.rows.append(Row(_step(session, reached).segment, "not run", note=str(error) if known else ""))
         _not_reached(session, reached)
-        _close(session, code)
+        with suppress(StateError):  # the error that ended the run is the one to show
+            _close(session, error.exit_code if isinstance(error, RunnerError) else ExitCode.INTERNAL, BROKEN_OFF)
+        raise
+    _not_reached(session, reached)
+    _close(session, code, _STATES.get(code, "failed"))
     return code
+
+
+_STATES = {ExitCode.DONE: "done", ExitCode.INTERRUPTED: "interrupted"}
 
 
 @dataclass(frozen=True)
@@ -197,11 +203,10 @@ def _not_reached(session: Session, reached: int) -> None:
             session.rows.append(Row(step.segment, "not run"))
 
 
-def _close(session: Session, code: ExitCode) -> None:
-    """The run's own record: only what is needed to read it later; never hides the error that ended the run."""
-    data = session.run.data
-    data.update(
-        state="done" if code is ExitCode.DONE else "interrupted" if code is ExitCode.INTERRUPTED else "failed",
+def _close(session: Session, code: ExitCode, state: str) -> None:
+    """The run's own record, with all that is needed to read it later."""
+    session.run.data.update(
+        state=state,
         ended=now_text(),
         exit_code=int(code),
         durations={name: round(seconds, 3) for name, seconds in session.durations.items()},
@@ -210,5 +215,4 @@ def _close(session: Session, code: ExitCode) -> None:
             for row in session.rows
         ],
     )
-    assert data["state"] != RUNNING
     session.run.save()

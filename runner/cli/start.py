@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 def adopt(loaded: Loaded, site: Site, reporter: Reporter) -> None:
     """The last run was killed: end what it left running, and say what its receipts saved. We hold the lock."""
-    from runner.state.records import RUNNING
+    from runner.state.records import RUNNING, UNFINISHED
 
     last = loaded.last
-    if last is None or last.state != RUNNING:
+    if last is None or last.state not in UNFINISHED:
         return
     child = last.child()
     if child is not None and _same_start_of_this_machine(last, site):
@@ -38,10 +38,10 @@ def adopt(loaded: Loaded, site: Site, reporter: Reporter) -> None:
     if loaded.recovered:
         many = loaded.recovered > 1
         reporter.note(
-            f"{loaded.recovered} segment{'s' if many else ''} that an earlier run finished before it was killed "
+            f"{loaded.recovered} segment{'s' if many else ''} that an earlier run finished before it broke off "
             f"{'are' if many else 'is'} taken as done (receipts in {last.folder})"
         )
-    last.data["state"] = "killed"
+    last.data["state"] = "killed" if last.state == RUNNING else "failed"
 
 
 def _same_start_of_this_machine(run: Run, site: Site) -> bool:
@@ -71,7 +71,7 @@ def open_book(loaded: Loaded, plan: Plan, reporter: Reporter) -> StatusBook:
     book = StatusBook(path, plan.keep, loaded.status.extra)
     if loaded.recovered or not same_entries(plan.keep, loaded.status.entries):
         book.save()
-    if loaded.last is not None and loaded.last.state == "killed":
+    if loaded.last is not None and loaded.recovered:
         loaded.last.save()
     return book
 

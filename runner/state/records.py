@@ -28,6 +28,8 @@ from runner.state.files import state_error, write_atomic
 SCHEMA = 1
 FOLDER = ".run-pipeline"
 RUNNING = "running"
+BROKEN_OFF = "broken off"  # ended by an error of the runner's own, such as a full disk
+UNFINISHED = (RUNNING, BROKEN_OFF)  # its receipts may say more than the status file
 SUCCEEDED = "succeeded"
 KEEP_RUNS = 50
 KEEP_DAYS = 180

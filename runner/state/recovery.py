@@ -6,17 +6,17 @@ from collections.abc import Iterable
 
 from runner import __version__
 from runner.state.duration import to_go
-from runner.state.records import RUNNING, SUCCEEDED, Run
+from runner.state.records import SUCCEEDED, UNFINISHED, Run
 from runner.state.status import Entry
 
 
 def unrecorded(last: Run | None, entries: Iterable[Entry]) -> list[Entry]:
     """Entries for segments that a receipt of the last, unfinished run calls done and the status file lacks.
 
-    Only the newest run counts, and only while its record says `running`: an older receipt may be of a result
-    that has been made anew since.
+    Only the newest run counts, and only while its record says that it did not end as it should: an older receipt
+    may be of a result that has been made anew since.
     """
-    if last is None or last.state != RUNNING:
+    if last is None or last.state not in UNFINISHED:
         return []
     known = {entry.content_hash for entry in entries if entry.done}
     out = []

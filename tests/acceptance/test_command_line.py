@@ -139,7 +139,7 @@ def test_all_findings_stop_a_run_before_anything_is_written(lab: Lab) -> None:
     assert "nothing-like-it" in done.stderr
     assert "missing.py" in done.stderr
     assert "2 problems found; nothing was run" in done.stderr
-    assert "pipeline.yaml:9:16: error" in done.stderr
+    assert "pipeline.yaml:10:16: error" in done.stderr
     assert ran(lab) == []
     assert sorted(lab.root.rglob("*")) == before
 
@@ -223,8 +223,8 @@ def test_records_can_be_kept_elsewhere(lab: Lab) -> None:
 def test_the_log_holds_what_the_segment_printed_byte_for_byte(lab: Lab) -> None:
     code = "import sys; sys.stdout.buffer.write(b'a\\rb\\xff\\n'); sys.stdout.flush(); sys.stderr.write('err')"
     pipeline = lab.pipeline([segment("prints", "python", "-c", code)])
-    done = lab.run(pipeline)
-    assert "a\rb\\xff" in done.stdout
+    process = lab.popen(pipeline)
+    assert b"a\rb\xff\nerr" in process.communicate()[0]
     assert (lab.runs(pipeline)[0] / "01-prints/log.txt").read_bytes() == b"a\rb\xff\nerr"
 
 
@@ -332,7 +332,7 @@ def test_colour_is_for_terminals_and_no_color_wins(lab: Lab) -> None:
 
 def test_a_screen_that_cannot_show_utf8_gets_ascii(lab: Lab) -> None:
     pipeline = lab.pipeline([note(lab, "µm")])
-    done = lab.run(pipeline, PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C")
+    done = lab.run(pipeline, PYTHONIOENCODING="ascii")
     assert done.stdout.isascii()
     assert "ok succeeded" in done.stdout
 
@@ -365,7 +365,7 @@ def test_a_warning_shows_its_position_and_does_not_fail(lab: Lab) -> None:
     pipeline.write_text("run:\n- name: x\n  name: y\n  enviroment: cmd\n  environment: cmd\n  commands: ['echo hi']\n")
     done = lab.run(pipeline, "--dry-run")
     assert "w.yaml:3:" in done.stderr
-    assert "did you mean `environment`?" in done.stderr
+    assert "did you mean `environment`?" in done.stderr.lower()
 
 
 def test_a_bug_of_ours_writes_a_report_and_ends_with_4(lab: Lab) -> None:
