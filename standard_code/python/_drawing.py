@@ -107,13 +107,18 @@ def _smoothed(line: Array) -> Array:
 
 def numbers(picture: Picture, labels: Array, scale: int, color: str) -> None:
     """Writes each object's number to the upper right of it."""
+    from statistics import median
+
     from PIL import ImageDraw, ImageFont
     from skimage.measure import regionprops
 
+    regions = regionprops(labels)
+    if not regions:
+        return
+    height = scale * median(region.bbox[2] - region.bbox[0] for region in regions)
+    font = ImageFont.load_default(max(10, min(round(height * 0.6), min(picture.size) // 35)))
     pen = ImageDraw.Draw(picture)
-    size = max(12, round(min(picture.size) / 35))
-    font = ImageFont.load_default(size)
-    for region in regionprops(labels):
+    for region in regions:
         top, _, _, right = region.bbox
         text = str(region.label)
         wide, high = pen.textbbox((0, 0), text, font=font, stroke_width=2)[2:]

@@ -36,7 +36,10 @@ def measure(job: Job, args: argparse.Namespace) -> str:
     um = size.x if size and math.isclose(size.x, size.y, rel_tol=1e-3) else None
     rows = []
     for time_point, (frame, numbered) in enumerate(zip(pixels, labels, strict=True)):
-        rows += [{"image": job.source.name, "time_point": time_point, **row} for row in rows_of(frame, numbered, um)]
+        rows += [
+            {"image": (job.subfolder / job.source.name).as_posix(), "time_point": time_point, **row}
+            for row in rows_of(frame, numbered, um)
+        ]
     with writing(job.target) as part, part.open("w", encoding="utf-8", newline="") as file:
         table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         table.writeheader()

@@ -110,16 +110,26 @@ def split(mask: Array, depth: float) -> Array:
     """
     import numpy as np
     from scipy import ndimage
-    from skimage import measure, morphology, segmentation
+    from skimage import measure, segmentation
 
     # The frame of background makes the image's edge count as an edge of the objects.
     distance = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1].astype(np.float32)
-    lowered = morphology.reconstruction(distance - depth, distance, method="dilation")
-    tops = morphology.local_maxima(lowered) & mask
     parts = measure.label(mask)
-    # A part thinner than `depth` has no maximum left; it is one object.
-    tops |= ~np.isin(parts, np.append(parts[tops], 0))
+    tops = np.zeros(mask.shape, bool)
+    for number, box in enumerate(ndimage.find_objects(parts), 1):
+        inside = parts[box] == number
+        tops[box] |= _tops(np.where(inside, distance[box], 0), depth, inside)
     return segmentation.watershed(-distance, measure.label(tops), mask=mask, connectivity=2)
+
+
+def _tops(distance: Array, depth: float, inside: Array) -> Array:
+    """Where the objects of one connected part start."""
+    from skimage import morphology
+
+    lowered = morphology.reconstruction(distance - depth, distance, method="dilation")
+    found = morphology.local_maxima(lowered) & inside
+    # A part thinner than `depth` has no maximum left; it is one object.
+    return found if found.any() else inside
 
 
 def drop_small(labels: Array, smallest: int) -> Array:
