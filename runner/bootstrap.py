@@ -56,7 +56,8 @@ def make_venv(group: str) -> int:
                 "Check the network (and a proxy: HTTPS_PROXY), and that `python -m pip --version` works.",
             )
         sync = [str(_uv_in(Path(folder))), "sync", "--quiet", "--locked", "--project", str(REPO)]
-        sync += ["--python", _base_python()]
+        # the runner starts several times a day, its segments' packages hardly: only the former are compiled ahead
+        sync += ["--compile-bytecode", "--python", _base_python()]
         if group:
             sync += ["--group", group]
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("VIRTUAL_ENV", "UV_PROJECT"))}

@@ -33,6 +33,11 @@ def command_text(argv: Sequence[str], *, windows: bool) -> str:
     return shlex.join(argv)
 
 
+def _below(path: str, folder: str) -> str:
+    """`path` from `folder` on, where it lies in it: the summary names the folder once."""
+    return path[len(folder) :].lstrip("/\\") if folder and path.startswith(folder) else path
+
+
 class LineReporter:
     def __init__(self, console: Console, *, windows: bool = False, verbose: bool = False) -> None:
         self._console = console
@@ -119,13 +124,13 @@ class LineReporter:
         with self._lock:
             if rows:
                 self._console.line()
-                self._table(rows)
+                self._table(rows, record)
             if record:
                 self._console.line(self._console.style(f"record of this run: {record}", "dim"))
             for text in advice.splitlines():
                 self._console.line(self._console.style(text, "green" if exit_code == 0 else "yellow"))
 
-    def _table(self, rows: Sequence[Row]) -> None:
+    def _table(self, rows: Sequence[Row], record: str) -> None:
         console = self._console
         names = [f"{row.segment.number}. {row.segment.name or '(no name)'}" for row in rows]
         width = min(48, max(len(name) for name in names))
@@ -134,10 +139,10 @@ class LineReporter:
             took = for_people(row.seconds) if row.seconds is not None else ""
             shown = name if len(name) <= width else name[: width - 1] + "…"
             text = f"{_STATE_MARK.get(row.state, '·')} {shown:<{width}}  {row.state:<{states}}  {took:>12}"
-            text += f"  {memory_text(row.peak_memory):>7}  {row.log}"
+            text += f"  {memory_text(row.peak_memory):>7}  {_below(row.log, record)}"
             style = _STATE_STYLE.get(row.state, "dim")
             console.line(console.style(text.rstrip(), style))
-            if row.note and row.state != "succeeded":
+            if row.note and row.state not in ("succeeded", "skipped"):
                 console.line(console.style(f"    {row.note.splitlines()[0]}", style))
 
     def _line(self, text: str) -> None:
