@@ -6,7 +6,7 @@ program (`conda info --base`) goes through `Site.host.capture`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path, PurePath
@@ -91,6 +91,19 @@ KINDS = {
 def kind(spec: EnvironmentSpec) -> Kind:
     """The module for `spec`, imported when first needed."""
     return cast(Kind, import_module(KINDS[spec.kind]))
+
+
+def ask_user(specs: Iterable[EnvironmentSpec], site: Site) -> None:
+    """Asks at the terminal for what only a person can tell: where conda or ImageJ is. Does nothing without one.
+
+    For the foreground, before anything runs: `prepare` may be called in another thread.
+    """
+    if not site.host.interactive:
+        return
+    for spec in dict.fromkeys(specs):
+        asks = getattr(kind(spec), "ask", None)
+        if asks is not None:
+            asks(spec, site)
 
 
 def words(entries: Sequence[ResolvedEntry]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
@@ -32,9 +33,15 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
 
 
 def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> None:
-    """Makes nothing: the environment is the user's. Asks where conda is, when only a person can tell."""
+    """Makes nothing: the environment is the user's. Asks where conda is, should nobody have asked before."""
+    if threading.current_thread() is threading.main_thread():
+        ask(spec, site)
+
+
+def ask(spec: EnvironmentSpec, site: Site) -> None:
+    """Asks at the terminal where conda is, when it is needed and nowhere to be found."""
     base, prefix = _places(spec, site)
-    if base is None and prefix is None:
+    if base is None and prefix is None and spec.name.strip():
         ask_for_base(site)
 
 
@@ -51,7 +58,7 @@ def wrap(
     base, prefix = _places(spec, site, dry=dry)
     if prefix is None or not is_folder(prefix):
         if dry:
-            return Command(tuple(words(entries)), cwd, env)
+            return Command(tuple(_guessed_words(spec, entries, base, site)), cwd, env)
         raise _missing(spec, prefix, base, site)
     argv = program_words(words(entries), prefix, site.host)
     if dry:
@@ -76,6 +83,18 @@ def _places(spec: EnvironmentSpec, site: Site, *, dry: bool = False) -> tuple[Pu
     """Base and the environment's folder. conda is looked for only here, when a segment needs it."""
     base = find_base(site, dry=dry).base
     return base, prefix_of(spec.name, base, site.repo, site.host)
+
+
+def _guessed_words(
+    spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], base: PurePath | None, site: Site
+) -> list[str]:
+    """For a plan alone: where CONDA_PATH leads to a disk that is not there, the environment is taken to be in it."""
+    plain = words(entries)
+    written = site.dotenv.get("CONDA_PATH", "").strip().strip('"')
+    folder = site.host.path(written)
+    if base or not written or is_folder(folder) or spec.name != spec.name.strip() or not spec.name:
+        return plain
+    return program_words(plain, folder if spec.name == "base" else folder / "envs" / spec.name, site.host)
 
 
 def _missing(spec: EnvironmentSpec, prefix: PurePath | None, base: PurePath | None, site: Site) -> EnvironmentMissing:

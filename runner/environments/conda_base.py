@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -9,6 +10,7 @@ from pathlib import PurePath
 from runner.environments import Site
 from runner.environments.disk import entries, is_file, is_folder, on_disk
 from runner.environments.shortcut import conda_base_of, shortcut_arguments
+from runner.errors import Interrupted
 from runner.host import Host
 
 _ASKED = "conda base"
@@ -32,6 +34,8 @@ def find_base(site: Site, *, dry: bool = False) -> Search:
     key = _ASKED + " (files only)" if dry else _ASKED
     if known := site.asked.get(_ASKED) or site.asked.get(key):
         return Search(site.host.path(known))
+    if f"{key} not in" in site.asked:
+        return Search(None, tuple(json.loads(site.asked[f"{key} not in"])))
     host = site.host
     looked: list[str] = []
     if written := site.dotenv.get("CONDA_PATH", "").strip().strip('"'):
@@ -46,11 +50,12 @@ def find_base(site: Site, *, dry: bool = False) -> Search:
         if base := _base_around(folder, host):
             return _remember(base, key, site)
     looked += ["conda on PATH"] + (["the Start menu"] if host.windows else [])
+    site.asked[f"{key} not in"] = json.dumps(looked)
     return Search(None, tuple(looked))
 
 
 def ask_for_base(site: Site) -> PurePath | None:
-    """Asks at the terminal for the base folder and saves it to .env; None without a terminal or an answer."""
+    """Asks at the terminal for the base folder and saves it to .env; None without a terminal."""
     host = site.host
     if not host.interactive:
         return None
@@ -67,7 +72,7 @@ def ask_for_base(site: Site) -> PurePath | None:
             "conda was not found. Its folder (for example miniforge3 in your home folder)", value_proc=base_folder
         )
     except click.Abort:
-        return None
+        raise Interrupted("stopped at the question where conda is", "CONDA_PATH in .env answers it.") from None
     from runner.pipeline.dotenv import save_dotenv_value
 
     save_dotenv_value(on_disk(site.repo) / ".env", "CONDA_PATH", answer)

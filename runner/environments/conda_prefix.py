@@ -21,6 +21,8 @@ def prefix_of(name: str, base: PurePath | None, repo: PurePath, host: Host) -> P
         return base
     if not name.strip():
         return None
+    if base and is_folder(base / "envs" / name):
+        return base / "envs" / name
     for folder in environment_folders(base, host):
         if is_folder(folder / name):
             return folder / name

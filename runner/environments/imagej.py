@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
@@ -40,7 +41,13 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
 
 
 def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> None:
-    """Makes nothing. Asks where ImageJ is, when only a person can tell."""
+    """Makes nothing. Asks where ImageJ is, should nobody have asked before."""
+    if threading.current_thread() is threading.main_thread():
+        ask(spec, site)
+
+
+def ask(spec: EnvironmentSpec, site: Site) -> None:
+    """Asks at the terminal where ImageJ is, when it is nowhere to be found."""
     if find_launcher(site)[0] is None:
         ask_for_launcher(site)
 
@@ -59,8 +66,9 @@ def wrap(
     launcher, looked = find_launcher(site)
     if launcher is None and not dry:
         raise EnvironmentMissing(f"ImageJ was not found. Looked in: {'; '.join(looked)}", _CURE)
-    new = launcher is not None and is_new(launcher, site, dry=dry)
-    argv = [str(launcher or "ImageJ")]
+    launcher = launcher or site.host.path(site.dotenv.get("IMAGEJ_PATH") or "ImageJ")
+    new = is_new(launcher, site, dry=dry)
+    argv = [str(launcher)]
     if not new:
         argv.append("--ij2")
     if _HEADLESS in options or no_display(site.host):

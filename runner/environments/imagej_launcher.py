@@ -11,6 +11,7 @@ from pathlib import PurePath
 
 from runner.environments import Site
 from runner.environments.disk import is_file, is_folder, on_disk
+from runner.errors import Interrupted
 from runner.host import Host
 
 _ASKED = "imagej"
@@ -44,7 +45,7 @@ def find_launcher(site: Site) -> tuple[PurePath | None, list[str]]:
 
 
 def ask_for_launcher(site: Site) -> PurePath | None:
-    """Asks at the terminal for the folder or program and saves it to .env; None without a terminal or an answer."""
+    """Asks at the terminal for the folder or program and saves it to .env; None without a terminal."""
     host = site.host
     if not host.interactive:
         return None
@@ -59,7 +60,7 @@ def ask_for_launcher(site: Site) -> PurePath | None:
     try:
         answer = click.prompt("ImageJ was not found. Its program, or the Fiji.app folder", value_proc=program)
     except click.Abort:
-        return None
+        raise Interrupted("stopped at the question where ImageJ is", "IMAGEJ_PATH in .env answers it.") from None
     from runner.pipeline.dotenv import save_dotenv_value
 
     save_dotenv_value(on_disk(site.repo) / ".env", "IMAGEJ_PATH", answer)

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 
-from runner.environments import Site, kind
+from runner.environments import Site, ask_user, kind
 from runner.environments.conda_base import find_base, usual_folders
 from runner.environments.conda_prefix import environment_names, expanded, prefix_of
 from runner.environments.conda_program import find_program, path_folders, program_words
@@ -265,6 +265,7 @@ def test_at_a_terminal_the_folder_is_asked_for_and_saved(
     spec = parse_environment("a", "", "linux")
     assert kind(spec).check(spec, ["python"], site) == []
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{tmp_path / 'gone'}\n{base}\n"))
+    ask_user([spec, spec], site)
     assert kind(spec).prepare(spec, ["python"], site) is None
     assert "holds no conda" in capsys.readouterr().out
     assert (Path(site.repo) / ".env").read_text("utf-8") == f"CONDA_PATH={base}\n"
@@ -274,6 +275,7 @@ def test_at_a_terminal_the_folder_is_asked_for_and_saved(
 def test_without_a_terminal_nobody_is_asked(site_of: SiteOf) -> None:
     spec = parse_environment("a", "", "linux")
     site = site_of({})
+    ask_user([spec], site)
     assert kind(spec).prepare(spec, ["python"], site) is None
     ((message, cure),) = [(found.message, found.cure) for found in kind(spec).check(spec, ["python"], site)]
     assert "conda was not found" in message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path, PureWindowsPath
 
 import pytest
@@ -62,6 +63,14 @@ def test_the_environments_own_python_is_started(base: Path, site_of: Callable[..
     assert command.argv == (rf"{prefix}\python.exe", r"C:\repo\a.py")
     assert command.raw_command_line is None
     assert kind(SPEC).check(SPEC, ["python"], site_of()) == []
+
+
+def test_a_plan_for_a_disk_that_is_not_there_names_the_environment_in_it(site_of: Callable[..., Site]) -> None:
+    site = replace(site_of(), dotenv={"CONDA_PATH": r"Q:\mini forge"}, asked={})
+    command = kind(SPEC).wrap(SPEC, ["python", "a.py"], {}, "C:\\", site, dry=True)
+    assert command.argv == (r"Q:\mini forge\envs\ernet-gpu\python.exe", "a.py")
+    blanks = parse_environment(" uv:default ", "", "win32")
+    assert kind(blanks).wrap(blanks, ["python"], {}, "C:\\", site, dry=True).argv == ("python",)
 
 
 def test_a_batch_file_of_the_environment_is_found(base: Path, site_of: Callable[..., Site]) -> None:

@@ -219,7 +219,8 @@ def test_a_missing_imagej_is_said_with_a_cure(tmp_path: Path) -> None:
     assert "IMAGEJ_PATH=FOLDER" in finding.cure
     with pytest.raises(EnvironmentMissing):
         kind(SPEC).wrap(SPEC, ["a.ijm"], {}, "", site)
-    assert kind(SPEC).wrap(SPEC, ["a.ijm"], {}, "", site, dry=True).argv[0] == "ImageJ"
+    assert kind(SPEC).wrap(SPEC, ["a.ijm"], {}, "", site, dry=True).argv[0] == str(tmp_path / "gone")
+    assert kind(SPEC).wrap(SPEC, ["a.ijm"], {}, "", site_on("linux", tmp_path), dry=True).argv[0] == "ImageJ"
 
 
 def test_a_macro_must_be_there_and_its_parameters_must_have_names(tmp_path: Path) -> None:
