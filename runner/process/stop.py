@@ -16,8 +16,8 @@ from typing import Any
 SHORT_GRACE = 4.0
 # `uv run` hands on a Ctrl-C that the terminal gave us already: one press, two signals
 ONE_PRESS = 0.2
-# Windows wakes no waiting thread for a signal
-LONGEST_WAIT = 0.2 if sys.platform == "win32" else 3600.0
+# a signal wakes no waiting thread on Windows, and elsewhere not the one that counts if another thread got it
+LONGEST_WAIT = 0.2
 
 
 class StopRequest:

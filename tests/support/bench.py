@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ class Bench:
     marker: str
     screen: bytearray = field(default_factory=bytearray)
     stop: StopRequest = field(default_factory=StopRequest)
+    on_output: Callable[[], None] = lambda: None
 
     @property
     def log(self) -> Path:
@@ -40,7 +42,7 @@ class Bench:
             tuple(map(str, argv)), options.pop("cwd", str(self.folder)),
             **{key: options.pop(key) for key in keys & options.keys()},
         )  # fmt: skip
-        options = {"screen": self.screen.extend, "log": self.log, "timeout": None, "stop": self.stop} | options
+        options = {"screen": self.show, "log": self.log, "timeout": None, "stop": self.stop} | options
         return run(command, environ=self.environ, **options)
 
     def python(self, code: str, *words: str | Path, **options: Any) -> Outcome:
@@ -51,6 +53,15 @@ class Bench:
         path = self.folder / f"program {len(list(self.folder.glob('program *.py')))}.py"
         path.write_text(code, encoding="utf-8")
         return path
+
+    def stop_when_ready(self, **kind: Any) -> StopRequest:
+        """Ask to stop, with the words "the test", as soon as the next child prints something."""
+        self.on_output = lambda: None if self.stop.requested else self.stop.kind("the test", **kind)
+        return self.stop
+
+    def show(self, chunk: bytes) -> None:
+        self.screen.extend(chunk)
+        self.on_output()
 
     def alive(self) -> list[str]:
         """What still runs of all that this test started."""

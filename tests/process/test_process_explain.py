@@ -1,0 +1,79 @@
+"""Exit codes in plain words."""
+
+import signal
+
+import pytest
+
+from runner.process.explain import explain, spell_seconds
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (0xC0000005, "access violation"),
+        (0xC0000135, "DLL that it needs was not found"),
+        (0xC0000139, "lacks a function"),
+        (0xC000007B, "wrong format"),
+        (0xC000013A, "Ctrl-C"),
+        (0xC0000017, "not enough memory"),
+        (0xC00000FD, "stack overflow"),
+        (0xC0000409, "abort"),
+        (0xC0001234, "0xC0001234"),
+    ],
+)
+def test_windows_codes_are_known_signed_and_unsigned(code: int, says: str) -> None:
+    assert says in explain(code, "win32")
+    assert explain(code - 2**32, "win32") == explain(code, "win32")
+    assert f"0x{code:08X}" in explain(code, "win32")
+
+
+def test_windows_has_no_signals_in_its_codes() -> None:
+    assert explain(137, "win32") == "It ended with exit code 137."
+    assert "not found" in explain(9009, "win32")
+
+
+def test_success_needs_no_explanation() -> None:
+    assert explain(0, "linux") == explain(0, "win32") == explain(None, "linux") == ""
+
+
+@pytest.mark.parametrize("code", [256, -256, -1, 512, 2**32])
+@pytest.mark.parametrize("platform", ["linux", "win32", "darwin"])
+def test_no_other_code_is_taken_for_success(code: int, platform: str) -> None:
+    assert explain(code, platform) != ""
+
+
+def test_a_signal_behind_a_shells_code_is_named() -> None:
+    assert "SIGTERM" in explain(143, "linux") and "exit code 143" in explain(143, "linux")
+    assert "SIGSEGV" in explain(-11, "linux")
+    assert "SIGBUS" in explain(135, "linux") and "SIGBUS" in explain(138, "darwin")
+    assert explain(255, "linux") == "It ended with exit code 255."
+    assert explain(200, "linux") == "It ended with exit code 200."
+
+
+def test_a_kill_is_put_down_to_memory_only_with_a_reason() -> None:
+    for killed in (explain(137, "linux", signal=9), explain(137, "linux")):
+        assert "memory ran out" not in killed and "SIGKILL" in killed
+    for killed in (
+        explain(137, "linux", signal=9, out_of_memory=True),
+        explain(137, "linux", out_of_memory=True),
+        explain(1, "linux", out_of_memory=True),
+    ):
+        assert "most likely by the system, because memory ran out" in killed
+
+
+def test_every_signal_has_a_text() -> None:
+    for number in range(1, 65):
+        text = explain(128 + number, "linux", signal=number)
+        assert text.startswith(("It ", "Its ", "What ")) and text.endswith(".")
+    assert signal.SIGTERM.name in explain(143, "linux", signal=15)
+
+
+def test_what_we_did_ourselves_is_said_first() -> None:
+    assert explain(143, "linux", signal=15, timed_out=True, timeout=10800) == (
+        "It was stopped because it did not end within its time limit of 3 h."
+    )
+    assert explain(137, "linux", signal=9, stopped=True, reason="Ctrl-C") == "It was stopped (Ctrl-C)."
+
+
+def test_times_are_spelled_for_people() -> None:
+    assert [spell_seconds(s) for s in (0.5, 59, 60, 3725, 86400)] == ["0.5 s", "59 s", "1 min", "1 h 2 min 5 s", "24 h"]

@@ -1,0 +1,99 @@
+"""Memory, processor time and GPU memory of the whole tree, and what measuring costs."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runner.process.gpu import parse_program
+from runner.process.memory_limits import out_of_memory_kills
+from tests.support.bench import Bench
+
+MEBIBYTE = 1 << 20
+
+
+def test_the_peak_is_that_of_all_processes_together(bench: Bench) -> None:
+    hold = "x = b'x' * (60 << 20); import sys; print('full', flush=True); sys.stdin.read()"
+    code = (
+        "import subprocess, sys, time\n"
+        f"ps = [subprocess.Popen([sys.executable, '-c', {hold!r}], stdin=-1, stdout=-1) for _ in range(2)]\n"
+        "for p in ps: p.stdout.readline()\n"
+        "time.sleep(1.2)\n"
+        "for p in ps: p.communicate()"
+    )
+    outcome = bench.python(code)
+    assert outcome.succeeded and outcome.peak_memory is not None
+    assert 120 * MEBIBYTE < outcome.peak_memory < 220 * MEBIBYTE
+
+
+def test_a_short_peak_of_a_single_process_is_seen(bench: Bench) -> None:
+    outcome = bench.python("x = b'x' * (200 << 20); del x; import time; time.sleep(0.05)")
+    assert outcome.peak_memory is not None
+    assert 200 * MEBIBYTE < outcome.peak_memory < 280 * MEBIBYTE
+
+
+def test_processor_time_counts_the_children_too(bench: Bench) -> None:
+    burn = "import time\nwhile time.process_time() < 0.3: pass"
+    outcome = bench.python(f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {burn!r}])\n{burn}")
+    assert outcome.cpu_time is not None
+    assert 0.55 < outcome.cpu_time < 1.5
+
+
+def test_ticks_come_while_it_runs(bench: Bench) -> None:
+    ticks: list[float] = []
+    bench.python("import time; time.sleep(1.3)", on_tick=lambda: ticks.append(time.monotonic()))
+    assert len(ticks) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the fake is a shell script")
+def test_gpu_memory_of_the_tree_is_asked_of_nvidia_smi(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.process.gpu._open_library", lambda: None)
+    tools = bench.folder / "tools"
+    tools.mkdir()
+    fake = tools / "nvidia-smi"
+    fake.write_text('#!/bin/sh\ncd "$(dirname "$0")"\necho "$@" > asked\ncat answer\n')
+    fake.chmod(0o755)
+    code = (
+        "import os, sys, time\n"
+        "with open(os.path.join(sys.argv[1], 'answer'), 'w') as f: f.write(f'{os.getpid()}, 1500\\n1, 70\\n')\n"
+        "time.sleep(1.8)"
+    )
+    outcome = bench.python(code, tools, env={"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"})
+    assert outcome.gpu_memory == 1500 * MEBIBYTE
+    asked = (tools / "asked").read_text().strip()
+    assert asked == "--query-compute-apps=pid,used_memory --format=csv,noheader,nounits"
+
+
+def test_what_nvidia_smi_prints_is_read_with_care() -> None:
+    assert parse_program("12, 100\n12, 50\n13, [N/A]\n\nNo devices were found\n") == {12: 150 * MEBIBYTE}
+
+
+def test_kills_for_memory_are_counted_for_the_group_and_the_machine(tmp_path: Path) -> None:
+    for name, text in {
+        "proc/self/cgroup": "0::/lab/job 1\n",
+        "proc/vmstat": "nr_free_pages 1\noom_kill 5\n",
+        "sys/fs/cgroup/lab/job 1/memory.events": "low 0\noom 4\noom_kill 3\noom_group_kill 0\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert out_of_memory_kills(tmp_path) == ((3, 5) if sys.platform == "linux" else (0, 0))
+    assert out_of_memory_kills(tmp_path / "nowhere") == (0, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="measured on Linux")
+def test_a_trivial_process_costs_little_more_than_starting_it(bench: Bench) -> None:
+    def best(action: Callable[[], object]) -> float:
+        times = []
+        for _ in range(25):
+            start = time.perf_counter()
+            action()
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    bare = best(lambda: subprocess.Popen(["true"], start_new_session=True).wait())
+    ours = best(lambda: bench.run("true"))
+    assert ours - bare < 0.005
