@@ -66,7 +66,8 @@ def wrap(
     from runner.environments.activation_cache import activated
 
     change = activated(prefix, base, site)
-    return Command(tuple(argv), cwd, env, change.variables, change.unset)
+    # Python holds back what it prints into a pipe; with a console, as before, it did not
+    return Command(tuple(argv), cwd, env, {"PYTHONUNBUFFERED": "1", **change.variables}, change.unset)
 
 
 def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:

@@ -66,10 +66,11 @@ def about_program(words: Sequence[str], prefix: PurePath, site: Site) -> list[Fi
     if first != words[0] or is_python(first):
         return []
     if "/" in first or "\\" in first:
-        there = is_file(site.repo / site.host.path(first))
-    else:
-        there = site.host.which(first) is not None
-    if there:
+        path = site.host.path(first)
+        # a relative one is relative to `cwd:`, which is not ours to know
+        if is_file(path) or not path.is_absolute():
+            return []
+    elif site.host.which(first) is not None:
         return []
     cure = f"Install it there, or begin the command with `python` to run a script. Looked in {prefix} and on PATH."
     return [Finding(f"the program {first!r} was not found in the conda environment", cure, "commands.0")]

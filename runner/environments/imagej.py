@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 from runner.environments import Finding, Site
 from runner.environments.disk import entries as files_in
-from runner.environments.disk import is_file, is_folder
+from runner.environments.disk import is_folder
 from runner.environments.imagej_launcher import ask_for_launcher, find_launcher, is_new
 from runner.errors import EnvironmentMissing
 from runner.host import Host
@@ -27,9 +27,6 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
     if not macro:
         cure = "Write the macro as the first entry of `commands:`, then `- name: value` for each parameter."
         return [Finding("the segment names no macro", cure, "commands")]
-    path = site.host.path(macro)
-    if path.is_absolute() and not is_file(path):
-        found.append(Finding(f"the macro does not exist: {macro}", "Correct the path.", "commands.0"))
     for name in parameters:
         if not re.fullmatch(r"[^\W\d]\w*", name):
             cure = "Use letters, digits and `_`, as in the macro's own `#@` lines."

@@ -49,12 +49,14 @@ def wrap(
 ) -> Command:
     """`bash -lc LINE`, or `cmd /C LINE` with the line handed over byte for byte."""
     line = shell_line(entries, windows=site.host.windows)
+    # a Python on that line holds back what it prints into a pipe
+    live = {} if "PYTHONUNBUFFERED" in site.host.environ else {"PYTHONUNBUFFERED": "1"}
     if not site.host.windows:
-        return Command(("bash", "-lc", line), cwd, env)
+        return Command(("bash", "-lc", line), cwd, env, live)
     # with /S cmd.exe takes off exactly the outer two quotes, whatever is between them
     program = site.host.environ.get("COMSPEC") or "cmd.exe"
     raw = f'"{program}" /S /C "{line}"'
-    return Command(("cmd", "/C", line), cwd, env, raw_command_line=raw)
+    return Command(("cmd", "/C", line), cwd, env, live, raw_command_line=raw)
 
 
 def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:

@@ -74,6 +74,7 @@ def test_the_program_sees_what_activation_gives(base: Path, site_of: SiteOf) -> 
     assert seen["CONDA_PREFIX"] == str(prefix)
     assert (seen["CONDA_SHLVL"], seen["CONDA_DEFAULT_ENV"], seen["KEPT"]) == ("1", "mäuse 1", "1")
     assert seen["PATH"] == f"{prefix}/bin:{base}/condabin:/usr/bin:/bin"
+    assert seen["PYTHONUNBUFFERED"] == "1"
     assert not {"GONE", "PYTHONPATH", "VIRTUAL_ENV", "TAKEN_OUT"} & set(seen)
 
 
@@ -99,6 +100,8 @@ def test_a_word_that_the_environment_does_not_have_stays_as_it_is(base: Path, si
     ((key, message, _),) = messages("tools", ["erodee"], site)
     assert key == "commands.0"
     assert "'erodee' was not found" in message
+    assert messages("tools", ["tools/relative"], site) == []
+    assert len(messages("tools", ["/no/such/program"], site)) == 1
 
 
 def test_what_scripts_print_stays_out_of_the_way(base: Path, site_of: SiteOf) -> None:
