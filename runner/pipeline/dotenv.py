@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from pathlib import Path
@@ -82,6 +83,8 @@ def save_dotenv_value(path: Path, key: str, value: str) -> None:
     """Sets `key` in the file, or appends it; every other line stays as it is. StateError when that is not possible."""
     try:
         data = path.read_bytes() if path.exists() else b""
+        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            data = data.decode("utf-16").encode()
         bom = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
         lines = data[len(bom) :].splitlines(keepends=True)
         end = b"\r\n" if lines and lines[0].endswith(b"\r\n") else b"\n"
@@ -94,9 +97,10 @@ def save_dotenv_value(path: Path, key: str, value: str) -> None:
                 lines[-1] += end
             lines.append(new + end)
         _replace(path, bom + b"".join(lines))
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise StateError(
-            f"{path} cannot be written: {error.strerror or error}",
+            f"{path} cannot be written: {reason}",
             f"Add this line to it yourself: {key}={_written(value)}",
         ) from None
 

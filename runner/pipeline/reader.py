@@ -96,7 +96,7 @@ def _run_of(fields: Fields, report: Report) -> ListNode | None:
         report.warning(Mark(1, 1), "there is no `run:` in this file, so there is nothing to run")
         return None
     node = fields["run"][-1][1]
-    if isinstance(node, ListNode):
+    if isinstance(node, ListNode) and node.items:
         return node
     instance = {"run": {} if isinstance(node, MapNode) else value_of(node, report)}
     if faults(instance, schema()):

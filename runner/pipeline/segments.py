@@ -80,7 +80,11 @@ class SegmentReader:
         if not self._conforms(data):
             for fault in faults(data, self._schema):
                 explain(fault, node, fields, report, number)
-        segment = self._segment(node, fields, data, number) if report.error_count == errors else None
+        if report.error_count == errors:
+            segment = self._segment(node, fields, data, number)
+        else:
+            segment = None
+            self._look_at_values(fields)
         self._remarks.on_segment(node, fields, segment, number)
         return segment
 
@@ -141,6 +145,14 @@ class SegmentReader:
             outputs=(outputs,) if isinstance(outputs, str) else tuple(outputs),
             marks=Marks(node, fields),
         )
+
+    def _look_at_values(self, fields: Fields) -> None:
+        """Reports what is wrong in flags and variables of a segment that is refused for other reasons."""
+        self._env(fields)
+        node = fields["commands"][-1][1] if "commands" in fields else None
+        for item in node.items if isinstance(node, ListNode) else ():
+            if isinstance(item, MapNode):
+                map_items(item, self._report)
 
     def _env(self, fields: Fields) -> tuple[tuple[str, Value], ...]:
         """Given twice, or through `<<` as well, the maps are laid over each other; a null empties them."""
