@@ -77,7 +77,7 @@ def _in_cmd(
         (Path(folder) / "activate.bat").write_bytes(text.replace("\n", "\r\n").encode("ascii"))
         # the folder of the repository may be a share, in which cmd.exe cannot stand
         program = environ.get("COMSPEC") or "cmd.exe"
-        argv = [program, "/d", "/c", "activate.bat"]
+        argv = [program, "/d", "/c", ".\\activate.bat"]
         got = host.capture(argv, env={**environ, **own}, cwd=folder, timeout=TIMEOUT)
     lines_out = got.stdout.decode("utf-8", "replace").split("\n")
     try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from runner.environments import Site
+from runner.environments.conda_prefix import expanded
 from runner.environments.disk import entries, is_file, is_folder, on_disk
 from runner.environments.shortcut import conda_base_of, shortcut_arguments
 from runner.errors import Interrupted
@@ -39,7 +41,7 @@ def find_base(site: Site, *, dry: bool = False) -> Search:
     host = site.host
     looked: list[str] = []
     if written := site.dotenv.get("CONDA_PATH", "").strip().strip('"'):
-        base = _base_around(host.path(written), host)
+        base = _base_around(expanded(written, host), host)
         if base is None:
             # a wrong CONDA_PATH is not passed over: another conda may hold environments of the same names
             cure = "Correct CONDA_PATH in .env of the repository, or take the line out."
@@ -62,7 +64,7 @@ def ask_for_base(site: Site) -> PurePath | None:
     import click
 
     def base_folder(text: str) -> str:
-        base = _base_around(host.path(text.strip().strip('"')), host)
+        base = _base_around(expanded(text.strip('" '), host), host)
         if base is None:
             raise click.UsageError(f"{text} holds no conda (neither conda-meta nor envs nor condabin)")
         return str(base)
@@ -140,9 +142,20 @@ def _candidates(host: Host, *, dry: bool) -> Iterator[tuple[PurePath, str]]:
 
 
 def _ask_program(program: str, host: Host) -> str:
+    """What conda or mamba names as its base; micromamba tells it in its JSON only."""
     got = host.capture([program, "info", "--base"])
     lines = got.stdout.decode("utf-8", errors="replace").split("\n") if got.code == 0 else []
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    answer = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    if host.path(answer).is_absolute():
+        return answer
+    got = host.capture([program, "info", "--json"])
+    try:
+        data = json.loads(got.stdout)
+        # micromamba writes "/home/ada/micromamba (writable)"
+        named = str(data.get("root_prefix") or data.get("base environment") or "")
+        return re.sub(r" \((?:writable|read-only)\)$", "", named)
+    except (ValueError, AttributeError):
+        return ""
 
 
 def _base_around(path: PurePath, host: Host) -> PurePath | None:

@@ -10,6 +10,7 @@ import re
 from pathlib import PurePath
 
 from runner.environments import Site
+from runner.environments.conda_prefix import expanded
 from runner.environments.disk import is_file, is_folder, on_disk
 from runner.errors import Interrupted
 from runner.host import Host
@@ -30,7 +31,7 @@ def find_launcher(site: Site) -> tuple[PurePath | None, list[str]]:
     if known := site.asked.get(_ASKED):
         return host.path(known), []
     if written := site.dotenv.get("IMAGEJ_PATH", "").strip().strip('"'):
-        found = launcher_in(host.path(written), host)
+        found = launcher_in(expanded(written, host), host)
         return found, [] if found else [f"{written} (IMAGEJ_PATH in .env)"]
     folders = usual_folders(host)
     for folder in folders:
@@ -52,7 +53,7 @@ def ask_for_launcher(site: Site) -> PurePath | None:
     import click
 
     def program(text: str) -> str:
-        path = host.path(text.strip().strip('"'))
+        path = expanded(text.strip('" '), host)
         if launcher_in(path, host) is None:
             raise click.UsageError(f"{text} is neither an ImageJ program nor a folder with one in it")
         return str(path)

@@ -44,4 +44,4 @@ def run(file: Path) -> None:
 if __name__ == "__main__":
     if sys.argv[1:3] != ["/d", "/c"]:
         sys.exit("the activation is to run without AutoRun (/d)")
-    run(Path(sys.argv[3]))
+    run(Path(sys.argv[3].replace("\\", "/")))

@@ -100,6 +100,21 @@ def test_a_program_on_path_is_asked_where_its_base_is(base: Path, tmp_path: Path
 
 
 @posix_only
+def test_micromamba_is_asked_in_its_own_way(tmp_path: Path, site_of: SiteOf) -> None:
+    root = tmp_path / "my mamba"
+    for name in ("envs", "pkgs"):
+        (root / name).mkdir(parents=True)
+    program = tmp_path / "bin" / "micromamba"
+    program.parent.mkdir()
+    answer = f'{{"base environment": "{root} (writable)"}}'
+    program.write_text(f"#!/bin/sh\n[ \"$2\" = --json ] && echo '{answer}'\n", encoding="utf-8")
+    program.chmod(0o755)
+    site = site_of({})
+    site = replace(site, host=replace(site.host, which=lambda asked: str(program) if asked == "micromamba" else None))
+    assert find_base(site).base == root
+
+
+@posix_only
 def test_a_program_on_path_that_lies_in_a_base_is_not_asked(base: Path, tmp_path: Path, site_of: SiteOf) -> None:
     program = base / "condabin" / "conda"
     program.touch()

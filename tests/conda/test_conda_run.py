@@ -130,6 +130,27 @@ def test_a_script_that_ends_the_shell_with_0_is_an_error_too(base: Path, site_of
         wrap("broken", ["python"], site_of({"CONDA_PATH": str(base)}))
 
 
+def test_a_script_that_does_not_end_is_ended_and_named(
+    base: Path, site_of: SiteOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_environment(base / "envs" / "slow", scripts={"a.sh": "echo waiting for a licence; sleep 300\n"})
+    monkeypatch.setattr("runner.environments.activation_scripts.TIMEOUT", 1.0)
+    with pytest.raises(EnvironmentMissing, match=r"(?s)a\.sh.*waiting for a licence"):
+        wrap("slow", ["python"], site_of({"CONDA_PATH": str(base)}))
+
+
+def test_a_conda_that_does_not_know_the_json_form_is_done_without(base: Path, site_of: SiteOf) -> None:
+    prefix = make_environment(base / "envs" / "a")
+    old = base / "bin" / "conda"
+    old.write_text("#!/bin/sh\necho 'usage: conda [-h]'; exit 2\n", encoding="utf-8")
+    old.chmod(0o755)
+    site = site_of({"CONDA_PATH": str(base)})
+    change = wrap("a", ["python"], site).activation
+    assert site.host.capture.started == ["conda"]
+    assert change["CONDA_PREFIX"] == str(prefix)
+    assert change["CONDA_EXE"] == str(old)
+
+
 def test_scripts_that_cannot_be_run_are_told_to_the_user(base: Path, site_of: SiteOf) -> None:
     make_environment(base / "envs" / "a", scripts={"vars.sh": "export A=1\n"})
     site = site_of({"CONDA_PATH": str(base)})
