@@ -83,11 +83,18 @@ def launch_for(
     if platform != "win32":
         return Launch(list(argv))
     program = find_on_windows(argv[0], environ, cwd, is_file)
+    if program is None and argv[0].lower() in ("cmd", "cmd.exe"):
+        program = _command_interpreter(environ)  # whatever became of PATH
     if program is None:
         raise StartError(_missing(argv[0], "win32"))
     if raw_command_line is not None:
         return _checked(Launch(raw_command_line, program))
     if is_batch(program):
+        if cwd.startswith(("\\\\", "//")):
+            raise StartError(
+                f"{PureWindowsPath(program).name} is a batch file, which cannot work in the network folder {cwd}: "
+                "Windows would start it in C:\\Windows. Map the share to a drive letter and use that."
+            )
         return _checked(Launch(batch_command_line(program, argv[1:]), _command_interpreter(environ)))
     import subprocess
 

@@ -206,7 +206,7 @@ class _Run:
 
         self._sampler = Sampler(self._tree.members, path)
 
-    def outcome(self, began: float, log: Path, memory_kills: tuple[int, int]) -> Outcome:
+    def outcome(self, began: float, log: Path, memory_kills: int) -> Outcome:
         """After the leader's end: clear up, and tell how it went."""
         duration = time.monotonic() - self._start
         unasked = self._asked is None

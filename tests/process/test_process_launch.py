@@ -85,6 +85,12 @@ def test_a_batch_file_goes_through_the_systems_own_cmd() -> None:
     assert str(launch.args).lower() == r'cmd.exe /e:on /v:off /d /c ""c:\tools\conda.bat" info"'
 
 
+def test_a_batch_file_is_not_started_where_cmd_would_change_the_folder() -> None:
+    with pytest.raises(StartError, match="drive letter"):
+        launch_for(["conda"], SYSTEM, "win32", cwd=r"\\server\share\data", is_file=exists)
+    assert launch_for(["uv"], SYSTEM, "win32", cwd=r"\\server\share\data", is_file=exists).executable
+
+
 def test_an_exe_gets_its_words_without_any_shell() -> None:
     launch = launch_for(["uv", "a b", 'c"d', "%PATH%", "e\\"], SYSTEM, "win32", is_file=exists)
     assert (launch.executable or "").lower() == r"c:\more tools\uv.exe"
@@ -94,6 +100,8 @@ def test_an_exe_gets_its_words_without_any_shell() -> None:
 def test_a_raw_command_line_is_passed_as_it_is() -> None:
     raw = 'uv /d /s /c "echo %A% & "x y""'
     assert launch_for(["uv"], SYSTEM, "win32", raw_command_line=raw, is_file=exists).args == raw
+    launch = launch_for(["cmd", "/C", "x"], {}, "win32", raw_command_line='cmd /S /C "x"', is_file=exists)
+    assert (launch.args, launch.executable) == ('cmd /S /C "x"', r"C:\Windows\System32\cmd.exe")
 
 
 def test_a_line_that_windows_cannot_take_is_refused_beforehand() -> None:

@@ -72,16 +72,27 @@ def test_what_nvidia_smi_prints_is_read_with_care() -> None:
     assert parse_program("12, 100\n12, 50\n13, [N/A]\n\nNo devices were found\n") == {12: 150 * MEBIBYTE}
 
 
-def test_kills_for_memory_are_counted_for_the_group_and_the_machine(tmp_path: Path) -> None:
-    for name, text in {
-        "proc/self/cgroup": "0::/lab/job 1\n",
-        "proc/vmstat": "nr_free_pages 1\noom_kill 5\n",
-        "sys/fs/cgroup/lab/job 1/memory.events": "low 0\noom 4\noom_kill 3\noom_group_kill 0\n",
-    }.items():
+@pytest.mark.skipif(sys.platform != "linux", reason="control groups of Linux")
+@pytest.mark.parametrize(
+    ("group", "file", "text"),
+    [
+        ("0::/lab/job 1", "sys/fs/cgroup/lab/job 1/memory.events", "low 0\noom 4\noom_kill 3\noom_group_kill 0\n"),
+        ("4:cpu:/x\n5:memory:/lab", "sys/fs/cgroup/memory/lab/memory.oom_control", "under_oom 0\noom_kill 3\n"),
+    ],
+)
+def test_kills_for_memory_are_counted_in_our_control_group(tmp_path: Path, group: str, file: str, text: str) -> None:
+    for name, content in {"proc/self/cgroup": group, "proc/vmstat": "oom_kill 5\n", file: text}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    assert out_of_memory_kills(tmp_path) == ((3, 5) if sys.platform == "linux" else (0, 0))
-    assert out_of_memory_kills(tmp_path / "nowhere") == (0, 0)
+        (tmp_path / name).write_text(content)
+    assert out_of_memory_kills(tmp_path) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc of Linux")
+def test_without_a_control_group_the_kills_of_the_machine_count(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/vmstat").write_text("nr_free_pages 1\noom_kill 5\n")
+    assert out_of_memory_kills(tmp_path) == 5
+    assert out_of_memory_kills(tmp_path / "nowhere") == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="measured on Linux")

@@ -87,6 +87,19 @@ def test_a_slow_screen_loses_nothing(bench: Bench) -> None:
     assert len(got) == bench.log.stat().st_size == 600_000
 
 
+def test_a_screen_that_takes_nothing_does_not_hold_a_stop(bench: Bench) -> None:
+    held = threading.Event()
+
+    def screen(chunk: bytes) -> None:
+        bench.stop.kind("the test")
+        held.wait(60)  # a terminal that was paused with Ctrl-S
+
+    start = time.monotonic()
+    assert bench.python("import os, time; os.write(1, b'x'); time.sleep(60)", screen=screen).stopped
+    assert time.monotonic() - start < 8
+    held.set()
+
+
 def test_what_is_piped_into_the_runner_is_not_the_segments_to_read(bench: Bench) -> None:
     inner = bench.program("import sys; print('got', repr(sys.stdin.read()))")
     outer = runner_like(bench, f"(sys.executable, {str(inner)!r})")
