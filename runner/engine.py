@@ -13,7 +13,7 @@ from runner.environments import Site
 from runner.errors import ExitCode, RunnerError, StateError
 from runner.executors.local import Result, environment_fingerprint, run_segment
 from runner.executors.preparer import Preparer
-from runner.jobs import Job
+from runner.jobs import Job, Jobs
 from runner.model import Action, Outcome, Segment, Step
 from runner.plan import Plan
 from runner.process.stop import StopRequest
@@ -31,7 +31,7 @@ class Session:
 
     name: str  # the pipeline as the user knows it, for messages
     plan: Plan
-    jobs: Mapping[int, Job]  # by segment number
+    jobs: Jobs  # by segment number
     site: Site
     book: StatusBook
     run: Run
@@ -130,7 +130,7 @@ def _pause(segment: Segment, session: Session) -> _Taken | None:
 
 def _go_on(session: Session, segment: Segment, text: str) -> str:
     following = [s.segment for s in session.plan.steps if s.segment.number > segment.number]
-    later = [job.segment for number, job in session.jobs.items() if number > segment.number]
+    later = [session.jobs.segment(number) for number in session.jobs if number > segment.number]
     if not following and not later:
         return text
     number = min(s.number for s in later) if later else following[0].number
@@ -184,7 +184,8 @@ def _remember(segment: Segment, seconds: float, session: Session) -> None:
     """The status file's entry, written at once."""
     later: frozenset[str] = frozenset()
     if session.only:
-        later = frozenset(job.segment.content_hash for number, job in session.jobs.items() if number > segment.number)
+        following = (session.jobs.segment(number) for number in session.jobs if number > segment.number)
+        later = frozenset(other.content_hash for other in following)
     session.book.record(
         Entry(segment.name, segment.content_hash, f"{datetime.now():%Y-%m-%d}", __version__, to_go(seconds)), later
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,10 +57,27 @@ class Host:
         return PureWindowsPath(text) if self.windows else PurePosixPath(text)
 
 
-def this_host(*, interactive: bool | None = None) -> Host:
-    """The machine that runs this code."""
+def _which(program: str) -> str | None:
+    import shutil
+
+    return shutil.which(program)
+
+
+def _capture(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    timeout: float = 30.0,
+    stdin: bytes = b"",
+) -> Captured:
     from runner.process.capture import capture
 
+    return capture(argv, env=env, cwd=cwd, timeout=timeout, stdin=stdin)
+
+
+def this_host(*, interactive: bool | None = None) -> Host:
+    """The machine that runs this code; what it can be asked is imported when it is asked."""
     if interactive is None:
         interactive = bool(sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty())
-    return Host(sys.platform, dict(os.environ), Path.home(), shutil.which, capture, interactive)
+    return Host(sys.platform, dict(os.environ), Path.home(), _which, _capture, interactive)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -29,28 +29,63 @@ class Job:
         return kind(self.spec).wrap(self.spec, self.entries, self.env, self.cwd, site, dry=dry)
 
 
+class Jobs(Mapping[int, Job]):
+    """The jobs of a pipeline's normal segments by number, each made when it is first asked for."""
+
+    def __init__(self, pipeline: Pipeline, site: Site) -> None:
+        self._pipeline = pipeline
+        self._site = site
+        self._segments = {s.number: s for s in pipeline.segments if not s.is_control}
+        self._made: dict[int, Job] = {}
+
+    def __getitem__(self, number: int) -> Job:
+        if number not in self._made:
+            self._made[number] = make_job(self._segments[number], self._pipeline, self._site)
+        return self._made[number]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._segments)
+
+    def __len__(self) -> int:
+        return len(self._segments)
+
+    def segment(self, number: int) -> Segment:
+        return self._segments[number]
+
+
 def make_job(segment: Segment, pipeline: Pipeline, site: Site) -> Job:
     """`segment` of `pipeline` on `site`; reads nothing from disk."""
     host = site.host
-    places = {"repo": site.repo, "folder": pipeline.folder, "dotenv": site.dotenv, "windows": host.windows}
-    # brackets in a folder's own name are no pattern
-    quoted = {**places, "repo": _quoted(site.repo, site), "folder": _quoted(pipeline.folder, site)}
-    quoted["dotenv"] = {name: glob.escape(value) for name, value in site.dotenv.items()}
-    cwd = host.path(site.repo)
+    repo, folder, dotenv, windows = site.repo, pipeline.folder, site.dotenv, host.windows
+
+    def plain(text: str) -> str:
+        return resolve(text, repo=repo, folder=folder, dotenv=dotenv, windows=windows)
+
+    cwd = host.path(repo)
     if segment.cwd:
-        cwd = host.path(site.repo) / host.path(resolve(segment.cwd, **places))  # type: ignore[arg-type]
+        cwd /= host.path(plain(segment.cwd))
     return Job(
         segment=segment,
-        spec=parse_environment(resolve(segment.environment, **places), segment.distro, host.platform),  # type: ignore[arg-type]
-        entries=tuple(resolve_entries(segment, **places)),  # type: ignore[arg-type]
-        env=resolve_env(segment, **places),  # type: ignore[arg-type]
+        spec=parse_environment(plain(segment.environment), segment.distro, host.platform),
+        entries=tuple(resolve_entries(segment, repo=repo, folder=folder, dotenv=dotenv, windows=windows)),
+        env=resolve_env(segment, repo=repo, folder=folder, dotenv=dotenv, windows=windows),
         cwd=str(cwd),
-        outputs=tuple(resolve(pattern, **quoted) for pattern in segment.outputs),  # type: ignore[arg-type]
+        outputs=_patterns(segment, pipeline, site) if segment.outputs else (),
     )
 
 
-def _quoted(path: PurePath, site: Site) -> PurePath:
-    return site.host.path(glob.escape(str(path)))
+def _patterns(segment: Segment, pipeline: Pipeline, site: Site) -> tuple[str, ...]:
+    """The globs of `outputs:`; brackets in the name of a token's own folder are no pattern."""
+
+    def quoted(path: PurePath) -> PurePath:
+        return site.host.path(glob.escape(str(path)))
+
+    repo, folder = quoted(site.repo), quoted(pipeline.folder)
+    dotenv = {name: glob.escape(value) for name, value in site.dotenv.items()}
+    return tuple(
+        resolve(pattern, repo=repo, folder=folder, dotenv=dotenv, windows=site.host.windows)
+        for pattern in segment.outputs
+    )
 
 
 def find_problems(jobs: Iterable[Job], pipeline: Pipeline, site: Site) -> list[Diagnostic]:

@@ -12,13 +12,13 @@ from runner.model import Action, Diagnostic, Severity, Step
 if TYPE_CHECKING:
     from runner.cli.options import Loaded
     from runner.environments import Site
-    from runner.jobs import Job
+    from runner.jobs import Jobs
     from runner.model import Command
     from runner.plan import Plan
     from runner.report.console import Console
 
 
-def show_plan(plan: Plan, jobs: dict[int, Job], loaded: Loaded, site: Site, *, as_json: bool) -> int:
+def show_plan(plan: Plan, jobs: Jobs, loaded: Loaded, site: Site, *, as_json: bool) -> int:
     """Print every step, then the findings. Exit status 0: the plan could be shown."""
     from runner.jobs import find_problems
 

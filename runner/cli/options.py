@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from runner.environments import Site
-    from runner.jobs import Job
+    from runner.jobs import Jobs
     from runner.model import Pipeline
     from runner.plan import Plan, Selection
     from runner.state.records import Run
@@ -44,21 +44,21 @@ def load(path: Path, records: str | None, pipeline: Pipeline) -> Loaded:
     return Loaded(pipeline, path, status, len(found), last, root)
 
 
-def plan_for(loaded: Loaded, selection: Selection, site: Site) -> tuple[Plan, dict[int, Job]]:
+def plan_for(loaded: Loaded, selection: Selection, site: Site) -> tuple[Plan, Jobs]:
     """The plan, and a job for every normal segment."""
-    from runner.jobs import make_job
+    from runner.jobs import Jobs
     from runner.plan import make_plan
     from runner.state.outputs import missing_output
 
     segments = loaded.pipeline.segments
-    jobs = {s.number: make_job(s, loaded.pipeline, site) for s in segments if not s.is_control}
+    jobs = Jobs(loaded.pipeline, site)
     done = {entry.content_hash for entry in loaded.status.entries if entry.done}
     gone = {}
-    for number, job in jobs.items():
-        if job.outputs and job.segment.content_hash in done:
-            missing = missing_output(job.outputs, job.cwd)
-            if missing:
-                gone[number] = missing
+    for segment in segments:
+        if segment.outputs and not segment.is_control and segment.content_hash in done:
+            job = jobs[segment.number]
+            if missing := missing_output(job.outputs, job.cwd):
+                gone[segment.number] = missing
     return make_plan(segments, loaded.status.entries, selection, gone), jobs
 
 

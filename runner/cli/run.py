@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from runner.cli.options import Loaded
     from runner.environments import Site
     from runner.errors import ExitCode
-    from runner.jobs import Job
+    from runner.jobs import Jobs
     from runner.model import Pipeline
     from runner.plan import Plan, Selection
     from runner.report import Reporter
@@ -139,7 +139,7 @@ def _nothing_to_do(plan: Plan, loaded: Loaded, reporter: Reporter) -> int:
     return 0
 
 
-def _stop_on_problems(plan: Plan, jobs: dict[int, Job], loaded: Loaded, site: Site) -> None:
+def _stop_on_problems(plan: Plan, jobs: Jobs, loaded: Loaded, site: Site) -> None:
     """Raises PipelineError or EnvironmentMissing with all findings; nothing was written by then."""
     from runner.errors import ExitCode, PipelineError
     from runner.jobs import find_problems
@@ -178,7 +178,7 @@ def _with_lock(
 def _start(
     loaded: Loaded,
     plan: Plan,
-    jobs: dict[int, Job],
+    jobs: Jobs,
     selection: Selection,
     site: Site,
     reporter: Reporter,
