@@ -18,8 +18,10 @@ from runner.environments.uv_stamp import (
     Condition,
     Place,
     State,
+    clear_torn,
     condition,
     interpreter,
+    is_whole,
     note_use,
     python_asked,
     venv_settings,
@@ -94,7 +96,7 @@ def wrap(
     where = place(spec, site)
     argv, program = python_words(entries, cwd, site.host)
     if not dry:
-        if not is_file(interpreter(where.folder, site.host)):
+        if not is_whole(where.folder, site.host):
             cure = f"Prepare it with `run-pipeline env sync {where.group}`."
             raise EnvironmentMissing(f"the environment of uv group {where.group} is not in {where.folder}", cure)
         if missing := _program_missing(program, where, site):
@@ -162,6 +164,7 @@ class _Work:
         """From here on the environment is neither old nor new, and a kill must leave it known as such."""
         if self.planned is not State.RECHECK:
             self.where.stamp.unlink(missing_ok=True)
+            clear_torn(self.where.folder, self.site.host)
         elif self.found.state is not State.RECHECK:
             raise EnvironmentMissing(
                 f"the environment of uv group {self.where.group} was changed by another process meanwhile",
@@ -169,7 +172,7 @@ class _Work:
             )
 
     def done(self, output: str) -> None:
-        if not is_file(interpreter(self.where.folder, self.site.host)):
+        if not is_whole(self.where.folder, self.site.host):
             raise EnvironmentMissing(
                 f"uv reported success, but {self.where.folder} holds no Python", "Remove that folder and start again."
             )

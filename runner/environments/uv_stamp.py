@@ -15,9 +15,13 @@ from typing import Any
 from runner.environments import Site
 from runner.environments.disk import is_file, is_folder, on_disk, read_text
 from runner.environments.groups import BUILD_FILES, GroupLock, Project, digest, group_lock, read_project
+from runner.errors import EnvironmentMissing
 from runner.host import Host
 
 FORMAT = 1
+_OF_AN_ENVIRONMENT = frozenset(
+    ("bin", "lib", "lib64", "include", "share", "etc", "man", "Scripts", "Lib", "Include")  # folders
+) | {"pyvenv.cfg", ".gitignore", "CACHEDIR.TAG", ".lock"}
 
 
 class State(Enum):
@@ -61,7 +65,7 @@ def condition(place: Place, site: Site) -> Condition:
     """
     repo = on_disk(site.repo)
     old = read_stamp(place)
-    if not is_file(interpreter(place.folder, site.host)) or not _base_is_there(place.folder, site.host):
+    if not is_whole(place.folder, site.host) or not _base_is_there(place.folder, site.host):
         return _fresh(State.MISSING, "it was not made yet", place, site)
     if old is None:
         return _fresh(State.BEHIND, "it was not made to its end", place, site)
@@ -110,6 +114,37 @@ def venv_settings(folder: PurePath) -> dict[str, str]:
     """pyvenv.cfg as names and values."""
     pairs = (line.partition("=") for line in read_text(folder / "pyvenv.cfg").splitlines())
     return {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+
+def is_whole(folder: PurePath, host: Host) -> bool:
+    """Whether `folder` is a virtual environment of its own: with a Python and a pyvenv.cfg that names its base."""
+    return is_file(interpreter(folder, host)) and bool(venv_settings(folder).get("home"))
+
+
+def clear_torn(folder: PurePath, host: Host) -> None:
+    """Remove what is left of an environment that is not whole, before uv sees it.
+
+    Without a good pyvenv.cfg, `bin/python` is the Python that it was made from, and `uv sync` would take the
+    packages out of that one (tried). Raises EnvironmentMissing when the folder holds something else.
+    """
+    path = on_disk(folder)
+    if is_whole(folder, host) or not (path.exists() or path.is_symlink()):
+        return
+    try:
+        foreign = path.is_symlink() or not path.is_dir() or {p.name for p in path.iterdir()} - _OF_AN_ENVIRONMENT
+        if not foreign:
+            import shutil
+
+            shutil.rmtree(path)
+            return
+    except OSError as error:
+        raise EnvironmentMissing(
+            f"the broken environment {folder} cannot be removed: {error.strerror or error}",
+            "End the programs that use it, check that you may write there, or remove the folder yourself.",
+        ) from error
+    raise EnvironmentMissing(
+        f"{folder} is in the way: it is no environment that the runner made", "Move or remove it, then start again."
+    )
 
 
 def _base_is_there(folder: PurePath, host: Host) -> bool:

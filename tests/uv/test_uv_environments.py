@@ -273,3 +273,36 @@ def test_exit_codes_of_a_script_come_through(shop: Shop) -> None:
     site = shop.site()
     command = uv.wrap(shop.spec("uv:one"), ["-c", "raise SystemExit(77)"], {}, str(shop.repo), site)
     assert run(command, site.host.environ)[0] == 77
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a link to the base Python is made on POSIX")
+@pytest.mark.parametrize("content", [None, "", "version = 3.11\n"])
+def test_what_is_left_of_an_environment_is_removed_before_uv_takes_the_base_python_for_it(
+    shop: Shop, content: str | None
+) -> None:
+    """Without a good pyvenv.cfg, bin/python is the base Python, and uv would empty that one."""
+    shop.write(one=[])
+    where = uv.place(shop.spec("uv:one"), shop.site())
+    folder = Path(where.folder)
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").symlink_to(sys.executable)
+    if content is not None:
+        (folder / "pyvenv.cfg").write_text(content, encoding="utf-8")
+    where.stamp.write_text("{}", encoding="utf-8")
+    preparation = uv.prepare(shop.spec("uv:one"), ["python"], shop.site())
+    assert preparation is not None
+    assert preparation.still_needed()
+    preparation.begin()
+    assert not folder.exists()
+    with pytest.raises(EnvironmentMissing):
+        uv.wrap(shop.spec("uv:one"), ["python"], {}, str(shop.repo), shop.site())
+
+
+def test_a_folder_of_somebody_else_is_not_removed(shop: Shop) -> None:
+    shop.write(one=[])
+    folder = shop.folder("uv:one")
+    folder.mkdir(parents=True)
+    (folder / "results.csv").write_text("1", encoding="utf-8")
+    with pytest.raises(EnvironmentMissing, match="in the way"):
+        shop.prepare("uv:one")
+    assert (folder / "results.csv").exists()
