@@ -14,11 +14,14 @@ from runner.host import Captured, Host
 
 TIMEOUT = 120.0  # seconds for all scripts of an environment
 
-# $0 is `env`, looked up before a script can change PATH; file descriptor 3 keeps what scripts print out of the answer
+# file descriptor 3 keeps what scripts print out of the answer; $0 is found before a script can change PATH
 _BASH = (
     'exec 3>&1 1>&2; for run_pipeline_script in "$@"; do printf "%s\\0" "$run_pipeline_script" >&3; '
-    '. "$run_pipeline_script"; done; unset run_pipeline_script; printf "\\0" >&3; exec "$0" -0 >&3'
+    '. "$run_pipeline_script"; done; unset run_pipeline_script; printf "\\0" >&3; exec "$0" {options} >&3'
 )
+_ENV = "-0"
+# macOS takes DYLD_ variables from its own programs, such as /usr/bin/env, which knows no -0 in older versions
+_PYTHON = '-I -S -c \'import os,sys;sys.stdout.buffer.write(b"\\0".join(k+b"="+v for k,v in os.environb.items()))\''
 # paths come in variables, so that the file is plain ASCII whatever the paths are
 _BATCH_LINE = 'echo {number}\ncall "%RUN_PIPELINE_SCRIPT_{number}%" 1>&2\n'
 _DUMP = "import json,os,sys;sys.stdout.write(json.dumps(dict(os.environ)))"
@@ -45,12 +48,14 @@ def run_scripts(
 def _in_bash(
     scripts: Sequence[PurePath], environ: Mapping[str, str], prefix: PurePath, host: Host
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    bash, env = host.which("bash"), host.which("env")
-    if bash is None or env is None:
+    bash = host.which("bash")
+    program, options = (sys.executable, _PYTHON) if host.platform == "darwin" else (host.which("env"), _ENV)
+    if bash is None or program is None:
         return dict(environ), (_not_run(scripts, prefix, "bash was not found"),)
     # BASH_ENV would source a file of the user's first
     given = {name: value for name, value in environ.items() if name not in ("BASH_ENV", "ENV")}
-    argv = [bash, "--noprofile", "--norc", "-c", _BASH, env, *(str(script) for script in scripts)]
+    text = _BASH.replace("{options}", options)
+    argv = [bash, "--noprofile", "--norc", "-c", text, program, *(str(script) for script in scripts)]
     got = host.capture(argv, env=given, timeout=TIMEOUT)
     begun, marker, answer = got.stdout.partition(b"\0\0")
     if got.code != 0 or not marker:
@@ -60,6 +65,8 @@ def _in_bash(
         name, equals, value = entry.partition("=")
         if equals and not name.startswith("BASH_FUNC_"):
             after[name] = value
+    if options == _PYTHON and "LC_CTYPE" not in environ:
+        after.pop("LC_CTYPE", None)  # Python sets it for itself in the C locale (PEP 538)
     return _without_shell(after, environ), ()
 
 

@@ -70,6 +70,7 @@ def test_conda_path_may_name_a_part_of_the_installation(base: Path, part: str, s
     assert find_base(site_of({"CONDA_PATH": f"{base}/{part}"})).base == base
 
 
+@posix_only
 def test_a_wrong_conda_path_is_not_passed_over(tmp_path: Path, site_of: SiteOf) -> None:
     search = find_base(site_of({"CONDA_PATH": str(tmp_path / "gone")}, CONDA_PREFIX=str(make_base(tmp_path / "other"))))
     assert search.base is None
@@ -136,6 +137,7 @@ def test_the_root_of_micromamba_is_a_base(tmp_path: Path, site_of: SiteOf) -> No
     assert prefix_of("a", root, site.repo, site.host) == root / "envs" / "a"
 
 
+@posix_only
 def test_every_place_is_told_when_conda_is_nowhere(site_of: SiteOf) -> None:
     search = find_base(site_of({}, CONDA_PREFIX="/gone"))
     assert search.base is None

@@ -114,6 +114,18 @@ def test_what_scripts_print_stays_out_of_the_way(base: Path, site_of: SiteOf) ->
     assert "X" not in seen
 
 
+def test_the_answer_is_the_same_on_macos(base: Path, site_of: SiteOf) -> None:
+    make_environment(base / "envs" / "a", scripts={"a.sh": "export LINES_='two\nlines' U=ü; unset GONE\n"})
+    changes = []
+    for platform in ("linux", "darwin"):
+        site = site_of({"CONDA_PATH": str(base)}, GONE="1")
+        command = wrap("a", ["python"], replace(site, host=replace(site.host, platform=platform)))
+        changes.append((command.activation, command.unset))
+    assert changes[0] == changes[1]
+    assert changes[0][0]["LINES_"] == "two\nlines"
+    assert changes[0][1] == ("GONE",)
+
+
 def test_a_script_that_ends_the_shell_is_named(base: Path, site_of: SiteOf) -> None:
     scripts = {"a.sh": "export A=1\n", "b.sh": "echo no licence; exit 5\n", "c.sh": "export C=1\n"}
     make_environment(base / "envs" / "broken", scripts=scripts)

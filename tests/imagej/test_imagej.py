@@ -173,6 +173,7 @@ def argv_of(platform: str, tmp_path: Path, entries: list[ResolvedEntry], **envir
     return kind(SPEC).wrap(SPEC, entries, {}, "", site).argv[1:]
 
 
+@posix_only
 def test_without_a_display_linux_runs_headless(tmp_path: Path) -> None:
     assert argv_of("linux", tmp_path, ["a.ijm"]) == ("--ij2", "--headless", "--console", "--run", "a.ijm")
     assert "--headless" not in argv_of("linux", tmp_path, ["a.ijm"], DISPLAY=":0")
@@ -190,6 +191,7 @@ def test_a_value_may_end_with_a_later_entry_of_the_same_name(tmp_path: Path) -> 
     assert argv_of("win32", tmp_path, ["a.ijm", flag("x", "1"), flag("x", "2")])[-1] == "x='2'"
 
 
+@posix_only
 @pytest.mark.parametrize(
     ("platform", "place"),
     [
@@ -212,6 +214,7 @@ def test_the_usual_folders_are_known() -> None:
     assert PureWindowsPath(r"C:\Users\Ada\Desktop\Fiji.app") in usual_folders(host)
 
 
+@posix_only
 def test_a_missing_imagej_is_said_with_a_cure(tmp_path: Path) -> None:
     site = site_on("linux", tmp_path, {"IMAGEJ_PATH": str(tmp_path / "gone")})
     (finding,) = kind(SPEC).check(SPEC, ["a.ijm"], site)
@@ -223,6 +226,7 @@ def test_a_missing_imagej_is_said_with_a_cure(tmp_path: Path) -> None:
     assert kind(SPEC).wrap(SPEC, ["a.ijm"], {}, "", site_on("linux", tmp_path), dry=True).argv[0] == "ImageJ"
 
 
+@posix_only
 def test_a_macro_is_needed_and_its_parameters_must_have_names(tmp_path: Path) -> None:
     (tmp_path / "ImageJ-linux64").touch()
     site = site_on("linux", tmp_path, {"IMAGEJ_PATH": str(tmp_path)})
@@ -231,6 +235,7 @@ def test_a_macro_is_needed_and_its_parameters_must_have_names(tmp_path: Path) ->
     assert "'min-size'" in name.message
 
 
+@posix_only
 def test_the_receipt_has_the_versions(tmp_path: Path) -> None:
     (tmp_path / "Fiji.app" / "jars").mkdir(parents=True)
     for name in ("ij-1.54p.jar", "fiji-2.17.0.jar", "other-1.jar"):
@@ -240,6 +245,7 @@ def test_the_receipt_has_the_versions(tmp_path: Path) -> None:
     assert held["packages"] == {"ij": "1.54p", "fiji": "2.17.0"}
 
 
+@posix_only
 def test_at_a_terminal_the_place_is_asked_for_and_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -256,6 +262,7 @@ def test_at_a_terminal_the_place_is_asked_for_and_saved(
     assert kind(SPEC).wrap(SPEC, ["a.ijm"], {}, "", site).argv[0] == str(folder / "ImageJ-linux64")
 
 
+@posix_only
 def test_nothing_is_asked_of_a_program_in_a_dry_run(tmp_path: Path) -> None:
     def refused(*args: object, **more: object) -> Captured:
         raise AssertionError("asked")

@@ -122,7 +122,9 @@ def test_a_line_break_inside_an_argument_is_refused_for_cmd_only() -> None:
     assert "line break" in finding.message
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.skipif(
+    shutil.which("bash") is None or sys.platform == "win32", reason="needs bash as POSIX systems have it"
+)
 def test_every_word_reaches_the_program_through_the_real_bash(tmp_path: Path) -> None:
     odd = ["x y", "it's", 'a "b"', "$HOME", "`ls`", "*", "ü&|;<>()", "", "back\\slash", "two\nlines", "!x", "~"]
     script = tmp_path / "show me.py"
