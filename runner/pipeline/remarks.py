@@ -19,6 +19,9 @@ TEXT_KEYS = ("name", "type", "message", "environment", "use-linux-distro", "cwd"
 KEYS = (*TEXT_KEYS, "env", "commands", "timeout", "retries", "retry-delay", "keep-going", "outputs")
 _KNOWN = frozenset(KEYS)
 
+# a path written as ./x, or an escape for NUL
+_ODD_PARTS = ("./", "\\0", "\\x00", "\\u0000", "\\U00000000", "!!binary")
+
 _LONGEST = 366 * 86400.0  # seconds
 
 _TYPES = tuple(one.value for one in SegmentType)
@@ -29,6 +32,9 @@ class Remarks:
 
     def __init__(self, report: Report) -> None:
         self._report = report
+        # most files have neither, and then no text needs a look
+        whole = "\n".join(report.lines)
+        self._has_odd_texts = any(part in whole for part in _ODD_PARTS)
         self._relative: list[Node] = []  # the entries written as ./x
 
     def on_segment(self, node: MapNode, fields: Fields, segment: Segment | None, number: int) -> None:
@@ -83,7 +89,7 @@ class Remarks:
         )
 
     def _on_texts(self, segment: Segment, fields: Fields, number: int) -> None:
-        for text, node in _texts(segment, fields):
+        for text, node in _texts(segment, fields) if self._has_odd_texts else ():
             if is_relative_to_here(text):
                 self._relative.append(node)
             if "\0" in text:
