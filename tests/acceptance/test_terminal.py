@@ -1,0 +1,205 @@
+"""At a real terminal: pause, Ctrl-C once and twice, a closed window, live elapsed time."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.acceptance.test_command_line import note, ran
+from tests.support.lab import Lab, segment
+
+if sys.platform == "win32":
+    pytest.skip("pseudo-terminals of POSIX", allow_module_level=True)
+
+import pty
+
+
+class Terminal:
+    """A command line in a pseudo-terminal, as its session's leader."""
+
+    def __init__(self, lab: Lab, *args: str | Path) -> None:
+        master, slave = pty.openpty()
+        self._master: int | None = master
+        self.process = subprocess.Popen(
+            lab.argv(*args),
+            cwd=lab.root,
+            env=lab.environ(TERM="xterm-256color"),
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
+        )
+        os.close(slave)
+        self.screen = b""
+
+    def read(self, seconds: float) -> bool:
+        """Take what is there within `seconds`; False at the end."""
+        if self._master is None:
+            return False
+        ready, _, _ = select.select([self._master], [], [], seconds)
+        if not ready:
+            return True
+        try:
+            chunk = os.read(self._master, 65536)
+        except OSError:
+            return False
+        self.screen += chunk
+        return bool(chunk)
+
+    def until(self, text: str, seconds: float = 40) -> None:
+        deadline = time.monotonic() + seconds
+        while text.encode() not in self.screen:
+            assert time.monotonic() < deadline and (self.read(0.1) or text.encode() in self.screen), (
+                self.screen.decode()
+            )
+
+    def type(self, data: bytes) -> None:
+        assert self._master is not None
+        os.write(self._master, data)
+
+    def wait(self, seconds: float = 40) -> int:
+        deadline = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < deadline:
+            self.read(0.05)
+        while self.read(0.1) and time.monotonic() < deadline:
+            if self.process.poll() is not None and not select.select([self._master], [], [], 0.1)[0]:
+                break
+        return self.process.wait(1)
+
+    def close(self) -> None:
+        if self._master is not None:
+            os.close(self._master)
+            self._master = None
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[Terminal]]:
+    opened: list[Terminal] = []
+    yield opened
+    for terminal in opened:
+        terminal.close()
+        if terminal.process.poll() is None:
+            terminal.process.kill()
+        terminal.process.wait()
+
+
+def gone(pid: int, seconds: float = 15) -> bool:
+    deadline = time.monotonic() + seconds
+    while psutil.pid_exists(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not psutil.pid_exists(pid)
+
+
+STUBBORN = """\
+import os, signal, subprocess, sys, time
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP): signal.signal(number, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+print("child", child.pid, flush=True)
+time.sleep(300)
+"""
+
+
+def child_of(terminal: Terminal) -> int:
+    terminal.until("child ")
+    terminal.until("\n", 5)
+    while b"\n" not in terminal.screen.split(b"child ")[1]:
+        terminal.read(0.1)
+    return int(terminal.screen.split(b"child ")[1].split()[0])
+
+
+def test_a_pause_waits_for_enter(lab: Lab, terminals: list[Terminal]) -> None:
+    pipeline = lab.pipeline([note(lab, "a"), {"type": "pause", "message": "Look."}, note(lab, "b")])
+    terminal = Terminal(lab, pipeline)
+    terminals.append(terminal)
+    terminal.until("Press Enter")
+    assert ran(lab) == ["a"]
+    terminal.type(b"\n")
+    assert terminal.wait() == 0
+    assert ran(lab) == ["b"]
+
+
+def test_a_pause_goes_on_at_the_end_of_input(lab: Lab, terminals: list[Terminal]) -> None:
+    pipeline = lab.pipeline([{"type": "pause"}, note(lab, "b")])
+    terminal = Terminal(lab, pipeline)
+    terminals.append(terminal)
+    terminal.until("Press Enter")
+    terminal.type(b"\x04")
+    assert terminal.wait() == 0
+    assert ran(lab) == ["b"]
+
+
+def test_ctrl_c_at_a_pause_ends_with_130(lab: Lab, terminals: list[Terminal]) -> None:
+    pipeline = lab.pipeline([{"type": "pause"}, note(lab, "b")])
+    terminal = Terminal(lab, pipeline)
+    terminals.append(terminal)
+    terminal.until("Press Enter")
+    terminal.type(b"\x03")
+    assert terminal.wait() == 130
+    assert ran(lab) == []
+
+
+def test_ctrl_c_lets_a_segment_finish_its_own_way(lab: Lab, terminals: list[Terminal]) -> None:
+    script = lab.script(
+        "kind.py",
+        "import time\ntry:\n  print('child 0', flush=True)\n  time.sleep(300)\n"
+        "except KeyboardInterrupt: print('tidied ' + 'up', flush=True)\n",
+    )
+    terminal = Terminal(lab, lab.pipeline([segment("kind", "python", str(script))]))
+    terminals.append(terminal)
+    child_of(terminal)
+    terminal.type(b"\x03")
+    assert terminal.wait() == 130
+    assert b"tidied up" in terminal.screen
+    assert b"Traceback" not in terminal.screen
+
+
+def test_a_second_ctrl_c_ends_a_stubborn_segment_at_once_with_its_children(lab: Lab, terminals: list[Terminal]) -> None:
+    script = lab.script("stubborn.py", STUBBORN)
+    terminal = Terminal(lab, lab.pipeline([segment("stubborn", "python", str(script))]))
+    terminals.append(terminal)
+    child = child_of(terminal)
+    terminal.type(b"\x03")
+    time.sleep(0.5)
+    assert terminal.process.poll() is None
+    before = time.monotonic()
+    terminal.type(b"\x03")
+    assert terminal.wait() == 130
+    assert time.monotonic() - before < 8
+    assert gone(child)
+
+
+def test_a_closed_terminal_leaves_no_process_behind(lab: Lab, terminals: list[Terminal]) -> None:
+    script = lab.script("stubborn.py", STUBBORN)
+    terminal = Terminal(lab, lab.pipeline([segment("stubborn", "python", str(script))]))
+    terminals.append(terminal)
+    child = child_of(terminal)
+    terminal.close()
+    terminal.process.wait(30)
+    assert gone(child)
+    assert lab.receipts(lab.data / "pipeline.yaml")[0]["state"] == "stopped"
+
+
+def test_the_time_that_passes_is_shown_while_a_segment_is_silent(lab: Lab, terminals: list[Terminal]) -> None:
+    terminal = Terminal(lab, lab.pipeline([segment("silent", "python", "-c", "import time; time.sleep(2.2)")]))
+    terminals.append(terminal)
+    assert terminal.wait() == 0
+    assert "… 1/1 silent: 1." in terminal.screen.decode()
+    assert b"\x1b[" in terminal.screen
+
+
+def test_a_progress_bar_stays_one_line(lab: Lab, terminals: list[Terminal]) -> None:
+    code = "import time\nfor i in range(8):\n  print(f'\\r{i}/8', end='', flush=True); time.sleep(0.3)\nprint()"
+    terminal = Terminal(lab, lab.pipeline([segment("bar", "python", "-c", code)]))
+    terminals.append(terminal)
+    assert terminal.wait() == 0
+    bar = terminal.screen[terminal.screen.index(b"\r0/8") :]
+    assert bar.startswith(b"".join(b"\r%d/8" % i for i in range(8)))
