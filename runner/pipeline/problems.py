@@ -113,6 +113,11 @@ def _keep_going(fault: Fault, shown: str) -> tuple[str, str]:
 
 def _outputs(fault: Fault, shown: str) -> tuple[str, str]:
     what = "an entry of `outputs`" if len(fault.path) > 1 else "`outputs`"
+    if fault.keyword == "pattern":
+        return (
+            f"{what} is an empty text, which names no file",
+            "Delete it, or write a pattern such as '%YAML%/masks/*.tif'.",
+        )
     form = "a text" if len(fault.path) > 1 else "a text or a list of texts"
     return f"{what} must be {form}; this is {shown}", "Write for example `outputs: '%YAML%/masks/*.tif'`."
 

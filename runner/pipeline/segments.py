@@ -18,7 +18,7 @@ from runner.pipeline.values import Fields, fields_of, map_items, raw_text, value
 from runner.state.content_hash import content_hash
 
 # whose value, and not only its type, decides whether the schema holds
-_VALUE_MATTERS = frozenset({"environment", "timeout", "retries", "retry-delay"})
+_VALUE_MATTERS = frozenset({"environment", "timeout", "retries", "retry-delay", "outputs"})
 
 _TYPES = {one.value: one for one in SegmentType}
 
@@ -102,7 +102,7 @@ class SegmentReader:
         return value_of(node, self._report)
 
     def _conforms(self, data: dict[str, Any]) -> bool:
-        shape = tuple((key, value if key in _VALUE_MATTERS else _types(value)) for key, value in data.items())
+        shape = tuple((key, _value(value) if key in _VALUE_MATTERS else _types(value)) for key, value in data.items())
         try:
             known = self._known_shapes.get(shape)
         except TypeError:  # a list where a text should be
@@ -173,6 +173,11 @@ class SegmentReader:
             FlagMap(tuple(map_items(item, self._report))) if isinstance(item, MapNode) else str(text)
             for item, text in zip(node.items, texts, strict=True)
         )
+
+
+def _value(value: Any) -> object:
+    """With its type, because 1 and true are equal in Python."""
+    return type(value), tuple(value) if isinstance(value, list) else value
 
 
 def _types(value: Any) -> object:

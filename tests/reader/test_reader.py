@@ -191,6 +191,12 @@ def test_a_time_out_that_is_no_time_is_refused(text: str) -> None:
     assert (diagnostic.mark.line, diagnostic.mark.column, diagnostic.segment) == (2, 12, 1)
 
 
+def test_one_segment_does_not_vouch_for_another_with_an_equal_value_of_another_type() -> None:
+    with pytest.raises(PipelineError) as caught:
+        read("run:\n- timeout: 1\n  retries: 1\n  commands: [a]\n- timeout: true\n  retries: true\n  commands: [a]\n")
+    assert [one.mark.line for one in caught.value.diagnostics if one.mark] == [5, 6]
+
+
 def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=r"none\.yaml"):
         read_pipeline(tmp_path / "none.yaml")
