@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 
-MODULES = ("click", "hypothesis", "pytest", "xdist")
+MODULES = ("click", "hypothesis", "psutil", "pytest", "uv", "xdist", "yaml")
 
 
 def main() -> int:
-    try:
-        for name in MODULES:
-            __import__(name)
-    except ModuleNotFoundError:
+    # looked for and not imported: pytest must be the first to import its plugins
+    if any(find_spec(name) is None for name in MODULES):
         from runner.bootstrap import start_again
 
         return start_again(["-m", "tests", *sys.argv[1:]], group="dev")
