@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
+
+# of the packages that we need; a Python such as Anaconda's has some of them, and no uv
+NEEDED = ("click", "colorama", "jsonschema", "psutil", "uv", "yaml")
 
 
 def main() -> None:
     """Start the command line; on a machine with only Python, make `.venv` first and go on in it."""
-    try:
-        import click  # noqa: F401
-    except ModuleNotFoundError:
+    if any(find_spec(name) is None for name in NEEDED):
         from runner.bootstrap import start_again
 
         sys.exit(start_again(["-m", "runner", *sys.argv[1:]]))
