@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 
-class _Help(argparse.ArgumentDefaultsHelpFormatter):
+class Help(argparse.ArgumentDefaultsHelpFormatter):
     """Adds a default only where one says something."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
@@ -16,7 +16,7 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
 
 def parser(description: str, *, suffix: str, suffix_help: str = "") -> argparse.ArgumentParser:
     """A parser with the arguments that every program has; `suffix` is the default of --output-suffix."""
-    made = argparse.ArgumentParser(description=description, formatter_class=_Help, allow_abbrev=False)
+    made = argparse.ArgumentParser(description=description, formatter_class=Help, allow_abbrev=False)
     files = made.add_argument_group("files")
     files.add_argument(
         "--input-search-pattern",

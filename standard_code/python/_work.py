@@ -47,7 +47,7 @@ def run(
             print(f"{job.source} -> {job.target}")
         print(f"{_files(len(jobs))} would be processed; nothing was written.")
         return 0
-    _stop_kindly()
+    stop_kindly()
     try:
         return _report(args, _with_progress(jobs, args, process), finish)
     except KeyboardInterrupt:
@@ -57,7 +57,7 @@ def run(
         return 130
 
 
-def _stop_kindly() -> None:
+def stop_kindly() -> None:
     """A request to end is taken like Ctrl-C, so that workers end and no half-written file stays."""
 
     def stop(number: int, frame: object) -> None:
