@@ -63,7 +63,7 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
     command = Command(
         (find_uv(site).path, "sync", "-q", "--script", str(script.path), *locked, "--output-format", "json"),
         str(site.repo),
-        {"UV_NO_PROGRESS": "1"},
+        {"UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1"},
         unset=unwanted(site.host.environ),
         stop_leader_only=True,
     )

@@ -192,7 +192,7 @@ def _prepare_command(where: Place, site: Site, verb: str, *options: str) -> Comm
     return Command(
         (find_uv(site).path, verb, "--project", str(site.repo), *options),
         str(site.repo),
-        {**_own_variables(where), "UV_NO_PROGRESS": "1"},
+        {**_own_variables(where), "UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1"},
         unset=unwanted(site.host.environ),
         stop_leader_only=True,
     )

@@ -25,6 +25,16 @@ FAILURES = (
         "needed; UV_CACHE_DIR names another place), then start again.",
     ),
     Failure(
+        r"Failed to initialize cache at `(?P<cache>[^`]*)`",
+        "uv cannot write to its cache {cache}",
+        "Set UV_CACHE_DIR to a folder that you may write to.",
+    ),
+    Failure(
+        r"Failed to parse environment variable `(?P<name>[^`]*)` with invalid value `(?P<value>[^`]*)`",
+        "the variable {name} has a value that uv does not take: `{value}`",
+        "Correct it or take it away.",
+    ),
+    Failure(
         r"Required uv version `(?P<wanted>[^`]*)` does not match the running version `(?P<have>[^`]*)`",
         "pyproject.toml asks for uv {wanted}, but this is uv {have}",
         "Install that version (`pip install --upgrade uv`), or set RUN_PIPELINE_UV to it.",
@@ -38,6 +48,11 @@ FAILURES = (
         r"lockfile at `[^`]*` needs to be updated",
         "uv.lock is not up to date with pyproject.toml",
         "Run `uv lock` in {repo}, then start again.",
+    ),
+    Failure(
+        r"No solution found",
+        "uv.lock is not up to date with pyproject.toml, and what that asks for now cannot be had",
+        "uv's own words below say which package. Correct pyproject.toml, run `uv lock` in {repo}, then start again.",
     ),
     Failure(
         r"Unable to find lockfile",
@@ -112,11 +127,6 @@ FAILURES = (
         "in uv's cache already needs no network.",
     ),
     Failure(
-        r"Failed to initialize cache at `(?P<cache>[^`]*)`",
-        "uv cannot write to its cache {cache}",
-        "Set UV_CACHE_DIR to a folder that you may write to.",
-    ),
-    Failure(
         r"cannot be used because it is not a valid Python environment|redirect file at",
         "{folder} is in the way: it is no environment of uv",
         "Move or remove it, then start again.",
@@ -149,7 +159,9 @@ _PATH = re.compile(r"`([^`]*[/\\][^`]*)`")
 _NOISE = re.compile(
     r"^(?:Using CPython|Creating virtual|Resolved|Prepared|Checked|Removed virtual)[^\n]*\n?", re.MULTILINE
 )
+_CONTINUED = re.compile(r"\n {7,}(?=\S)")  # uv breaks long lines at the width of the terminal
 _SECRET = re.compile(r"(?<=://)[^/@\s]+@")
+QUOTED_LINES = 30  # of uv's own words
 _INTERRUPTED = frozenset({130, 143, -2, -15, 0xC000013A})
 
 
@@ -162,9 +174,10 @@ def explain(title: str, output: str, code: int, *, repo: str, folder: str) -> En
         return EnvironmentMissing(
             f"{title}: uv was interrupted", "Start again: the environment is completed then, nothing is lost."
         )
+    whole = _CONTINUED.sub(" ", said)
     for failure in FAILURES:
-        if found := re.search(failure.sign, said):
-            values = {"repo": repo, "folder": folder, "url": _first(_URL, said), "path": _first(_PATH, said)}
+        if found := re.search(failure.sign, whole):
+            values = {"repo": repo, "folder": folder, "url": _first(_URL, whole), "path": _first(_PATH, whole)}
             values |= {name: value or "" for name, value in found.groupdict().items()}
             message = " ".join(failure.message.format_map(values).split()).replace(" ()", "")
             return EnvironmentMissing(f"{title}: {message}", f"{failure.cure.format_map(values)}\n{_quoted(said)}")
@@ -175,7 +188,8 @@ def explain(title: str, output: str, code: int, *, repo: str, folder: str) -> En
 
 
 def _quoted(said: str) -> str:
-    return "\n".join(f"uv: {line}" for line in said.splitlines() if line.strip())
+    lines = [f"uv: {line}" for line in said.splitlines() if line.strip()]
+    return "\n".join(lines[-QUOTED_LINES:])
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:

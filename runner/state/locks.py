@@ -56,7 +56,11 @@ class Lock:
         self._end.set()
         self._thread.join()
         with contextlib.suppress(OSError):
-            _remove(self.path, self.holder.token, self._expiry)
+            try:
+                _remove(self.path, self.holder.token, self._expiry)
+            except OSError:  # a full disk holds no claim
+                if _token(self.path) == self.holder.token:
+                    _unlink(self.path)
 
     def _beat(self) -> None:
         """Written, not touched: then the file server's clock counts and not this machine's."""

@@ -1,0 +1,268 @@
+"""`run-pipeline env`: the environments of uv groups, shown, brought up to date, removed."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.cli.common import json_option, repo_option, reports_errors
+
+if TYPE_CHECKING:
+    from runner.environments import Preparation, Site
+    from runner.environments.inventory import Environment
+    from runner.jobs import Job
+    from runner.report.console import Console
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+
+
+@click.group(name="env", context_settings=_HELP)
+def command() -> None:
+    """List, update or remove the environments of uv groups."""
+
+
+@command.command(name="list", context_settings=_HELP)
+@json_option
+@repo_option
+@reports_errors
+def list_command(as_json: bool, repo: str | None) -> int:
+    """Show each environment: size, in step with uv.lock or not and why, last used."""
+    from runner.cli.common import make_site
+    from runner.environments.disk import on_disk
+    from runner.environments.inventory import left_by_go, our_environments, size_of
+
+    site = make_site(repo, interactive=False)
+    environments = our_environments(site)
+    sizes = [size_of(on_disk(environment.place.folder)) for environment in environments]
+    old = [(folder.name, size_of(folder)) for folder in left_by_go(site)]
+    if as_json:
+        for environment, size in zip(environments, sizes, strict=True):
+            print(json.dumps(_as_data(environment, size)))
+        for name, size in old:
+            print(json.dumps({"event": "left by the Go runner", "name": name, "bytes": size}))
+        return 0
+    if not environments:
+        print(f"No environments yet in {site.environments}: they are made when a pipeline needs them.")
+    else:
+        print(f"In {site.environments}:")
+        rows = [_row(environment, size) for environment, size in zip(environments, sizes, strict=True)]
+        _table(["environment", "python", "size", "last used", "state"], rows)
+    if old:
+        print("\nLeft by the Go runner, not used any more; remove them yourself when you no longer need it:")
+        _table(["folder", "size"], [[name, _bytes(size)] for name, size in old])
+    return 0
+
+
+@command.command(name="sync", context_settings=_HELP)
+@click.argument("names", metavar="[GROUP]... [FILE.yaml]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every group of pyproject.toml but `dev`.")
+@repo_option
+@reports_errors
+def sync_command(names: tuple[str, ...], everything: bool, repo: str | None) -> int:
+    """Make environments, or bring them up to date: of groups (`uv@3.12:GROUP` for a version), or of a pipeline."""
+    from runner.cli.common import error_console, make_site
+    from runner.environments import kind
+    from runner.errors import EnvironmentMissing, UsageError
+
+    if not names and not everything:
+        raise UsageError("env sync: nothing to do", "Name groups or a pipeline file, or give --all.")
+    site = make_site(repo)
+    console = error_console()
+    wanted = _wanted(names, everything, site)
+    for job in wanted:
+        for finding in kind(job.spec).check(job.spec, job.entries, site):
+            if finding.key == "environment" or job.spec.kind == "script":
+                raise EnvironmentMissing(finding.message, finding.cure)
+    for job in wanted:
+        preparation = kind(job.spec).prepare(job.spec, job.entries, site)
+        if preparation is None:
+            console.line(f"{job.spec.text or job.spec.name}: in step")
+        else:
+            _prepare(preparation, site, console)
+    return 0
+
+
+@command.command(name="remove", context_settings=_HELP)
+@click.argument("names", metavar="[GROUP]...", nargs=-1)
+@click.option("--unused", is_flag=True, help="All whose group is no longer in pyproject.toml.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@repo_option
+@reports_errors
+def remove_command(names: tuple[str, ...], unused: bool, yes: bool, repo: str | None) -> int:
+    """Remove environments of groups. A pipeline that needs one makes it again."""
+    from runner.cli.common import make_site
+    from runner.environments.disk import on_disk
+    from runner.environments.inventory import remove, size_of
+    from runner.errors import UsageError
+
+    if not names and not unused:
+        raise UsageError("env remove: nothing to do", "Name groups, or give --unused.")
+    site = make_site(repo)
+    doomed = _doomed(names, unused, site)
+    if not doomed:
+        print("Nothing to remove.")
+        return 0
+    total = 0
+    for environment in doomed:
+        size = size_of(on_disk(environment.place.folder))
+        total += size
+        print(f"  {environment.name}  {_bytes(size)}")
+    if not yes:
+        if not site.host.interactive:
+            raise UsageError("nobody is there to confirm the removal", "Give --yes to remove them without a question.")
+        if not click.confirm(f"Remove {_count(doomed)} ({_bytes(total)})?"):
+            return 0
+    for environment in doomed:
+        remove(environment, site)
+    print(f"Removed {_count(doomed)}, {_bytes(total)}.")
+    return 0
+
+
+def _wanted(names: tuple[str, ...], everything: bool, site: Site) -> list[Job]:
+    """One job for each environment, in the order given. Raises UsageError, PipelineError."""
+    from runner.environments.disk import on_disk
+    from runner.environments.groups import read_project
+
+    jobs: list[Job] = []
+    if everything:
+        jobs += [_group_job(name, site) for name in read_project(on_disk(site.repo)).groups if name != "dev"]
+    for name in names:
+        jobs += _pipeline_jobs(name, site) if _is_file(name) else [_group_job(name, site)]
+    distinct: dict[object, Job] = {}
+    for job in jobs:
+        distinct.setdefault((job.spec, job.entries if job.spec.kind == "script" else ()), job)
+    return list(distinct.values())
+
+
+def _pipeline_jobs(name: str, site: Site) -> list[Job]:
+    from runner.cli.common import pipeline_path
+    from runner.jobs import make_job
+    from runner.pipeline.reader import read_pipeline
+
+    pipeline = read_pipeline(pipeline_path(name))
+    jobs = [make_job(segment, pipeline, site) for segment in pipeline.segments if not segment.is_control]
+    return [job for job in jobs if job.spec.kind in ("uv", "script")]
+
+
+def _group_job(name: str, site: Site) -> Job:
+    """A job that only names an environment."""
+    from runner.environments.spec import parse_environment
+    from runner.jobs import Job
+    from runner.model import Segment, SegmentType
+
+    text = name if name.lower().startswith(("uv:", "uv@")) else f"uv:{name}"
+    spec = parse_environment(text, "", site.host.platform)
+    segment = Segment(0, name, SegmentType.NORMAL, "", environment=text)
+    return Job(segment, spec, ("python",), {}, str(site.repo), ())
+
+
+def _is_file(name: str) -> bool:
+    return name.lower().endswith((".yaml", ".yml"))
+
+
+def _prepare(preparation: Preparation, site: Site, console: Console) -> None:
+    from runner.environments.prepare import run_preparation
+    from runner.errors import Interrupted
+    from runner.model import Command
+    from runner.process.stop import StopRequest, install_signal_handlers
+    from runner.process.supervise import run
+
+    stop = StopRequest()
+
+    def start(step: Command) -> tuple[int, str]:
+        output = bytearray()
+
+        def screen(chunk: bytes) -> None:
+            output.extend(chunk)
+            console.raw(chunk)
+
+        log = Path(os.devnull)  # it is all on the screen
+        outcome = run(step, environ=site.host.environ, screen=screen, log=log, timeout=None, stop=stop)
+        if outcome.stopped:
+            raise Interrupted(f"stopped while preparing {preparation.title}", "Start again to complete it.")
+        if outcome.error:
+            return 127, outcome.error
+        return (outcome.exit_code if outcome.exit_code is not None else 1), output.decode("utf-8", "replace")
+
+    console.line(f"preparing {preparation.title}")
+    with install_signal_handlers(stop):
+        run_preparation(
+            preparation,
+            start,
+            on_wait=lambda holder: console.line(f"waiting: {holder} is preparing it"),
+            cancelled=lambda: stop.requested,
+        )
+    console.line(f"{preparation.title}: in step")
+
+
+def _doomed(names: tuple[str, ...], unused: bool, site: Site) -> list[Environment]:
+    """The environments to remove; by group (all its versions) or by the folder's name."""
+    from runner.environments.inventory import our_environments
+    from runner.environments.spec import normalised_group
+    from runner.errors import UsageError
+
+    environments = our_environments(site)
+    chosen = [environment for environment in environments if unused and environment.unused]
+    for name in names:
+        if name.startswith(".venv_"):
+            raise UsageError(f"{name} is not one of ours", "The Go runner made it: remove that folder yourself.")
+        group = normalised_group(name.rpartition(":")[2])
+        found = [e for e in environments if e.name == name] or [e for e in environments if e.place.group == group]
+        if not found:
+            have = ", ".join(environment.name for environment in environments) or "none"
+            raise UsageError(f"there is no environment of a group {name!r}", f"There are: {have}.")
+        chosen += [environment for environment in found if environment not in chosen]
+    return chosen
+
+
+def _as_data(environment: Environment, size: int) -> dict[str, object]:
+    return {
+        "event": "environment",
+        "name": environment.name,
+        "group": environment.place.group,
+        "python": environment.place.python,
+        "folder": str(environment.place.folder),
+        "bytes": size,
+        "in_step": environment.in_step,
+        "why": environment.why,
+        "unused": environment.unused,
+        "last_used": _when(environment.used),
+    }
+
+
+def _row(environment: Environment, size: int) -> list[str]:
+    from runner.environments.uv_stamp import venv_settings
+
+    state = "in step" if environment.in_step else environment.why
+    if environment.preparing is not None:
+        state = f"being prepared by {environment.preparing}"
+    version = venv_settings(environment.place.folder).get("version_info", "?")
+    return [environment.name, version, _bytes(size), (_when(environment.used) or "never")[:16].replace("T", " "), state]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> None:
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    for row in [head, *rows]:
+        print("  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _bytes(size: float) -> str:
+    """1536 -> 1.5 KiB."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
+
+
+def _when(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")
+
+
+def _count(doomed: list[Environment]) -> str:
+    return "1 environment" if len(doomed) == 1 else f"{len(doomed)} environments"
