@@ -155,6 +155,8 @@ def _run(segment: Segment, session: Session, preparer: Preparer) -> _Taken | Non
         on_start=lambda pid, started, marker: _note_child(session, segment, pid, started, marker),
         fingerprint=session.fingerprint,
     )
+    while session.site.notes:
+        session.reporter.warn(session.site.notes.pop(0))
     outcome = result.outcome
     if result.state == SUCCEEDED:
         _remember(segment, outcome.duration, session)

@@ -63,7 +63,8 @@ def _run(file: str, options: dict[str, Any]) -> int:
     path = pipeline_path(file)
     if options["print_hash"]:
         return _print_hashes(path, options)
-    site = make_site(options["repo"])
+    # a dry run asks nobody
+    site = make_site(options["repo"], interactive=False if options["dry_run"] or options["as_json"] else None)
     pipeline = read_pipeline(path)
     _show_warnings(pipeline, options)
     selection = select(pipeline, options["start"], options["only"], force=options["force"], accept=options["accept"])
@@ -76,6 +77,7 @@ def _run(file: str, options: dict[str, Any]) -> int:
     reporter = _reporter(options)
     if not plan.to_run and not loaded.recovered and not loaded.status.broken and not _must_rewrite(plan, loaded):
         return _nothing_to_do(plan, loaded, reporter)
+    _ask(plan, jobs, site)
     _stop_on_problems(plan, jobs, loaded, site)
     return int(_with_lock(loaded, selection, site, reporter, options))
 
@@ -92,7 +94,7 @@ def _print_hashes(path: Path, options: dict[str, Any]) -> int:
     from runner.pipeline.reader import read_pipeline
     from runner.state.status import Entry, entry_text, status_text
 
-    pipeline = read_pipeline(path)
+    pipeline = read_pipeline(path, hashes_only=True)
     _show_warnings(pipeline, options)
     done = {e.content_hash: e for e in load(path, options["records"], pipeline).status.entries if e.done}
     texts = [
@@ -137,6 +139,15 @@ def _nothing_to_do(plan: Plan, loaded: Loaded, reporter: Reporter) -> int:
     if count:
         reporter.note("Nothing to run. --force runs everything again, --from SEGMENT a part.")
     return 0
+
+
+def _ask(plan: Plan, jobs: Jobs, site: Site) -> None:
+    """Where conda or Fiji is, when only a person can tell; asked before anything runs."""
+    from runner.environments import ask_user
+    from runner.model import Action
+
+    if site.host.interactive:
+        ask_user((jobs[step.segment.number].spec for step in plan.steps if step.action is Action.RUN), site)
 
 
 def _stop_on_problems(plan: Plan, jobs: Jobs, loaded: Loaded, site: Site) -> None:

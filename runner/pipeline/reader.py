@@ -20,8 +20,12 @@ from runner.pipeline.unknown_keys import warn_of_unknown_top_keys
 from runner.pipeline.values import Fields, fields_of, value_of
 
 
-def read_pipeline(path: Path) -> Pipeline:
-    """The pipeline in the file at `path`, with its warnings; PipelineError with all problems when it is not valid."""
+def read_pipeline(path: Path, *, hashes_only: bool = False) -> Pipeline:
+    """The pipeline in the file at `path`, with its warnings; PipelineError with all problems when it is not valid.
+
+    `hashes_only`: for printing hashes, not for running. What the Go runner loaded and refused only when it came to
+    run it is then taken, with the hash that Go gave it.
+    """
     path = Path(os.path.abspath(path))  # noqa: PTH100  (no links resolved: %YAML% is the folder as given)
     try:
         data = path.read_bytes()
@@ -29,13 +33,13 @@ def read_pipeline(path: Path) -> Pipeline:
         report = Report(path, ())
         report.error(None, f"the file cannot be read: {error.strerror or error}", "Check the name and the drive.")
         raise _refused(path, report) from None
-    return parse_pipeline(data, path)
+    return parse_pipeline(data, path, hashes_only=hashes_only)
 
 
-def parse_pipeline(data: bytes, path: Path) -> Pipeline:
+def parse_pipeline(data: bytes, path: Path, *, hashes_only: bool = False) -> Pipeline:
     """As `read_pipeline`, of bytes that were read already; `path` is absolute."""
     report = Report(path, ())
-    segments = _read(data, report)
+    segments = _read(data, report, hashes_only)
     if report.errors:
         raise _refused(path, report)
     return Pipeline(
@@ -47,7 +51,7 @@ def parse_pipeline(data: bytes, path: Path) -> Pipeline:
     )
 
 
-def _read(data: bytes, report: Report) -> list[Segment]:
+def _read(data: bytes, report: Report, hashes_only: bool) -> list[Segment]:
     """The segments of the file. The garbage collector rests meanwhile: it would double the time and find nothing."""
     enabled = gc.isenabled()
     gc.disable()
@@ -56,7 +60,7 @@ def _read(data: bytes, report: Report) -> list[Segment]:
         if text is None:
             return []
         root, readable = compose_or_explain(text, report)
-        return _segments(root, report) if readable else []
+        return _segments(root, report, hashes_only) if readable else []
     finally:
         if enabled:
             gc.enable()
@@ -68,7 +72,7 @@ def _refused(path: Path, report: Report) -> PipelineError:
     return PipelineError(f"{path.name} has {problems}; nothing was run", report.in_order())
 
 
-def _segments(root: Node | None, report: Report) -> list[Segment]:
+def _segments(root: Node | None, report: Report, hashes_only: bool) -> list[Segment]:
     """The segments below `run:`; a missing or empty list is a pipeline with nothing to do."""
     if root is None:
         report.warning(None, "the file is empty: there is nothing to run")
@@ -84,7 +88,7 @@ def _segments(root: Node | None, report: Report) -> list[Segment]:
     run = _run_of(fields, report)
     if run is None:
         return []
-    reader = SegmentReader(report)
+    reader = SegmentReader(report, hashes_only)
     segments = [reader.read(node, number) for number, node in enumerate(run.items, 1)]
     reader.finish()
     return [segment for segment in segments if segment is not None]

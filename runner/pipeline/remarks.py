@@ -108,10 +108,11 @@ class Remarks:
             node = next((v for k, v in node.pairs() if isinstance(k, ScalarEvent) and k.value == name), node)
         kind = "list" if isinstance(value, list) else "map"
         items = [f"- {_quoted(go_text(item))}" for item in value] if isinstance(value, list) else []
-        several = "\n".join(["Write one argument per line instead:", f"- {name}", *items])
+        several = "\n".join(["To be clear to every reader, write one argument per line:", f"- {name}", *items])
+        becomes = f"the one argument `{go_text(value)}`" if kind == "map" else "one argument per element"
         self._report.warning(
             mark_of(node),
-            f"`{name}` has a {kind} as its value, which becomes the one argument `{go_text(value)}`",
+            f"`{name}` has a {kind} as its value, which becomes {becomes}",
             several if kind == "list" else "Write the value as text, in quotes.",
             number,
         )

@@ -58,8 +58,9 @@ class Marks(Mapping[str, Mark]):
 class SegmentReader:
     """Reads the segments of one file; each shape (keys and types) is checked against the schema once."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, hashes_only: bool = False) -> None:
         self._report = report
+        self._hashes_only = hashes_only
         self._remarks = Remarks(report)
         self._schema = segment_schema()
         self._known_shapes: dict[object, bool] = {}
@@ -77,11 +78,14 @@ class SegmentReader:
             return None
         fields = fields_of(node, report, number)
         data = {key: self._data(key, fields) for key in KEYS if key in fields}
+        entries = data.get("commands") or ()
+        if self._hashes_only:
+            data = _as_go_loaded(data)
         if not self._conforms(data):
             for fault in faults(data, self._schema):
                 explain(fault, node, fields, report, number)
         if report.error_count == errors:
-            segment = self._segment(node, fields, data, number)
+            segment = self._segment(node, fields, data, entries, number)
         else:
             segment = None
             self._look_at_values(fields)
@@ -111,10 +115,12 @@ class SegmentReader:
             known = self._known_shapes[shape] = conforms(data, self._schema)
         return known
 
-    def _segment(self, node: MapNode, fields: Fields, data: dict[str, Any], number: int) -> Segment | None:
+    def _segment(
+        self, node: MapNode, fields: Fields, data: dict[str, Any], entries: Sequence[Any], number: int
+    ) -> Segment | None:
         texts = {key: _text(fields, key) for key in TEXT_KEYS}
         env = self._env(fields)
-        commands = self._commands(fields, data.get("commands") or ())
+        commands = self._commands(fields, entries)
         kind = _TYPES.get(texts["type"].lower(), SegmentType.NORMAL)
         outputs = data.get("outputs") or ()
         distro = texts["use-linux-distro"].strip()
@@ -170,9 +176,21 @@ class SegmentReader:
         if not isinstance(node, ListNode):
             return ()
         return tuple(
-            FlagMap(tuple(map_items(item, self._report))) if isinstance(item, MapNode) else str(text)
+            FlagMap(tuple(map_items(item, self._report))) if isinstance(item, MapNode) else text
             for item, text in zip(node.items, texts, strict=True)
+            if isinstance(item, MapNode) or isinstance(text, str)
         )
+
+
+_LOADED_BY_GO = frozenset({"name", "type", "message", "use-linux-distro", "env"})
+
+
+def _as_go_loaded(data: dict[str, Any]) -> dict[str, Any]:
+    """Only what the Go runner looked at when it loaded a file: neither the entries' types nor our own keys."""
+    commands = data.get("commands")
+    kept = {key: value for key, value in data.items() if key in _LOADED_BY_GO}
+    kept["commands"] = ["any"] if commands is None or isinstance(commands, list) else commands
+    return kept
 
 
 def _value(value: Any) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ntpath
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 
 from runner.model import FlagMap, ResolvedEntry, ResolvedFlags, Segment, Value
@@ -58,7 +58,10 @@ def _join(base: str, rest: str, windows: bool) -> str:
 def resolve_entries(
     segment: Segment, *, repo: PurePath, folder: PurePath, dotenv: Mapping[str, str], windows: bool
 ) -> list[ResolvedEntry]:
-    """The commands of `segment` with tokens replaced and values as text; a null value leaves the flag alone."""
+    """The commands of `segment` with tokens replaced and values as text; a null value leaves the flag alone.
+
+    A list as a value gives one argument per element, which the Go runner could not.
+    """
 
     def text_of(value: Value) -> str | None:
         if value is None or value == "null":
@@ -68,9 +71,20 @@ def resolve_entries(
     entries: list[ResolvedEntry] = []
     for entry in segment.commands:
         if isinstance(entry, FlagMap):
-            entries.append(ResolvedFlags(tuple((go_text(key), text_of(value)) for key, value in entry.items)))
+            entries += _flags(entry, text_of)
         else:
             entries.append(resolve(entry, repo=repo, folder=folder, dotenv=dotenv, windows=windows))
+    return entries
+
+
+def _flags(entry: FlagMap, text_of: Callable[[Value], str | None]) -> list[ResolvedEntry]:
+    if not any(isinstance(value, list) for _, value in entry.items):
+        return [ResolvedFlags(tuple((go_text(key), text_of(value)) for key, value in entry.items))]
+    entries: list[ResolvedEntry] = []
+    for key, value in entry.items:
+        first, *rest = value if isinstance(value, list) and value else [None if isinstance(value, list) else value]
+        entries.append(ResolvedFlags(((go_text(key), text_of(first)),)))
+        entries += [text_of(element) or go_text(element) for element in rest]
     return entries
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -122,6 +123,14 @@ def _before() -> tuple[frozenset[int], int]:
     return frozenset(children or ()), size
 
 
+def _kept_to_itself(number: int) -> bool:
+    """uv hands a Ctrl-C on to its child, except where it sees a terminal: that is said to have done so already."""
+    try:
+        return number == signal.SIGINT and os.isatty(0)
+    except OSError:
+        return False
+
+
 class _Run:
     """The state of one `run`, from start to outcome."""
 
@@ -193,7 +202,7 @@ class _Run:
             self._asked = now
             if not self._stop.immediate:
                 number = self._stop.signal if self._stop.requested else 15
-                self._tree.stop_kindly(number, leader_only=self._leader_only)
+                self._tree.stop_kindly(number, leader_only=self._leader_only and not _kept_to_itself(number))
         force_at = self._force_at()
         if self._killed is not None:
             self._given_up = now >= self._killed + _LAST_PATIENCE

@@ -158,7 +158,7 @@ def test_ctrl_c_lets_a_segment_finish_its_own_way(lab: Lab, terminals: list[Term
     child_of(terminal)
     terminal.type(b"\x03")
     assert terminal.wait() == 130
-    assert b"tidied up" in terminal.screen
+    assert b"tidied up" in terminal.screen, terminal.screen.decode()
     assert b"Traceback" not in terminal.screen
 
 

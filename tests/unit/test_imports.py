@@ -1,0 +1,101 @@
+"""The directions of docs/architecture.md, held against the imports of the code itself."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+# part -> the parts of runner that it may import (itself always)
+ALLOWED = {
+    "errors": {"model"},
+    "model": set[str](),
+    "host": {"process"},
+    "process": {"model", "errors", "host"},
+    "pipeline": {"model", "errors", "host", "state", "environments"},
+    "state": {"model", "errors", "host", "process"},
+    "plan": {"model", "state"},
+    "report": {"model", "state"},
+    "environments": {"model", "errors", "host", "state", "pipeline"},
+    "jobs": {"model", "errors", "host", "environments", "pipeline"},
+    "executors": {"model", "errors", "host", "state", "process", "environments", "jobs", "report"},
+    "engine": {"model", "errors", "host", "state", "process", "environments", "jobs", "report", "plan", "executors"},
+    "bootstrap": set[str](),
+}
+# the one place that names its siblings freely
+ROOT = {"cli", "__main__", "__init__"}
+
+
+def modules() -> list[Path]:
+    return sorted((REPO / "runner").rglob("*.py"))
+
+
+def part(path: Path) -> str:
+    return path.relative_to(REPO / "runner").parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of the modules that `path` imports, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(REPO)))
+def test_a_module_imports_only_what_its_part_may(path: Path) -> None:
+    own = part(path)
+    if own in ROOT:
+        return
+    used = {name.split(".")[1] for name in imports(path) if name.startswith("runner.")} - {own, "__version__"}
+    assert used <= ALLOWED[own], f"{own} must not import {sorted(used - ALLOWED[own])}"
+
+
+def test_only_the_command_line_exits() -> None:
+    for path in modules():
+        if part(path) in ROOT:
+            continue
+        names = {
+            f"{node.func.value.id}.{node.func.attr}"
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+        }
+        assert not names & {"sys.exit", "os._exit"}, path
+
+
+def test_only_process_and_bootstrap_start_programs() -> None:
+    for path in modules():
+        if part(path) in ("process", "bootstrap"):
+            continue
+        used = imports(path) & {"subprocess", "multiprocessing", "asyncio", "pty"}
+        # list2cmdline is text, not a process
+        source = path.read_text(encoding="utf-8")
+        if used == {"subprocess"} and source.count("subprocess.") == source.count("subprocess.list2cmdline"):
+            continue
+        assert not used, path
+
+
+def test_segment_programs_and_runner_do_not_import_each_other() -> None:
+    for path in (REPO / "standard_code").rglob("*.py"):
+        assert not any(name.split(".")[0] == "runner" for name in imports(path)), path
+    for path in modules():
+        assert not any(name.split(".")[0] == "standard_code" for name in imports(path)), path
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"]])
+def test_version_and_help_import_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom runner.cli.main import cli\n"
+        f"try: cli({arguments!r}, prog_name='run-pipeline')\nexcept SystemExit: pass\n"
+        "print('heavy:', *sorted({m.split('.')[0] for m in sys.modules} & {'jsonschema','psutil','yaml','colorama'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith("heavy:"), done.stdout
+    assert "runner.report" not in done.stderr
