@@ -156,8 +156,8 @@ class Preparer:
         def screen(chunk: bytes) -> None:
             tail.extend(chunk)
             del tail[:-TAIL]
-            if item.shown.is_set():
-                self._reporter.output(chunk)
+            if item.shown.is_set() and (lines := _worth_showing(chunk)):
+                self._reporter.output(lines)
 
         self._folder.mkdir(parents=True, exist_ok=True)
         log = self._folder / f"prepare-{item.job.segment.number:02d}.txt"
@@ -167,6 +167,11 @@ class Preparer:
         if outcome.error:
             return 127, outcome.error
         return (outcome.exit_code if outcome.exit_code is not None else 1), tail.decode("utf-8", "replace")
+
+
+def _worth_showing(chunk: bytes) -> bytes:
+    """Without uv's list of a hundred packages (` + numpy==2.1.0`), which stays in the log."""
+    return b"".join(line for line in chunk.splitlines(keepends=True) if not line.startswith((b" + ", b" - ", b" ~ ")))
 
 
 def _key(job: Job) -> Hashable:
