@@ -13,8 +13,15 @@ from skimage import filters
 Array = np.ndarray[Any, Any]
 
 SIGMAS = (0.0, 0.7, 1.0, 1.5)  # of the smoothing before a threshold, in pixels
-BLOCKS = (25, 51, 75)  # side of a neighbourhood in pixels
-RIDGES = ((1.0, 1.5), (1.0, 2.0), (1.5, 2.0, 2.5), (1.0, 2.0, 3.0, 4.0))  # half widths of ridges in pixels
+BLOCKS = (15, 25, 75)  # side of a neighbourhood in pixels
+RIDGES = (
+    (1.0,),
+    (1.0, 1.5),
+    (1.5,),
+    (1.0, 2.0),
+    (1.5, 2.0, 2.5),
+    (1.0, 2.0, 3.0, 4.0),
+)  # half widths of ridges in pixels
 
 
 def _otsu(image: Array, sigma: float) -> Array:
@@ -50,8 +57,8 @@ def _frangi(image: Array, sigmas: tuple[float, ...]) -> Array:
 _METHODS: dict[str, tuple[Callable[..., Array], list[tuple[Any, ...]]]] = {
     "Otsu": (_otsu, list(product(SIGMAS))),
     "Li": (_li, list(product(SIGMAS))),
-    "local mean": (_local_mean, list(product(SIGMAS[1:], BLOCKS, (0.0, -0.02, -0.05)))),
-    "Sauvola": (_sauvola, list(product(SIGMAS[1:], BLOCKS, (-0.2, -0.1, 0.0, 0.1)))),
+    "local mean": (_local_mean, list(product(SIGMAS[1:], BLOCKS, (0.0, -0.02, -0.05, -0.1)))),
+    "Sauvola": (_sauvola, list(product(SIGMAS[1:], BLOCKS, (-0.4, -0.2, 0.0, 0.1, 0.2)))),
     "Sato + Li": (_sato, list(product(RIDGES))),
     "Frangi + Li": (_frangi, list(product(RIDGES))),
 }
