@@ -134,9 +134,9 @@ def _script(entries: Sequence[ResolvedEntry], cwd: str, site: Site) -> _Script:
     # uv keys an environment by the path as given
     real = site.host.path(str(on_disk(path).resolve()))
     words[place] = str(real)
-    # the environment lies in uv's cache, which each machine has for itself
+    # the environment lies in uv's cache, which each machine has for itself; no group's name begins with a dot
     name = hashlib.sha256(f"{platform.node()}\0{real}".encode()).hexdigest()[:16]
-    return _Script(real, tuple(words), on_disk(site.environments / "scripts" / f"{name}.json"))
+    return _Script(real, tuple(words), on_disk(site.environments / ".scripts" / f"{name}.json"))
 
 
 def _metadata(path: PurePath) -> str:

@@ -47,7 +47,7 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
             return [Finding(f"there is no uv.lock in {site.repo}", "Run `uv lock` in that folder.")]
         find_uv(site)
         where = place(spec, site)
-        ready = condition(where, site).state in (State.IN_STEP, State.RECHECK)
+        ready = _is_ready(where, site)
     except EnvironmentMissing as error:
         return [Finding(error.message, error.cure)]
     if not entries:
@@ -146,6 +146,15 @@ def packages(folder: PurePath, site: Site) -> dict[str, str]:
             name, _, version = info.name.removesuffix(".dist-info").rpartition("-")
             found[re.sub(r"[-_.]+", "-", name).lower()] = version
     return found
+
+
+def _is_ready(where: Place, site: Site) -> bool:
+    """Looked up once an invocation for the checks of all segments; preparing looks again."""
+    key = f"ready {where.folder}"
+    if key not in site.asked:
+        state = condition(where, site).state
+        site.asked[key] = "yes" if state in (State.IN_STEP, State.RECHECK) else ""
+    return site.asked[key] == "yes"
 
 
 class _Work:
