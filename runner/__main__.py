@@ -11,6 +11,8 @@ NEEDED = ("click", "colorama", "jsonschema", "psutil", "uv", "yaml")
 
 def main() -> None:
     """Start the command line; on a machine with only Python, make `.venv` first and go on in it."""
+    if sys.version_info < (3, 11):  # noqa: UP036  (nobody has checked it yet)
+        sys.exit(f"error: run-pipeline needs Python 3.11 or newer; this is {sys.version.split()[0]} ({sys.executable})")
     if any(find_spec(name) is None for name in NEEDED):
         from runner.bootstrap import start_again
 

@@ -5,18 +5,20 @@ Standard library only, because nothing else is there yet.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
 import sysconfig
 import tempfile
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent
 # set for the second start, so that an environment that stays incomplete is no endless loop
 MARK = "RUN_PIPELINE_BOOTSTRAPPED"
+STAMP = "run-pipeline.json"
 
 
 def start_again(arguments: Sequence[str], *, group: str = "") -> int:
@@ -29,16 +31,51 @@ def start_again(arguments: Sequence[str], *, group: str = "") -> int:
         )
     if os.environ.get(MARK):
         return _fail(f"{venv} was made but is not complete.", f"Remove the folder {venv} and start again.")
-    print(f"First start: setting up the runner in {venv} ...", file=sys.stderr, flush=True)
-    status = make_venv(group)
-    if status != 0:
-        return status
+    if not _in_step(venv, group):
+        print(f"First start: setting up the runner in {venv} ...", file=sys.stderr, flush=True)
+        status = make_venv(group)
+        if status != 0:
+            return status
+        _write_stamp(venv, group)
     environ = dict(os.environ, **{MARK: "1"})
     environ.pop("PYTHONHOME", None)
+    return _become([str(venv_python(venv)), *arguments], environ)
+
+
+def _become(argv: Sequence[str], environ: dict[str, str]) -> int:
+    """Go on as `argv`; where a process cannot be replaced, wait for it, and leave Ctrl-C to it."""
+    if os.name != "nt":
+        sys.stdout.flush()
+        os.execve(argv[0], list(argv), environ)
+    process = subprocess.Popen(argv, env=environ)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def _in_step(venv: Path, group: str) -> bool:
+    """Whether we made `.venv` from the lock as it is now, with `group`."""
     try:
-        return subprocess.call([str(venv_python(venv)), *arguments], env=environ)
-    except KeyboardInterrupt:
-        return 130
+        stamp = json.loads((venv / STAMP).read_text(encoding="utf-8"))
+        return venv_python(venv).exists() and stamp["lock"] == _lock_digest() and group in ["", *stamp["groups"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _write_stamp(venv: Path, group: str) -> None:
+    try:
+        groups = json.loads((venv / STAMP).read_text(encoding="utf-8"))["groups"]
+    except (OSError, ValueError, KeyError, TypeError):
+        groups = []
+    groups = sorted({*groups, *([group] if group else [])})
+    text = json.dumps({"lock": _lock_digest(), "groups": groups})
+    (venv / STAMP).write_text(text, encoding="utf-8")
+
+
+def _lock_digest() -> str:
+    return hashlib.sha256((REPO / "uv.lock").read_bytes()).hexdigest()
 
 
 def venv_python(venv: Path) -> Path:
@@ -58,6 +95,7 @@ def make_venv(group: str) -> int:
         sync = [str(_uv_in(Path(folder))), "sync", "--quiet", "--locked", "--project", str(REPO)]
         # the runner starts several times a day, its segments' packages hardly: only the former are compiled ahead
         sync += ["--compile-bytecode", "--python", _base_python()]
+        sync += ["--inexact"]  # what an earlier start put there for the tests stays
         if group:
             sync += ["--group", group]
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("VIRTUAL_ENV", "UV_PROJECT"))}
@@ -77,6 +115,8 @@ def _uv_in(folder: Path) -> Path:
 
 
 def locked_version(package: str) -> str:
+    import tomllib
+
     lock = tomllib.loads((REPO / "uv.lock").read_text(encoding="utf-8"))
     return str(next(entry["version"] for entry in lock["package"] if entry["name"] == package))
 

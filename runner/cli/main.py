@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
 
 import click
 
@@ -55,8 +54,15 @@ class Commands(click.Group):
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         return ["FILE.yaml [OPTIONS]  |  COMMAND [ARGS]..."]
 
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        return super().main(*args, **kwargs)
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options of a run too: it is what nearly everybody wants to know."""
+        run = self.get_command(ctx, DEFAULT)
+        assert run is not None
+        options = [parameter for parameter in run.params if isinstance(parameter, click.Option)]
+        records = [record for option in options if (record := option.get_help_record(ctx)) is not None]
+        with formatter.section("Options of a run"):
+            formatter.write_dl(records)
+        super().format_options(ctx, formatter)
 
 
 @click.group(
@@ -66,5 +72,6 @@ class Commands(click.Group):
 def cli() -> None:
     """Runs the segments of a pipeline file, each in its own conda or uv environment.
 
-    What is finished is not run again. `run-pipeline run --help` shows all options of a run.
+    What is finished is not run again: the first segment that is new or changed starts the part that runs.
+    SEGMENT is a segment's number (as --dry-run shows it) or its name.
     """

@@ -53,6 +53,11 @@ def wrap(
     live = {} if "PYTHONUNBUFFERED" in site.host.environ else {"PYTHONUNBUFFERED": "1"}
     if not site.host.windows:
         return Command(("bash", "-lc", line), cwd, env, live)
+    if cwd.startswith("\\\\") and not dry:
+        site.notes.append(
+            f"cmd.exe cannot work in a network folder: its line runs in the folder of Windows and not in {cwd}; "
+            "`cwd:` names another one, and a drive letter for the share helps too"
+        )
     # with /S cmd.exe takes off exactly the outer two quotes, whatever is between them
     program = site.host.environ.get("COMSPEC") or "cmd.exe"
     raw = f'"{program}" /S /C "{line}"'

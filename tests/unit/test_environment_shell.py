@@ -135,3 +135,11 @@ def test_every_word_reaches_the_program_through_the_real_bash(tmp_path: Path) ->
         command.argv, cwd=tmp_path, check=True, timeout=30, env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     )
     assert json.loads((tmp_path / "seen.json").read_text("utf-8")) == [*odd, "--k", "v w"]
+
+
+def test_a_network_folder_is_said_to_be_none_for_cmd_exe() -> None:
+    there = site("win32")
+    wrap(SPEC, ["dir"], {}, r"\\nas\lab\repo", there)
+    assert "cannot work in a network folder" in there.notes[0]
+    wrap(SPEC, ["dir"], {}, r"Z:\repo", there)
+    assert len(there.notes) == 1
