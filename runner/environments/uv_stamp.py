@@ -75,7 +75,7 @@ def condition(place: Place, site: Site) -> Condition:
         return _fresh(State.BEHIND, f"it was made for Python {old['python'] or 'of any version'}", place, site)
     if all(digest(repo / name) == known for name, known in old["files"].items()):
         return Condition(State.IN_STEP, "", old)
-    fresh = _fresh(State.BEHIND, "the group's packages in uv.lock changed", place, site)
+    fresh = _fresh(State.BEHIND, "the group's part of uv.lock changed", place, site)
     if fresh.stamp["fingerprint"] != old["fingerprint"] or _builds(fresh.stamp) != _builds(old):
         return fresh
     return Condition(State.RECHECK, State.RECHECK.value, fresh.stamp)

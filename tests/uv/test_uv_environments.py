@@ -14,7 +14,7 @@ import pytest
 from runner.environments import Site, uv
 from runner.errors import EnvironmentMissing
 from runner.model import ResolvedFlags
-from tests.uv.shop import Shop, carry_out, run
+from tests.uv.shop import Shop, carry_out, make_wheel, run
 
 TELL = "import alpha, sys; print(alpha.VERSION, sys.prefix)"
 
@@ -306,3 +306,26 @@ def test_a_folder_of_somebody_else_is_not_removed(shop: Shop) -> None:
     with pytest.raises(EnvironmentMissing, match="in the way"):
         shop.prepare("uv:one")
     assert (folder / "results.csv").exists()
+
+
+def test_groups_that_disagree_live_side_by_side_and_a_new_conflict_changes_no_installed_file(shop: Shop) -> None:
+    shop.wheel("alpha").write(one=["alpha"])
+    shop.prepare("uv:one")
+    before = tree(shop.folder("uv:one"))
+    make_wheel(shop.repo / "wheels", "alpha", "2.0")
+    first, second = ("wheels/alpha-1.0-py3-none-any.whl", "wheels/alpha-2.0-py3-none-any.whl")
+    path = shop.repo / "pyproject.toml"
+    text = path.read_text(encoding="utf-8")
+    text = text.replace("one = ['alpha']", "one = ['alpha']\ntwo = ['alpha']")
+    text = text.replace("package = false", 'package = false\nconflicts = [[{ group = "one" }, { group = "two" }]]')
+    text = text.replace(
+        f'alpha = {{ path = "{first}" }}',
+        f'alpha = [{{ path = "{first}", group = "one" }}, {{ path = "{second}", group = "two" }}]',
+    )
+    path.write_text(text, encoding="utf-8")
+    shop.uv("lock", "--quiet")
+    shop.prepare("uv:one")
+    assert tree(shop.folder("uv:one")) == before
+    shop.prepare("uv:two")
+    assert shop.start("uv:one", "-c", TELL).startswith("1.0 ")
+    assert shop.start("uv:two", "-c", TELL).startswith("2.0 ")
