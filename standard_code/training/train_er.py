@@ -6,7 +6,7 @@
 
     uv run --script standard_code/training/train_er.py --output er_default.onnx
 
-The number of iterations is fixed, and everything follows from the seed. On one core it takes about twenty minutes.
+The number of iterations is fixed, and everything follows from the seed. It takes about twenty minutes on one core.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Array = np.ndarray[Any, Any]
 VERSION = "1"
 ITERATIONS = 3000
 BATCH, CROP, SIZE = 8, 128, 256  # images, pixels of a crop's side, pixels of an image's side
-IMAGES = 400  # as many of each look
+IMAGES = 400  # as many of each look, in turn
 PEAK_RATE = 4e-3
 THREADS = 1  # more add numbers in another order, and gain little for a model this small
 # Beside the four kinds: one that spans them all, so that the model has seen what lies between them.
@@ -52,6 +52,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the ONNX file to write")
     parser.add_argument("--seed", type=int, default=20, metavar="N")
     parser.add_argument("--iterations", type=int, default=ITERATIONS, metavar="N")
+    parser.add_argument("--images", type=int, default=IMAGES, metavar="N", help="of the training set")
     return parser
 
 
@@ -62,7 +63,7 @@ def one_image(task: tuple[int, int]) -> tuple[Array, Array]:
     return stretched(sample.image), sample.truth
 
 
-def training_set(seed: int, count: int = IMAGES) -> tuple[Array, Array]:
+def training_set(seed: int, count: int) -> tuple[Array, Array]:
     """(N, H, W) images in 0..1 and classes."""
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         pairs = list(pool.map(one_image, ((seed, number) for number in range(count)), chunksize=8))
@@ -95,12 +96,12 @@ def loss_of(logits: Tensor, truth: Tensor) -> Tensor:
     return functional.cross_entropy(logits, truth) + 1 - soft_dice.mean()
 
 
-def train(seed: int, iterations: int) -> UNet:
+def train(seed: int, iterations: int, count: int) -> UNet:
     """The mean of the weights of the last iterations; prints how far it is."""
     torch.set_num_threads(THREADS)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(seed)
-    images, truths = training_set(seed)
+    images, truths = training_set(seed, count)
     model = UNet()
     print(f"{len(images)} images, {parameters(model)} parameters", flush=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=1e-4)
@@ -128,7 +129,7 @@ def train(seed: int, iterations: int) -> UNet:
 def main(argv: list[str] | None = None) -> int:
     """Runs the program; gives its exit code."""
     args = arguments().parse_args(argv)
-    model = train(args.seed, args.iterations)
+    model = train(args.seed, args.iterations, args.images)
     described = {
         "classes": ",".join(CLASSES), "multiple": str(MULTIPLE), "halo": str(HALO), "version": VERSION,
         "seed": str(args.seed), "iterations": str(args.iterations), "parameters": str(parameters(model)),
