@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.support.lab import Lab, segment
 
 RUNNER = [sys.executable, "-m", "runner"]
+COUNTS = (1, 100, 1000)
 BIG = 200_000_000  # bytes
 
 
@@ -88,7 +89,7 @@ def segments() -> None:
         def raw() -> None:
             quietly(receipt["argv"], cwd=receipt["cwd"], env=environ)
 
-        for count in (1, 100, 1000):
+        for count in COUNTS:
             names = [f"segment {n}" for n in range(count)]
             pipeline = lab.pipeline([segment(name, "python", "-c", "pass") for name in names], f"{count}.yaml")
             alone = seconds(raw, 50)

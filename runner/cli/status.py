@@ -87,7 +87,8 @@ def _last_run(loaded: Loaded) -> None:
 
     console = open_console(sys.stdout, os.environ)
     lock = status_path(loaded.path).with_name(status_path(loaded.path).name + ".lock")
-    holder = LockFile(lock, loaded.path.name).holder()
+    file = LockFile(lock, loaded.path.name)
+    holder = file.holder() if file.held() else None
     if holder is not None:
         console.line(f"It is being run: {holder}.")
     if loaded.last is None:

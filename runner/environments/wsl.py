@@ -86,12 +86,21 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
     return Preparation(
         title,
         # the old stamp goes first: an interrupted sync must not be taken for done
-        tuple(_inside(words, spec, site) for words in (["rm", "-rf", target.stamps], sync, ["mkdir", "-p", stamp])),
+        tuple(
+            _inside(words, spec, site)
+            for words in (["rm", "-rf", target.stamps], _away(target), sync, ["mkdir", "-p", stamp])
+        ),
         on_disk(site.environments / f"wsl-{target.distro}-{target.group}.lock"),
         lambda: not _is_folder(stamp, spec, site),
         lambda command, code, output: _failed(title, output, code, site, target),
         lambda output: None,
     )
+
+
+def _away(target: Target) -> list[str]:
+    """Removes a torn environment: without pyvenv.cfg its python is the base Python to uv, which would empty that."""
+    test = '[ ! -e "$1" ] || [ -s "$1/pyvenv.cfg" ] || rm -rf -- "$1"'
+    return ["sh", "-c", test, "sh", target.folder]
 
 
 def wrap(

@@ -183,6 +183,24 @@ def test_a_group_is_prepared_and_run_inside_the_distribution(root: Path, site: S
 
 
 @posix_only
+def test_a_torn_environment_is_taken_away_before_uv_sees_it(root: Path, site: Site, uv: Callable[..., None]) -> None:
+    """Without pyvenv.cfg uv would take the linked base Python for the environment, and empty it."""
+    uv()
+    preparation = kind(SPEC).prepare(SPEC, ["python"], site)
+    assert preparation is not None
+    away = [command for command in preparation.commands if "pyvenv.cfg" in " ".join(command.argv)]
+    assert len(away) == 1
+    folder = root / "home" / ".run-pipeline" / "envs" / away[0].argv[-1].rsplit("/", 1)[1]
+    (folder / "bin").mkdir(parents=True)
+    assert start(away[0], root).returncode == 0
+    assert not folder.exists()
+    folder.mkdir()
+    (folder / "pyvenv.cfg").write_text("home = /usr/bin\n", encoding="utf-8")
+    assert start(away[0], root).returncode == 0
+    assert folder.exists()
+
+
+@posix_only
 def test_an_edited_group_is_prepared_again(root: Path, site: Site, uv: Callable[..., None]) -> None:
     uv()
     preparation = kind(SPEC).prepare(SPEC, ["python"], site)
