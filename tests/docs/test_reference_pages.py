@@ -1,0 +1,122 @@
+"""The reference pages say what the code says: options, keys, exit codes, variables, messages."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from functools import cache
+
+import click
+import pytest
+
+from runner.cli.main import COMMANDS, cli
+from runner.errors import ExitCode
+from runner.pipeline.remarks import KEYS
+from tests.docs.pages import PAGES, REPO, prose, rows, spans, text_of
+
+DOCS = REPO / "docs"
+_GAP = "\0"  # in a text of the code: what is filled in
+
+
+def leaves() -> list[tuple[str, click.Command]]:
+    """Every command that does something, with its full name."""
+    found = []
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            found += [(f"run-pipeline {name} {sub}", one) for sub, one in command.commands.items()]
+        else:
+            found.append((f"run-pipeline {name}", command))
+    return found
+
+
+@pytest.mark.parametrize(("name", "command"), leaves(), ids=[name for name, _ in leaves()])
+def test_the_command_line_page_names_exactly_the_options_of_a_command(name: str, command: click.Command) -> None:
+    shown = {span.split(" ")[0] for row in rows(DOCS / "command-line.md", f"## `{name}`") for span in spans(row[0])}
+    options = [p for p in command.params if isinstance(p, click.Option)]
+    assert shown == {text for option in options for text in (*option.opts, *option.secondary_opts)}
+
+
+def test_the_command_line_page_has_a_section_for_every_command_and_no_other() -> None:
+    headings = re.findall(r"^## `(run-pipeline .*)`$", text_of(DOCS / "command-line.md"), re.MULTILINE)
+    assert headings == [name for name, _ in leaves()]
+
+
+def test_the_pipeline_reference_names_exactly_the_keys_of_the_schema() -> None:
+    schema = json.loads((REPO / "runner/schema/pipeline.schema.json").read_text(encoding="utf-8"))
+    page = DOCS / "pipeline-file.md"
+    assert [row[0].strip("`") for row in rows(page, "## Top of the file")] == list(schema["properties"])
+    keys = [row[0].strip("`") for row in rows(page, "## Keys of a segment")]
+    assert keys == list(schema["$defs"]["segment"]["properties"])
+    assert sorted(keys) == sorted(KEYS)
+
+
+@pytest.mark.parametrize("row", rows(DOCS / "pipeline-file.md", "## Keys of a segment"), ids=lambda row: row[0])
+def test_the_pipeline_reference_says_rightly_which_keys_are_in_the_hash(row: list[str]) -> None:
+    from runner.pipeline.reader import parse_pipeline
+
+    values = {
+        "type": "normal",
+        "env": "{A: b}",
+        "commands": "[b]",
+        "timeout": "3",
+        "retries": "1",
+        "keep-going": "true",
+        "retry-delay": "3",
+    }
+    key = row[0].strip("`")
+    without = "run:\n- " + ("name: x" if key == "commands" else "commands: [a]") + "\n"
+    path = REPO / "example.yaml"
+    changed = parse_pipeline(f"{without}  {key}: {values.get(key, 'b')}\n".encode(), path)
+    base = without + ("  commands: [a]\n" if key == "commands" else "")
+    same = parse_pipeline(base.encode(), path).segments[0].content_hash == changed.segments[0].content_hash
+    assert row[2] == ("no" if same else "yes")
+
+
+def test_the_exit_code_table_is_that_of_the_code() -> None:
+    table = [(int(row[0]), row[1].strip("`")) for row in rows(DOCS / "exit-codes.md")]
+    assert table == [(int(code), code.name) for code in ExitCode]
+
+
+def test_the_docs_and_the_code_name_the_same_variables() -> None:
+    pattern = re.compile(r"RUN_PIPELINE_[A-Z][A-Z_]*")
+    code = "".join(path.read_text(encoding="utf-8") for path in (REPO / "runner").rglob("*.py"))
+    docs = "".join(map(text_of, PAGES))
+    assert set(pattern.findall(docs)) == set(pattern.findall(code))
+    table = {span for row in rows(DOCS / "command-line.md", "## Variables") for span in spans(row[0])}
+    for name in table:
+        assert name in code, name
+
+
+@cache
+def strings() -> str:
+    """Every text in the runner's code, blanks made one; what is filled in becomes a gap."""
+    found = []
+    for path in (REPO / "runner").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+            elif isinstance(node, ast.JoinedStr):
+                found.append("".join(v.value if isinstance(v, ast.Constant) else _GAP for v in node.values))
+    return re.sub(r"\s+", " ", "\n".join(found))
+
+
+def quoted_messages() -> list[str]:
+    """The pieces of messages in the tables of the troubleshooting page."""
+    cells = [row[0] for row in rows(DOCS / "troubleshooting.md")]
+    pieces = [p.strip() for cell in cells for p in re.split(r"…|;| \([^)]*\)", cell)]
+    return sorted({piece for piece in pieces if len(piece) > 3})
+
+
+@pytest.mark.parametrize("piece", quoted_messages())
+def test_a_message_of_the_troubleshooting_page_is_in_the_code(piece: str) -> None:
+    assert piece.rstrip(":") in strings()
+
+
+def test_every_module_of_the_runner_is_named_on_the_architecture_page() -> None:
+    named = {word for span in spans(prose(DOCS / "architecture.md")) for word in re.split(r"[/.]", span)}
+    named |= set(re.findall(r"\w+(?=\.py\b)", text_of(DOCS / "architecture.md")))
+    modules = {path.stem for path in (REPO / "runner").rglob("*.py") if path.stem != "__init__"}
+    assert not modules - named
