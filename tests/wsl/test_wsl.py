@@ -216,7 +216,7 @@ def test_a_failed_sync_is_explained_and_leaves_no_stamp(root: Path, site: Site, 
     (root / "repo" / "uv.lock").unlink()
     preparation = kind(SPEC).prepare(SPEC, ["python"], site)
     assert preparation is not None
-    remove, sync, _ = preparation.commands
+    remove, _, sync, _ = preparation.commands
     assert start(remove, root).returncode == 0
     done = start(sync, root)
     assert done.returncode != 0
