@@ -150,6 +150,21 @@ def reports_errors(function: Callable[..., Any]) -> Callable[..., Any]:
     return body
 
 
+def holds_window(function: Callable[..., Any]) -> Callable[..., Any]:
+    """After all that is shown, an error too, a window that was double-clicked stays open until it was read."""
+
+    @wraps(function)
+    def body(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        finally:
+            from runner.cli.finish import hold_window
+
+            hold_window()
+
+    return body
+
+
 def environ_value(environ: Mapping[str, str], dotenv: Mapping[str, str], name: str, default: int) -> int:
     """A whole number from the environment or .env; anything else is the default."""
     text = environ.get(name) or dotenv.get(name) or ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.common import json_option, repo_option, reports_errors
+from runner.cli.common import holds_window, json_option, repo_option, reports_errors
 
 if TYPE_CHECKING:
     from runner.cli.options import Loaded
@@ -41,21 +41,13 @@ if TYPE_CHECKING:
 @click.option("--verbose", "-v", is_flag=True, help="Show each segment's command line.")
 @json_option
 @repo_option
+@holds_window
 @reports_errors
 def command(file: str, **options: Any) -> int:
     """Run the segments of FILE.yaml that are not done yet.
 
     The first segment that is new or changed starts the part that runs: it and all that follow.
     """
-    from runner.cli.finish import hold_window
-
-    try:
-        return _run(file, options)
-    finally:
-        hold_window()
-
-
-def _run(file: str, options: dict[str, Any]) -> int:
     from runner.cli.common import make_site, pipeline_path
     from runner.cli.options import load, plan_for, select
     from runner.pipeline.reader import read_pipeline
