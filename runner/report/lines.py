@@ -11,6 +11,7 @@ from runner.report import Row
 from runner.report.console import Console
 from runner.state.duration import for_people
 
+MOST_SKIPPED = 20  # finished segments that are listed one by one before a run
 _STATE_STYLE = {"succeeded": "green", "accepted": "green", "failed": "red", "timed out": "red", "stopped": "yellow"}
 _STATE_MARK = {"succeeded": "✓", "accepted": "✓", "failed": "✗", "timed out": "✗", "stopped": "✗", "skipped": "·"}
 
@@ -44,6 +45,7 @@ class LineReporter:
         self._windows = windows
         self._verbose = verbose
         self._lock = threading.RLock()
+        self._list_skipped = True
         self._current = ""
         self._expected: float | None = None
 
@@ -54,9 +56,12 @@ class LineReporter:
             text += ", all done" if count else ", nothing to do"
         elif done:
             text += f", {done} done, {to_run} to run"
+        self._list_skipped = done <= MOST_SKIPPED
         self._line(text)
 
     def skipped(self, segment: Segment, reason: str) -> None:
+        if not self._list_skipped:
+            return
         self._line(self._console.style(f"· {segment.number}. {segment.name or '(no name)'} – {reason}", "dim"))
 
     def control(self, segment: Segment, action: str, text: str) -> None:
