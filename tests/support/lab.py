@@ -14,7 +14,6 @@ from typing import Any
 import uv as uv_package
 import yaml
 
-
 PYPROJECT = """\
 [project]
 name = "lab"
