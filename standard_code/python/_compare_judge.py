@@ -1,0 +1,214 @@
+"""One pair of files: measured, put on the ladder, and told in a sentence."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import _compare_images
+import _compare_labels
+import _compare_tables
+from _compare_reading import Source, open_image
+
+SAME, CANONICAL, WITHIN, DIFFERENT = "same bytes", "same content", "within tolerance", "different"
+UNREADABLE = "unreadable"
+FLOAT_SHARE = 1e-5  # of the range: how far values with a fraction may lie apart when no limit is given
+OBJECTS = {"pq": 0.99, "iou": 0.9}  # when no limit is given
+MASK = {"dice": 0.999}
+
+Settings = dict[str, Any]
+Maps = dict[tuple[int, ...], dict[int, int]]
+
+
+def judge_image(job: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], Maps]:
+    """The result of two images, and how B's objects are numbered in A."""
+    with open_image(Path(job["a"])) as one, open_image(Path(job["b"])) as two:
+        wrong, remarks = _compare_images.about(one, two)
+        if one.shape != two.shape:
+            return _result(DIFFERENT, "image", "; ".join(wrong), math.inf, remarks), {}
+        equal = _compare_images.same_values(one, two)
+        labels = _as_labels(job, one, two, settings)
+        kind = "labels" if labels else "image"
+        if wrong and equal:
+            return _result(DIFFERENT, kind, "the pixels are the same, but " + "; ".join(wrong), 1.0, remarks), {}
+        if equal:
+            rung = WITHIN if one.dtype != two.dtype else CANONICAL
+            said = "same values" + (f", {remarks[0]}" if rung == WITHIN else "; the files are written differently")
+            return _result(rung, kind, said, 0.0, remarks), {}
+        if labels:
+            measures, maps = _compare_labels.measure(one, two)
+            result = _objects(measures, settings, one, two)
+        else:
+            measures, maps = _compare_images.measure(one, two), {}
+            result = _values(measures, settings, one, two)
+        result["remarks"] += remarks
+        if wrong:
+            result["rung"] = DIFFERENT
+            result["said"] += "; " + "; ".join(wrong)
+        result["measures"] = measures
+        return result, maps
+
+
+def _result(rung: str, kind: str, said: str, distance: float, remarks: list[str]) -> dict[str, Any]:
+    """`distance` is 0 for the same and grows; it is what the noise floor is compared with."""
+    return {
+        "rung": rung, "kind": kind, "said": said, "distance": min(distance, 1e300), "remarks": list(remarks),
+        "measures": {},
+    }  # fmt: skip
+
+
+def _as_labels(job: dict[str, Any], one: Source, two: Source, settings: Settings) -> bool:
+    name = PurePosixPath(job["name"])
+    for kind, answer in (("labels", True), ("images", False)):
+        if any(
+            fnmatch.fnmatch(job["name"], p) or fnmatch.fnmatch(name.name, p) for p in settings.get(f"{kind}_files", ())
+        ):
+            return answer
+    return all(_compare_labels.is_label_image(name, image) for image in (one, two))
+
+
+def _values(measures: dict[str, Any], settings: Settings, one: Source, two: Source) -> dict[str, Any]:
+    """Two images of measured values."""
+    limits = settings.get("image") or {}
+    low, high = measures["range"]
+    if not limits:
+        limits = {"max": FLOAT_SHARE * (high - low)} if "f" in (one.dtype.kind, two.dtype.kind) else {"max": 0}
+    good = measures["not_finite"] == 0 and _fulfils(measures, limits, higher=("psnr", "ssim"))
+    said = (
+        f"{measures['changed']:.2%} of the pixels differ, by at most {measures['max']:.6g} "
+        f"(99.9 % by at most {measures['p99.9']:.4g}); RMSE is {measures['rmse_over_range']:.3g} of the range"
+    )
+    if measures["ssim"] is not None:
+        said += f", SSIM {measures['ssim']:.5f}"
+    if measures["not_finite"]:
+        said += f"; {measures['not_finite']} pixels are a number in one image alone"
+    if not good and (moved := _shift(one, two, measures["worst_plane"], lambda values: values)):
+        measures["shift"] = list(moved)
+        said = f"shifted by {_moved(moved)}; {said}"
+    distance = math.inf if measures["not_finite"] else measures["rmse_over_range"]
+    return _result(WITHIN if good else DIFFERENT, "image", said, distance, [])
+
+
+def _fulfils(measures: dict[str, Any], limits: dict[str, float], higher: tuple[str, ...]) -> bool:
+    for name, limit in limits.items():
+        value = measures.get(name)
+        if value is None:
+            continue
+        if value < limit if name in higher else value > limit:
+            return False
+    return True
+
+
+def _shift(one: Source, two: Source, plane: int, prepared: Any) -> tuple[int, int] | None:
+    top = max(0, (one.height - 2 * _compare_images.SHIFT_SIDE) // 2)
+    end = min(one.height, top + 2 * _compare_images.SHIFT_SIDE)
+    return _compare_images.shift(prepared(one.read(plane, top, end)), prepared(two.read(plane, top, end)))
+
+
+def _moved(shift: tuple[int, int]) -> str:
+    words = (("down", "up"), ("right", "left"))
+    parts = [f"{abs(n)} px {w[0] if n > 0 else w[1]}" for n, w in zip(shift, words, strict=True) if n]
+    return " and ".join(parts)
+
+
+def _objects(measures: dict[str, Any], settings: Settings, one: Source, two: Source) -> dict[str, Any]:
+    """Two label images or masks."""
+    mask = measures["kind"] == "mask"
+    limits = settings.get("labels") or (MASK if mask else OBJECTS)
+    if mask:
+        good = _fulfils(measures, limits, higher=("dice", "cl_dice", "pq"))
+        name = "mask"
+        said = f"Dice {measures['dice']:.4f}"
+        if "cl_dice" in measures:
+            said += f", centreline Dice {measures['cl_dice']:.4f}"
+        distance = 1 - measures.get("cl_dice", measures["dice"])
+    else:
+        name, distance = "labels", 1 - measures["pq"]
+        a, b = measures["objects_a"], measures["objects_b"]
+        if a == b == measures["exact"]:
+            return _result(
+                CANONICAL, name, f"the same {a} objects, {measures['renumbered']} of them with other numbers", 0.0, []
+            )
+        given = dict(limits)
+        iou = given.pop("iou", None)
+        all_matched = a == b == measures["tp_50"] and not measures["splits"] and not measures["merges"]
+        least = min((w["iou"] for w in measures["worst"]), default=1.0)
+        good = _fulfils(measures, given, higher=("pq", "dice", "mean_iou", "tp_50", "tp_90"))
+        good = good and (iou is None or (all_matched and least >= iou))
+        said = _said_of_objects(measures)
+    if min(measures.get("objects_a", 1), measures.get("objects_b", 1)) == 0:
+        good = False
+    if not good and (moved := _shift(one, two, 0, lambda values: values > 0)):
+        measures["shift"] = list(moved)
+        said = f"shifted by {_moved(moved)}; {said}"
+    return _result(WITHIN if good else DIFFERENT, name, said, distance, [])
+
+
+def _said_of_objects(m: dict[str, Any]) -> str:
+    a, b = m["objects_a"], m["objects_b"]
+    if not a or not b:
+        side, count = ("A", b) if not a else ("B", a)
+        return f"{side} has no object, the other one {count}"
+    parts = [f"{a} objects against {b}, {m['tp_50']} matched"]
+    for what, entries in (("split", m["split"]), ("merged", m["merged"])):
+        if entries:
+            first = entries[0]
+            numbers = ", ".join(map(str, first["parts"]))
+            text = (
+                f"object {first['object']} of A is {numbers} in B"
+                if what == "split"
+                else f"{numbers} of A are {first['object']} in B"
+            )
+            parts.append(f"{m['splits' if what == 'split' else 'merges']} {what} ({text})")
+    parts += [f"{m[key]} {word}" for key, word in (("fn_50", "lost"), ("fp_50", "new")) if m[key]]
+    return ", ".join(parts) + f"; panoptic quality {m['pq']:.4f}, Dice {m['dice']:.4f}"
+
+
+def judge_table(job: dict[str, Any], settings: Settings, maps: Maps | None) -> dict[str, Any]:
+    """The result of two tables; `maps` is how B's objects are numbered in A."""
+    own = settings.get("table") or {}
+    one, two = (_compare_tables.read(Path(job[side])) for side in "ab")
+    found = _compare_tables.compare(
+        one, two,
+        rtol=own.get("rtol", 1e-5), atol=own.get("atol"), columns=own.get("columns") or {},
+        keys=own.get("keys") or (), translation=maps,
+    )  # fmt: skip
+    how = []
+    if found["columns_moved"]:
+        how.append("columns in another order")
+    if found["rows_moved"]:
+        how.append("rows in another order")
+    if found["translated"]:
+        how.append("objects numbered as in A")
+    wrong = _wrong_in_table(found)
+    if wrong:
+        said, rung = "; ".join(wrong), DIFFERENT
+    elif found["cells_unequal"]:
+        said = f"{found['cells_unequal']} values differ, all within the tolerance"
+        rung = WITHIN
+    else:
+        said, rung = "same values", CANONICAL
+    if how:
+        said += f" ({', '.join(how)})"
+    distance = math.inf if wrong and not found["cells_beyond"] else found["over_tolerance"]
+    return _result(rung, "table", said, distance, []) | {"measures": found}
+
+
+def _wrong_in_table(found: dict[str, Any]) -> list[str]:
+    wrong = []
+    for key, word in (("columns_missing", "missing in B"), ("columns_extra", "only in B")):
+        if found[key]:
+            wrong.append(f"column {', '.join(found[key][:5])} {word}")
+    for key, word in (("rows_missing", "missing in B"), ("rows_extra", "only in B")):
+        if found[key]:
+            wrong.append(f"{found[key]} row{'s' * (found[key] != 1)} {word}")
+    if found["cells_beyond"]:
+        worst = found["worst"][0]
+        where = ", ".join(f"{k} {v}" for k, v in worst["row"].items())
+        wrong.append(
+            f"{found['cells_beyond']} value{'s' * (found['cells_beyond'] != 1)} beyond the tolerance, "
+            f"most of all {worst['column']} of {where}: {worst['a']} against {worst['b']}"
+        )
+    return wrong

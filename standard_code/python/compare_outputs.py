@@ -1,0 +1,117 @@
+"""Measures how far results lie apart, pair by pair, and draws small pictures. `run-pipeline compare` starts it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import _alone
+from _files import UserError
+
+PICTURES = 8_500_000  # bytes of all pictures of a report together
+SIDES = ((60, 240), (200, 180), (500, 128))  # up to so many pairs, pictures of that many pixels
+SMALLEST = 96
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line of this program."""
+    parser = _alone.parser(__doc__ or "")
+    parser.add_argument("--jobs", required=True, metavar="FILE", help="JSON with `pairs` and `settings`")
+    parser.add_argument("--results", required=True, metavar="FILE", help="where results go, one JSON object a line")
+    parser.add_argument(
+        "--pictures", metavar="FOLDER", help="draw the pairs into this folder instead of measuring them"
+    )
+    return parser
+
+
+def work(args: argparse.Namespace) -> int:
+    """Does what was asked for; a pair that fails is a result too."""
+    told = json.loads(Path(args.jobs).read_text(encoding="utf-8"))
+    pairs: list[dict[str, Any]] = told["pairs"]
+    if args.dry_run:
+        print(f"{len(pairs)} pairs would be {'drawn' if args.pictures else 'measured'}; nothing was written.")
+        return 0
+    todo = draw(pairs, Path(args.pictures)) if args.pictures else measure(pairs, told.get("settings") or {})
+    with Path(args.results).open("w", encoding="utf-8") as results:
+        for count, result in enumerate(_told(todo, len(pairs)), 1):
+            results.write(json.dumps(_finite(result), allow_nan=False) + "\n")
+            if count % 50 == 0:
+                results.flush()
+    return 0
+
+
+def _told(results: Iterable[dict[str, Any]], total: int) -> Iterable[dict[str, Any]]:
+    """A line about once a second, so that a long comparison is seen to go on."""
+    last = time.monotonic()
+    for count, result in enumerate(results, 1):
+        yield result
+        if time.monotonic() - last > 1 and count < total:
+            last = time.monotonic()
+            print(f"   {count} of {total} pairs", flush=True)
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no NaN and no infinity: None instead."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def measure(pairs: list[dict[str, Any]], settings: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    """A result for each pair; images come first, for what they tell about the objects in tables."""
+    from _compare_judge import UNREADABLE, judge_image, judge_table
+
+    maps: dict[int, Any] = {}
+    wanted = {pair.get("labels") for pair in pairs} - {None}
+    for pair in sorted(pairs, key=lambda one: one["type"] == "table"):
+        try:
+            if pair["type"] == "table":
+                result = judge_table(pair, settings, maps.get(pair.get("labels", -1)))
+            else:
+                result, found = judge_image(pair, settings)
+                if found and pair["index"] in wanted:
+                    maps[pair["index"]] = found
+        except (UserError, OSError, MemoryError) as error:
+            said = str(error) or "it needs more memory than there is"
+            result = {
+                "rung": UNREADABLE, "kind": pair["type"], "said": f"not compared: {said}", "distance": 1e300,
+                "remarks": [], "measures": {},
+            }  # fmt: skip
+        yield {"index": pair["index"], **result}
+
+
+def draw(pairs: list[dict[str, Any]], folder: Path) -> Iterable[dict[str, Any]]:
+    """A strip of pictures for each pair in the order given, until they would make the report too large."""
+    from _compare_pictures import captions, strip
+
+    folder.mkdir(parents=True, exist_ok=True)
+    side = next((side for most, side in SIDES if len(pairs) <= most), SMALLEST)
+    spent = 0
+    for pair in pairs:
+        if spent > PICTURES:
+            return
+        path = folder / f"{pair['index']:05d}.webp"
+        try:
+            strip(pair, side).save(path, quality=72, method=4)
+        except (UserError, OSError, MemoryError, ValueError) as error:
+            yield {"index": pair["index"], "problem": str(error)}
+            continue
+        spent += path.stat().st_size
+        yield {"index": pair["index"], "picture": path.name, "captions": captions(pair)}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the program; gives its exit code."""
+    return _alone.run(arguments().parse_args(argv), work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
