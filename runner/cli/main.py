@@ -13,6 +13,7 @@ COMMANDS = {
     "run": ("runner.cli.run", "Run a pipeline file (the word `run` may be left out)."),
     "check": ("runner.cli.check", "Check a pipeline file and its environments; run nothing."),
     "status": ("runner.cli.status", "Show what is done, when, how long it took, and what would run."),
+    "doctor": ("runner.cli.doctor", "Look at this machine before a long run; each finding with its cure."),
     "env": ("runner.cli.env", "List, update or remove the environments of uv groups."),
 }
 DEFAULT = "run"

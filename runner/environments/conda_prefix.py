@@ -46,7 +46,7 @@ def environment_folders(base: PurePath | None, host: Host) -> list[PurePath]:
     found = [base / "envs"] if base else []
     for name in ("CONDA_ENVS_PATH", "CONDA_ENVS_DIRS"):
         found += [expanded(part, host) for part in host.environ.get(name, "").split(_separator(host)) if part.strip()]
-    for settings in _settings_files(base, host):
+    for settings in settings_files(base, host):
         found += [expanded(part, host) for part in _envs_dirs(settings)]
     found.append(host.home / ".conda" / "envs")
     if host.windows and (local := host.environ.get("LOCALAPPDATA")):
@@ -82,7 +82,8 @@ def _separator(host: Host) -> str:
     return ";" if host.windows else ":"
 
 
-def _settings_files(base: PurePath | None, host: Host) -> Iterator[PurePath]:
+def settings_files(base: PurePath | None, host: Host) -> Iterator[PurePath]:
+    """The files that conda and mamba read their settings from, those that count more first."""
     if named := host.environ.get("CONDARC"):
         yield host.path(named)
     yield host.home / ".condarc"

@@ -67,6 +67,31 @@ def digest(path: Path) -> str:
 
 def group_lock(repo: Path, group: str, project: Project) -> GroupLock | None:
     """The part of uv.lock that `group` installs; None when uv.lock does not know the group (it is out of date)."""
+    found = _wanted_and_packages(repo, group, project)
+    if found is None:
+        return None
+    wanted, parts = found
+    folders = tuple(
+        repo / place
+        for p in parts
+        for key in ("directory", "editable")
+        if (place := _source(p).get(key)) and place != "."
+    )
+    content = [wanted, sorted(parts, key=_key), project.requires_python.get(group, ""), project.settings]
+    text = json.dumps(content, sort_keys=True, default=str)
+    return GroupLock(hashlib.sha256(text.encode()).hexdigest(), folders)
+
+
+def group_packages(repo: Path, group: str, project: Project) -> list[Table]:
+    """The [[package]] tables of uv.lock that `group` installs, for all platforms of the lock.
+
+    Empty when uv.lock does not know the group. Raises EnvironmentMissing when it cannot be read.
+    """
+    found = _wanted_and_packages(repo, group, project)
+    return [] if found is None else found[1]
+
+
+def _wanted_and_packages(repo: Path, group: str, project: Project) -> tuple[list[Table], list[Table]] | None:
     path = repo / "uv.lock"
     try:
         info = path.stat()
@@ -83,16 +108,7 @@ def group_lock(repo: Path, group: str, project: Project) -> GroupLock | None:
     wanted = groups.get(group, [] if group in project.groups else None)
     if wanted is None:
         return None
-    parts = list(_closure(packages, wanted))
-    folders = tuple(
-        repo / place
-        for p in parts
-        for key in ("directory", "editable")
-        if (place := _source(p).get(key)) and place != "."
-    )
-    content = [wanted, sorted(parts, key=_key), project.requires_python.get(group, ""), project.settings]
-    text = json.dumps(content, sort_keys=True, default=str)
-    return GroupLock(hashlib.sha256(text.encode()).hexdigest(), folders)
+    return wanted, list(_closure(packages, wanted))
 
 
 @lru_cache(maxsize=2)

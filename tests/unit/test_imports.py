@@ -22,6 +22,7 @@ ALLOWED = {
     "jobs": {"model", "errors", "host", "environments", "pipeline"},
     "executors": {"model", "errors", "host", "state", "process", "environments", "jobs", "report"},
     "engine": {"model", "errors", "host", "state", "process", "environments", "jobs", "report", "plan", "executors"},
+    "doctor": {"model", "errors", "host", "state", "process", "environments", "jobs", "pipeline"},
     "bootstrap": set[str](),
 }
 # the one place that names its siblings freely

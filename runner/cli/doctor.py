@@ -1,0 +1,133 @@
+"""`run-pipeline doctor [FILE]`: one page about this machine, each line with its state and its cure."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.cli.common import json_option, repo_option, reports_errors
+
+if TYPE_CHECKING:
+    from runner.doctor import Context, Line
+    from runner.doctor.examine import Result
+    from runner.environments import Site
+    from runner.report.console import Console
+
+_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
+_STATE_WIDTH = 9
+_NARROWEST, _WIDEST = 60, 140
+
+
+@click.command(name="doctor", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("file", metavar="[FILE.yaml]", required=False)
+@click.option(
+    "--gpu", is_flag=True, help="Also compute on the GPU with PyTorch; prepares its environment as a run does."
+)
+@click.option("--records", metavar="DIR", help="Where run records are kept, if not beside the file.")
+@json_option
+@repo_option
+@reports_errors
+def command(file: str | None, gpu: bool, records: str | None, as_json: bool, repo: str | None) -> int:
+    """Look at this machine before a long run: programs, environments, disk, GPU, network, paths.
+
+    Takes less than 30 seconds and changes nothing. Exit status 1: there is a problem.
+    """
+    from runner.cli.common import make_site
+    from runner.doctor.checks import CHECKS
+    from runner.doctor.examine import examine
+    from runner.report.console import open_console
+
+    began = time.monotonic()
+    context = _context(file, gpu, records, make_site(repo, interactive=False))
+    console = open_console(sys.stdout, os.environ)
+    if not as_json:
+        console.live("looking at this machine…")
+    results = examine(CHECKS, context)
+    seconds = time.monotonic() - began
+    counts = dict.fromkeys(_COLOURS, 0)
+    for result in results:
+        for line in result.lines:
+            counts[line.state.value] += 1
+    if as_json:
+        _print_json(results, counts, seconds)
+    else:
+        _show(results, counts, seconds, console)
+    return 1 if counts["problem"] else 0
+
+
+def _context(file: str | None, gpu: bool, records: str | None, site: Site) -> Context:
+    from pathlib import Path
+
+    from runner.cli.common import pipeline_path
+    from runner.doctor import Context
+    from runner.doctor.registry import this_registry
+    from runner.errors import PipelineError
+    from runner.jobs import make_job
+    from runner.pipeline.reader import read_pipeline
+    from runner.state.records import records_root
+
+    registry = this_registry(site.host.platform)
+    if file is None:
+        return Context(site, registry, gpu=gpu)
+    path = pipeline_path(file)
+    try:
+        pipeline = read_pipeline(path)
+    except PipelineError as error:
+        return Context(site, registry, refused=error, gpu=gpu)
+    jobs = tuple(make_job(s, pipeline, site) for s in pipeline.segments if not s.is_control)
+    root = records_root(path, Path(records).expanduser().absolute() if records else None)
+    return Context(site, registry, pipeline, jobs, records=root, gpu=gpu)
+
+
+def _print_json(results: list[Result], counts: dict[str, int], seconds: float) -> None:
+    for result in results:
+        for line in result.lines:
+            values = {"check": result.check.title, "state": line.state.value, "text": line.text, "cure": line.cure}
+            print(json.dumps({"event": "line", **values}))
+    numbers = {"ok": counts["ok"], "warnings": counts["warning"], "problems": counts["problem"]}
+    print(json.dumps({"event": "summary", **numbers, "seconds": round(seconds, 1)}))
+
+
+def _show(results: list[Result], counts: dict[str, int], seconds: float, console: Console) -> None:
+    title_width = max(len(result.check.title) for result in results if result.lines) + 2
+    for result in results:
+        title = result.check.title
+        for line in result.lines:
+            _show_line(title, line, title_width, console)
+            title = ""
+    parts = [f"{counts['problem']} problem{'s' if counts['problem'] != 1 else ''}"]
+    parts += [f"{counts['warning']} warning{'s' if counts['warning'] != 1 else ''}", f"{counts['ok']} ok"]
+    worst = "problem" if counts["problem"] else "warning" if counts["warning"] else "ok"
+    console.line()
+    console.line(console.style(f"{', '.join(parts)} ({seconds:.1f} s)", _COLOURS[worst], "bold"))
+
+
+def _show_line(title: str, line: Line, title_width: int, console: Console) -> None:
+    indent = _STATE_WIDTH + title_width
+    width = max(_NARROWEST, min(_WIDEST, _columns())) - indent
+    first, *rest = _wrapped(line.text, width)
+    state = console.style(line.state.value.ljust(_STATE_WIDTH), _COLOURS[line.state.value], "bold")
+    console.line(f"{state}{title.ljust(title_width)}{first}")
+    for text in rest:
+        console.line(" " * indent + text)
+    for paragraph in line.cure.splitlines():
+        for number, text in enumerate(_wrapped(paragraph, width - 3)):
+            console.line(" " * indent + console.style(("→ " if number == 0 else "  ") + text, "cyan"))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most `width` characters; a path that is longer stays whole, so that it can be copied."""
+    import textwrap
+
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def _columns() -> int:
+    import shutil
+
+    return shutil.get_terminal_size((100, 24)).columns

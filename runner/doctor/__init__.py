@@ -1,0 +1,100 @@
+"""Looks at a machine before a long run: each check gives lines with a state, what was seen, and a cure.
+
+A check writes nothing (only `--gpu` prepares the environment that it tries), and asks programs through
+`Context.site.host.capture`, which never waits long. Which checks there are: `runner.doctor.checks`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from runner.doctor.registry import Registry
+from runner.environments import Site
+from runner.errors import PipelineError
+from runner.jobs import Job
+from runner.model import EnvironmentSpec, Pipeline
+
+
+class State(Enum):
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One finding. An `ok` line may have a cure too: a hint."""
+
+    state: State
+    text: str
+    cure: str = ""
+
+
+def ok(text: str, cure: str = "") -> Line:
+    """All is well."""
+    return Line(State.OK, text, cure)
+
+
+def warning(text: str, cure: str) -> Line:
+    """A run may still go well."""
+    return Line(State.WARNING, text, cure)
+
+
+def problem(text: str, cure: str) -> Line:
+    """A run will not go well."""
+    return Line(State.PROBLEM, text, cure)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the checks look at."""
+
+    site: Site
+    registry: Registry
+    pipeline: Pipeline | None = None  # FILE, where one was given and could be read
+    jobs: tuple[Job, ...] = ()  # of FILE
+    refused: PipelineError | None = None  # FILE could not be read
+    records: Path | None = None  # the root of FILE's run records
+    gpu: bool = False  # --gpu
+    deadline: float = float("inf")  # of this check, on the monotonic clock
+
+    def remaining(self) -> float:
+        """Seconds that this check still has."""
+        return self.deadline - time.monotonic()
+
+    @property
+    def has_file(self) -> bool:
+        return self.pipeline is not None or self.refused is not None
+
+    def uses(self, kind: str) -> list[Job]:
+        """The jobs of FILE whose environment is of this kind."""
+        return [job for job in self.jobs if job.spec.kind == kind]
+
+    def uv_groups(self) -> list[EnvironmentSpec]:
+        """The uv groups of FILE; without FILE every group but `dev`. None of a project that cannot be read."""
+        from runner.environments.disk import on_disk
+        from runner.environments.groups import read_project
+        from runner.environments.spec import parse_environment
+        from runner.errors import EnvironmentMissing
+
+        if self.has_file:
+            return list(dict.fromkeys(job.spec for job in self.uses("uv")))
+        try:
+            groups = read_project(on_disk(self.site.repo)).groups
+        except EnvironmentMissing:
+            return []
+        return [parse_environment(f"uv:{name}", "", self.site.host.platform) for name in groups if name != "dev"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing to look at. `run` gives no line where there is nothing to look at on this machine."""
+
+    title: str
+    why: str  # one sentence for the docs
+    run: Callable[[Context], list[Line]]
+    limit: float = 12.0  # seconds, then "did not answer"

@@ -1,0 +1,123 @@
+"""conda and mamba: where they are, their versions; and whether the `defaults` channel is in use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Any
+
+from runner.doctor import Check, Context, Line, ok, problem, warning
+from runner.environments import Site, kind
+from runner.environments.conda_base import conda_program, find_base
+from runner.environments.conda_prefix import settings_files
+from runner.environments.disk import entries, read_text
+
+# channels that Anaconda's terms of service are about
+_ANACONDAS = re.compile(r"(?:^|/)(?:defaults|anaconda|main|r|msys2|free|pro|pkgs/(?:main|r|msys2|free|pro))(?:/|$)")
+_LICENCE = "Anaconda asks organisations of more than 200 people to pay for it; conda-forge has the same packages free."
+
+
+def conda_programs(context: Context) -> list[Line]:
+    """The conda that segments use, and mamba beside it."""
+    site = context.site
+    search = find_base(site)
+    needed = context.uses("conda")
+    if search.base is None:
+        if needed:
+            names = ", ".join(dict.fromkeys(job.spec.name for job in needed))
+            text = f"conda was not found, which {names} needs. Looked in: {'; '.join(search.looked)}"
+            return [problem(text, search.cure)]
+        return [ok("conda was not found" + (", and this pipeline does not need it" if context.has_file else ""))]
+    lines = []
+    program = conda_program(search.base, site.host)
+    programs = [str(program)] if program else []
+    programs += [found for name in ("mamba", "micromamba") if (found := site.host.which(name))]
+    for path in programs:
+        got = site.host.capture([path, "--version"])
+        said = got.stdout.decode("utf-8", "replace").strip().splitlines()
+        if got.code == 0 and said:
+            lines.append(ok(f"{' and '.join(said)}, {path}"))
+        else:
+            why = got.error or f"it ended with exit code {got.code}"
+            cure = "Environments are still used from their folders; repair conda before you change one."
+            lines.append(warning(f"{path} does not tell its version: {why}", cure))
+    if not programs:
+        lines.append(ok(f"environments of micromamba in {search.base}"))
+    return lines
+
+
+def defaults_channel(context: Context) -> list[Line]:
+    """Settings, recipes and environments of FILE that take packages from Anaconda's own channels."""
+    site = context.site
+    lines = [_setting(path) for path in _settings(site) if _names_defaults(path)]
+    for recipe in [*entries(site.repo / "conda_envs", ".yml"), *entries(site.repo / "conda_envs", ".yaml")]:
+        channels = _channels(recipe)
+        if any(_ANACONDAS.search(channel) for channel in channels):
+            cure = f"Write conda-forge and nodefaults under `channels:` there. {_LICENCE}"
+            lines.append(warning(f"{recipe.name} takes packages from the `defaults` channel", cure))
+        elif "nodefaults" not in channels and lines:
+            cure = "Add `nodefaults` under its `channels:`."
+            lines.append(warning(f"{recipe.name} does not keep the `defaults` channel out", cure))
+    for name, packages in _installed(context).items():
+        cure = f"Create it anew from conda-forge, or move to a uv group. {_LICENCE}"
+        lines.append(warning(f"environment {name} holds {packages} packages of the `defaults` channel", cure))
+    if not lines and find_base(site).base is not None:
+        lines.append(ok("the `defaults` channel is not used"))
+    return lines
+
+
+def _setting(path: PurePath) -> Line:
+    return warning(
+        f"{path} names the `defaults` channel",
+        f"`conda config --remove channels defaults` and `conda config --add channels conda-forge`. {_LICENCE}",
+    )
+
+
+def _settings(site: Site) -> Iterator[PurePath]:
+    yield from settings_files(find_base(site).base, site.host)
+
+
+def _names_defaults(path: PurePath) -> bool:
+    return any(_ANACONDAS.search(channel) for channel in _channels(path))
+
+
+def _channels(path: PurePath) -> list[str]:
+    """`channels:` of a settings file or a recipe."""
+    text = read_text(path)
+    if "channels" not in text:
+        return []
+    import yaml
+
+    try:
+        data: Any = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return []  # conda itself complains of it better than we could
+    channels = data.get("channels") if isinstance(data, dict) else None
+    return [str(channel) for channel in channels] if isinstance(channels, list) else []
+
+
+def _installed(context: Context) -> dict[str, int]:
+    """Environments of FILE -> how many of their packages came from there."""
+    counts: dict[str, int] = {}
+    for job in context.uses("conda"):
+        if job.spec.name in counts:
+            continue
+        channels = kind(job.spec).fingerprint(job.spec, job.entries, context.site).get("channels")
+        values = channels.values() if isinstance(channels, dict) else []
+        counts[job.spec.name] = sum(bool(_ANACONDAS.search(str(channel))) for channel in values)
+    return {name: count for name, count in counts.items() if count}
+
+
+CHECKS = (
+    Check(
+        "conda",
+        "Segments with a conda environment need the environment, and its activation needs conda.",
+        conda_programs,
+    ),
+    Check(
+        "conda channels",
+        "Packages of Anaconda's `defaults` channel are under terms that may cost a larger institute money.",
+        defaults_channel,
+    ),
+)

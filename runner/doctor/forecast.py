@@ -1,0 +1,84 @@
+"""How many bytes a run will write: outputs from earlier runs' receipts, environments from the lock."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.doctor import Context
+from runner.doctor.cuda_wanted import cuda_of_packages
+from runner.environments.disk import on_disk
+from runner.environments.groups import group_packages, read_project
+from runner.environments.uv import place
+from runner.environments.uv_stamp import State, condition
+from runner.errors import EnvironmentMissing
+from runner.state.outputs import MOST_LISTED
+from runner.state.records import SUCCEEDED, Run, run_folders
+
+MIB = 1 << 20
+EARLIER_RUNS = 10  # looked at, the newest first
+# unpacked, as measured: PyTorch with CUDA takes 5 to 6 GiB, another package seldom more than 20 MiB
+_TORCH_WITH_CUDA = 6 << 30
+_PACKAGE = 20 * MIB
+
+
+@dataclass(frozen=True)
+class Forecast:
+    size: int  # bytes
+    text: str
+
+
+def outputs_forecast(context: Context) -> dict[Path, Forecast]:
+    """Bytes that a whole run wrote at last, for each folder right below which it wrote."""
+    if context.records is None:
+        return {}
+    found: dict[int, dict[str, Any]] = {}  # segment -> its newest receipt
+    for folder in reversed(run_folders(context.records)[-EARLIER_RUNS:]):
+        for receipt in Run(folder).receipts():
+            number = receipt.get("segment")
+            if receipt.get("state") == SUCCEEDED and receipt.get("outputs") and isinstance(number, int):
+                found.setdefault(number, receipt)
+    sizes: dict[Path, int] = {}
+    more = ""
+    for receipt in found.values():
+        outputs = receipt["outputs"]
+        # a receipt lists no more than that
+        more = "at least " if len(outputs) >= MOST_LISTED else more
+        top = _common_folder([str(entry.get("path", "")) for entry in outputs])
+        sizes[top] = sizes.get(top, 0) + sum(int(entry.get("size") or 0) for entry in outputs)
+    return {top: Forecast(size, f"a run writes {more}{_rounded(size)} of outputs") for top, size in sizes.items()}
+
+
+def environments_forecast(context: Context) -> Forecast | None:
+    """Bytes of the environments that FILE needs and that are still to be made; a rough guess from the lock."""
+    if not context.has_file:
+        return None
+    size = 0
+    names: list[str] = []
+    try:
+        project = read_project(on_disk(context.site.repo))
+        for spec in context.uv_groups():
+            where = place(spec, context.site)
+            if spec.name not in project.groups or condition(where, context.site).state is not State.MISSING:
+                continue
+            packages = group_packages(on_disk(context.site.repo), spec.name, project)
+            size += _PACKAGE * len(packages)
+            size += _TORCH_WITH_CUDA if cuda_of_packages(packages, context.site.host.platform) else 0
+            names.append(spec.name)
+    except EnvironmentMissing:
+        return None  # another line tells what is wrong with the lock
+    return Forecast(size, f"preparing {', '.join(names)} takes about {_rounded(size)}") if size else None
+
+
+def _common_folder(paths: list[str]) -> Path:
+    folders = [os.path.dirname(path) for path in paths if path]  # noqa: PTH120  (up to a thousand texts)
+    try:
+        return Path(os.path.commonpath(folders))
+    except ValueError:  # two drives: the first stands for all
+        return Path(folders[0]) if folders else Path()
+
+
+def _rounded(size: int) -> str:
+    return f"{size / (1 << 30):.1f} GiB" if size >= 1 << 30 else f"{max(1, round(size / MIB))} MiB"

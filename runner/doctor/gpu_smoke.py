@@ -1,0 +1,141 @@
+"""`--gpu`: PyTorch tried in each environment that brings CUDA, prepared and started as a segment's is."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.doctor import Check, Context, Line, ok, problem, warning
+from runner.doctor.cuda_wanted import wanted
+from runner.environments import Preparation, kind
+from runner.environments.spec import parse_environment
+from runner.errors import EnvironmentMissing, RunnerError
+from runner.model import Command, EnvironmentSpec, Outcome
+
+LIMIT = 26.0  # seconds for all
+_RESERVE = 3.0  # seconds for stopping what takes too long
+_PROBE = Path(__file__).with_name("gpu_probe.py")
+
+
+class _TooLongError(Exception):
+    """The check's time was used up."""
+
+
+@dataclass(frozen=True)
+class _Said:
+    outcome: Outcome
+    text: str
+
+
+def smoke_test(context: Context) -> list[Line]:
+    """One line for each environment."""
+    if not context.gpu:
+        return []
+    specs = [_spec(one.name, context) if one.job is None else one.job.spec for one in wanted(context)]
+    if not specs:
+        what = "this pipeline" if context.has_file else "uv.lock"
+        return [warning(f"nothing to try: no environment of {what} brings CUDA", "Leave --gpu out.")]
+    return [_tried(spec, context) for spec in specs]
+
+
+def _spec(name: str, context: Context) -> EnvironmentSpec:
+    for spec in context.uv_groups():
+        if parse_environment(name, "", context.site.host.platform).name == spec.name:
+            return spec
+    raise EnvironmentMissing(f"there is no {name}")
+
+
+def _tried(spec: EnvironmentSpec, context: Context) -> Line:
+    name = spec.text
+    try:
+        preparation = kind(spec).prepare(spec, ("python",), context.site)
+        if preparation is not None:
+            _prepare(preparation, context)
+        # -I: what lies beside the probe must not be taken for modules of the environment
+        command = kind(spec).wrap(spec, ("python", "-I", str(_PROBE)), {}, str(context.site.repo), context.site)
+        said = _run(command, context)
+    except _TooLongError as error:
+        asked = f"uv@{spec.python}:{spec.name}" if spec.python else spec.name
+        return warning(f"{name}: {error}", f"`run-pipeline env sync {asked}` takes its time; then try again.")
+    except RunnerError as error:
+        return problem(error.message, error.cure)
+    return _judged(name, said)
+
+
+def _prepare(preparation: Preparation, context: Context) -> None:
+    from runner.environments.prepare import run_preparation
+    from runner.errors import Busy
+
+    def start(command: Command) -> tuple[int, str]:
+        said = _run(command, context)
+        if said.outcome.error:
+            return 127, said.outcome.error
+        return (said.outcome.exit_code if said.outcome.exit_code is not None else 1), said.text
+
+    try:
+        run_preparation(preparation, start, wait=max(0.0, context.remaining() - _RESERVE))
+    except Busy as error:
+        raise _TooLongError(error.message) from None
+
+
+def _run(command: Command, context: Context) -> _Said:
+    from runner.process.stop import StopRequest
+    from runner.process.supervise import run
+
+    left = context.remaining() - _RESERVE
+    if left <= 0:
+        raise _TooLongError("the time was used up before it could be tried")
+    output = bytearray()
+    outcome = run(
+        command,
+        environ=context.site.host.environ,
+        screen=output.extend,
+        log=Path(os.devnull),
+        timeout=left,
+        stop=StopRequest(),
+        grace=1.0,
+    )
+    if outcome.timed_out:
+        raise _TooLongError(f"it was not ready within {LIMIT - _RESERVE:g} s")
+    return _Said(outcome, output.decode("utf-8", "replace"))
+
+
+def _judged(name: str, said: _Said) -> Line:
+    lines = [line for line in said.text.splitlines() if line.startswith("{")]
+    try:
+        found: dict[str, Any] = json.loads(lines[-1])
+    except (IndexError, ValueError):
+        end = said.outcome.error or said.outcome.explanation or (said.text.strip().splitlines() or ["no output"])[-1]
+        return problem(f"{name}: PyTorch could not be tried: {end}", "Look at the lines about GPU and CUDA.")
+    if error := found.get("error"):
+        detail = f" ({found['detail']})" if found.get("detail") else ""
+        return problem(f"{name}: {error}{detail}", _cure(str(error)))
+    gib = 1 << 30
+    return ok(
+        f"{name}: PyTorch {found['torch']} computes on {found['name']} with CUDA {found['cuda']}; "
+        f"{found['free'] / gib:.1f} of {found['total'] / gib:.1f} GiB are free"
+    )
+
+
+def _cure(error: str) -> str:
+    if "CPU alone" in error:
+        return "Give the group PyTorch's index for CUDA in pyproject.toml ([tool.uv.sources]), then run `uv lock`."
+    if "out of memory" in error.lower():
+        return "Another program fills the GPU: `nvidia-smi` lists them."
+    if "imported" in error:
+        return "Remove the environment (`run-pipeline env remove GROUP`); the next run makes it anew."
+    return "Look at the lines about GPU and CUDA: an old driver, or a GPU that this PyTorch does not know."
+
+
+CHECKS = (
+    Check(
+        "GPU test",
+        "With `--gpu`: fills memory and multiplies matrices on the GPU with the PyTorch of each group that brings "
+        "CUDA, prepared as for a segment; nothing else shows that driver, CUDA and PyTorch go together.",
+        smoke_test,
+        limit=LIMIT,
+    ),
+)

@@ -1,0 +1,86 @@
+"""Questions to programs that may hang: each has a limit, none is asked twice, and a mute program only once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from runner.host import Capture, Captured
+
+LONGEST = 8.0  # seconds for one answer
+RESERVE = 2.5  # seconds before a check's limit, for ending a mute program and saying so
+
+
+@dataclass
+class _Answer:
+    arrived: threading.Event = field(default_factory=threading.Event)
+    captured: Captured = field(default_factory=lambda: Captured(None, b"", b"", "it did not answer"))
+
+
+class Patience:
+    """Shared by all checks of one examination."""
+
+    def __init__(self, capture: Capture, longest: float = LONGEST) -> None:
+        self._capture = capture
+        self._longest = longest
+        self._lock = threading.Lock()
+        self._answers: dict[object, _Answer] = {}
+        self._mute: set[tuple[str, ...]] = set()
+
+    def until(self, deadline: float) -> Capture:
+        """A `capture` for a check that ends at `deadline` (monotonic clock)."""
+
+        def capture(
+            argv: Sequence[str],
+            *,
+            env: Mapping[str, str] | None = None,
+            cwd: str | None = None,
+            timeout: float = 30.0,
+            stdin: bytes = b"",
+        ) -> Captured:
+            limit = min(timeout, self._longest, deadline - time.monotonic() - RESERVE)
+            kind = tuple(argv[:2])
+            if limit <= 0 or kind in self._mute:
+                return Captured(None, b"", b"", f"{argv[0]} did not answer in time")
+            key = (tuple(argv), None if env is None else frozenset(env.items()), cwd, stdin)
+            with self._lock:
+                first = key not in self._answers
+                answer = self._answers.setdefault(key, _Answer())
+            if first:
+                self._ask(answer, kind, argv, env, cwd, limit, stdin)
+            elif not answer.arrived.wait(limit):
+                return Captured(None, b"", b"", f"{argv[0]} did not answer in time")
+            return answer.captured
+
+        return capture
+
+    def _ask(
+        self,
+        answer: _Answer,
+        kind: tuple[str, ...],
+        argv: Sequence[str],
+        env: Mapping[str, str] | None,
+        cwd: str | None,
+        limit: float,
+        stdin: bytes,
+    ) -> None:
+        began = time.monotonic()
+        try:
+            answer.captured = self._capture(argv, env=env, cwd=cwd, timeout=limit, stdin=stdin)
+        finally:
+            if answer.captured.code is None and time.monotonic() - began >= limit:
+                self._mute.add(kind)
+            answer.arrived.set()
+
+
+def end_children() -> None:
+    """End the programs that were still asked when somebody lost patience."""
+    from runner.process.identity import end_tree, process_started
+    from runner.process.spawn import LOCK, OURS
+
+    with LOCK:
+        pids = list(OURS)
+    for pid in pids:
+        end_tree(pid, process_started(pid), "", grace=0.0)

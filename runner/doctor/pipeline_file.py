@@ -1,0 +1,74 @@
+"""FILE itself: is it valid, are the scripts, environments and files there that it names?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from runner.doctor import Check, Context, Line, ok, problem, warning
+from runner.environments import words
+from runner.jobs import Job, find_problems
+from runner.model import Diagnostic, Severity
+
+_SETTINGS = (".yaml", ".yml")
+_WRITES = ("out", "save", "result", "write", "export")  # parts of a flag's name: the file is made, not read
+
+
+def pipeline_file(context: Context) -> list[Line]:
+    """Errors and warnings of the file, and what would stop its segments."""
+    if context.refused is not None:
+        return _lines(context.refused.diagnostics) or [problem(context.refused.message, context.refused.cure)]
+    if context.pipeline is None:
+        return []
+    pipeline = context.pipeline
+    lines = _lines([*pipeline.warnings, *find_problems(context.jobs, pipeline, context.site)])
+    lines += _missing_settings(context.jobs)
+    count = len(context.jobs)
+    return lines or [
+        ok(f"{pipeline.path.name} is valid; the scripts of its {count} segment{'s' if count != 1 else ''} are there")
+    ]
+
+
+def _lines(found: Iterable[Diagnostic]) -> list[Line]:
+    """One line for all places that have the same thing wrong."""
+    places: dict[tuple[Severity, str, str], list[str]] = {}
+    for one in found:
+        # where conda and Fiji were looked for stands in their own lines
+        message = one.message.partition(" Looked in: ")[0]
+        numbers = places.setdefault((one.severity, message, one.cure), [])
+        if one.mark:
+            numbers.append(str(one.mark.line))
+    lines = []
+    for (severity, message, cure), numbers in places.items():
+        where = f"line{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}: " if numbers else ""
+        make = problem if severity is Severity.ERROR else warning
+        lines.append(make(f"{where}{message}", cure))
+    return lines
+
+
+def _missing_settings(jobs: Iterable[Job]) -> list[Line]:
+    """YAML files that a command line names and that are not there; an earlier segment may make one."""
+    lines = []
+    for job in jobs:
+        if job.spec.kind in ("shell", "wsl"):
+            continue
+        entries = words(job.entries)
+        for before, word in zip(["", *entries], entries, strict=False):
+            if not word.lower().endswith(_SETTINGS) or set(word) & set("*?[\n"):
+                continue
+            written = any(part in before.lower() for part in _WRITES) and before.startswith("-")
+            path = Path(job.cwd, word.partition("=")[2] if word.startswith("-") else word)
+            if not written and not path.exists():
+                text = f"segment {job.segment.number} names {path}, which is not there"
+                lines.append(warning(text, "Correct the path, unless an earlier segment makes the file."))
+    return lines
+
+
+CHECKS = (
+    Check(
+        "pipeline file",
+        "A segment whose script, environment or settings file is missing would stop the run, perhaps hours later.",
+        pipeline_file,
+        limit=20.0,
+    ),
+)

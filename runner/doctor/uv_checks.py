@@ -1,0 +1,159 @@
+"""uv itself, the Pythons that the groups ask for, and uv.lock in step with pyproject.toml."""
+
+from __future__ import annotations
+
+from runner.doctor import Check, Context, Line, ok, problem, warning
+from runner.environments import Site
+from runner.environments.disk import is_file, on_disk
+from runner.environments.groups import read_project
+from runner.environments.uv import place
+from runner.environments.uv_binary import VARIABLE, Uv, find_uv
+from runner.environments.uv_variables import flag_is_set, unwanted
+from runner.errors import EnvironmentMissing
+from runner.host import Captured
+
+_OUT_OF_STEP = ("needs to be updated", "No solution found")
+
+
+def uv_program(context: Context) -> list[Line]:
+    """Which uv is used, its version and where it comes from."""
+    try:
+        uv = find_uv(context.site)
+    except EnvironmentMissing as error:
+        if context.has_file and not (context.uses("uv") or context.uses("script")):
+            return [ok("not found, and this pipeline does not need it")]
+        first, *passed_over = error.message.splitlines()
+        return [problem(first, "\n".join([error.cure, *(line.strip() for line in passed_over)]))]
+    return [ok(f"{uv.version}, {uv.path} ({_origin(uv, context.site)})")]
+
+
+def _origin(uv: Uv, site: Site) -> str:
+    host = site.host
+    if host.environ.get(VARIABLE) or site.dotenv.get(VARIABLE):
+        return f"named by {VARIABLE}"
+    path = host.path(uv.path)
+    if path.is_relative_to(site.repo) and not path.is_relative_to(site.repo / ".venv"):
+        return "in the repository"
+    folders = host.environ.get("PATH", "").split(";" if host.windows else ":")
+    return "on PATH" if str(path.parent) in folders else "of the Python package uv"
+
+
+def pythons(context: Context) -> list[Line]:
+    """Each Python version that a group asks for: here, to be downloaded, or missing."""
+    wanted = _wanted_pythons(context)
+    uv = _uv(context.site)
+    if uv is None or not wanted:
+        return []
+    found: list[str] = []
+    lines: list[Line] = []
+    for version, groups in wanted.items():
+        answer = ask_uv(
+            uv, ["python", "find", "--no-project", "--system", *([version] if version else [])], context.site
+        )
+        text = f"Python {version or 'of any version'} (for {_some(groups)})"
+        if answer.code == 0:
+            found.append(f"{version or 'any'}: {answer.stdout.decode('utf-8', 'replace').strip()}")
+        elif answer.code is None:
+            lines.append(warning(f"{text}: {answer.error}", "Try again, or look at it with `uv python list`."))
+        elif may_download(context.site):
+            lines.append(ok(f"{text} is not here; uv downloads it when it is needed"))
+        else:
+            cure = f"Install it with `uv python install {version}`, or allow downloads."
+            lines.append(problem(f"{text} is missing, and uv may not download it", cure))
+    return ([ok("; ".join(found))] if found else []) + lines
+
+
+def _wanted_pythons(context: Context) -> dict[str, list[str]]:
+    """Version -> groups whose environment is still to be made with it, or is made."""
+    wanted: dict[str, list[str]] = {}
+    try:
+        project = read_project(on_disk(context.site.repo))
+    except EnvironmentMissing:
+        return {}
+    for spec in context.uv_groups():
+        if spec.name in project.groups:
+            version = place(spec, context.site).python or project.requires_python.get(spec.name, "")
+            wanted.setdefault(version, []).append(spec.name)
+    return wanted
+
+
+def may_download(site: Site) -> bool:
+    """Whether uv may fetch a Python."""
+    environ = site.host.environ
+    try:
+        setting = environ.get("UV_PYTHON_DOWNLOADS", "") or read_project(on_disk(site.repo)).python_downloads
+    except EnvironmentMissing:
+        setting = ""
+    return (setting or "automatic").lower() not in ("never", "manual", "false") and not flag_is_set(
+        environ, "UV_OFFLINE"
+    )
+
+
+def lock(context: Context) -> list[Line]:
+    """`uv lock --check`: without the network first, since what is in step needs none."""
+    site = context.site
+    uv = _uv(site)
+    if context.has_file and not context.uses("uv"):
+        return []
+    if not is_file(site.repo / "uv.lock"):
+        return [problem(f"there is no uv.lock in {site.repo}", "Run `uv lock` in that folder and commit the file.")]
+    if uv is None:
+        return [warning("not looked at: uv was not found", "See the line about uv.")]
+    words = ["lock", "--check", "--project", str(site.repo)]
+    answer = ask_uv(uv, [*words, "--offline"], site)
+    if answer.code not in (0, None) and not flag_is_set(site.host.environ, "UV_OFFLINE"):
+        online = ask_uv(uv, words, site)
+        answer = online if online.code == 0 else answer
+    if answer.code == 0:
+        return [ok("uv.lock is in step with pyproject.toml")]
+    return [_why_not(answer, site)]
+
+
+def _why_not(answer: Captured, site: Site) -> Line:
+    from runner.environments.uv_failures import explain
+
+    said = answer.stderr.decode("utf-8", "replace")
+    if answer.code is None:
+        return warning(f"`uv lock --check` gave no answer: {answer.error}", f"Run it yourself in {site.repo}.")
+    if any(sign in said for sign in _OUT_OF_STEP):
+        cure = f"Run `uv lock` in {site.repo} and commit uv.lock with pyproject.toml."
+        return problem("uv.lock is not in step with pyproject.toml; no environment can be prepared", cure)
+    error = explain("uv.lock", said, answer.code, repo=str(site.repo), folder=str(site.environments))
+    return problem(error.message, error.cure)
+
+
+def ask_uv(uv: Uv, words: list[str], site: Site) -> Captured:
+    """A question to uv, with the variables that a preparation would have."""
+    drop = unwanted(site.host.environ)
+    environ = {name: value for name, value in site.host.environ.items() if name not in drop}
+    environ |= {"UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1"}
+    return site.host.capture([uv.path, *words], env=environ, cwd=str(site.repo))
+
+
+def _uv(site: Site) -> Uv | None:
+    try:
+        return find_uv(site)
+    except EnvironmentMissing:
+        return None
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 3 else f"{len(names)} groups"
+
+
+CHECKS = (
+    Check("uv", "uv makes the environments of all `uv:` and `script` segments.", uv_program),
+    Check(
+        "Python versions",
+        "Each group may ask for a Python of its own; one that is missing is downloaded, or stops the run where "
+        "downloads are off.",
+        pythons,
+        limit=20.0,
+    ),
+    Check(
+        "lock",
+        "An environment is prepared only from a `uv.lock` that is in step with `pyproject.toml`.",
+        lock,
+        limit=20.0,
+    ),
+)
