@@ -14,12 +14,15 @@ class Help(argparse.ArgumentDefaultsHelpFormatter):
         return super()._get_help_string(action)
 
 
-def parser(description: str, *, suffix: str, suffix_help: str = "") -> argparse.ArgumentParser:
+def parser(
+    description: str, *, suffix: str, suffix_help: str = "", patterns: tuple[str, ...] = ("--input-search-pattern",)
+) -> argparse.ArgumentParser:
     """A parser with the arguments that every program has; `suffix` is the default of --output-suffix."""
     made = argparse.ArgumentParser(description=description, formatter_class=Help, allow_abbrev=False)
     files = made.add_argument_group("files")
     files.add_argument(
-        "--input-search-pattern",
+        *patterns,
+        dest="input_search_pattern",
         required=True,
         metavar="PATTERN",
         help="files to take, in quotes, for example 'D:/data/**/*.tif'; ** stands for any number of folders",
@@ -47,6 +50,29 @@ def parser(description: str, *, suffix: str, suffix_help: str = "") -> argparse.
         help="how much to tell; DEBUG also shows where in the program an error arose",
     )
     return made
+
+
+def collapse(parser: argparse.ArgumentParser) -> None:
+    """Adds the argument that puts all results into one folder."""
+    parser.add_argument(
+        "--collapse-delimiter",
+        metavar="TEXT",
+        help="put all results into --output-folder itself, and the names of the subfolders, joined by TEXT, before "
+        "theirs: day 1/a.nd2 with __ becomes day 1__a.ome.tif",
+    )
+
+
+def numbers(text: str) -> list[int]:
+    """Whole numbers from 0, such as `0,2` or `0-4,7`."""
+    found = []
+    for part in text.replace(",", " ").split():
+        first, dash, last = part.partition("-")
+        if not (first.isdecimal() and (last.isdecimal() or not dash)):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers from 0, such as 0,2 or 0-4")
+        found += range(int(first), int(last or first) + 1)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} names no number; a list is such as 0,2 or 0-4")
+    return found
 
 
 def positive_integer(text: str) -> int:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+NOT_IN_NAMES = frozenset('/\\:*?"<>|')
+
 
 class UserError(Exception):
     """Something that the user can put right; its text is all that is shown."""
@@ -29,7 +31,17 @@ def absolute(path: str) -> Path:
 
 
 def find(pattern: str) -> tuple[Path, list[Path]]:
-    """The folder where the search starts, and the files that match, sorted.
+    """The folder where the search starts, and the files that match, sorted."""
+    start, rest = start_of(pattern)
+    if (start / Path(*rest)).is_file():
+        return start, [start / Path(*rest)]
+    # unlike Path.glob, the same on every Python version, and hidden folders are left out
+    found = glob.glob(str(Path(*rest)), root_dir=start, recursive=True)  # noqa: PTH207
+    return start, sorted({start / name for name in found if (start / name).is_file()})
+
+
+def start_of(pattern: str) -> tuple[Path, list[str]]:
+    """The folder where the search starts, and the parts of the pattern below it.
 
     Folders that exist are taken literally, so that `[1]` in a folder's name does no harm.
     """
@@ -38,11 +50,7 @@ def find(pattern: str) -> tuple[Path, list[Path]]:
     rest = list(parts[1:])
     while len(rest) > 1 and rest[0] != "**" and (start / rest[0]).is_dir():
         start = start / rest.pop(0)
-    if (start / Path(*rest)).is_file():
-        return start, [start / Path(*rest)]
-    # unlike Path.glob, the same on every Python version, and hidden folders are left out
-    found = glob.glob(str(Path(*rest)), root_dir=start, recursive=True)  # noqa: PTH207
-    return start, sorted({start / name for name in found if (start / name).is_file()})
+    return start, rest
 
 
 def stem(path: Path) -> str:
@@ -53,9 +61,14 @@ def stem(path: Path) -> str:
     return path.stem
 
 
-def plan(pattern: str, output_folder: str, suffix: str, ending: str) -> list[Job]:
-    """The jobs for `pattern`. Raises UserError when there is nothing to do or results would overwrite something."""
-    if set(suffix) & set('/\\:*?"<>|'):
+def plan(pattern: str, output_folder: str, suffix: str, ending: str, collapse: str | None = None) -> list[Job]:
+    """The jobs for `pattern`. Raises UserError when there is nothing to do or results would overwrite something.
+
+    `collapse` joins the names of subfolders to one name, so that all results lie in one folder.
+    """
+    if set(collapse or "") & NOT_IN_NAMES:
+        raise UserError(f"--collapse-delimiter {collapse!r} has a character that no file name can have.")
+    if set(suffix) & NOT_IN_NAMES:
         raise UserError(f"--output-suffix {suffix!r} has a character that no file name can have.")
     start, sources = find(pattern)
     if not sources:
@@ -72,7 +85,9 @@ def plan(pattern: str, output_folder: str, suffix: str, ending: str) -> list[Job
     jobs = []
     for source in fresh:
         subfolder = source.parent.relative_to(start)
-        jobs.append(Job(source, folder / subfolder / (stem(source) + suffix + ending), subfolder))
+        name = stem(source) + suffix + ending
+        target = folder / subfolder / name if collapse is None else folder / collapse.join((*subfolder.parts, name))
+        jobs.append(Job(source, target, subfolder))
     _refuse_clashes(jobs)
     return jobs
 
@@ -114,9 +129,9 @@ def part_of(target: Path) -> Path:
 
 
 @contextmanager
-def writing(target: Path) -> Iterator[Path]:
+def writing(target: Path, part: Path | None = None) -> Iterator[Path]:
     """A name to write to; it takes the target's place when the block ends well, else it is removed."""
-    part = part_of(target)
+    part = part or part_of(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield part

@@ -3,33 +3,59 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import _bioio
 from _files import UserError
-from _images import Image, read_tiff
+from _images import Image
+from _stacks import Scene, load, stack_of
+from _tiff_reading import open_tiff
 
 if TYPE_CHECKING:
     import numpy as np
 
+Opener = Callable[[Path, str], AbstractContextManager[list[Scene]]]
 
-def read(path: Path, *, stack_axis: str = "Z") -> Image:
-    """Any image whose format is known. Raises UserError for others, and for a damaged file."""
+
+def open_scenes(path: Path, *, stack_axis: str = "Z") -> AbstractContextManager[list[Scene]]:
+    """The images in a file of any format that is known. Raises UserError for others, and for a damaged file."""
     ending = path.suffix.lower()
-    if ending not in READERS:
+    if ending not in READERS and not _bioio.installed(_bioio.BIOFORMATS):
         known = ", ".join(sorted(READERS))
-        raise UserError(f"files ending in {ending or 'nothing'!r} cannot be read; these can: {known}.")
+        raise UserError(
+            f"files ending in {ending or 'nothing'!r} cannot be read; these can: {known}. "
+            "Bio-Formats, which needs Java, reads many more: `environment: uv:bioio_bioformats`."
+        )
     if path.stat().st_size == 0:
         raise UserError("the file is empty.")
-    return READERS[ending](path, stack_axis)
+    return READERS.get(ending, _with(_bioio.BIOFORMATS))(path, stack_axis)
 
 
-def _read_tiff(path: Path, stack_axis: str) -> Image:
-    return read_tiff(path, stack_axis=stack_axis)
+def read(path: Path, *, stack_axis: str = "Z") -> Image:
+    """The first image of a file, in memory."""
+    with open_scenes(path, stack_axis=stack_axis) as scenes:
+        return load(scenes[0].open())
 
 
-def _read_png(path: Path, stack_axis: str) -> Image:
+def _with(plugin: _bioio.Plugin) -> Opener:
+    return lambda path, stack_axis: _bioio.open_with(plugin, path)
+
+
+def _in_memory(reader: Callable[[Path], Image]) -> Opener:
+    """For pictures, which are small, and which their decoders give as a whole."""
+
+    @contextmanager
+    def opened(path: Path, stack_axis: str) -> Iterator[list[Scene]]:
+        image = reader(path)
+        yield [Scene("", image.data.shape[3] * image.data.shape[4], lambda: stack_of(image))]
+
+    return opened
+
+
+def _read_png(path: Path) -> Image:
     """By libpng, since Pillow makes 8 bits out of 16 in colour images."""
     import imagecodecs
 
@@ -39,7 +65,7 @@ def _read_png(path: Path, stack_axis: str) -> Image:
         raise UserError(f"it cannot be read as a PNG image; it may be damaged ({error}).") from error
 
 
-def _read_photo(path: Path, stack_axis: str) -> Image:
+def _read_photo(path: Path) -> Image:
     import numpy as np
     from PIL import Image as Pillow
 
@@ -72,10 +98,13 @@ def _flat(pixels: np.ndarray[Any, Any]) -> Image:
     return Image(np.moveaxis(pixels, 2, 0)[np.newaxis, :, np.newaxis], rgb=pixels.shape[2] == 3)
 
 
-READERS: dict[str, Callable[[Path, str], Image]] = {
-    ".jpeg": _read_photo,
-    ".jpg": _read_photo,
-    ".png": _read_png,
-    ".tif": _read_tiff,
-    ".tiff": _read_tiff,
+READERS: dict[str, Opener] = {
+    ".czi": _with(_bioio.CZI),
+    ".jpeg": _in_memory(_read_photo),
+    ".jpg": _in_memory(_read_photo),
+    ".lif": _with(_bioio.LIF),
+    ".nd2": _with(_bioio.ND2),
+    ".png": _in_memory(_read_png),
+    ".tif": open_tiff,
+    ".tiff": open_tiff,
 }

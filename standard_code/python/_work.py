@@ -38,7 +38,8 @@ def run(
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name that the console cannot show
     try:
-        jobs = plan(args.input_search_pattern, args.output_folder, args.output_suffix, ending)
+        collapse = getattr(args, "collapse_delimiter", None)
+        jobs = plan(args.input_search_pattern, args.output_folder, args.output_suffix, ending, collapse)
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,19 +1,34 @@
-"""Converts images (PNG, JPEG, TIFF) to OME-TIFF, with axes and pixel size."""
+"""Converts images (TIFF, PNG, JPEG, ND2, LIF, CZI and more) to OME-TIFF, with axes, pixel size and channel names."""
 
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import _arguments
 import _work
-from _files import Job
+from _files import Job, part_of
+
+if TYPE_CHECKING:
+    from _stacks import Scene, Stack
+
+ENDING = ".ome.tif"
+PROJECTIONS = ("none", "max", "mean", "sum", "median", "min", "std")
+SCENE_FILTERS = ("largest", "smallest", "all", "first", "includes", "excludes")
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
     parser = _arguments.parser(__doc__ or "", suffix="")
+    parser.epilog = (
+        "TIFF, PNG and JPEG are read in the environment uv:convert_to_tif, ND2 and LIF too in uv:bioio, CZI in "
+        "uv:bioio_czi, and all that Bio-Formats knows in uv:bioio_bioformats."
+    )
+    _arguments.collapse(parser)
     image = parser.add_argument_group("image")
     image.add_argument(
         "--pixel-size",
@@ -22,10 +37,7 @@ def arguments() -> argparse.ArgumentParser:
         help="width and height of a pixel in micrometres; counts before what the file says",
     )
     image.add_argument(
-        "--projection-method",
-        choices=("none", "max", "mean"),
-        default="none",
-        help="make one flat image of all Z planes",
+        "--projection-method", choices=PROJECTIONS, default="none", help="make one flat image of all Z planes"
     )
     image.add_argument(
         "--stack-axis",
@@ -34,44 +46,93 @@ def arguments() -> argparse.ArgumentParser:
         default="Z",
         help="what the pages of a TIFF are where it does not say",
     )
+    image.add_argument(
+        "--compression",
+        choices=("zlib", "lzw", "none"),
+        default="zlib",
+        help="all are without loss; none is the fastest and takes the most room",
+    )
+    _add_choices(parser)
     return parser
+
+
+def _add_choices(parser: argparse.ArgumentParser) -> None:
+    parts = parser.add_argument_group(
+        "parts of a file", "Numbers are counted from 0; 0-4 is a range, and 0,2 two of them."
+    )
+    for name, what in (("--channels", "channels"), ("--time-points", "time points"), ("--z-planes", "Z planes")):
+        parts.add_argument(name, type=_arguments.numbers, metavar="N,N-N", help=f"{what} to take (default: all)")
+    parts.add_argument(
+        "--scene-filter",
+        choices=SCENE_FILTERS,
+        default="largest",
+        help="which images of a file that holds several, by width x height or by name; where several are taken, "
+        "their names become part of the results' names",
+    )
+    parts.add_argument(
+        "--scene-filter-strings",
+        nargs="+",
+        metavar="TEXT",
+        help="for includes and excludes: parts of an image's name, as upper and lower case stand there",
+    )
 
 
 def convert(job: Job, args: argparse.Namespace) -> str:
     """Converts one file; gives what to say about it."""
-    from _formats import read
-    from _images import PixelSize, write_tiff
+    from _formats import open_scenes
+    from _scenes import choose, names_of, target_of
+    from _tiff_writing import write_stack
 
-    image = read(job.source, stack_axis=args.stack_axis)
+    with open_scenes(job.source, stack_axis=args.stack_axis) as scenes:
+        chosen = choose(scenes, args.scene_filter, args.scene_filter_strings or [])
+        _tell_of_others(scenes, chosen)
+        targets = [target_of(job.target, name, ENDING) for name in names_of(chosen)]
+        said = []
+        for scene, target in zip(chosen, targets if len(chosen) > 1 else [job.target], strict=True):
+            stack = prepared(scene.open(), args)
+            write_stack(target, stack, compression=args.compression, part=part_of(job.target))
+            said.append(f"{scene.name}: {described(stack)}" if len(chosen) > 1 else described(stack))
+    return "; ".join(said)
+
+
+def _tell_of_others(scenes: Sequence[Scene], chosen: Sequence[Scene]) -> None:
+    if len(chosen) == len(scenes):
+        return
+    left = [scene.name for scene in scenes if scene not in chosen]
+    names = ", ".join(repr(name) for name in left[:5]) + (", …" if len(left) > 5 else "")
+    logging.warning("it holds %d images; %d of them left out: %s. See --scene-filter.", len(scenes), len(left), names)
+
+
+def prepared(stack: Stack, args: argparse.Namespace) -> Stack:
+    """The parts that are wanted, with the pixel size, projected."""
+    from _images import PixelSize
+    from _stacks import project, select
+
+    stack = select(stack, channels=args.channels, times=args.time_points, planes=args.z_planes)
     if args.pixel_size:
-        depth = image.pixel_size.z if image.pixel_size else None
-        image = replace(image, pixel_size=PixelSize(args.pixel_size, args.pixel_size, depth))
-    if args.projection_method != "none" and image.data.shape[2] > 1:
-        image = replace(image, data=_project(image.data, args.projection_method))
-    write_tiff(job.target, image)
-    return _described(image)
+        depth = stack.pixel_size.z if stack.pixel_size else None
+        stack = replace(stack, pixel_size=PixelSize(args.pixel_size, args.pixel_size, depth))
+    if args.projection_method != "none" and stack.shape[2] > 1:
+        stack = project(stack, args.projection_method)
+    return stack
 
 
-def _project(data, method):  # type: ignore[no-untyped-def]
-    import numpy as np
-
-    if method == "max":
-        return data.max(axis=2, keepdims=True)
-    mean = data.mean(axis=2, keepdims=True)
-    return np.rint(mean).astype(data.dtype) if data.dtype.kind in "ui" else mean.astype(data.dtype)
-
-
-def _described(image) -> str:  # type: ignore[no-untyped-def]
-    frames, channels, planes, height, width = image.data.shape
+def described(stack: Stack) -> str:
+    """Its sizes, in words."""
+    frames, channels, planes, height, width = stack.shape
     counts = [(channels, "channels"), (planes, "Z planes"), (frames, "time points")]
     parts = [f"{width} x {height} pixels", *(f"{count} {name}" for count, name in counts if count > 1)]
-    size = f"{image.pixel_size.x:.4g} µm a pixel" if image.pixel_size else "pixel size unknown"
-    return ", ".join([*parts, str(image.data.dtype), size])
+    size = f"{stack.pixel_size.x:.4g} µm a pixel" if stack.pixel_size else "pixel size unknown"
+    return ", ".join([*parts, str(stack.dtype), size])
 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the program; gives its exit code."""
-    return _work.run(arguments().parse_args(argv), convert, ending=".ome.tif")
+    parser = arguments()
+    args = parser.parse_args(argv)
+    if args.scene_filter in ("includes", "excludes") and not args.scene_filter_strings:
+        parser.error(f"--scene-filter {args.scene_filter} needs --scene-filter-strings")
+    return _work.run(args, convert, ending=ENDING)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from uv import find_uv_bin
 REPO = Path(__file__).resolve().parents[2]
 PROGRAMS = REPO / "standard_code" / "python"
 CELL = REPO / "pipeline_configs" / "example_data" / "cell.png"
+# Of programs that share the environment of another one.
+GROUPS = {"extract_metadata": "bioio", "merge_channels": "convert_to_tif", "mask2imageJROI": "mask_measure"}
 INSIDE = Path(__file__).with_name("inside.py")
 # Read before the tests get an empty home: uv's cache saves a download of 100 MB in each test run.
 UV_HOME = {
@@ -93,14 +95,14 @@ class Programs:
     shared: Path
     folder: Path
 
-    def command(self, program: str, *arguments: object) -> list[str]:
-        """The program of that name, in the group of that name."""
-        return self._python(program, PROGRAMS / f"{program}.py", *arguments)
+    def command(self, program: str, *arguments: object, group: str = "") -> list[str]:
+        """The program of that name, in its group or another one."""
+        return self._python(group or GROUPS.get(program, program), PROGRAMS / f"{program}.py", *arguments)
 
-    def run(self, program: str, *arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+    def run(self, program: str, *arguments: object, code: int = 0, group: str = "") -> subprocess.CompletedProcess[str]:
         """Runs a program; its exit code must be `code`."""
         done = subprocess.run(
-            self.command(program, *arguments),
+            self.command(program, *arguments, group=group),
             cwd=self.folder,
             env=self.environ(),
             capture_output=True,
@@ -122,14 +124,29 @@ class Programs:
         """What a PNG file shows."""
         return self._inside("draw_outlines", "picture", path)
 
+    def rois(self, path: Path) -> dict[str, Any]:
+        """The ROIs in a zip file."""
+        return self._inside("mask_measure", "rois", path)
+
     def make(self, kind: str, path: Path) -> Path:
         """Puts one of the images there that tests/programs/inside.py knows."""
-        made = self.shared / "images"
-        with exclusive(self.shared / "images.lock"):
-            if not made.exists():
-                self._inside("convert_to_tif", "make_all", made)
+        made = self.once("images", lambda folder: self._inside("convert_to_tif", "make_all", folder))
         path.parent.mkdir(parents=True, exist_ok=True)
         return Path(shutil.copy(made / kind, path))
+
+    def once(self, name: str, fill: Callable[[Path], object]) -> Path:
+        """A folder that all test processes share; the first one fills it."""
+        folder = self.shared / name
+        with exclusive(self.shared / f"{name}.lock"):
+            if not folder.exists():
+                part = folder.with_name(f"{name}.part")
+                fill(part)
+                part.rename(folder)
+        return folder
+
+    def holds(self, path: Path, formula: str, **places: int) -> bool:
+        """Whether each pixel of a TIFF file is what `value_at` of tests/support/<formula>.py says."""
+        return bool(self._inside("convert_to_tif", "holds", path, formula, json.dumps(places)))
 
     def _inside(self, group: str, *arguments: object) -> Any:
         done = subprocess.run(

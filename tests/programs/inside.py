@@ -26,6 +26,7 @@ def look(path: str) -> dict[str, object]:
         "ome": bool(xml),
         "pixel_size": sizes,
         "units": sorted(set(re.findall(r'PhysicalSize[XYZ]Unit="([^"]+)"', xml))),
+        "interval": float(found[1]) if (found := re.search(r'TimeIncrement="([^"]+)"', xml)) else None,
         "channels": re.findall(r'<Channel [^>]*Name="([^"]+)"', xml),
         "values": [int(value) for value in np.unique(data)[:20]],
         "sum": float(data.sum(dtype=float)),
@@ -33,19 +34,37 @@ def look(path: str) -> dict[str, object]:
     }
 
 
+def holds(path: str, formula: str, places: str) -> bool:
+    """Whether each pixel of a TIFF file is what `value_at` of tests/support/<formula>.py says."""
+    import importlib.util
+
+    import numpy as np
+    import tifffile
+
+    file = Path(__file__).parents[1] / "support" / f"{formula}.py"
+    spec = importlib.util.spec_from_file_location(formula, file)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[formula] = module
+    spec.loader.exec_module(module)
+    with tifffile.TiffFile(path) as tif:
+        data, axes = tif.series[0].asarray(), tif.series[0].axes
+    names = {"T": "time", "C": "channel", "Z": "z", "Y": "y", "X": "x"}
+    found = dict.fromkeys(names.values(), 0) | json.loads(places)
+    found |= {names[axis]: index for axis, index in zip(axes, np.indices(data.shape), strict=True)}
+    return bool((data == module.value_at(**found)).all())
+
+
 KINDS = (
     "ome", "imagej", "pages", "lzw", "complex", "rgb16.png", "grey.jpg", "flat", "nan", "series", "touching", "ring",
-    "thin", "edge", "dark",
+    "thin", "edge", "dark", "labels", "label series", "label floats", "several",
 )  # fmt: skip
 
 
 def make_all(folder: str) -> None:
     """Writes every image that the tests need."""
-    part = Path(f"{folder}.part")
-    part.mkdir()
+    Path(folder).mkdir()
     for kind in KINDS:
-        make(kind, str(part / kind))
-    part.rename(folder)
+        make(kind, str(Path(folder) / kind))
 
 
 def make(kind: str, path: str) -> None:
@@ -90,8 +109,68 @@ def make(kind: str, path: str) -> None:
     elif kind == "series":
         frames = np.stack([discs([(30, 30, 12)]), discs([(30, 30, 12), (60, 90, 15)])])
         tifffile.imwrite(path, frames, ome=True, metadata={"axes": "TYX"})
+    elif kind.startswith("label"):
+        make_labels(kind, path)
+    elif kind == "several":
+        with tifffile.TiffWriter(path, ome=True) as tif:
+            for number, side in enumerate([10, 40, 20]):
+                image = np.full((side, side), number, np.uint8)
+                tif.write(image, metadata={"axes": "YX", "Name": f"image {number}", "PhysicalSizeX": number + 1.0})
     else:
         tifffile.imwrite(path, shapes(kind))
+
+
+def make_labels(kind: str, path: str) -> None:
+    """Objects with a hole, in two parts, at the edge, touching at a corner alone; one number is not used."""
+    import numpy as np
+    import tifffile
+
+    labels = np.zeros((20, 30), np.uint16)
+    labels[2:9, 3:12] = 1
+    labels[4:7, 5:8] = 0
+    labels[5, 6] = 1
+    labels[12:15, 0:4] = 2
+    labels[17:, 2:9] = 2
+    labels[10:13, 20:23] = 4
+    labels[13:16, 23:26] = 4
+    labels[0, 29] = 300
+    if kind == "label series":
+        tifffile.imwrite(
+            path, np.stack([labels, labels.T[:20].repeat(2, 1)[:, :30]]), ome=True, metadata={"axes": "TYX"}
+        )
+    else:
+        tifffile.imwrite(path, labels.astype(np.float32) if kind == "label floats" else labels)
+
+
+def rois(archive: str) -> dict[str, object]:
+    """The ROIs of a zip file: names, kinds, places, and the label image that their outlines enclose."""
+    import numpy as np
+    import roifile
+
+    found = roifile.roiread(archive)
+    drawn = np.zeros((20, 30), int)
+    for roi in found:
+        if roi.t_position < 2:
+            drawn += int(roi.name.split("_")[-1 if roi.t_position else 0]) * enclosed(roi.coordinates(multi=True))
+    return {
+        "names": [roi.name for roi in found],
+        "kinds": sorted({roi.roitype.name for roi in found}),
+        "times": [roi.t_position for roi in found],
+        "box": [found[0].left, found[0].top, found[0].right, found[0].bottom],
+        "labels": drawn.tolist(),
+    }
+
+
+def enclosed(loops):  # type: ignore[no-untyped-def]
+    """1 at each pixel whose centre the loops enclose, by the even-odd rule of ImageJ's composites."""
+    import numpy as np
+
+    ys, xs = np.mgrid[:20, :30]
+    crossings = np.zeros(ys.shape, int)
+    for loop in loops:
+        for (x0, y0), (x1, y1) in zip(loop, np.roll(loop, -1, axis=0), strict=True):
+            crossings += (x0 == x1) & (xs >= x0) & (ys >= min(y0, y1)) & (ys < max(y0, y1))
+    return crossings % 2
 
 
 def shapes(kind: str):  # type: ignore[no-untyped-def]
@@ -147,4 +226,5 @@ def picture(path: str) -> dict[str, object]:
 
 if __name__ == "__main__":
     task, *arguments = sys.argv[1:]
-    print(json.dumps({"look": look, "make_all": make_all, "picture": picture}[task](*arguments)))
+    tasks = {"look": look, "make_all": make_all, "picture": picture, "holds": holds, "rois": rois}
+    print(json.dumps(tasks[task](*arguments)))

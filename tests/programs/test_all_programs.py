@@ -1,4 +1,4 @@
-"""What the four programs have in common: arguments, files, and what happens when something goes wrong."""
+"""What the programs have in common: arguments, files, and what happens when something goes wrong."""
 
 import os
 import shutil
@@ -10,7 +10,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-NAMES = ["convert_to_tif", "segment_threshold", "mask_measure", "draw_outlines"]
+NAMES = [
+    "convert_to_tif",
+    "segment_threshold",
+    "mask_measure",
+    "draw_outlines",
+    "mask2imageJROI",
+    "merge_channels",
+    "extract_metadata",
+]
 EVERYWHERE = [
     "--input-search-pattern",
     "--output-folder",
@@ -86,9 +94,19 @@ def test_files_that_are_no_images_are_told_in_words(programs, damage):
 
 
 def test_a_format_that_is_not_known_is_told_with_those_that_are(programs):
-    (programs.folder / "a.nd2").write_bytes(b"x")
-    done = convert(programs, programs.folder / "*.nd2", code=1)
-    assert "files ending in '.nd2' cannot be read; these can: .jpeg, .jpg, .png, .tif, .tiff." in done.stderr
+    (programs.folder / "a.xyz").write_bytes(b"x")
+    done = convert(programs, programs.folder / "*.xyz", code=1)
+    known = ".czi, .jpeg, .jpg, .lif, .nd2, .png, .tif, .tiff"
+    assert f"files ending in '.xyz' cannot be read; these can: {known}." in done.stderr
+    assert "environment: uv:bioio_bioformats" in done.stderr
+
+
+@pytest.mark.parametrize(("ending", "group"), [("nd2", "bioio"), ("LIF", "bioio"), ("czi", "bioio_czi")])
+def test_a_format_whose_reader_is_not_there_is_told_with_the_environment_that_has_it(programs, ending, group):
+    (programs.folder / f"a.{ending}").write_bytes(b"x")
+    done = convert(programs, programs.folder / "a.*", code=1)
+    assert f"files ending in '.{ending.lower()}' need the package bioio-{ending.lower()}" in done.stderr
+    assert f"`environment: uv:{group}`" in done.stderr
 
 
 def test_debugging_shows_where_an_error_arose(programs):

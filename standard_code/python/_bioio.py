@@ -1,0 +1,205 @@
+"""Microscope files through bioio: one package for each format, which only some environments have."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from _files import UserError
+from _images import PixelSize
+from _stacks import Scene, Stack
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+KEPT = 2**28  # bytes of decoded pixels that are kept, since a file's blocks may hold several planes
+
+DETAILS = (
+    "binning",
+    "imaged_by",
+    "objective",
+    "position_index",
+    "row",
+    "column",
+    "stage_position_x",
+    "stage_position_y",
+)
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A reader of bioio: the module that has it, its package, and the group of pyproject.toml that installs it."""
+
+    module: str
+    package: str
+    group: str
+
+
+ND2 = Plugin("bioio_nd2", "bioio-nd2", "bioio")
+LIF = Plugin("bioio_lif", "bioio-lif", "bioio")
+CZI = Plugin("bioio_czi", "bioio-czi", "bioio_czi")
+BIOFORMATS = Plugin("bioio_bioformats", "bioio-bioformats", "bioio_bioformats")
+
+
+def installed(plugin: Plugin) -> bool:
+    """Whether this environment has it."""
+    from importlib.util import find_spec
+
+    return bool(find_spec("bioio") and find_spec(plugin.module))
+
+
+@contextmanager
+def open_with(plugin: Plugin, path: Path) -> Iterator[list[Scene]]:
+    """The scenes of a file."""
+    if not installed(plugin):
+        raise UserError(
+            f"files ending in {path.suffix.lower()!r} need the package {plugin.package}, which this environment does "
+            f"not have. In the pipeline, write `environment: uv:{plugin.group}`."
+        )
+    with _in_words(path):
+        image = bioimage(plugin, path)
+        names = [str(name) for name in image.scenes]
+        scenes = [
+            Scene(name, _pixels(image, number), partial(_stack, plugin, path, number), partial(_details, image, number))
+            for number, name in enumerate(names)
+        ]
+    yield scenes
+
+
+def bioimage(plugin: Plugin, path: Path, **options: Any) -> Any:
+    """The file as bioio's BioImage."""
+    from importlib import import_module
+
+    from bioio import BioImage
+
+    for name in ("bioio", "bioio_base", plugin.module):  # they report each missing detail with a traceback
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    return BioImage(path, reader=import_module(plugin.module).Reader, **options)
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    except OSError as error:
+        if error.strerror:
+            raise
+        raise UserError(_unreadable(path, error)) from error
+    except Exception as error:  # each format's reader has its own
+        raise UserError(_unreadable(path, error)) from error
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    """Of the reader's own words, as much as is good to read."""
+    words = str(error).strip().partition("\n")[0] or type(error).__name__
+    short = words if len(words) <= 160 else f"{words[:160]}…"
+    return f"it cannot be read as {path.suffix[1:].upper()}; it may be damaged ({short})."
+
+
+def _pixels(image: Any, number: int) -> int:
+    image.set_scene(number)
+    return int(image.dims.Y) * int(image.dims.X)
+
+
+def _stack(plugin: Plugin, path: Path, number: int) -> Stack:
+    with _in_words(path):
+        image = bioimage(plugin, path)
+        image.set_scene(number)
+        if plugin is LIF and int(image.dims.Z) * _pixels(image, number) * image.dtype.itemsize > KEPT:
+            image = bioimage(plugin, path, chunk_dims=["Y", "X"])  # else a whole Z stack at a time
+            image.set_scene(number)
+        colours = "S" in image.dims.order
+        pixels = image.get_image_dask_data("TCZYXS" if colours else "TCZYX")
+        names = tuple(str(name) for name in image.channel_names or ())
+        interval = _seconds(image)
+        size = _pixel_size(image)
+    samples = pixels.shape[5] if colours else 1
+    frames, channels, planes, height, width = pixels.shape[:5]
+    blocks = _Blocks(pixels)
+
+    def plane(t: int, c: int, z: int) -> Array:
+        with _in_words(path):
+            found = blocks.plane(t, c // samples, z)
+        return found[..., c % samples] if colours else found
+
+    return Stack(
+        (frames, channels * samples, planes, height, width),
+        pixels.dtype,
+        plane,
+        size,
+        names if len(names) == channels * samples and all(names) else (),
+        colours and channels == 1 and samples == 3,
+        interval,
+    )
+
+
+def _details(image: Any, number: int) -> dict[str, Any]:
+    """What bioio's standard metadata say beyond sizes; times are in the form of ISO 8601."""
+    image.set_scene(number)
+    found = image.standard_metadata
+    values = {name: getattr(found, name, None) for name in DETAILS}
+    values["imaging_datetime"] = found.imaging_datetime.isoformat() if found.imaging_datetime else None
+    return {name: value for name, value in values.items() if value is not None}
+
+
+class _Blocks:
+    """Planes of a dask array. Its blocks, as the file has them, are kept while there is room."""
+
+    def __init__(self, pixels: Any) -> None:
+        self._pixels = pixels
+        self._kept: OrderedDict[tuple[slice, ...], Array] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def plane(self, *place: int) -> Array:
+        """The plane at (t, c, z)."""
+        import numpy as np
+
+        spans = [_span(sizes, index) for sizes, index in zip(self._pixels.chunks, place, strict=False)]
+        key = tuple(spans)
+        with self._lock:
+            if (block := self._kept.get(key)) is None:
+                block = np.asarray(self._pixels[tuple(slice(*span) for span in spans)].compute(scheduler="synchronous"))
+                self._kept[key] = block
+                while len(self._kept) > 1 and sum(each.nbytes for each in self._kept.values()) > KEPT:
+                    self._kept.popitem(last=False)
+        return block[tuple(index - span[0] for index, span in zip(place, spans, strict=True))]
+
+
+def _span(sizes: tuple[int, ...], index: int) -> tuple[int, int]:
+    """Where the block begins and ends that holds `index`, along one axis."""
+    start = 0
+    for size in sizes:
+        if index < start + size:
+            return start, start + size
+        start += size
+    raise IndexError(index)
+
+
+def _pixel_size(image: Any) -> PixelSize | None:
+    """In micrometres, as all of bioio's readers give it."""
+    try:
+        size = image.physical_pixel_sizes
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+    x, y, z = (float(value) if value else None for value in (size.X, size.Y, size.Z))
+    return PixelSize(x, y or x, abs(z) if z and image.dims.Z > 1 else None) if x else None
+
+
+def _seconds(image: Any) -> float | None:
+    try:
+        interval = image.time_interval
+    except (AttributeError, KeyError, TypeError, ValueError, NotImplementedError):
+        return None
+    seconds = interval.total_seconds() if hasattr(interval, "total_seconds") else interval
+    return float(seconds) if seconds else None

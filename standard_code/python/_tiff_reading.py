@@ -1,0 +1,170 @@
+"""Reads TIFF files plane by plane, with what they say about axes, pixel size and channels."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import _tiff_metadata
+from _files import UserError
+from _stacks import Scene, Stack
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tifffile
+
+    Array = np.ndarray[Any, Any]
+
+
+@contextmanager
+def open_tiff(path: Path, stack_axis: str = "Z") -> Iterator[list[Scene]]:
+    """The images of a TIFF file; `stack_axis` is what pages mean where the file does not say."""
+    import tifffile
+
+    with ExitStack() as closing:
+        with _in_words():
+            tif = closing.enter_context(tifffile.TiffFile(path))
+            described = _tiff_metadata.describe(tif)
+            scenes = [
+                _scene(tif, series, described[number] if number < len(described) else None, stack_axis)
+                for number, series in enumerate(tif.series)
+            ]
+        yield scenes
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Turns what goes wrong in reading into words for the user."""
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    except OSError as error:
+        if error.strerror:
+            raise
+        raise UserError(f"it cannot be read as a TIFF image ({error}).") from error
+    except Exception as error:  # tifffile and the codecs have many of their own for a damaged file
+        raise UserError(f"it cannot be read as a TIFF image; it may be damaged ({error}).") from error
+
+
+def _scene(
+    tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, about: _tiff_metadata.About | None, stack_axis: str
+) -> Scene:
+    height, width = (series.shape[series.axes.index(axis)] if axis in series.axes else 0 for axis in "YX")
+    name = (about.name if about else "") or series.name or ""
+    return Scene(name, height * width, lambda: _stack(tif, series, about or _tiff_metadata.About(), stack_axis))
+
+
+def _stack(
+    tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, about: _tiff_metadata.About, stack_axis: str
+) -> Stack:
+    with _in_words():
+        axes = named(series.axes, series.shape, stack_axis)
+        sizes = dict(zip(axes, series.shape, strict=True))
+        read = _reader(tif, series, axes)
+    samples = sizes.get("S", 1)
+    channels = sizes.get("C", 1) * samples
+
+    def plane(t: int, c: int, z: int) -> Array:
+        with _in_words():
+            return read({"T": t, "C": c // samples, "S": c % samples, "Z": z})
+
+    return Stack(
+        (sizes.get("T", 1), channels, sizes.get("Z", 1), sizes["Y"], sizes["X"]),
+        series.dtype.newbyteorder("="),
+        plane,
+        about.pixel_size,
+        about.channels if len(about.channels) == channels else (),
+        sizes.get("C", 1) == 1 and samples == 3,
+        about.time_interval,
+    )
+
+
+def named(axes: str, shape: tuple[int, ...], stack_axis: str) -> str:
+    """`axes` with a meaning for each; those of length 1 without a meaning become small letters."""
+    if "Y" not in axes or "X" not in axes:
+        raise UserError(f"its axes are {axes}; an image needs X and Y.")
+    strange = [place for place, axis in enumerate(axes) if axis not in "TCZYXS"]
+    unknown = [place for place in strange if shape[place] > 1]
+    if len(unknown) > 1 or (unknown and stack_axis in axes):
+        raise UserError(f"the meaning of its axes {axes} is not known. Save it as OME-TIFF from Fiji, for example.")
+    if unknown:
+        logging.warning("the file does not say what its pages are; they are taken as %s. See --stack-axis.", stack_axis)
+    single = iter("abcdefghijklmnopqrstuvw")
+    letters = [
+        stack_axis if place in unknown else next(single) if place in strange else axis
+        for place, axis in enumerate(axes)
+    ]
+    return "".join(letters)
+
+
+def _reader(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, axes: str) -> Callable[[dict[str, int]], Array]:
+    """Gives one plane for the places on the other axes. The part that was read last is kept."""
+    import numpy as np
+
+    parts = _raw_parts(tif, series, axes) or _pages(series, axes)
+    kept: dict[int, Array] = {}
+    lock = threading.Lock()
+
+    def plane(places: dict[str, int]) -> Array:
+        number = 0
+        for axis, size in zip(parts.outer, series.shape, strict=False):
+            number = number * size + places.get(axis, 0)
+        with lock:
+            if number not in kept:
+                kept.clear()
+                kept[number] = parts.read(number)
+            data = kept[number]
+        flat = data[tuple(slice(None) if axis in "YX" else places.get(axis, 0) for axis in parts.inner)]
+        flat = flat if parts.inner.index("Y") < parts.inner.index("X") else flat.T
+        return np.asarray(flat).astype(flat.dtype.newbyteorder("="), copy=False)
+
+    return plane
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """A series in parts that are read as one: which axes number them, which lie in them."""
+
+    outer: str
+    inner: str
+    read: Callable[[int], Array]
+
+
+def _raw_parts(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, axes: str) -> _Parts | None:
+    """Where all values lie in the file one after the other: planes, from where they are."""
+    import numpy as np
+
+    start = series.dataoffset
+    if start is None:
+        return None
+    first = min(axes.index("Y"), axes.index("X"))
+    shape, kind = series.shape[first:], series.dtype.newbyteorder(tif.byteorder)
+    count = int(np.prod(shape))
+
+    def read(number: int) -> Array:
+        found: Array = tif.filehandle.read_array(kind, count, start + number * count * kind.itemsize)
+        return found.reshape(shape)
+
+    return _Parts(axes[:first], axes[first:], read)
+
+
+def _pages(series: tifffile.TiffPageSeries, axes: str) -> _Parts:
+    """Pages of the file, each decoded as a whole; all at once in the rare file whose pages do not follow the axes."""
+    import numpy as np
+
+    shape = series.keyframe.shape
+    outer = axes[: max(len(axes) - len(shape), 0)]
+    if series.shape[len(outer) :] != shape or int(np.prod(series.shape[: len(outer)])) != len(series):
+        return _Parts("", axes, lambda number: series.asarray())
+
+    def read(number: int) -> Array:
+        page = series[number]
+        return np.zeros(shape, series.dtype) if page is None else page.asarray()
+
+    return _Parts(outer, axes[len(outer) :], read)
