@@ -32,6 +32,15 @@ def leaves() -> list[tuple[str, click.Command]]:
     return found
 
 
+def test_the_troubleshooting_page_has_every_failure_of_uv() -> None:
+    from runner.environments.uv_failures import FAILURES
+
+    page = " ".join(row[0] for row in rows(DOCS / "troubleshooting.md")).replace("`", "")
+    for failure in FAILURES:
+        longest = max(re.split(r"\{\w+\}|[(`:,]", failure.message), key=len)
+        assert longest.strip() in page, failure.message
+
+
 def sections() -> set[str]:
     return set(re.findall(r"^## `(run-pipeline .*)`$", text_of(DOCS / "command-line.md"), re.MULTILINE))
 
