@@ -15,6 +15,7 @@ COMMANDS = {
     "status": ("runner.cli.status", "Show what is done, when, how long it took, and what would run."),
     "doctor": ("runner.cli.doctor", "Look at this machine before a long run; each finding with its cure."),
     "env": ("runner.cli.env", "List, update or remove the environments of uv groups."),
+    "migrate": ("runner.cli.migrate", "Turn a conda environment file into a dependency group."),
 }
 DEFAULT = "run"
 

@@ -23,6 +23,7 @@ ALLOWED = {
     "executors": {"model", "errors", "host", "state", "process", "environments", "jobs", "report"},
     "engine": {"model", "errors", "host", "state", "process", "environments", "jobs", "report", "plan", "executors"},
     "doctor": {"model", "errors", "host", "state", "process", "environments", "jobs", "pipeline"},
+    "migrate": {"model", "errors", "host", "state", "environments", "pipeline"},
     "bootstrap": set[str](),
 }
 # the one place that names its siblings freely

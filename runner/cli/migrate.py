@@ -1,0 +1,270 @@
+"""`run-pipeline migrate`: a conda environment file becomes a dependency group, with an account of every line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.cli.common import json_option, repo_option, reports_errors
+
+if TYPE_CHECKING:
+    from runner.environments import Site
+    from runner.migrate.facts import Facts
+    from runner.migrate.installed import Installed
+    from runner.migrate.plan import Plan
+    from runner.migrate.report import Outcome
+    from runner.migrate.search import Found
+    from runner.report.console import Console
+
+EPILOG = """\b
+Examples:
+  run-pipeline migrate conda_envs/cellpose.yml --dry-run
+  run-pipeline migrate conda_envs/cellpose.yml --prefix cellpose --pin
+  run-pipeline migrate conda_envs/cellpose.yml --pipelines pipeline_configs
+  run-pipeline migrate --retire cellpose
+\b
+Exit codes: 0 done, 2 usage or a recipe that cannot become a group,
+3 the group does not lock."""
+
+
+@click.command(name="migrate", context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
+@click.argument("recipe", metavar="RECIPE.yml", required=False)
+@click.option("--group", metavar="NAME", default="", help="Name of the group (default: the environment's name).")
+@click.option(
+    "--prefix", metavar="ENV", help="The installed environment, by name or folder: its own metadata names the packages."
+)
+@click.option(
+    "--pin", is_flag=True, help="With --prefix: the versions that are installed, also of what they brought along."
+)
+@click.option("--python", metavar="3.X", default="", help="Another Python than the recipe's.")
+@click.option("--cuda", metavar="VERSION", default="", help="PyTorch's own builds for this CUDA (12.4), or `cpu`.")
+@click.option("--replace", "anew", is_flag=True, help="Write a group that is there already anew.")
+@click.option(
+    "--pipelines",
+    metavar="FILE",
+    multiple=True,
+    help="Pipelines (a file, a folder, a pattern) to write an _uv twin of. Can be repeated.",
+)
+@click.option(
+    "--environment", metavar="NAME", multiple=True, help="Another name by which pipelines call the conda environment."
+)
+@click.option(
+    "--retire", metavar="NAME", help="Remove a recipe and its conda pipelines, once their twins are signed off."
+)
+@click.option("--report", "report_file", metavar="FILE.md", help="Also write the account of every line as Markdown.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and whether it locks; write nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@json_option
+@repo_option
+@reports_errors
+def command(
+    recipe: str | None,
+    group: str,
+    prefix: str | None,
+    pin: bool,
+    python: str,
+    cuda: str,
+    anew: bool,
+    pipelines: tuple[str, ...],
+    environment: tuple[str, ...],
+    retire: str | None,
+    report_file: str | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    repo: str | None,
+) -> int:
+    """Turn a conda environment file into a dependency group of pyproject.toml.
+
+    Every line of the recipe is accounted for. The plan is shown first; nothing is written before you agree, and
+    pyproject.toml and uv.lock stay as they are when the group does not lock.
+    """
+    from runner.cli.common import make_site
+    from runner.errors import UsageError
+    from runner.migrate.plan import Wishes
+
+    site = make_site(repo)
+    if retire is not None:
+        from runner.cli.retire import retire_command
+
+        if recipe is not None:
+            raise UsageError("migrate: a recipe and --retire exclude each other", "Give one of them.")
+        return retire_command(retire, pipelines, site, dry_run=dry_run, yes=yes, as_json=as_json)
+    if recipe is None:
+        raise UsageError("migrate: which recipe?", "Name a conda environment file, such as conda_envs/NAME.yml.")
+    if pin and not prefix:
+        raise UsageError("migrate: --pin needs the installed environment", "Give it with --prefix.")
+    wishes = Wishes(group, python, cuda, pin, anew, _installed(prefix, site))
+    run = _Migration(site, as_json=as_json, dry_run=dry_run, yes=yes, report_file=report_file)
+    return run.start(Path(recipe), wishes, pipelines, [*environment, *([prefix] if prefix else [])])
+
+
+class _Migration:
+    """One run of the command."""
+
+    def __init__(self, site: Site, *, as_json: bool, dry_run: bool, yes: bool, report_file: str | None) -> None:
+        import os
+
+        from runner.environments.disk import on_disk
+        from runner.report.console import open_console
+
+        self.site, self.repo = site, on_disk(site.repo)
+        self.as_json, self.dry_run, self.yes, self.report_file = as_json, dry_run, yes, report_file
+        # with --json the screen is for programs, so people are spoken to on the other stream
+        self.console: Console = open_console(sys.stderr if as_json else sys.stdout, os.environ)
+
+    def start(self, path: Path, wishes: object, pipelines: tuple[str, ...], names: list[str]) -> int:
+        """The exit code."""
+        from runner.environments.spec import normalised_group
+        from runner.errors import RunnerError
+        from runner.migrate.facts import read_facts
+        from runner.migrate.pipelines import pipeline_files, plan_twins
+        from runner.migrate.plan import Wishes, make_plan
+        from runner.migrate.recipe import read_recipe
+        from runner.migrate.report import Outcome
+
+        assert isinstance(wishes, Wishes)
+        facts = read_facts(self.repo)
+        plan = make_plan(read_recipe(path.expanduser().absolute()), facts, wishes)
+        outcome = Outcome(self.repo)
+        files = pipeline_files(pipelines, Path.cwd())
+        outcome.twins = plan_twins(files, [plan.recipe.name, *names], plan.group)
+        self._show(plan)
+        if normalised_group(plan.group) in facts.groups and pipelines and not wishes.replace:
+            return self._twins_only(plan, outcome)
+        if plan.problems:
+            return self._refuse(plan, outcome)
+        try:
+            found = self._search(plan, facts)
+        except RunnerError as error:
+            outcome.locked, outcome.reason = False, f"{error.message}\n{error.cure}"
+            self._finish(plan, outcome)
+            raise
+        outcome.locked = True
+        self._consequences(found.plan, outcome)
+        if self.dry_run or not self._agreed(found.plan):
+            self._finish(found.plan, outcome)
+            self._say("Nothing was written.")
+            return 0
+        self._write(found, facts, outcome)
+        return 0
+
+    def _search(self, plan: Plan, facts: Facts) -> Found:
+        from runner.migrate.locking import workbench
+        from runner.migrate.search import Search
+
+        with workbench(self.site, self.repo) as bench:
+            found = Search(bench, facts, lambda text: self.console.live(f"  {text} ...")).find(plan)
+        self.console.clear_live()
+        changed = [(old, new) for old, new in zip(plan.items, found.plan.items, strict=True) if old != new]
+        if changed:
+            self._say("After asking uv:")
+            self._show(replace(found.plan, items=tuple(new for _, new in changed)))
+        return found
+
+    def _write(self, found: Found, facts: Facts, outcome: Outcome) -> None:
+        from runner.migrate.pipelines import write_twins
+        from runner.migrate.write import write
+
+        write(found, facts, self.site)
+        outcome.written = True
+        self._say(f"Wrote the group {found.plan.group} to pyproject.toml and uv.lock.")
+        for path in write_twins(outcome.twins):
+            self._say(f"Wrote {path}")
+        self._finish(found.plan, outcome)
+        self._say(
+            f"Next: run a pipeline with `environment: uv:{found.plan.group}`, and compare its results with conda's."
+        )
+
+    def _twins_only(self, plan: Plan, outcome: Outcome) -> int:
+        from runner.migrate.pipelines import write_twins
+
+        self._say(f"The group {plan.group} is there already; only the pipelines are written (--replace writes both).")
+        self._consequences(replace(plan, indexes=(), sources=(), remarks=(), requires_python=""), outcome)
+        if not self.dry_run and self._agreed(plan):
+            outcome.written = True
+            for path in write_twins(outcome.twins):
+                self._say(f"Wrote {path}")
+        self._finish(plan, outcome)
+        return 0
+
+    def _refuse(self, plan: Plan, outcome: Outcome) -> int:
+        from runner.errors import ExitCode
+
+        outcome.reason = "\n".join(f"{one.message}\n{one.cure}" for one in plan.problems)
+        self._finish(plan, outcome)
+        for problem in plan.problems:
+            self._say(f"error: {problem.message}", "red", "bold")
+            self._say(f"  {problem.cure}")
+        return ExitCode.USAGE
+
+    def _agreed(self, plan: Plan) -> bool:
+        from runner.errors import UsageError
+
+        if self.yes:
+            return True
+        if not self.site.host.interactive:
+            raise UsageError(
+                "nobody is there to accept the plan", "Give --yes to write it, or --dry-run to see it only."
+            )
+        return bool(click.confirm(f"Write the group {plan.group}?", err=self.as_json))
+
+    def _show(self, plan: Plan) -> None:
+        from runner.migrate.report import COLOURS, summary, table
+
+        width = shutil.get_terminal_size((100, 24)).columns
+        for status, text in table(plan, self.repo, width):
+            self._say(text, *([COLOURS[status]] if status else ["bold"]))
+        self._say(f"{summary(plan)}.")
+
+    def _consequences(self, plan: Plan, outcome: Outcome) -> None:
+        from runner.migrate.report import consequences
+
+        for text in consequences(plan):
+            self._say(f"  {text}")
+        for twin in outcome.twins:
+            self._say(f"  {twin.source.name} -> {twin.target.name}: {twin.note}")
+
+    def _finish(self, plan: Plan, outcome: Outcome) -> None:
+        """The report and the records: also of what was not done."""
+        from runner.migrate.report import markdown, records
+        from runner.state.files import write_atomic
+
+        self.console.clear_live()
+        if self.report_file:
+            target = Path(self.report_file).expanduser().absolute()
+            write_atomic(target, markdown(plan, outcome).encode("utf-8"))
+            self._say(f"Wrote {target}")
+        if self.as_json:
+            for record in records(plan, outcome):
+                print(json.dumps(record, ensure_ascii=False))
+
+    def _say(self, text: str, *styles: str) -> None:
+        self.console.line(self.console.style(text, *styles))
+
+
+def _installed(prefix: str | None, site: Site) -> Installed | None:
+    """The environment that --prefix names, by folder or by name. Raises UsageError."""
+    from runner.environments.conda_base import find_base
+    from runner.environments.conda_prefix import environment_names, prefix_of
+    from runner.environments.disk import on_disk
+    from runner.errors import UsageError
+    from runner.migrate.installed import read_installed
+
+    if prefix is None:
+        return None
+    folder = Path(prefix).expanduser().absolute()
+    if folder.is_dir():
+        return read_installed(folder)
+    base = find_base(site).base
+    found = prefix_of(prefix, base, site.repo, site.host)
+    if found is None:
+        names = ", ".join(environment_names(base, site.host)) or "none that could be found"
+        raise UsageError(f"there is no conda environment {prefix}", f"There are: {names}. A folder can be given too.")
+    return read_installed(on_disk(found))

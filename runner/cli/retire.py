@@ -1,0 +1,56 @@
+"""`run-pipeline migrate --retire`: the recipe and the conda pipelines go when nothing needs them any more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from runner.environments import Site
+
+
+def retire_command(name: str, pipelines: Sequence[str], site: Site, *, dry_run: bool, yes: bool, as_json: bool) -> int:
+    """The exit code. Raises UsageError when something stands against it."""
+    from runner.environments.disk import on_disk
+    from runner.errors import UsageError
+    from runner.migrate.retire import carry_out, plan_retirement
+
+    repo = on_disk(site.repo)
+    retirement = plan_retirement(name, repo, pipelines, Path.cwd())
+    if as_json:
+        record = {
+            "event": "retirement",
+            "name": name,
+            "files": [str(path) for path in retirement.files],
+            "signed": retirement.signed,
+            "obstacles": retirement.obstacles,
+        }
+        print(json.dumps(record, ensure_ascii=False))
+    if retirement.obstacles:
+        lines = "\n".join(f"- {text}" for text in retirement.obstacles)
+        raise UsageError(f"{name} cannot be retired yet; nothing was removed", lines)
+    _show(retirement.files, retirement.signed, as_json)
+    if dry_run:
+        return 0
+    if not yes:
+        if not site.host.interactive:
+            raise UsageError("nobody is there to confirm the removal", "Give --yes to remove them without a question.")
+        if not click.confirm(f"Remove {len(retirement.files)} files?", err=as_json):
+            return 0
+    gone = carry_out(retirement)
+    if not as_json:
+        print(f"Removed {len(gone)} files. The installed environment is still there: `conda env remove --name {name}`.")
+    return 0
+
+
+def _show(files: Sequence[Path], signed: Sequence[str], as_json: bool) -> None:
+    if as_json:
+        return
+    for text in signed:
+        print(f"  signed off  {text}")
+    for path in files:
+        print(f"  to remove   {path}")

@@ -1,0 +1,186 @@
+"""What an installed conda environment really holds: conda-meta joined with the metadata of its Python packages."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.environments.spec import normalised_group as normalised
+from runner.errors import UsageError
+
+_METADATA = re.compile(r"site-packages/(?P<folder>[^/]+\.(?:dist-info/METADATA|egg-info/PKG-INFO|egg-info))$")
+_SUBDIRS = {"win": "win32", "linux": "linux", "osx": "darwin"}
+# of every environment: what installs is no part of what is installed
+_INSTALLERS = frozenset({"pip", "setuptools", "wheel"})
+
+
+@dataclass(frozen=True)
+class Dist:
+    """A Python package as its own metadata names it."""
+
+    name: str
+    version: str
+    requires: tuple[str, ...] = ()
+    url: str = ""  # where pip fetched it from, when not from an index: with the commit
+    editable: bool = False
+
+    @property
+    def key(self) -> str:
+        return normalised(self.name)
+
+
+@dataclass(frozen=True)
+class CondaPackage:
+    """A record of conda-meta."""
+
+    name: str
+    version: str
+    build: str
+    channel: str
+    subdir: str
+    python: bool  # it has files below site-packages
+    depends: tuple[str, ...] = ()  # Python packages that it only bundles (a metapackage)
+    metadata: tuple[str, ...] = ()  # of its Python packages, relative to the prefix
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An environment on the disk."""
+
+    prefix: Path
+    python: str  # version, or ""
+    packages: Mapping[str, CondaPackage]
+    dists: Mapping[str, Dist]  # by normalised name
+    owners: Mapping[str, str] = field(default_factory=dict)  # conda name -> key of its dist
+
+    @property
+    def platform(self) -> str:
+        """As sys.platform has it; "" when the records do not tell."""
+        for package in self.packages.values():
+            if found := _SUBDIRS.get(package.subdir.partition("-")[0]):
+                return found
+        return ""
+
+    def dist_of(self, conda_name: str) -> Dist | None:
+        """The Python package that conda's package is, or bundles; None when it is none."""
+        if key := self.owners.get(conda_name):
+            return self.dists.get(key)
+        package = self.packages.get(conda_name)
+        for needed in package.depends if package else ():
+            # matplotlib -> matplotlib-base, opencv -> py-opencv: the one that carries the name
+            if conda_name in needed and (key := self.owners.get(needed)):
+                return self.dists.get(key)
+        if package is None or not package.python:
+            return self.dists.get(normalised(conda_name))
+        return None
+
+    def brought_along(self, keys: set[str]) -> list[Dist]:
+        """All other Python packages of the environment, by name."""
+        others = (dist for key, dist in self.dists.items() if key not in keys and key not in _INSTALLERS)
+        return sorted(others, key=lambda dist: dist.key)
+
+
+def read_installed(prefix: Path) -> Installed:
+    """The environment at `prefix`. Raises UsageError when there is none."""
+    meta = prefix / "conda-meta"
+    if not meta.is_dir():
+        raise UsageError(
+            f"{prefix} is no installed conda environment: it has no folder conda-meta",
+            "Give --prefix an environment's name or its folder, as `conda env list` shows them.",
+        )
+    packages = {package.name: package for path in sorted(meta.glob("*.json")) if (package := _record(path))}
+    dists: dict[str, Dist] = {}
+    for folder in _site_packages(prefix):
+        for info in sorted([*folder.glob("*.dist-info"), *folder.glob("*.egg-info")]):
+            if dist := _dist(info):
+                dists[dist.key] = dist
+    owners = {}
+    for package in packages.values():
+        own = [dist.key for path in package.metadata if (dist := _dist(_info_folder(prefix / path)))]
+        if own:
+            owners[package.name] = normalised(package.name) if normalised(package.name) in own else own[0]
+    python = packages["python"].version if "python" in packages else ""
+    return Installed(prefix, python, packages, dists, owners)
+
+
+def _record(path: Path) -> CondaPackage | None:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # half-written by a conda that was killed
+    if not isinstance(data, dict) or "name" not in data:
+        return None
+    files = [str(name).replace("\\", "/") for name in data.get("files", [])]
+    return CondaPackage(
+        name=str(data["name"]).lower(),
+        version=str(data.get("version", "")),
+        build=str(data.get("build", "")),
+        channel=str(data.get("channel", "")),
+        subdir=str(data.get("subdir", "")),
+        python=any("site-packages/" in name for name in files),
+        depends=tuple(str(need).split()[0].lower() for need in data.get("depends", []) if str(need).split()),
+        metadata=tuple(name for name in files if _METADATA.search(name)),
+    )
+
+
+def _info_folder(metadata: Path) -> Path:
+    return metadata if metadata.name.endswith(".egg-info") else metadata.parent
+
+
+def _dist(info: Path) -> Dist | None:
+    """Name and version as METADATA has them: conda's own may be others."""
+    file = next((path for path in (info / "METADATA", info / "PKG-INFO", info) if path.is_file()), None)
+    if file is None:
+        return None
+    fields: dict[str, list[str]] = {}
+    for key, value in _header(file):
+        fields.setdefault(key, []).append(value)
+    if "name" not in fields or "version" not in fields:
+        return None
+    direct = _direct_url(info / "direct_url.json")
+    url, editable = _source_url(direct)
+    return Dist(fields["name"][0], fields["version"][0], tuple(fields.get("requires-dist", ())), url, editable)
+
+
+def _header(file: Path) -> Iterator[tuple[str, str]]:
+    """The fields before the first empty line; what follows is the description."""
+    with file.open(encoding="utf-8", errors="replace") as stream:
+        for line in stream:
+            if not line.strip():
+                return
+            key, colon, value = line.partition(":")
+            if colon and not key.startswith((" ", "\t")):
+                yield key.strip().lower(), value.strip()
+
+
+def _direct_url(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _source_url(direct: dict[str, Any]) -> tuple[str, bool]:
+    """PEP 610: a git commit as pip writes it, or a file's address. conda's own build folders are none."""
+    url = str(direct.get("url", ""))
+    if vcs := direct.get("vcs_info"):
+        commit = vcs.get("commit_id", "")
+        return f"{vcs.get('vcs', 'git')}+{url}" + (f"@{commit}" if commit else ""), False
+    if "archive_info" in direct:
+        return ("", False) if url.startswith("file:") else (url, False)
+    return "", bool(direct.get("dir_info", {}).get("editable"))
+
+
+def _site_packages(prefix: Path) -> list[Path]:
+    folders = [prefix / "Lib" / "site-packages", *sorted((prefix / "lib").glob("python3*/site-packages"))]
+    found: dict[tuple[int, int], Path] = {}
+    for folder in folders:
+        if folder.is_dir():
+            info = folder.stat()
+            found.setdefault((info.st_dev, info.st_ino), folder)  # Lib and lib are one on Windows
+    return list(found.values())

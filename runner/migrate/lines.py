@@ -1,0 +1,208 @@
+"""Every line of a recipe -> what becomes of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from runner.migrate.facts import Facts, Index
+from runner.migrate.installed import Dist
+from runner.migrate.names import Named, Names, Status
+from runner.migrate.pip_options import PipOptions
+from runner.migrate.plan import IndexSource, Item, Wishes
+from runner.migrate.pythons import GroupPython
+from runner.migrate.pytorch import Cuda, find_cuda, is_torch_index, split_local, torch_keys, uses_torch
+from runner.migrate.recipe import Line, Recipe, Source
+from runner.migrate.requirement import MatchSpec, Requirement, parse_match_spec, parse_pip
+
+_ANACONDA = ("defaults", "anaconda", "main", "r", "msys2", "pkgs/main", "pkgs/r")
+_MARKERS = {
+    "win32": "sys_platform == 'win32'",
+    "linux": "sys_platform == 'linux'",
+    "darwin": "sys_platform == 'darwin'",
+}
+
+
+class Converter:
+    """Goes through the lines once; what they need beside requirements gathers in `indexes`, `sources`, …"""
+
+    def __init__(self, recipe: Recipe, facts: Facts, wishes: Wishes, table: Mapping[str, Any]) -> None:
+        self.recipe, self.facts, self.wishes, self.table = recipe, facts, wishes, table
+        self.python = GroupPython(facts, wishes.python)
+        self.cuda: Cuda = find_cuda(recipe, wishes.cuda, [index.url for index in facts.indexes], table)
+        conda = {spec.name for line in recipe.lines if (spec := parse_match_spec(line.text))}
+        has_gpu_wheels = bool(conda & set(table["cuda"]["gpu"]))
+        self.names = Names(self.cuda.major, uses_torch(recipe, table), has_gpu_wheels, wishes.installed, table)
+        self.indexes: list[Index] = []
+        self.sources: list[IndexSource] = []
+        self.candidates: list[Index] = []
+        self.remarks: list[str] = [self.cuda.note] if self.cuda.note else []
+        self.options = PipOptions(recipe, facts)
+
+    def items(self) -> list[Item]:
+        """One for each line, and for what --pin adds."""
+        found = [self._item(line) for line in self.recipe.lines]
+        if self.wishes.installed is not None:
+            self.python.from_installed(self.wishes.installed.python)
+        found = self.options.constrained(found)
+        if self.wishes.pin and self.wishes.installed is not None:
+            found += self._brought_along(found)
+        self._torch_sources(found)
+        self.sources += self.options.sources
+        self.candidates += [index for index in self.options.indexes if not is_torch_index(index.url, self.table)]
+        return found
+
+    def _item(self, line: Line) -> Item:
+        match line.source:
+            case Source.CHANNEL:
+                item = self._channel(line)
+            case Source.SETTING:
+                item = self._setting(line)
+            case Source.PIP:
+                item = self.options.item(line) or self._pip(line)
+            case _:
+                item = self._conda(line)
+        requirements = tuple(one.with_marker(line.marker) for one in item.requirements)
+        return replace(item, requirements=requirements).noted(line.remark)
+
+    def _channel(self, line: Line) -> Item:
+        if line.text.lower() in _ANACONDA:
+            return Item(
+                line,
+                Status.REPLACED,
+                note="PyPI takes its place; Anaconda's channel, which has a licence of its own, is no longer used",
+            )
+        return Item(line, Status.REPLACED, note="PyPI takes its place")
+
+    def _setting(self, line: Line) -> Item:
+        key, _, value = line.text.partition(":")
+        if key == "variables":
+            name, _, text = value.strip().partition("=")
+            return Item(
+                line, Status.LOST, note=f"a group sets no variables: write `env:` with `{name}: {text}` in its segments"
+            )
+        if key in ("channel_priority", "prefix", "platforms"):
+            return Item(line, Status.REPLACED, note="of use to conda alone")
+        return Item(line, Status.LOST, note="not understood" if not line.remark else "")
+
+    def _conda(self, line: Line) -> Item:
+        spec = parse_match_spec(line.text)
+        if spec is None:
+            return Item(line, Status.LOST, note="not understood as a package")
+        if spec.name == "python":
+            return Item(line, Status.KEPT, note=self.python.take(spec.specifier))
+        if spec.name in self.table["cuda"]["pins"]:
+            return self._cuda_pin(line, spec)
+        named = self.names.of(spec.name)
+        if named.status is Status.SYSTEM:
+            named = replace(named, note=self._system_note(named))
+        if named.requirement is None:
+            return Item(line, named.status, note=named.note)
+        requirement, note = self._versioned(named, spec)
+        item = Item(line, named.status, tuple(self._split(requirement)), named.note).noted(note)
+        if spec.channel and spec.channel.rpartition("/")[2] not in ("conda-forge", "pytorch", "nvidia", *_ANACONDA):
+            item = item.noted(f"was from the channel {spec.channel}")
+        return item.noted(
+            "the build string has no counterpart" if spec.build and not spec.name.startswith("pytorch") else ""
+        )
+
+    def _versioned(self, named: Named, spec: MatchSpec) -> tuple[Requirement, str]:
+        assert named.requirement is not None
+        if self.wishes.pin and named.dist is not None and named.status is not Status.SYSTEM:
+            return self._pin(named.requirement, named.dist)
+        note = spec.note
+        if self.wishes.pin and named.status is not Status.SYSTEM:
+            note = "; ".join(part for part in (note, "not in the installed environment: not pinned") if part)
+        specifier = "" if named.status is Status.SYSTEM else spec.specifier
+        if specifier and named.versions == "none":
+            return named.requirement, f"its versions are others: {specifier} was not taken over"
+        if named.versions == "longer":
+            specifier = re.sub(r"==(\d+(?:\.\d+)*)(?=,|$)", r"==\1.*", specifier)
+        return replace(named.requirement, specifier=specifier), note
+
+    def _pip(self, line: Line) -> Item:
+        requirement = parse_pip(line.text)
+        if requirement is None:
+            return Item(line, Status.LOST, note="not understood as a requirement")
+        installed = self.wishes.installed
+        dist = installed.dists.get(requirement.key) if installed else None
+        status = Status.GUESSED if line.remark else Status.KEPT
+        note = ""
+        if self.wishes.pin and dist is not None:
+            requirement, note = self._pin(requirement, dist)
+        elif self.wishes.pin:
+            note = "not in the installed environment: not pinned"
+        return Item(line, status, tuple(self._split(requirement)), note)
+
+    def _pin(self, requirement: Requirement, dist: Dist) -> tuple[Requirement, str]:
+        """What is really there: the version, or the commit."""
+        if dist.editable:
+            return requirement, "installed from a folder of the user's: not pinned"
+        if dist.url:
+            return replace(requirement, specifier="", url=dist.url), "pinned to what is installed"
+        return replace(requirement, specifier=f"=={dist.version}", url=""), f"{dist.version} is installed"
+
+    def _brought_along(self, items: list[Item]) -> list[Item]:
+        """What the listed packages brought along, pinned on the system on which it was installed."""
+        installed = self.wishes.installed
+        assert installed is not None
+        keys = {one.key for item in items for one in item.requirements}
+        known = {
+            named.dist.key
+            for name in installed.packages
+            if (named := self.names.of(name)).dist and self._is_listed(named, keys)
+        }
+        marker = _MARKERS.get(installed.platform, "")
+        added = []
+        for dist in installed.brought_along(keys | {key for key in known if key}):
+            if dist.editable:
+                continue
+            line = Line(f"{dist.name} {dist.version}", Source.INSTALLED, installed.prefix, 0)
+            requirement = Requirement(dist.name, (), "" if dist.url else f"=={dist.version}", marker, dist.url)
+            added.append(
+                Item(line, Status.KEPT, tuple(self._split(requirement)), "installed, though not in the recipe")
+            )
+        return added
+
+    @staticmethod
+    def _is_listed(named: Named, keys: set[str]) -> bool:
+        return named.requirement is not None and named.requirement.key in keys
+
+    def _cuda_pin(self, line: Line, spec: MatchSpec) -> Item:
+        if self.cuda.tag and self.names.has_torch:
+            return Item(line, Status.REPLACED, note=f"torch comes from PyTorch's index {self.cuda.tag} with its CUDA")
+        if self.names.has_gpu_wheels:
+            return Item(
+                line, Status.REPLACED, note=f"chose the wheels for CUDA {self.cuda.major}; they need NVIDIA's driver"
+            )
+        if self.names.has_torch:
+            return Item(line, Status.REPLACED, note="torch's wheel brings its CUDA")
+        text = f"CUDA {spec.specifier or 'libraries'}: its wheels look for them in the system. {self._provider()}"
+        return Item(line, Status.SYSTEM, note=text)
+
+    def _system_note(self, named: Named) -> str:
+        return "; ".join(part for part in (named.note, self._provider()) if part)
+
+    def _provider(self) -> str:
+        return f"or `environment: {self.recipe.name}` (conda) for the segment that calls it"
+
+    def _split(self, requirement: Requirement) -> list[Requirement]:
+        return split_local(requirement, str(self.table["pytorch"]["marker"]))
+
+    def _torch_sources(self, items: list[Item]) -> None:
+        """PyTorch's packages of this group from the index of that CUDA; one that the repository has is used again."""
+        if not self.cuda.tag:
+            return
+        wanted = torch_keys(self.table)
+        used = dict.fromkeys(one.name for item in items for one in item.requirements if one.key in wanted)
+        if not used:
+            return
+        settings = self.table["pytorch"]
+        url = str(settings["index"]).format(tag=self.cuda.tag)
+        known = next((one for one in self.facts.indexes if one.url.rstrip("/") == url and one.name), None)
+        index = known or Index(str(settings["name"]).format(tag=self.cuda.tag), url)
+        if known is None:
+            self.indexes.append(index)
+        self.sources += [IndexSource(name, index.name, marker=str(settings["marker"])) for name in used]

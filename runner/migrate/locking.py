@@ -1,0 +1,128 @@
+"""`uv lock` tried on a copy of pyproject.toml and uv.lock, away from the repository."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.environments import Site
+from runner.environments.uv_binary import find_uv
+from runner.environments.uv_variables import unwanted
+from runner.host import Captured
+
+LOCK_SECONDS = 1800.0  # a first resolution over a slow line
+_LINE = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*(?P<version>(?:==|@)[^;]+)")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How `uv lock` ended, and what it said."""
+
+    code: int
+    said: str
+
+    @property
+    def locked(self) -> bool:
+        return self.code == 0
+
+
+@dataclass
+class Workbench:
+    """A folder with copies of the two files, and uv to run in it."""
+
+    site: Site
+    repo: Path
+    folder: Path
+
+    def lock(self, text: str, *, fresh: bool = False) -> Attempt:
+        """Lock `text` as pyproject.toml. `fresh`: without the repository's uv.lock."""
+        (self.folder / "pyproject.toml").write_bytes(anchored(text, self.repo).encode())
+        lock = self.folder / "uv.lock"
+        lock.unlink(missing_ok=True)
+        if not fresh and (self.repo / "uv.lock").is_file():
+            shutil.copyfile(self.repo / "uv.lock", lock)
+        got = self.uv("lock", "--no-progress")
+        return Attempt(-1 if got.code is None else got.code, got.error or got.stderr.decode("utf-8", "replace"))
+
+    def versions(self, group: str) -> frozenset[str] | None:
+        """`name==version` of all that a group installs, for every Python and platform; None when uv cannot say."""
+        got = self.uv(
+            "export", "--quiet", "--frozen", "--only-group", group, "--no-header", "--no-hashes", "--no-annotate"
+        )
+        if got.code != 0:
+            return None
+        lines = got.stdout.decode("utf-8", "replace").splitlines()
+        return frozenset(f"{m['name']}{m['version'].strip()}" for line in lines if (m := _LINE.match(line)))
+
+    def uv(self, *arguments: str) -> Captured:
+        """Run uv in the folder, without the variables that change what it does."""
+        return run_uv(self.site, self.folder, arguments)
+
+
+def run_uv(site: Site, folder: Path, arguments: Sequence[str]) -> Captured:
+    """uv in `folder`, with the caller's variables but those that change what is resolved."""
+    environ = clean(site.host.environ)
+    return site.host.capture([find_uv(site).path, *arguments], env=environ, cwd=str(folder), timeout=LOCK_SECONDS)
+
+
+def clean(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` less what a command of uv is started without."""
+    dropped = set(unwanted(environ))
+    return {name: value for name, value in environ.items() if name not in dropped}
+
+
+@contextmanager
+def workbench(site: Site, repo: Path) -> Iterator[Workbench]:
+    """A Workbench in a folder of its own, which is removed."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="run-pipeline-migrate-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        if (repo / "uv.toml").is_file():
+            shutil.copyfile(repo / "uv.toml", folder / "uv.toml")
+        yield Workbench(site, repo, folder)
+
+
+def anchored(text: str, repo: Path) -> str:
+    """`text` with the paths that are relative to the repository made absolute, so that it can lie elsewhere."""
+    import tomlkit
+
+    document: Any = tomlkit.parse(text.replace("\r\n", "\n"))
+    uv = document.get("tool", {}).get("uv", {})
+    changed = False
+
+    def absolute(table: Any, key: Any) -> None:
+        nonlocal changed
+        value = table[key]
+        if isinstance(value, str) and "://" not in value and not os.path.isabs(value):  # noqa: PTH117
+            table[key] = (repo / value).as_posix()
+            changed = True
+
+    for source in _entries(uv.get("sources", {})):
+        if "path" in source:
+            absolute(source, "path")
+    for index in uv.get("index", []):
+        if "url" in index:
+            absolute(index, "url")
+    for number in range(len(uv.get("find-links", []))):
+        absolute(uv["find-links"], number)
+    return str(tomlkit.dumps(document)) if changed else text
+
+
+def is_anchored(text: str, repo: Path) -> bool:
+    """Whether `text` means the same in every folder, and so its lock does."""
+    return anchored(text, repo) == text
+
+
+def _entries(sources: Any) -> Iterator[Any]:
+    for value in sources.values():
+        yield from value if isinstance(value, list) else [value]
+
+
+Progress = Callable[[str], None]

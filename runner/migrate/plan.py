@@ -1,0 +1,134 @@
+"""The plan of a migration: what becomes of every line, and the group that comes out. Nothing is written here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from runner.migrate.facts import Facts, Index
+from runner.migrate.installed import Installed
+from runner.migrate.names import Status
+from runner.migrate.recipe import Line, Recipe
+from runner.migrate.requirement import Requirement, merged
+
+
+@dataclass(frozen=True)
+class Item:
+    """What became of one line of the recipe."""
+
+    line: Line
+    status: Status
+    requirements: tuple[Requirement, ...] = ()
+    note: str = ""
+
+    @property
+    def result(self) -> str:
+        return ", ".join(map(str, self.requirements))
+
+    def noted(self, note: str) -> Item:
+        return replace(self, note="; ".join(part for part in (self.note, note) if part))
+
+
+@dataclass(frozen=True)
+class IndexSource:
+    """[tool.uv.sources]: where this group takes a package from."""
+
+    package: str
+    index: str = ""  # its name
+    path: str = ""  # a folder or file, relative to the repository
+    editable: bool = False
+    marker: str = ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why nothing can be written."""
+
+    message: str
+    cure: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be written into pyproject.toml."""
+
+    recipe: Recipe
+    group: str
+    requires_python: str
+    items: tuple[Item, ...]
+    indexes: tuple[Index, ...] = ()  # new ones
+    sources: tuple[IndexSource, ...] = ()
+    candidates: tuple[Index, ...] = ()  # which package comes from these is found by locking
+    remarks: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    pinned: bool = False
+    conflicts: tuple[str, ...] = ()  # groups that this one cannot be locked together with
+    shifted: tuple[str, ...] = ()  # those whose versions it would have changed otherwise
+
+    @property
+    def requirements(self) -> list[Requirement]:
+        """The lines of the group."""
+        return merged(one for item in self.items for one in item.requirements)
+
+    def count(self, status: Status) -> int:
+        return sum(item.status is status for item in self.items)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line asks for."""
+
+    group: str = ""
+    python: str = ""  # another Python than the recipe's
+    cuda: str = ""
+    pin: bool = False
+    replace: bool = False
+    installed: Installed | None = None
+
+
+def make_plan(recipe: Recipe, facts: Facts, wishes: Wishes, table: Mapping[str, Any] | None = None) -> Plan:
+    """Raises UsageError for a wish that makes no sense."""
+    from runner.migrate.lines import Converter
+    from runner.migrate.names import read_table
+
+    converter = Converter(recipe, facts, wishes, table if table is not None else read_table())
+    items = converter.items()
+    group = wishes.group or recipe.name
+    problems = [*_group_problems(group, facts, wishes), *converter.python.problems]
+    return Plan(
+        recipe=recipe,
+        group=group,
+        requires_python=converter.python.specifier,
+        items=tuple(items),
+        indexes=tuple(converter.indexes),
+        sources=tuple(dict.fromkeys(converter.sources)),
+        candidates=tuple(converter.candidates),
+        remarks=tuple(converter.remarks),
+        problems=tuple(problems),
+        pinned=wishes.pin,
+    )
+
+
+def _group_problems(group: str, facts: Facts, wishes: Wishes) -> list[Problem]:
+    import re
+
+    from runner.environments.spec import normalised_group
+
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", group):
+        cure = "Give one of letters, digits, `-`, `_` and `.` with --group."
+        return [Problem(f"{group!r} cannot be the name of a dependency group", cure)]
+    if normalised_group(group) in facts.groups and not wishes.replace:
+        there = facts.groups[normalised_group(group)]
+        cure = "Give another name with --group, or --replace to write that group anew."
+        return [Problem(f"pyproject.toml already has a group {there}", cure)]
+    return []
+
+
+def recipe_in(repo: Path, path: Path) -> str:
+    """How messages and comments name a file: relative to the repository where it lies in it."""
+    try:
+        return path.resolve().relative_to(repo.resolve()).as_posix()
+    except ValueError:
+        return str(path)

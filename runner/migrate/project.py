@@ -1,0 +1,224 @@
+"""pyproject.toml with the new group: edited in place, comments and order kept."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from runner.environments.spec import normalised_group
+from runner.errors import UsageError
+from runner.migrate.plan import IndexSource, Plan, recipe_in
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from runner.migrate.requirement import Requirement
+
+# a table's header right below a line that is neither empty nor a comment
+_TIGHT = re.compile(r"(^(?!\s*#)[^\n]*\S[^\n]*\n)(\[{1,2}[^\[\]{}\n]+\]{1,2}[ \t]*$)", re.MULTILINE)
+MADE_BY = "by run-pipeline migrate"
+
+
+def with_group(text: str, plan: Plan, repo: Path) -> str:
+    """`text` of pyproject.toml with the plan's group, Python, indexes, sources and conflicts. Raises UsageError."""
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    # one kind of line end inside; what the file had is put back
+    ends = "\r\n" if "\r\n" in text else "\n"
+    try:
+        document: Any = tomlkit.parse(text.replace("\r\n", "\n"))
+        _add_group(document, plan, repo)
+        _add_python(document, plan)
+        _add_indexes(document, plan)
+        for source in plan.sources:
+            _add_source(document, plan.group, source)
+        for other in plan.conflicts:
+            _add_conflict(document, plan.group, other)
+    except (TOMLKitError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"pyproject.toml is written in a way that cannot be added to: {error}",
+            "Write [dependency-groups] and [tool.uv] as tables of their own.",
+        ) from error
+    return _blank_before_tables(str(tomlkit.dumps(document)), text).replace("\n", ends)
+
+
+def _blank_before_tables(text: str, before: str) -> str:
+    """An empty line before each table that is new, or that lost its own to what was added above it."""
+    tight = {found[2] for found in _TIGHT.finditer(before.replace("\r\n", "\n"))}
+    return _TIGHT.sub(lambda found: found[0] if found[2] in tight else f"{found[1]}\n{found[2]}", text)
+
+
+def _add_group(document: Any, plan: Plan, repo: Path) -> None:
+    import tomlkit
+
+    groups = _table(document, "dependency-groups")
+    lines = tomlkit.array()
+    for requirement in plan.requirements:
+        lines.append(_quoted(requirement))
+    lines.multiline(bool(plan.requirements))
+    comment = f"from {recipe_in(repo, plan.recipe.path)}, {MADE_BY}"
+    name = _name_there(groups, plan.group)
+    if name in groups:
+        groups[name] = lines
+        return
+    _append(groups, name, lines, comment)
+
+
+def _append(table: Any, name: str, value: Any, comment: str = "") -> None:
+    """Behind the table's last entry, before the blank lines that part it from the next table."""
+    import tomlkit
+
+    blank = _take_trailing_blank(table)
+    if comment:
+        table.add(tomlkit.comment(comment))
+    table.add(name, value)
+    if blank:
+        table.add(tomlkit.nl())
+
+
+def _take_trailing_blank(table: Any) -> bool:
+    """Whether an empty line ended the table; it is taken away, to be put back behind the new entry."""
+    from tomlkit.items import Whitespace
+
+    body = getattr(getattr(table, "value", table), "body", [])
+    found = False
+    while body and body[-1][0] is None and isinstance(body[-1][1], Whitespace):
+        body.pop()
+        found = True
+    return found
+
+
+def _add_python(document: Any, plan: Plan) -> None:
+    if not plan.requires_python:
+        return
+    settings = _table(_uv(document), "dependency-groups")
+    entry = _inline({"requires-python": plan.requires_python})
+    name = _name_there(settings, plan.group)
+    if name in settings:
+        settings[name] = entry
+    else:
+        _append(settings, name, entry)
+
+
+def _add_indexes(document: Any, plan: Plan) -> None:
+    import tomlkit
+
+    if not plan.indexes:
+        return
+    uv = _uv(document)
+    if "index" not in uv:
+        uv["index"] = tomlkit.aot()
+    for index in plan.indexes:
+        if any(str(one.get("name", "")) == index.name for one in uv["index"]):
+            continue
+        table = tomlkit.table()
+        table["name"] = index.name
+        table["url"] = index.url
+        if index.flat:
+            table["format"] = "flat"
+        table["explicit"] = True
+        uv["index"].append(table)
+
+
+def _add_source(document: Any, group: str, source: IndexSource) -> None:
+    """A source for this group; what the package has for others stays."""
+    import tomlkit
+
+    sources = _table(_uv(document), "sources")
+    place = {"index": source.index} if source.index else {"path": source.path}
+    marker = {"marker": source.marker} if source.marker else {}
+    editable = {"editable": True} if source.editable else {}
+    entry = _inline({**place, "group": group, **marker, **editable})
+    name = _name_there(sources, source.package)
+    if name not in sources:
+        _append(sources, name, entry)
+        return
+    there = sources[name]
+    others = [one for one in (there if isinstance(there, list) else [there]) if one.get("group") != group]
+    for one in others:
+        if not one.get("group") and not one.get("extra") and not _apart(one, source):
+            raise UsageError(
+                f"[tool.uv.sources] has {name} for the whole repository, so this group cannot have another",
+                "Give that entry a `group`, then start again.",
+            )
+    array = tomlkit.array()
+    for one in [*others, entry]:
+        array.append(_inline(dict(one.items())))
+    sources[name] = array.multiline(True)
+
+
+def _apart(one: Any, source: IndexSource) -> bool:
+    return bool(one.get("marker")) and one.get("marker") != source.marker
+
+
+def _add_conflict(document: Any, group: str, other: str) -> None:
+    import tomlkit
+
+    uv = _uv(document)
+    if "conflicts" not in uv:
+        uv["conflicts"] = tomlkit.array()
+    wanted = {normalised_group(group), normalised_group(other)}
+    for pair in uv["conflicts"]:
+        if wanted <= {normalised_group(str(one.get("group", ""))) for one in pair}:
+            return
+    pair = tomlkit.array()
+    for name in (group, other):
+        pair.append(_inline({"group": name}))
+    uv["conflicts"].append(pair)
+    uv["conflicts"].multiline(True)
+
+
+def without_group(text: str, group: str) -> str:
+    """`text` less the group, its Python, sources and conflicts; for writing it anew."""
+    import tomlkit
+
+    document: Any = tomlkit.parse(text.replace("\r\n", "\n"))
+    key = normalised_group(group)
+    uv = document.get("tool", {}).get("uv", {})
+    sources = uv.get("sources", {})
+    for name in list(sources):
+        entries = sources[name] if isinstance(sources[name], list) else [sources[name]]
+        left = [one for one in entries if normalised_group(str(one.get("group", ""))) != key]
+        if not left:
+            del sources[name]
+        elif len(left) < len(entries):
+            sources[name] = left[0] if len(left) == 1 else left
+    if "conflicts" in uv:
+        for number in reversed(range(len(uv["conflicts"]))):
+            if any(normalised_group(str(one.get("group", ""))) == key for one in uv["conflicts"][number]):
+                del uv["conflicts"][number]
+    return str(tomlkit.dumps(document)).replace("\n", "\r\n" if "\r\n" in text else "\n")
+
+
+def _name_there(table: Any, name: str) -> str:
+    """As the table writes a name that is the same to uv."""
+    return next((str(key) for key in table if normalised_group(str(key)) == normalised_group(name)), name)
+
+
+def _uv(document: Any) -> Any:
+    return _table(_table(document, "tool", is_super_table=True), "uv")
+
+
+def _table(parent: Any, name: str, *, is_super_table: bool | None = None) -> Any:
+    import tomlkit
+
+    if name not in parent:
+        parent.add(name, tomlkit.table(is_super_table))
+    return parent[name]
+
+
+def _inline(values: dict[str, object]) -> Any:
+    """`{ group = "x" }`, with blanks inside the braces."""
+    import tomlkit
+
+    inside = ", ".join(f"{key} = {tomlkit.item(value).as_string()}" for key, value in values.items())
+    return tomlkit.parse(f"it = {{ {inside} }}")["it"]
+
+
+def _quoted(requirement: Requirement) -> Any:
+    import tomlkit
+
+    text = str(requirement)
+    # a literal string only where a basic one would need escapes
+    return tomlkit.string(text, literal='"' in text and "'" not in text)

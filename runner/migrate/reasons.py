@@ -1,0 +1,104 @@
+"""Why uv could not lock a group, in plain words; uv's own follow."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from runner.environments.uv_failures import explain
+from runner.errors import EnvironmentMissing
+from runner.migrate.facts import Facts
+from runner.migrate.locking import Attempt
+from runner.migrate.plan import Plan
+
+UNTOUCHED = "pyproject.toml and uv.lock are as they were."
+_QUOTED = 25  # lines of uv's own
+
+
+@dataclass(frozen=True)
+class Reason:
+    """`sign` is looked for in what uv said."""
+
+    sign: str
+    message: str
+    cure: str
+
+
+_NAME = r"(?P<name>[\w.-]+)(?:\[[^\]]*\])?(?:\{[^}]*\})?"
+REASONS = (
+    Reason(
+        rf"Because {_NAME} was not found in the (?:package registry|cache|provided package locations)",
+        "there is no package {name} on PyPI (or the index that it is to come from)",
+        "See line {line} of the recipe: it may have another name there, or be no Python package. Take the line out, or "
+        "write the PyPI name below `pip:`.",
+    ),
+    Reason(
+        r"Python version[^.]*does not satisfy Python(?P<python>[^\s,]+)",
+        "a package does not take the Python of this group: it wants Python{python}",
+        "Try another Python with --python, or another version of that package, and compare the results.",
+    ),
+    Reason(
+        rf"there (?:is|are) no versions? of {_NAME}(?P<version>[=<>!~][^\s]*)",
+        "there is no version {version} of {name} that can be had",
+        "See line {line} of the recipe: change the version there, and compare the results.",
+    ),
+    Reason(
+        rf"{_NAME}(?P<version>==\S+) has no (?P<what>[^.,\n]*wheels[^.,\n]*)",
+        "{name}{version} has no {what}",
+        "Choose another version or another Python (--python).",
+    ),
+    Reason(
+        r"Git operation failed|failed to (?:clone|fetch) into",
+        "a package is to come from a git repository that cannot be fetched: {url}",
+        "Check the address and the network (git must be installed), then start again.",
+    ),
+    Reason(
+        r"Failed to (?:download and )?build `(?P<what>[^`]*)`",
+        "{what} has no wheel, and asking its source for what it needs failed",
+        "Usually it is too old for this Python: try a newer version, or another Python (--python).",
+    ),
+    Reason(
+        r"No solution found",
+        "what it asks for does not go together",
+        "Change a version in the recipe, or try another Python (--python), and compare the results.",
+    ),
+)
+
+
+def unlockable(plan: Plan, attempt: Attempt, facts: Facts, *, together: bool) -> EnvironmentMissing:
+    """The error that tells why."""
+    said = re.sub(r"(?<=://)[^/@\s]+@", "", attempt.said).strip()
+    whole = re.sub(r"\s*\n\s+", " ", said)
+    title = f"the group {plan.group} does not lock" + (" together with the rest of pyproject.toml" if together else "")
+    if attempt.code == -1:
+        return EnvironmentMissing(f"{title}: {said}", UNTOUCHED)
+    if together and re.search(r"your project depends on", whole) and "No solution found" in whole:
+        message = f"{title}: it contradicts the dependencies of [project] itself"
+        return EnvironmentMissing(
+            message, f"Loosen one of them, or put the group into another repository.\n{_rest(said)}"
+        )
+    for reason in REASONS:
+        if found := re.search(reason.sign, whole):
+            values = {name: value or "" for name, value in found.groupdict().items()}
+            values["url"] = next(iter(re.findall(r"(?:git\+)?https?://[^\s`'),]+", whole)), "")
+            values["line"] = _line(plan, values.get("name", ""))
+            cure = reason.cure.format_map(values).replace("See line  of the recipe: ", "")
+            message = reason.message.format_map(values).replace("Python>=", "Python >=")
+            return EnvironmentMissing(f"{title}: {message}", f"{cure}\n{_rest(said)}")
+    error = explain(title, said, attempt.code, repo=str(facts.repo), folder="uv's cache")
+    return EnvironmentMissing(error.message, f"{error.cure}\n{UNTOUCHED}")
+
+
+def _line(plan: Plan, name: str) -> str:
+    """The line of the recipe that asks for `name`; "" for what another package needs."""
+    from runner.environments.spec import normalised_group as normalised
+
+    for item in plan.items:
+        if any(one.key == normalised(name) for one in item.requirements):
+            return str(item.line.number or "")
+    return ""
+
+
+def _rest(said: str) -> str:
+    lines = [f"uv: {line}" for line in said.splitlines() if line.strip() and not line.startswith("Using CPython")]
+    return "\n".join([UNTOUCHED, *lines[-_QUOTED:]])

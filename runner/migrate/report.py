@@ -1,0 +1,156 @@
+"""A migration as lines on the screen, as records for programs, and as a Markdown page to keep."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.migrate.names import Status
+from runner.migrate.pipelines import Twin
+from runner.migrate.plan import Item, Plan, recipe_in
+from runner.migrate.recipe import Source
+
+COLOURS = {
+    Status.KEPT: "green",
+    Status.RENAMED: "green",
+    Status.GUESSED: "yellow",
+    Status.REPLACED: "dim",
+    Status.SYSTEM: "yellow",
+    Status.LOST: "red",
+}
+ORDER = tuple(Status)
+
+
+@dataclass
+class Outcome:
+    """How it went, for all three."""
+
+    repo: Path
+    locked: bool | None = None  # None: not tried
+    written: bool = False
+    reason: str = ""  # why not
+    twins: list[Twin] = field(default_factory=list)
+
+
+def table(plan: Plan, repo: Path, width: int = 100) -> Iterator[tuple[Status | None, str]]:
+    """Lines for the screen, each with the status that colours it."""
+    rows = [(_place(item, plan), item.line.text, item.status.value, item.result) for item in plan.items]
+    head = ("line", "in the recipe", "", "in the group")
+    widths = [min(max(len(row[column]) for row in [head, *rows]), 36) for column in range(3)]
+    yield None, _row(head, widths)
+    for item, row in zip(plan.items, rows, strict=True):
+        yield item.status, _row(row, widths)
+        for line in textwrap.wrap(item.note, max(30, width - widths[0] - 8)):
+            yield Status.REPLACED, " " * (widths[0] + 6) + line
+
+
+def summary(plan: Plan) -> str:
+    """3 kept, 2 renamed, 1 guessed."""
+    return ", ".join(f"{count} {status.value}" for status in ORDER if (count := plan.count(status)))
+
+
+def consequences(plan: Plan) -> Iterator[str]:
+    """What is written beside the list of packages."""
+    if plan.requires_python:
+        yield f"Python of the group: {plan.requires_python}"
+    for index in plan.indexes:
+        yield f"new index {index.name}: {index.url} (used for this group only)"
+    for source in plan.sources:
+        where = f"the index {source.index}" if source.index else source.path
+        yield f"{source.package} comes from {where}{f' ({source.marker})' if source.marker else ''}"
+    for other in plan.conflicts:
+        why = "would have got other versions" if other in plan.shifted else "cannot be locked with it"
+        yield f"conflict with the group {other}, which {why}"
+    yield from plan.remarks
+
+
+def records(plan: Plan, outcome: Outcome) -> Iterator[dict[str, object]]:
+    """For --json: one for each line of the recipe, one for each pipeline, then the plan as a whole."""
+    for item in plan.items:
+        yield {
+            "event": "line",
+            "file": str(item.line.file),
+            "line": item.line.number,
+            "text": item.line.text,
+            "source": item.line.source.value,
+            "status": item.status.value,
+            "requirements": [str(one) for one in item.requirements],
+            "note": item.note,
+        }
+    for twin in outcome.twins:
+        yield {
+            "event": "pipeline",
+            "file": str(twin.source),
+            "twin": str(twin.target),
+            "segments": list(twin.segments),
+            "written": bool(twin.text) and outcome.written,
+            "note": twin.note,
+        }
+    yield {
+        "event": "migration",
+        "recipe": str(plan.recipe.path),
+        "group": plan.group,
+        "requires_python": plan.requires_python,
+        "dependencies": [str(one) for one in plan.requirements],
+        "indexes": [{"name": one.name, "url": one.url} for one in plan.indexes],
+        "sources": [{"package": one.package, "index": one.index, "path": one.path} for one in plan.sources],
+        "conflicts": list(plan.conflicts),
+        "remarks": list(plan.remarks),
+        "problems": [{"message": one.message, "cure": one.cure} for one in plan.problems],
+        "locked": outcome.locked,
+        "written": outcome.written,
+        "reason": outcome.reason,
+    }
+
+
+def markdown(plan: Plan, outcome: Outcome) -> str:
+    """The page to keep."""
+    recipe = recipe_in(outcome.repo, plan.recipe.path)
+    out = [f"# {recipe} to the group {plan.group}", "", _state(outcome), "", f"{summary(plan)}.", ""]
+    out += ["| line | in the recipe | what became of it | in the group | note |", "|---|---|---|---|---|"]
+    for item in plan.items:
+        cells = (_place(item, plan), _code(item.line.text), item.status.value, _code(item.result), item.note)
+        out.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
+    lines = list(consequences(plan))
+    if lines:
+        out += ["", "## Beside the packages", "", *(f"- {line}" for line in lines)]
+    if outcome.twins:
+        out += ["", "## Pipelines", ""]
+        for twin in outcome.twins:
+            segments = ", ".join(map(str, twin.segments))
+            out.append(f"- `{twin.source.name}` -> `{twin.target.name}`, segments {segments}: {twin.note}")
+    if outcome.reason:
+        out += ["", "## Why it does not lock", "", "```text", outcome.reason, "```"]
+    checks = [item for item in plan.items if item.status in (Status.GUESSED, Status.SYSTEM, Status.LOST)]
+    if checks:
+        out += ["", "## To look at", ""]
+        out += [
+            f"- [ ] {_code(item.line.text)}: {item.status.value}{': ' + item.note if item.note else ''}"
+            for item in checks
+        ]
+    return "\n".join(out) + "\n"
+
+
+def _state(outcome: Outcome) -> str:
+    if outcome.written:
+        return "Written to pyproject.toml and uv.lock."
+    if outcome.locked:
+        return "It locks. Nothing was written."
+    return "Nothing was written." if outcome.locked is None else "It does not lock. Nothing was written."
+
+
+def _place(item: Item, plan: Plan) -> str:
+    if item.line.source is Source.INSTALLED:
+        return "-"
+    return str(item.line.number) if item.line.file == plan.recipe.path else f"{item.line.file.name}:{item.line.number}"
+
+
+def _row(cells: tuple[str, str, str, str], widths: list[int]) -> str:
+    first = cells[0].rjust(widths[0])
+    return "  ".join(["", first, cells[1].ljust(widths[1]), cells[2].ljust(widths[2]), cells[3]]).rstrip()
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""

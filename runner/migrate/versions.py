@@ -1,0 +1,86 @@
+"""Versions: conda's way of writing them, PEP 440's, and which Pythons a specifier leaves.
+
+Sources: conda's MatchSpec documentation; PEP 440 (version specifiers).
+"""
+
+from __future__ import annotations
+
+import re
+
+VERSION = re.compile(
+    r"(?:\d+!)?\d+(?:\.\d+)*(?:[-_.]?(?:a|b|c|rc|alpha|beta|pre|preview)[-_.]?\d*)?"
+    r"(?:-\d+|[-_.]?(?:post|rev|r)[-_.]?\d*)?(?:[-_.]?dev[-_.]?\d*)?(?:\+[a-z0-9]+(?:[-_.][a-z0-9]+)*)?",
+    re.IGNORECASE,
+)
+_ATOM = re.compile(r"(?P<operator>===|==|>=|<=|!=|~=|=|>|<)?(?P<version>.+)")
+_RELEASE = re.compile(r"\d+(?:\.\d+)*")
+MINORS = range(6, 40)  # of Python 3 that are looked at
+
+
+def to_pep440(text: str, *, exact: bool = False) -> tuple[str, str]:
+    """A conda version as a specifier of PEP 440, and what could not be said in it ("" when all could).
+
+    `exact`: a bare version is that version (`numpy 1.26`); otherwise, with `=`, all that begin so.
+    """
+    text = re.sub(r"\s+", "", text).strip("'\"")
+    if "|" in text:
+        return "", f"`{text}` is a choice, which PEP 440 has no way to write: the version is left open"
+    parts, notes = [], []
+    for atom in filter(None, text.split(",")):
+        part, note = _atom(atom, exact)
+        parts += [part] if part else []
+        notes += [note] if note else []
+    return ",".join(dict.fromkeys(parts)), "; ".join(notes)
+
+
+def _atom(atom: str, exact: bool) -> tuple[str, str]:
+    found = _ATOM.fullmatch(atom)
+    if not found:
+        return "", f"`{atom}` is no version"
+    operator, version = found["operator"] or "", found["version"].strip("'\"")
+    star = version.endswith("*")
+    version = version.rstrip("*").rstrip(".")
+    if not version:
+        return "", ""  # any version
+    if not VERSION.fullmatch(version):
+        return "", f"`{atom}` is no version on PyPI (PEP 440): left open"
+    if operator in ("", "="):
+        fuzzy = (star or operator == "=") if operator or star else not exact
+        return _equal(version, fuzzy), ""
+    if operator in ("==", "!="):
+        return f"{operator}{version}{'.*' if star and _RELEASE.fullmatch(version) else ''}", ""
+    if operator == "~=" and "." not in version:
+        return f">={version}", ""
+    return f"{operator}{version}", ""
+
+
+def _equal(version: str, fuzzy: bool) -> str:
+    return f"=={version}.*" if fuzzy and _RELEASE.fullmatch(version) else f"=={version}"
+
+
+def minors(specifier: str) -> set[int]:
+    """The minor versions of Python 3 of which at least one release satisfies `specifier`; all for ""."""
+    return {minor for minor in MINORS if any(_allows(specifier, (3, minor, patch)) for patch in range(40))}
+
+
+def _allows(specifier: str, release: tuple[int, int, int]) -> bool:
+    return all(_holds(part.strip(), release) for part in specifier.split(",") if part.strip())
+
+
+def _holds(part: str, release: tuple[int, int, int]) -> bool:
+    found = re.match(r"(===|==|>=|<=|!=|~=|>|<)\s*(\d+(?:\.\d+)*)(.*)", part)
+    if not found:
+        return True
+    operator, numbers, rest = found.groups()
+    wanted = tuple(int(number) for number in numbers.split("."))
+    if operator == "~=":
+        return release >= wanted and release[: len(wanted) - 1] == wanted[:-1]
+    if rest.strip().startswith(".*"):
+        same = release[: len(wanted)] == wanted
+        return same if operator in ("==", "===") else not same
+    padded = (*wanted, 0, 0, 0)[:3]
+    comparisons = {
+        "==": release == padded, "===": release == padded, "!=": release != padded,
+        ">=": release >= padded, "<=": release <= padded, ">": release > padded, "<": release < padded,
+    }  # fmt: skip
+    return comparisons[operator]

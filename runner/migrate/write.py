@@ -1,0 +1,35 @@
+"""Puts a plan that locks into the repository: both files, or neither."""
+
+from __future__ import annotations
+
+from runner.environments import Site
+from runner.errors import EnvironmentMissing
+from runner.migrate.facts import Facts
+from runner.migrate.locking import Attempt, is_anchored, run_uv
+from runner.migrate.reasons import unlockable
+from runner.migrate.search import Found
+from runner.state.files import write_atomic
+
+
+def write(found: Found, facts: Facts, site: Site) -> None:
+    """Raises EnvironmentMissing or StateError; both files are then as they were."""
+    pyproject, lock = facts.repo / "pyproject.toml", facts.repo / "uv.lock"
+    old = {path: path.read_bytes() if path.exists() else None for path in (pyproject, lock)}
+    if old[pyproject] is None or old[pyproject].decode("utf-8-sig") != facts.text:  # type: ignore[union-attr]
+        raise EnvironmentMissing("pyproject.toml was changed meanwhile", "Start again.")
+    try:
+        if is_anchored(found.pyproject, facts.repo):
+            write_atomic(lock, found.lock)
+        # written in one step and last but for the check: a process killed here leaves the two in step
+        write_atomic(pyproject, found.pyproject.encode("utf-8"))
+        got = run_uv(site, facts.repo, ["lock", "--no-progress"])
+        if got.code != 0:
+            attempt = Attempt(-1 if got.code is None else got.code, got.error or got.stderr.decode("utf-8", "replace"))
+            raise unlockable(found.plan, attempt, facts, together=True)
+    except BaseException:
+        for path, data in old.items():
+            if data is None:
+                path.unlink(missing_ok=True)
+            else:
+                write_atomic(path, data)
+        raise
