@@ -25,10 +25,12 @@ from classical import candidates
 from measures import centreline_dice, dice
 from predicting import MODEL, classes, session, without_specks
 from preparing import stretched
-from synthetic_er import CLASSES, KINDS, Sample, generate
+from synthetic_er import CLASSES, DARKER, KINDS, Sample, generate
 
 Array = np.ndarray[Any, Any]
 Figures = dict[str, float]
+
+SETS = {**KINDS, "darker": DARKER}  # the last one beyond what is asked of the model
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -44,10 +46,11 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def agreement(found: Array, truth: Array) -> Figures:
-    """Dice of the foreground, its centreline Dice, and Dice of each class that is in either."""
+    """Dice of the foreground, its centreline Dice, and Dice of each class that the truth has."""
     figures = {"foreground": dice(found > 0, truth > 0), "centreline": centreline_dice(found > 0, truth > 0)}
     for number, name in enumerate(CLASSES[1:], 1):
-        figures[name] = dice(found == number, truth == number)
+        if (truth == number).any():
+            figures[name] = dice(found == number, truth == number)
     return {name: value for name, value in figures.items() if value is not None}
 
 
@@ -96,7 +99,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the program; gives its exit code."""
     args = arguments().parse_args(argv)
     results: dict[str, dict[str, Figures]] = {}
-    for order, (kind, look) in enumerate(KINDS.items()):
+    for order, (kind, look) in enumerate(SETS.items()):
         samples = [generate(look, args.size, args.seed + order, number) for number in range(args.images)]
         classical = {} if args.no_classical else of_classical(samples)
         results[kind] = classical | of_model(args.model, samples)

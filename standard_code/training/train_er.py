@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from preparing import stretched
-from synthetic_er import CLASSES, KINDS, Look, generate
+from synthetic_er import CLASSES, DARKER, KINDS, Look, generate
 from torch import Tensor, nn
 from torch.nn import functional
 from unet import HALO, MULTIPLE, UNet, export, parameters
@@ -36,9 +36,12 @@ BATCH, CROP, SIZE = 8, 128, 256  # images, pixels of a crop's side, pixels of an
 IMAGES = 400  # as many of each look, in turn
 PEAK_RATE = 4e-3
 THREADS = 1  # more add numbers in another order, and gain little for a model this small
-# Beside the four kinds: one that spans them all, so that the model has seen what lies between them.
+# The kinds, low light still darker than they are; and one that spans them all, for what lies between them.
 LOOKS = [
-    *KINDS.values(),
+    KINDS["plain"],
+    KINDS["mixed"],
+    KINDS["sheets"],
+    DARKER,
     Look(
         spacing=(24.0, 60.0), width=(2.5, 7.5), width_varies=True, brightness=(0.4, 1.3), sheets=(0.0, 0.35),
         blur=(1.0, 2.0), photons=(6.0, 200.0), haze=(0.1, 0.6),
