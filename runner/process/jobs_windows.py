@@ -15,6 +15,7 @@ BASIC_ACCOUNTING = 1
 BASIC_PROCESS_IDS = 3
 EXTENDED_LIMITS = 9
 _MORE_DATA = 234
+_CTRL_BREAK = 1
 _HUNDRED_NANOSECONDS = 1e-7
 
 
@@ -94,6 +95,7 @@ def kernel32() -> Any:
     dll.QueryInformationJobObject.argtypes = [c_void_p, ctypes.c_int, c_void_p, c_uint32, c_void_p]
     dll.TerminateJobObject.argtypes = [c_void_p, c_uint32]
     dll.CloseHandle.argtypes = [c_void_p]
+    dll.GenerateConsoleCtrlEvent.argtypes = [c_uint32, c_uint32]
     return dll
 
 
@@ -169,6 +171,15 @@ def die_with_us() -> None:
             job.close()
     except OSError:
         return  # a job that allows none inside it: each segment's own job still ends with us
+
+
+def send_break(group: int, api: Any = None) -> bool:
+    """Ctrl-Break to the processes of a group; False where we have no console that they could hear it through.
+
+    os.kill() is no way: Python 3.11 and 3.12 end the process by force when the event cannot be sent, and raise
+    SystemError.
+    """
+    return bool((api or kernel32()).GenerateConsoleCtrlEvent(_CTRL_BREAK, group))
 
 
 def resume(process_handle: int) -> None:

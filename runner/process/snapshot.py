@@ -39,8 +39,13 @@ class Tree:
 
 
 def snapshot() -> dict[int, Entry]:
-    """Every process that can be seen, by pid."""
-    entries = _from_proc() if sys.platform == "linux" else _from_psutil()
+    """Every process that can be seen, by pid; on Windows not measured."""
+    if sys.platform == "win32":
+        from runner.process.running_windows import all_entries
+
+        entries = all_entries()
+    else:
+        entries = _from_proc() if sys.platform == "linux" else _from_psutil()
     return {entry.pid: entry for entry in entries}
 
 
@@ -62,7 +67,10 @@ def living_members(tree: Tree, *, thorough: bool, but: Iterable[int] = ()) -> li
 
 
 def with_descendants(pids: set[int], entries: dict[int, Entry]) -> set[int]:
-    """`pids` and all that were started below them."""
+    """`pids` and all that were started below them.
+
+    Windows keeps a parent's pid when that parent is gone and another process has it: a child is never the older one.
+    """
     children: dict[int, list[int]] = {}
     for entry in entries.values():
         children.setdefault(entry.parent, []).append(entry.pid)
@@ -72,7 +80,8 @@ def with_descendants(pids: set[int], entries: dict[int, Entry]) -> set[int]:
         pid = waiting.pop()
         if pid not in found:
             found.add(pid)
-            waiting.extend(children.get(pid, ()))
+            born = entries[pid].started if pid in entries else 0.0
+            waiting.extend(child for child in children.get(pid, ()) if entries[child].started >= born)
     return found
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,8 +11,9 @@ from typing import Any
 from runner.process import spawn
 from runner.process.ending import end_all
 from runner.process.identity import process_started
-from runner.process.jobs_windows import Job, resume
-from runner.process.snapshot import Entry, Tree, living_members, snapshot
+from runner.process.jobs_windows import Job, resume, send_break
+from runner.process.running_windows import entries_of
+from runner.process.snapshot import Entry, Tree, living_members
 from runner.process.tree import EXITED, Ended, in_thread
 
 assert sys.platform == "win32"
@@ -41,9 +39,9 @@ class WindowsTree:
         queue.put(EXITED)
 
     def stop_kindly(self, number: int, *, leader_only: bool) -> None:
-        # only CTRL_BREAK can be sent to a group, and it reaches all of it; a program without a console misses it
-        with contextlib.suppress(OSError):
-            os.kill(self.pid, signal.CTRL_BREAK_EVENT)
+        # only this event can be sent to a group, and it reaches all of it
+        if not send_break(self.pid):
+            self.kill()  # nobody hears it: to wait for their end would be in vain
 
     def kill(self) -> None:
         if self._job:
@@ -60,10 +58,8 @@ class WindowsTree:
 
     def members(self) -> list[Entry]:
         if not self._job:
-            return living_members(self._tree, thorough=False)
-        pids = self._job.pids()
-        entries = snapshot()
-        return [entries[pid] for pid in pids if pid in entries]
+            return entries_of([entry.pid for entry in living_members(self._tree, thorough=False)])
+        return entries_of(self._job.pids())
 
     def collect(self) -> Ended:
         code = self._process.wait()

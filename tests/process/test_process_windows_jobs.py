@@ -96,3 +96,16 @@ def test_a_job_is_terminated_and_closed_once() -> None:
 def test_a_job_that_the_system_refuses_is_an_error_of_the_system() -> None:
     with pytest.raises(OSError, match="job object"):
         jobs.Job(Kernel([], refuses=True))
+
+
+@pytest.mark.parametrize("answer", [0, 1])
+def test_ctrl_break_goes_to_the_whole_group_or_is_said_to_reach_nobody(answer: int) -> None:
+    sent: list[tuple[int, int]] = []
+
+    class Console:
+        def GenerateConsoleCtrlEvent(self, event: int, group: int) -> int:  # noqa: N802
+            sent.append((event, group))
+            return answer
+
+    assert jobs.send_break(4711, Console()) is bool(answer)
+    assert sent == [(1, 4711)]
