@@ -131,10 +131,7 @@ def _add_source(document: Any, group: str, source: IndexSource) -> None:
     editable = {"editable": True} if source.editable else {}
     entry = _inline({**place, "group": group, **marker, **editable})
     name = _name_there(sources, source.package)
-    if name not in sources:
-        _append(sources, name, entry)
-        return
-    there = sources[name]
+    there = sources.get(name, [])
     others = [one for one in (there if isinstance(there, list) else [there]) if one.get("group") != group]
     for one in others:
         if not one.get("group") and not one.get("extra") and not _apart(one, source):
@@ -142,6 +139,12 @@ def _add_source(document: Any, group: str, source: IndexSource) -> None:
                 f"[tool.uv.sources] has {name} for the whole repository, so this group cannot have another",
                 "Give that entry a `group`, then start again.",
             )
+    if not others:
+        if name in sources:
+            sources[name] = entry
+        else:
+            _append(sources, name, entry)
+        return
     array = tomlkit.array()
     for one in [*others, entry]:
         array.append(_inline(dict(one.items())))

@@ -34,7 +34,7 @@ class GroupPython:
             asked = f"the recipe's {specifier}" if specifier else "any Python"
             return f"--python {self.option} was asked for instead of {asked}: compare the results"
         note = ""
-        if found := re.fullmatch(r"==(3\.\d+)\.\d+", specifier):
+        if found := re.fullmatch(r"==(3\.\d+)\.\d+(?:\.\*)?", specifier):
             specifier, note = f"=={found[1]}.*", "any release of that Python"
         self.specifier = specifier
         self._check()

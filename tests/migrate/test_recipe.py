@@ -1,0 +1,112 @@
+"""Environment files as people write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runner.errors import UsageError
+from runner.migrate.recipe import Source, read_recipe
+
+
+def write(folder: Path, text: str, name: str = "env.yml") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_every_entry_is_a_line_with_its_place(tmp_path: Path) -> None:
+    recipe = read_recipe(
+        write(
+            tmp_path,
+            "name: cells\nchannels:\n  - conda-forge\n"
+            "dependencies:\n- numpy\n- pip\n- pip:\n    - napari[all]\nprefix: /a\n",
+        )
+    )
+    assert recipe.name == "cells"
+    assert [(line.number, line.text, line.source) for line in recipe.lines] == [
+        (3, "conda-forge", Source.CHANNEL),
+        (5, "numpy", Source.CONDA),
+        (6, "pip", Source.CONDA),
+        (8, "napari[all]", Source.PIP),
+        (9, "prefix: /a", Source.SETTING),
+    ]
+
+
+def test_a_recipe_without_a_name_is_called_as_its_file(tmp_path: Path) -> None:
+    assert read_recipe(write(tmp_path, "dependencies: [numpy]\n", "cells.yml")).name == "cells"
+
+
+def test_variables_are_one_line_each(tmp_path: Path) -> None:
+    recipe = read_recipe(write(tmp_path, "dependencies: []\nvariables:\n  A: 1\n  B: two\n"))
+    assert [line.text for line in recipe.lines] == ["variables: A=1", "variables: B=two"]
+
+
+@pytest.mark.parametrize(
+    ("comment", "marker"),
+    [
+        ("# [win]", "sys_platform == 'win32'"),
+        ("# [not osx]", "sys_platform != 'darwin'"),
+        ("# [linux or win]", "sys_platform == 'linux' or sys_platform == 'win32'"),
+        ("# [py27]", ""),
+        ("# a word in [brackets, so]", ""),
+    ],
+)
+def test_a_selector_behind_an_entry_is_a_marker(tmp_path: Path, comment: str, marker: str) -> None:
+    (line,) = read_recipe(write(tmp_path, f"dependencies:\n  - pywin32  {comment}\n")).lines
+    assert line.marker == marker
+
+
+def test_a_selector_as_a_key_is_a_marker_too(tmp_path: Path) -> None:
+    (line,) = read_recipe(write(tmp_path, "dependencies:\n  - sel(win): pywin32\n")).lines
+    assert (line.text, line.marker) == ("pywin32", "sys_platform == 'win32'")
+
+
+def test_requirements_files_are_read_with_those_that_they_name(tmp_path: Path) -> None:
+    write(tmp_path, "# tools\nnumpy>=1 \\\n   ,<2  # why\n-r sub/more.txt\n\n--pre\n", "a b.txt")
+    (tmp_path / "sub").mkdir()
+    write(tmp_path / "sub", "tifffile\n", "more.txt")
+    recipe = read_recipe(write(tmp_path, "dependencies:\n- pip:\n  - -r a b.txt\n"))
+    assert [(line.file.name, line.number, line.text) for line in recipe.lines] == [
+        ("a b.txt", 2, "numpy>=1     ,<2"),
+        ("more.txt", 1, "tifffile"),
+        ("a b.txt", 6, "--pre"),
+    ]
+
+
+def test_a_requirements_file_that_names_itself_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "-r r.txt\n", "r.txt")
+    with pytest.raises(UsageError, match="names itself"):
+        read_recipe(write(tmp_path, "dependencies:\n- pip:\n  - -r r.txt\n"))
+
+
+def test_entries_below_an_empty_pip_are_taken_for_its_entries_and_said_so(tmp_path: Path) -> None:
+    recipe = read_recipe(write(tmp_path, "dependencies:\n- pip\n- pip:\n- nellie\n"))
+    assert recipe.lines[-1].source is Source.PIP
+    assert "empty `pip:`" in recipe.lines[-1].remark
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("run:\n- name: a\n", "no list `dependencies:`"),
+        ("dependencies: [a\n", "no valid YAML, line"),
+        ("", "no list `dependencies:`"),
+        ("- a\n", "no list `dependencies:`"),
+    ],
+)
+def test_what_is_no_recipe_is_refused_in_plain_words(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        read_recipe(write(tmp_path, text))
+    assert said in error.value.message
+    assert error.value.cure
+
+
+def test_utf_16_with_a_mark_is_read_and_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "env.yml"
+    path.write_bytes("name: Größe\ndependencies: [numpy]\n".encode("utf-16"))
+    assert read_recipe(path).name == "Größe"
+    path.write_bytes(b"name: Gr\xf6\xdfe\ndependencies: [numpy]\n")
+    with pytest.raises(UsageError, match="UTF-8"):
+        read_recipe(path)
