@@ -21,6 +21,7 @@ from runner.model import Command
 from runner.process.stop import StopRequest
 from runner.process.supervise import run
 from runner.report import Reporter
+from runner.state.records import write_json
 
 TAIL = 64 * 1024  # of a tool's output, for explaining its failure
 
@@ -148,7 +149,10 @@ class Preparer:
             on_wait=lambda holder: self._reporter.note(f"   waiting for {preparation.title}: {holder} is preparing it"),
             cancelled=lambda: self._stop.requested,
         )
-        self._reporter.prepared(preparation.title, time.monotonic() - before)
+        seconds = time.monotonic() - before
+        self._reporter.prepared(preparation.title, seconds)
+        told = {"title": preparation.title, "seconds": round(seconds, 3)}
+        write_json(self._folder / f"prepare-{item.job.segment.number:02d}.json", told)
 
     def _command(self, command: Command, item: _Item, preparation: Preparation) -> tuple[int, str]:
         tail = bytearray()
@@ -169,9 +173,12 @@ class Preparer:
         return (outcome.exit_code if outcome.exit_code is not None else 1), tail.decode("utf-8", "replace")
 
 
+_NOT_SHOWN = (b" + ", b" - ", b" ~ ", b"{", b"}", b'  "', b"    ")
+
+
 def _worth_showing(chunk: bytes) -> bytes:
-    """Without uv's list of a hundred packages (` + numpy==2.1.0`), which stays in the log."""
-    return b"".join(line for line in chunk.splitlines(keepends=True) if not line.startswith((b" + ", b" - ", b" ~ ")))
+    """Without uv's list of a hundred packages (` + numpy==2.1.0`) and its report in JSON; both stay in the log."""
+    return b"".join(line for line in chunk.splitlines(keepends=True) if not line.startswith(_NOT_SHOWN))
 
 
 def _key(job: Job) -> Hashable:

@@ -46,6 +46,7 @@ class LineReporter:
         self._verbose = verbose
         self._lock = threading.RLock()
         self._list_skipped = True
+        self._announced: set[str] = set()
         self._current = ""
         self._expected: float | None = None
 
@@ -70,9 +71,12 @@ class LineReporter:
 
     def preparing(self, title: str, ahead: bool) -> None:
         if not ahead:
+            self._announced.add(title)
             self._line(self._console.style(f"   preparing {title} …", "dim"))
 
     def prepared(self, title: str, seconds: float) -> None:
+        if title not in self._announced:
+            return  # made ahead: a word of it would stand in the middle of a segment's progress bar
         self._line(self._console.style(f"   {title} is ready ({for_people(seconds)})", "dim"))
 
     def started(self, segment: Segment, total: int, expected: float | None, argv: Sequence[str], cwd: str) -> None:
@@ -97,7 +101,7 @@ class LineReporter:
             self._console.raw(chunk)
 
     def tick(self, seconds: float) -> None:
-        expected = f" of about {for_people(self._expected)}" if self._expected else ""
+        expected = f" (last time {for_people(self._expected)})" if self._expected else ""
         with self._lock:
             self._console.live(f"   … {self._current}: {for_people(seconds)}{expected}")
 

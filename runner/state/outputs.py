@@ -1,4 +1,4 @@
-"""Declared outputs: `outputs:` globs must match at least one file that is not empty."""
+"""Declared outputs: each of the `outputs:` globs must match something, and nothing that it matches may be empty."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ def missing_output(patterns: Sequence[str], folder: str) -> str:
         paths = list(matches(pattern, folder))
         if not paths:
             return f"{pattern} matches no file"
-        if not any(_has_content(path) for path in paths):
-            return f"{pattern} is empty"
+        for path in paths:
+            if not _has_content(path):
+                return f"{path} is empty"
     return ""
 
 

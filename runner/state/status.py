@@ -131,9 +131,7 @@ _NUMBER = re.compile(
     r"[-+]?(0x[0-9a-fA-F_]+|0[ob][0-7_]+|[0-9_]*\.?[0-9_]*([eE][-+]?[0-9]+)?|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)"
 )
 _DATE = re.compile(r"\d{4}-\d\d?-\d\d?([Tt\s].*)?")
-_WORDS = frozenset(
-    "y n yes no on off true false null ~ << = .inf .nan +.inf -.inf".split()  # noqa: SIM905
-)
+_WORDS = frozenset("y n yes no on off true false null ~ << = .inf .nan +.inf -.inf".split())
 _PLAIN = re.compile(
     r"[^\s\-?:,\[\]{}#&*!|>'\"%@`\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f\ufeff\ufffe\uffff\u2028\u2029]*"
 )
