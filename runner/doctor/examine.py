@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from runner.doctor import Check, Context, Line, problem, warning
-from runner.doctor.patience import LONGEST, Patience, end_children
+from runner.doctor.patience import LONGEST, Patience
 
 TOTAL = 27.0  # seconds; with the start of Python and the page, less than 30
 _WAIT = 0.2  # a longer one could not be broken off by Ctrl-C on Windows
@@ -32,14 +32,14 @@ def examine(
     patience = Patience(context.site.host.capture, longest)
     limits = [min(check.limit, total) for check in checks]
     done: Done = SimpleQueue()
-    for number, check in enumerate(checks):
-        deadline = began + limits[number]
-        host = replace(context.site.host, capture=patience.until(deadline))
-        own = replace(context, site=replace(context.site, host=host), deadline=deadline)
-        # daemons: a thread that waits for a dead share would keep the program alive
-        Thread(target=_work, args=(number, check, own, done), name=check.title, daemon=True).start()
     found: dict[int, Result] = {}
     try:
+        for number, check in enumerate(checks):
+            deadline = began + limits[number]
+            host = replace(context.site.host, capture=patience.until(deadline))
+            own = replace(context, site=replace(context.site, host=host), deadline=deadline)
+            # daemons: a thread that waits for a dead share would keep the program alive
+            Thread(target=_work, args=(number, check, own, done), name=check.title, daemon=True).start()
         while len(found) < len(checks):
             try:
                 number, lines, seconds = done.get(timeout=_WAIT)
@@ -51,7 +51,7 @@ def examine(
                 if spent > limit and number not in found:
                     found[number] = Result(checks[number], (_mute(limit),), spent)
     finally:
-        end_children()
+        patience.close()
     return [found[number] for number in range(len(checks))]
 
 

@@ -21,12 +21,13 @@ def probe() -> dict[str, Any]:
         torch = import_module("torch")
     except Exception as error:  # a missing library shows in many ways
         return {"error": f"PyTorch cannot be imported: {error}"}
-    found = {"torch": torch.__version__, "cuda": torch.version.cuda}
-    if torch.version.cuda is None:
-        return {**found, "error": f"PyTorch {torch.__version__} is the one for the CPU alone"}
-    if not torch.cuda.is_available():
-        return {**found, "error": "PyTorch sees no GPU", "detail": _why(torch)}
+    found: dict[str, Any] = {}
     try:
+        found = {"torch": torch.__version__, "cuda": torch.version.cuda}
+        if torch.version.cuda is None:
+            return {**found, "error": f"PyTorch {torch.__version__} is the one for the CPU alone"}
+        if not torch.cuda.is_available():
+            return {**found, "error": "PyTorch sees no GPU", "detail": _why(torch)}
         return found | _on_gpu(torch)
     except Exception as error:  # out of memory, no kernel for this GPU, a broken driver
         return {**found, "error": f"computing on the GPU failed: {error}"}

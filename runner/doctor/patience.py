@@ -28,6 +28,7 @@ class Patience:
         self._lock = threading.Lock()
         self._answers: dict[object, _Answer] = {}
         self._mute: set[tuple[str, ...]] = set()
+        self._closed = False
 
     def until(self, deadline: float) -> Capture:
         """A `capture` for a check that ends at `deadline` (monotonic clock)."""
@@ -42,7 +43,7 @@ class Patience:
         ) -> Captured:
             limit = min(timeout, self._longest, deadline - time.monotonic() - RESERVE)
             kind = tuple(argv[:2])
-            if limit <= 0 or kind in self._mute:
+            if limit <= 0 or kind in self._mute or self._closed:
                 return Captured(None, b"", b"", f"{argv[0]} did not answer in time")
             key = (tuple(argv), None if env is None else frozenset(env.items()), cwd, stdin)
             with self._lock:
@@ -74,13 +75,13 @@ class Patience:
                 self._mute.add(kind)
             answer.arrived.set()
 
+    def close(self) -> None:
+        """Ask nobody any more, and end the programs that still owe an answer."""
+        from runner.process.identity import end_tree, process_started
+        from runner.process.spawn import LOCK, OURS
 
-def end_children() -> None:
-    """End the programs that were still asked when somebody lost patience."""
-    from runner.process.identity import end_tree, process_started
-    from runner.process.spawn import LOCK, OURS
-
-    with LOCK:
-        pids = list(OURS)
-    for pid in pids:
-        end_tree(pid, process_started(pid), "", grace=0.0)
+        self._closed = True
+        with LOCK:
+            pids = list(OURS)
+        for pid in pids:
+            end_tree(pid, process_started(pid), "", grace=0.0)

@@ -1,0 +1,98 @@
+"""Room on the disk with a forecast, and where uv's cache lies."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.doctor import State
+from runner.doctor.disk import GIB, judged
+from tests.doctor.machine import Machine, only
+
+SEGMENT = {
+    "name": "a",
+    "environment": "uv:plain",
+    "commands": ["python", "-c", "pass"],
+    "outputs": ["%YAML%/out/*.tif"],
+}
+
+
+def receipt(machine: Machine, run: int, **values: Any) -> None:
+    """As an earlier run wrote it; its outputs lie in `out` beside the pipeline file."""
+    assert machine.file is not None
+    folder = machine.file.parent / ".run-pipeline" / machine.file.name / f"{run:06d}-2026-01-01-120000" / "01-a"
+    folder.mkdir(parents=True)
+    outputs = [{"path": str(machine.file.parent / "out" / f"{n}.tif"), "size": size} for n, size in values["sizes"]]
+    data = {"segment": 1, "state": values.get("state", "succeeded"), "outputs": outputs}
+    (folder / "receipt.json").write_text(json.dumps(data), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("free", "need", "state"),
+    [
+        (100 * GIB, 0, State.OK),
+        (100 * GIB, 40 * GIB, State.OK),
+        (100 * GIB, 60 * GIB, State.WARNING),
+        (100 * GIB, 101 * GIB, State.PROBLEM),
+        (4 * GIB, 0, State.WARNING),
+        (GIB // 2, 0, State.PROBLEM),
+    ],
+)
+def test_what_is_free_is_held_against_what_is_needed(free: int, need: int, state: State) -> None:
+    assert judged(free, need) is state
+
+
+def test_one_line_for_each_disk_says_what_lies_there(machine: Machine) -> None:
+    line = only(machine.lines("disk"))
+    assert "(environments, uv's cache)" in line.text
+    machine.pipeline(SEGMENT)
+    assert "(environments, uv's cache, outputs)" in only(machine.lines("disk")).text
+
+
+def test_the_forecast_comes_from_the_newest_receipt_that_is_a_success(machine: Machine) -> None:
+    machine.pipeline(SEGMENT)
+    receipt(machine, 1, sizes=[(1, 10**18)])
+    receipt(machine, 2, sizes=[(1, 3 << 20), (2, 4 << 20)])
+    receipt(machine, 3, sizes=[(1, 10**18)], state="failed")
+    assert "a run writes 7 MiB of outputs" in only(machine.lines("disk")).text
+
+
+def test_outputs_that_cannot_fit_are_a_problem(machine: Machine) -> None:
+    machine.pipeline(SEGMENT)
+    receipt(machine, 1, sizes=[(1, 10**18)])
+    line = only(machine.lines("disk"))
+    assert line.state is State.PROBLEM
+    assert "a run writes 931322574.6 GiB of outputs" in line.text
+    assert "Free some space" in line.cure
+
+
+def test_a_group_that_is_still_to_be_prepared_is_part_of_the_forecast(machine: Machine) -> None:
+    machine.shop.wheel("torch", "2.4.0+cu124").write(plain=["torch"])
+    machine.pipeline(SEGMENT)
+    assert "preparing plain takes about 6.0 GiB" in only(machine.lines("disk")).text
+    machine.shop.prepare("uv:plain")
+    assert "preparing" not in only(machine.lines("disk")).text
+
+
+def test_a_cache_beside_the_environments_is_fine(machine: Machine) -> None:
+    line = only(machine.lines("uv's cache"))
+    assert line.state is State.OK
+    assert "links from it" in line.text
+
+
+def test_a_cache_on_another_disk_is_a_warning_unless_copying_was_chosen(machine: Machine) -> None:
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == machine.repo.stat().st_dev or not os.access(other, os.W_OK):
+        pytest.skip("this computer has no second file system that a test may name")
+    machine.shop.environ["UV_CACHE_DIR"] = str(other / "no-such-cache")
+    line = only(machine.lines("uv's cache"))
+    assert line.state is State.WARNING
+    assert "UV_CACHE_DIR" in line.cure
+    assert len(machine.lines("disk")) == 2
+    machine.environ["UV_LINK_MODE"] = "copy"
+    assert only(machine.lines("uv's cache")).state is State.OK
+    assert not (other / "no-such-cache").exists()

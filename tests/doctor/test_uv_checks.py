@@ -1,0 +1,105 @@
+"""uv, its Pythons, the lock and the environments: all with the real uv."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runner.doctor import State
+from runner.state.holder import this_process
+from tests.doctor.machine import Machine, only, posix_only
+
+
+def segment(name: str, environment: str, *commands: object, **keys: object) -> dict[str, object]:
+    return {"name": name, "environment": environment, "commands": list(commands), **keys}
+
+
+def test_uv_is_shown_with_its_version_and_where_it_comes_from(machine: Machine) -> None:
+    line = only(machine.lines("uv"))
+    assert line.state is State.OK
+    assert "of the Python package uv" in line.text
+
+
+@posix_only
+def test_a_uv_that_is_too_old_or_does_not_answer_is_named(machine: Machine) -> None:
+    old = machine.program("old-uv", "echo 'uv 0.4.0'")
+    machine.environ["RUN_PIPELINE_UV"] = str(old)
+    line = only(machine.lines("uv"))
+    assert line.state is State.PROBLEM
+    assert "older than" in line.text
+    machine.environ["RUN_PIPELINE_UV"] = str(machine.program("mute-uv", "exec sleep 60"))
+    line = only(machine.lines("uv", longest=0.5))
+    assert line.state is State.PROBLEM
+    assert "did not answer" in line.text
+
+
+@posix_only
+def test_a_pipeline_without_uv_groups_does_not_ask_for_uv(machine: Machine) -> None:
+    machine.environ["RUN_PIPELINE_UV"] = str(machine.home / "no-such-uv")
+    assert only(machine.lines("uv")).state is State.PROBLEM
+    machine.pipeline(segment("a", "cmd", "true"))
+    assert machine.said("uv") == [("ok", "not found, and this pipeline does not need it")]
+    assert machine.said("lock") == []
+    assert machine.said("Python versions") == []
+
+
+def test_a_lock_in_step_needs_no_network_and_one_out_of_step_is_a_problem(machine: Machine) -> None:
+    assert machine.said("lock") == [("ok", "uv.lock is in step with pyproject.toml")]
+    path = machine.repo / "pyproject.toml"
+    path.write_text(path.read_text("utf-8").replace("plain = []", 'plain = ["no-such-thing-here"]'), encoding="utf-8")
+    line = only(machine.lines("lock"))
+    assert line.state is State.PROBLEM
+    assert "not in step" in line.text
+    assert "uv lock" in line.cure
+    (machine.repo / "uv.lock").unlink()
+    assert "there is no uv.lock" in only(machine.lines("lock")).text
+
+
+def test_a_lock_that_is_no_toml_is_explained(machine: Machine) -> None:
+    (machine.repo / "uv.lock").write_text("version = = 1\n", encoding="utf-8")
+    line = only(machine.lines("lock"))
+    assert line.state is State.PROBLEM
+    assert "uv.lock" in line.text
+
+
+def test_a_python_that_is_missing_is_a_problem_only_where_none_may_be_downloaded(machine: Machine) -> None:
+    machine.shop.more += 'newer = { requires-python = "==3.99.*" }\n'
+    machine.shop.write(newer=[])
+    found, missing = machine.lines("Python versions")
+    assert found.state is State.OK
+    assert found.text.startswith(">=3.11: ")
+    assert missing.state is State.PROBLEM
+    assert "==3.99.*" in missing.text
+    del machine.shop.environ["UV_PYTHON_DOWNLOADS"], machine.shop.environ["UV_OFFLINE"]
+    _, missing = machine.lines("Python versions")
+    assert missing.state is State.OK
+    assert "uv downloads it" in missing.text
+
+
+def test_environments_are_missing_then_in_step_then_behind(machine: Machine) -> None:
+    assert machine.said("uv environments") == [("ok", "none yet; a run makes those that it needs")]
+    machine.pipeline(segment("a", "uv:plain", "python", "-c", "pass"))
+    line = only(machine.lines("uv environments"))
+    assert (line.state, line.text) == (State.WARNING, "plain is not made yet")
+    assert "env sync plain`" in line.cure
+    machine.shop.prepare("uv:plain")
+    assert machine.said("uv environments") == [("ok", "in step: plain")]
+    machine.shop.wheel("small").write(plain=["small"])
+    line = only(machine.lines("uv environments"))
+    assert line.state is State.WARNING
+    assert "not in step" in line.text
+
+
+def test_an_environment_of_no_group_and_one_being_prepared_are_told_apart(machine: Machine) -> None:
+    machine.shop.prepare("uv:plain")
+    spare = machine.repo / ".venvs" / "spare"
+    spare.mkdir()
+    (spare / "pyvenv.cfg").write_text("home = /gone\n", encoding="utf-8")
+    holder = this_process("uv group plain")
+    lock = Path(machine.repo / ".venvs" / "plain.lock")
+    lock.write_bytes(holder.to_bytes())
+    said = machine.lines("uv environments")
+    lock.unlink()
+    assert [line.state for line in said] == [State.WARNING, State.OK]
+    assert f"process {holder.pid}" in said[0].text
+    assert said[1].text == "of no group any more: spare"
+    assert "env remove --unused" in said[1].cure
