@@ -1,4 +1,4 @@
-"""`run-pipeline`: a pipeline file runs it; `check`, `status` and `env` are commands beside that."""
+"""`run-pipeline`: a pipeline file runs it; `check`, `status`, `env` and others are commands beside that."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ COMMANDS = {
     "status": ("runner.cli.status", "Show what is done, when, how long it took, and what would run."),
     "doctor": ("runner.cli.doctor", "Look at this machine before a long run; each finding with its cure."),
     "env": ("runner.cli.env", "List, update or remove the environments of uv groups."),
+    "compare": ("runner.cli.compare", "Compare the results of two pipelines, or of two folders."),
     "migrate": ("runner.cli.migrate", "Turn a conda environment file into a dependency group."),
 }
 DEFAULT = "run"

@@ -48,6 +48,11 @@ def command(file: str, **options: Any) -> int:
 
     The first segment that is new or changed starts the part that runs: it and all that follow.
     """
+    return run_file(file, options)
+
+
+def run_file(file: str, options: dict[str, Any]) -> int:
+    """A run with the command's options; `to_stderr` among them leaves standard output to somebody else."""
     from runner.cli.common import make_site, pipeline_path
     from runner.cli.options import load, plan_for, select
     from runner.pipeline.reader import read_pipeline
@@ -70,7 +75,7 @@ def command(file: str, **options: Any) -> int:
     if not plan.to_run and not loaded.recovered and not loaded.status.broken and not _must_rewrite(plan, loaded):
         return _nothing_to_do(plan, loaded, reporter)
     _ask(plan, jobs, site)
-    _stop_on_problems(plan, jobs, loaded, site)
+    stop_on_problems(plan, jobs, loaded, site)
     return int(_with_lock(loaded, selection, site, reporter, options))
 
 
@@ -108,7 +113,7 @@ def _reporter(options: dict[str, Any]) -> Reporter:
     from runner.report.console import open_console
     from runner.report.lines import LineReporter
 
-    console = open_console(sys.stdout, os.environ)
+    console = open_console(sys.stderr if options.get("to_stderr") else sys.stdout, os.environ)
     return LineReporter(console, windows=sys.platform == "win32", verbose=options["verbose"])
 
 
@@ -142,7 +147,7 @@ def _ask(plan: Plan, jobs: Jobs, site: Site) -> None:
         ask_user((jobs[step.segment.number].spec for step in plan.steps if step.action is Action.RUN), site)
 
 
-def _stop_on_problems(plan: Plan, jobs: Jobs, loaded: Loaded, site: Site) -> None:
+def stop_on_problems(plan: Plan, jobs: Jobs, loaded: Loaded, site: Site) -> None:
     """Raises PipelineError or EnvironmentMissing with all findings; nothing was written by then."""
     from runner.errors import ExitCode, PipelineError
     from runner.jobs import find_problems

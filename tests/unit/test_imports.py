@@ -24,6 +24,10 @@ ALLOWED = {
     "engine": {"model", "errors", "host", "state", "process", "environments", "jobs", "report", "plan", "executors"},
     "doctor": {"model", "errors", "host", "state", "process", "environments", "jobs", "pipeline"},
     "migrate": {"model", "errors", "host", "state", "environments", "pipeline"},
+    "compare": {
+        *("model", "errors", "host", "state", "process", "pipeline", "environments", "jobs", "report", "plan"),
+        *("executors", "engine"),
+    },
     "bootstrap": set[str](),
 }
 # the one place that names its siblings freely

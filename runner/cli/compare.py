@@ -1,0 +1,253 @@
+"""`run-pipeline compare`: do two pipelines, or two folders, hold the same results?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner.cli.common import json_option, repo_option, reports_errors
+
+if TYPE_CHECKING:
+    from runner.compare.measuring import Measurer
+    from runner.compare.results import Comparison
+    from runner.environments import Site
+    from runner.model import Pipeline
+    from runner.report import Reporter
+    from runner.report.console import Console
+
+EPILOG = """\b
+Examples:
+  run-pipeline compare nuclei.yaml nuclei_uv.yaml --report report
+  run-pipeline compare results_old results_new
+  run-pipeline compare a.yaml b.yaml --tolerance image.max=1 --tolerance table.rtol=1e-4
+\b
+Exit codes: 0 the same, or within the tolerance; 1 different, missing or not comparable; others as everywhere."""
+
+
+@click.command(name="compare", context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@click.option("--report", metavar="DIR", help="Write a page with pictures (index.html) and report.json into DIR.")
+@click.option(
+    "--sign-off", metavar='"NAME: REASON"', help="Write down who accepts this result, and why (two pipelines)."
+)
+@click.option(
+    "--no-noise-floor", is_flag=True, help="Do not run A a second time to see how far it differs from itself."
+)
+@click.option(
+    "--fresh", is_flag=True, help="Run both anew, with outputs in folders of their own; nothing is overwritten."
+)
+@click.option(
+    "--tolerance", multiple=True, metavar="LIMIT=N", help="Such as image.max=1 or labels.pq=0.95; repeatable."
+)
+@click.option("--ignore", multiple=True, metavar="GLOB", help="Files to leave out, such as '*.log'; repeatable.")
+@json_option
+@repo_option
+@reports_errors
+def command(a: str, b: str, **options: Any) -> int:
+    """Compare two pipelines (their runs and results), or two folders of results.
+
+    Pipelines are run as usual where they are not done. Files pair up by their relative names, and each pair gets a
+    place on the ladder: same bytes, same content, within tolerance, different.
+    """
+    from runner.cli.common import make_site
+    from runner.compare.sign_off import parse
+    from runner.errors import UsageError
+
+    one, two = (Path(text).expanduser().absolute() for text in (a, b))
+    folders = one.is_dir() and two.is_dir()
+    signed = parse(options["sign_off"]) if options["sign_off"] else None
+    if signed and folders:
+        raise UsageError("--sign-off is for two pipelines", "Compare the pipeline files that made these folders.")
+    if not folders and (one.is_dir() or two.is_dir()):
+        raise UsageError("A and B are a folder and a file", "Give two pipeline files, or two folders.")
+    site = make_site(options["repo"], interactive=False if options["as_json"] else None)
+    with _measurer(site, (one, two), options, folders=folders) as measurer:
+        comparison = (_of_folders if folders else _of_pipelines)(one, two, measurer, options)
+        return _finish(comparison, one, two, measurer, options, signed)
+
+
+@contextmanager
+def _measurer(site: Site, paths: tuple[Path, Path], options: dict[str, Any], *, folders: bool) -> Iterator[Measurer]:
+    import tempfile
+
+    from runner.compare.measuring import Measurer
+    from runner.compare.settings import read_settings
+    from runner.process.stop import StopRequest, install_signal_handlers
+
+    settings = read_settings(() if folders else _existing(paths), options["tolerance"], options["ignore"])
+    stop = StopRequest()
+    console = _console(options)
+    with (
+        tempfile.TemporaryDirectory(prefix="run-pipeline-compare-") as scratch,
+        install_signal_handlers(stop),
+    ):
+        yield Measurer(site, Path(scratch), settings, stop, console.line)
+
+
+def _existing(paths: tuple[Path, Path]) -> list[Path]:
+    from runner.cli.common import pipeline_path
+
+    return [pipeline_path(str(path)) for path in paths]
+
+
+def _console(options: dict[str, Any]) -> Console:
+    """What goes on is told on the screen; with --json beside it."""
+    import os
+
+    from runner.report.console import open_console
+
+    return open_console(sys.stderr if options["as_json"] else sys.stdout, os.environ)
+
+
+def _of_folders(a: Path, b: Path, measurer: Measurer, options: dict[str, Any]) -> Comparison:
+    from runner.compare.folders import compare_folders
+    from runner.compare.ladder import climb
+
+    comparison = compare_folders(a, b, measurer.settings)
+    climb(comparison.pairs, measurer)
+    return comparison
+
+
+def _of_pipelines(a: Path, b: Path, measurer: Measurer, options: dict[str, Any]) -> Comparison:
+    from runner.compare.pipelines import Pipelines, compare_pipelines
+    from runner.errors import UsageError
+    from runner.pipeline.reader import read_pipeline
+
+    if a == b:
+        raise UsageError("A and B are the same file", "To see A's own noise, compare it with its twin.")
+    pipelines = read_pipeline(a), read_pipeline(b)
+    for pipeline in pipelines:
+        _stop_on_problems(pipeline, measurer.site)
+    two = Pipelines(
+        *pipelines,
+        measurer.site,
+        _reporter(options),
+        measurer,
+        lambda path: _run_as_usual(path, options),
+        anew=options["fresh"],
+        noise=not options["no_noise_floor"],
+    )
+    return compare_pipelines(two, measurer.settings.ignore)
+
+
+def _stop_on_problems(pipeline: Pipeline, site: Site) -> None:
+    """What B lacks is told before A runs for a night. Raises PipelineError."""
+    from runner.cli.options import load, plan_for
+    from runner.cli.run import stop_on_problems
+    from runner.plan import Selection
+
+    loaded = load(Path(pipeline.path), None, pipeline)
+    plan, jobs = plan_for(loaded, Selection(), site)
+    stop_on_problems(plan, jobs, loaded, site)
+
+
+def _reporter(options: dict[str, Any]) -> Reporter:
+    from runner.report.lines import LineReporter
+
+    return LineReporter(_console(options), windows=sys.platform == "win32", verbose=False)
+
+
+def _run_as_usual(path: Path, options: dict[str, Any]) -> None:
+    """`run-pipeline FILE.yaml`; its lines are shown, and a failure ends the comparison."""
+    from runner.cli.run import run_file
+    from runner.errors import ExitCode, Interrupted, RunnerError
+
+    given: dict[str, Any] = dict.fromkeys(("dry_run", "print_hash", "force", "accept", "verbose", "as_json"), False) | {
+        "start": None,
+        "only": None,
+        "prepare_ahead": True,
+        "records": None,
+        "repo": options["repo"],
+    }
+    given["to_stderr"] = options["as_json"]
+    code = ExitCode(run_file(str(path), given))
+    if code is ExitCode.INTERRUPTED:
+        raise Interrupted("stopped", "Start the comparison again: what is finished stays finished.")
+    if code is not ExitCode.DONE:
+        error = RunnerError(
+            f"{path.name} did not come to its end, so there is nothing to compare", "Its log is named above."
+        )
+        error.exit_code = code
+        raise error
+
+
+def _finish(
+    comparison: Comparison,
+    a: Path,
+    b: Path,
+    measurer: Measurer,
+    options: dict[str, Any],
+    signed: tuple[str, str] | None,
+) -> int:
+    from runner.compare.report import as_data, prepare_folder, write_report
+    from runner.compare.sides import machine
+    from runner.compare.sign_off import record, signed_off
+    from runner.compare.verdict import conclude, forgive_noise
+    from runner.errors import Interrupted
+
+    if measurer.stop.requested:
+        raise Interrupted("stopped", "Start the comparison again.")
+    for part in comparison.parts:
+        forgive_noise(part, measurer.settings.noise_factor)
+    conclude(comparison)
+    comparison.machine, comparison.settings = machine(measurer.site), measurer.settings.as_data()
+    if signed:
+        comparison.sign_off = record(comparison, a, b, *signed, user=_user())
+    elif a.is_file():
+        comparison.sign_off = signed_off(a, b)
+    page = None
+    if options["report"]:
+        folder = Path(options["report"]).expanduser().absolute()
+        pictures = prepare_folder(folder)
+        measurer.draw(
+            sorted((p for p in comparison.pairs if p.rung.value != "same bytes"), key=lambda p: p.order), pictures
+        )
+        page = write_report(comparison, folder)
+    if options["as_json"]:
+        print(json.dumps({"event": "comparison", **as_data(comparison), "report": str(page) if page else None}))
+    else:
+        _show(comparison, page, options)
+    return 0 if comparison.good else 1
+
+
+def _user() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user without a name
+        return ""
+
+
+def _show(comparison: Comparison, page: Path | None, options: dict[str, Any]) -> None:
+    from runner.compare.sides import versions
+
+    console = _console(options)
+    console.line("")
+    for part in comparison.parts:
+        console.line(console.style(part.name, "bold"))
+        console.line(f"   {part.sentence}")
+        for pair in sorted((p for p in part.pairs if not p.rung.good), key=lambda p: p.order)[:5]:
+            console.line(
+                f"   {console.style(pair.rung.value, 'red')}  {pair.name}" + (f": {pair.said}" if pair.said else "")
+            )
+        found = [row for row in versions(part.a.fingerprint, part.b.fingerprint) if row[1] and row[2]]
+        if found and not part.good:
+            told = ", ".join(f"{name} {one} -> {two}" for name, one, two in found[:8])
+            console.line(f"   other versions: {told}" + (f" and {len(found) - 8} more" if len(found) > 8 else ""))
+    console.line("")
+    for note in comparison.notes:
+        console.line(f"note: {note}")
+    console.line(console.style(comparison.sentence, "green" if comparison.good else "red", "bold"))
+    if comparison.sign_off:
+        entry = comparison.sign_off
+        console.line(f"Accepted by {entry['name']} on {entry['when'][:10]}: {entry['reason']}")
+    if page:
+        console.line(f"Report: {page}")

@@ -1,0 +1,162 @@
+"""A pipeline run a second time with its output folders elsewhere, so that no result is overwritten.
+
+Every output folder is replaced by one of our own wherever it is written in a command. Where that is not safe, it is
+said why, and nothing is run: a segment that tells no output folder, that reads from an output folder which no earlier
+segment fills, or that is given a folder in which an output folder lies.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runner.compare.places import Place, flagged, places_of
+from runner.environments import Site
+from runner.jobs import Job, Jobs
+from runner.model import Pipeline, ResolvedEntry, ResolvedFlags, Segment, SegmentType
+
+
+class CannotIsolate(Exception):
+    """Why the outputs cannot be moved elsewhere, as a sentence."""
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Output folder -> the folder that takes its place."""
+
+    folders: Mapping[Path, Path]
+
+    def text(self, text: str, *, pattern: bool = False) -> str:
+        """`text` with each output folder in it replaced; `pattern`: a glob, in which the folders are quoted."""
+        for old, new in self.folders.items():
+            for spelled in {str(old), glob.escape(str(old))} if pattern else {str(old)}:
+                put = glob.escape(str(new)) if pattern else str(new)
+                text = _spelling(spelled).sub(lambda _, put=put: put, text)  # type: ignore[misc]
+        return text
+
+    def place(self, place: Place) -> Place:
+        return replace(
+            place,
+            root=Path(self.text(str(place.root))),
+            patterns=tuple(self.text(p, pattern=True) for p in place.patterns),
+        )
+
+    def job(self, job: Job) -> Job:
+        return replace(
+            job,
+            entries=tuple(self._entry(entry) for entry in job.entries),
+            env={name: self.text(value) for name, value in job.env.items()},
+            outputs=tuple(self.text(pattern, pattern=True) for pattern in job.outputs),
+        )
+
+    def _entry(self, entry: ResolvedEntry) -> ResolvedEntry:
+        if isinstance(entry, str):
+            return self.text(entry)
+        return ResolvedFlags(tuple((flag, None if value is None else self.text(value)) for flag, value in entry.items))
+
+
+def _spelling(folder: str) -> re.Pattern[str]:
+    """`folder` as a whole path or the beginning of one, with either separator."""
+    parts = [re.escape(part) for part in re.split(r"[\\/]", folder)]
+    flags = re.IGNORECASE if os.name == "nt" else 0
+    return re.compile(r"(?<![\w.\\/-])" + r"[\\/]".join(parts) + r"(?=$|[\\/;,:\"' ])", flags)
+
+
+class Isolated(Jobs):
+    """The jobs of a pipeline with their outputs moved."""
+
+    def __init__(self, pipeline: Pipeline, site: Site, moves: Moves) -> None:
+        super().__init__(pipeline, site)
+        self._moves = moves
+
+    def __getitem__(self, number: int) -> Job:
+        return self._moves.job(super().__getitem__(number))
+
+
+def reached(pipeline: Pipeline) -> list[Segment]:
+    """The segments that a run comes to: up to a `stop`, without control segments."""
+    out = []
+    for segment in pipeline.segments:
+        if segment.type is SegmentType.STOP:
+            break
+        if not segment.is_control:
+            out.append(segment)
+    return out
+
+
+def moves_for(pipeline: Pipeline, jobs: Jobs, target: Path) -> Moves:
+    """Where each output folder goes below `target`. Raises CannotIsolate."""
+    order = [jobs[segment.number] for segment in reached(pipeline)]
+    roots: list[Path] = []
+    for job in order:
+        places = places_of(job)
+        if not places:
+            raise CannotIsolate(f"{_named(job)} tells no output folder; declare its `outputs:`")
+        roots += [_absolute(place.root, job) for place in places]
+        roots += [_absolute(Path(value), job) for value in flagged(job) if not Path(value).suffix]
+    roots = [r for r in dict.fromkeys(roots) if not any(r != other and r.is_relative_to(other) for other in roots)]
+    for root in roots:
+        if root == Path(pipeline.folder) or len(root.parts) < 3:
+            raise CannotIsolate(f"results go into {root} itself, beside other files; give them a folder of their own")
+    _refuse_unsafe(order, roots)
+    names: dict[str, Path] = {}
+    moves = {}
+    for root in roots:
+        name = root.name
+        while name in names:
+            name += "_"
+        names[name] = root
+        moves[root] = target / name
+    return Moves(moves)
+
+
+def _named(job: Job) -> str:
+    return f"segment {job.segment.number} ({job.segment.name})"
+
+
+def _absolute(path: Path, job: Job) -> Path:
+    return Path(os.path.abspath(Path(job.cwd) / path.expanduser()))  # noqa: PTH100  (no links resolved)
+
+
+def _refuse_unsafe(order: list[Job], roots: list[Path]) -> None:
+    filled: set[Path] = set()
+    for job in order:
+        own = {root for place in places_of(job) for root in roots if _absolute(place.root, job).is_relative_to(root)}
+        outputs = set(flagged(job))
+        for text in _texts(job):
+            path = _absolute(Path(_before_glob(text)), job)
+            if not Path(text).is_absolute() and any(path == r or path.is_relative_to(r) for r in roots):
+                raise CannotIsolate(f"{_named(job)} names {text} as a relative path; begin it with %YAML% or %REPO%")
+            for root in roots:
+                if root != path and root.is_relative_to(path) and Path(text).is_absolute():
+                    raise CannotIsolate(f"{_named(job)} is given {text}, in which the output folder {root} lies")
+                inside = path.is_relative_to(root)
+                if inside and root not in filled and text not in outputs and not (root in own and not outputs):
+                    raise CannotIsolate(f"{_named(job)} reads {text}, which no earlier segment has written")
+        if job.spec.kind == "shell" and not any(str(root) in text for root in own for text in _texts(job)):
+            raise CannotIsolate(f"{_named(job)} is a shell command in which no output folder can be found")
+        filled |= own
+
+
+def _texts(job: Job) -> list[str]:
+    """What is given to the program, flags' names left out; variables too."""
+    out: list[str] = []
+    for entry in job.entries:
+        out += [entry] if isinstance(entry, str) else [value for _, value in entry.items if value]
+    return [*out, *job.env.values()]
+
+
+def _before_glob(text: str) -> str:
+    """The part of a search pattern before its first wildcard; a folder that is there is taken as it is written."""
+    if not glob.has_magic(text):
+        return text
+    found = Path()
+    for part in Path(text).parts:
+        if glob.has_magic(part) and not (found / part).is_dir():
+            return str(found)
+        found /= part
+    return str(found)

@@ -1,0 +1,38 @@
+"""Puts every pair on its rung: bytes and text here, the rest by the measuring program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runner.compare import simple
+from runner.compare.measuring import Measurer
+from runner.compare.pairing import kind
+from runner.compare.results import Pair, Rung
+
+
+def climb(pairs: Sequence[Pair], measurer: Measurer) -> None:
+    """Fill in the result of each pair. Raises EnvironmentMissing, StateError, Interrupted."""
+    rest = []
+    for pair in pairs:
+        if measurer.stop.requested:
+            break
+        if pair.a is None or pair.b is None:
+            pair.rung = Rung.MISSING if pair.b is None else Rung.EXTRA
+            pair.kind = kind(pair.name)
+            continue
+        try:
+            if simple.same_bytes(pair.a, pair.b):
+                pair.rung, pair.kind, pair.said = Rung.SAME, kind(pair.name) or "bytes", "same bytes"
+            elif kind(pair.name):
+                rest.append(pair)
+            else:
+                simple.judge(pair, measurer.settings.table)
+        except OSError as error:
+            pair.rung, pair.kind = Rung.UNREADABLE, kind(pair.name)
+            pair.said = f"not compared: {error.filename or pair.name}: {error.strerror or error}"
+    measurer.measure(rest if not any(kind(p.name) == "table" for p in rest) else _with_labels(rest))
+
+
+def _with_labels(rest: list[Pair]) -> list[Pair]:
+    """Tables last; they are joined by the objects of their label images."""
+    return sorted(rest, key=lambda pair: kind(pair.name) == "table")

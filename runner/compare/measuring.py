@@ -1,0 +1,184 @@
+"""Starts the measuring program in the environment of its own group, as a segment would be started."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import runner
+from runner.compare.pairing import core, kind
+from runner.compare.results import Pair, Rung
+from runner.compare.settings import Settings
+from runner.environments import Site
+from runner.environments import kind as kind_of
+from runner.environments.disk import on_disk
+from runner.environments.groups import read_project
+from runner.environments.prepare import run_preparation
+from runner.environments.spec import parse_environment
+from runner.errors import EnvironmentMissing, Interrupted, RunnerError, StateError
+from runner.model import Command, Outcome, ResolvedFlags
+from runner.process.stop import StopRequest
+from runner.process.supervise import run
+
+GROUP = "compare"
+PROGRAM = "standard_code/python/compare_outputs.py"
+
+
+@dataclass
+class Measurer:
+    """One comparison's use of the program; `say` gets lines for the screen."""
+
+    site: Site
+    folder: Path  # for its files; removed by whoever made it
+    settings: Settings
+    stop: StopRequest
+    say: Callable[[str], None]
+    _ready: Site | None = None
+    _count: int = field(default=0)
+
+    def measure(self, pairs: Sequence[Pair]) -> None:
+        """Fill in the results of images and tables. Raises EnvironmentMissing, StateError, Interrupted."""
+        todo = [pair for pair in pairs if pair.a is not None and pair.b is not None and kind(pair.name)]
+        if not todo:
+            return
+        self.say(f"measuring {len(todo)} pair{'s' * (len(todo) != 1)} of images and tables")
+        labels = {core(p.name).casefold(): p.index for p in pairs if kind(p.name) == "image" and _told_labels(p)}
+        jobs = [
+            {
+                "index": p.index, "name": p.name, "a": str(p.a), "b": str(p.b), "type": kind(p.name),
+                "labels": _labels_of(p, pairs, labels),
+            }
+            for p in todo
+        ]  # fmt: skip
+        by_index = {pair.index: pair for pair in todo}
+        for result in self._run({"pairs": jobs, "settings": self.settings.for_program()}):
+            pair = by_index[int(result["index"])]
+            pair.rung = Rung(result["rung"])
+            pair.kind, pair.said, pair.remarks = result["kind"], result["said"], result["remarks"]
+            pair.distance = math.inf if result["distance"] is None else result["distance"]
+            pair.measures = result["measures"]
+
+    def draw(self, pairs: Sequence[Pair], folder: Path) -> None:
+        """Pictures of the pairs that have any, in the order given."""
+        todo = [pair for pair in pairs if pair.kind in ("image", "labels") and pair.a and pair.b]
+        if not todo:
+            return
+        self.say(f"drawing up to {len(todo)} pair{'s' * (len(todo) != 1)}")
+        images = {core(p.name).casefold().rpartition("/")[2]: p for p in pairs if p.kind == "image"}
+        jobs = []
+        for pair in todo:
+            behind = images.get(core(pair.name).casefold().rpartition("/")[2]) if pair.kind == "labels" else None
+            jobs.append(
+                {
+                    "index": pair.index, "name": pair.name, "a": str(pair.a), "b": str(pair.b), "kind": pair.kind,
+                    "measures": pair.measures, "background": str(behind.a) if behind else None,
+                }
+            )  # fmt: skip
+        by_index = {pair.index: pair for pair in todo}
+        for result in self._run({"pairs": jobs}, {"--pictures": str(folder)}):
+            pair = by_index[int(result["index"])]
+            if "picture" in result:
+                pair.picture, pair.captions = f"{folder.name}/{result['picture']}", result["captions"]
+            else:
+                pair.remarks.append(f"no picture: {result['problem']}")
+
+    def _run(self, jobs: dict[str, Any], flags: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:
+        site = self._prepared()
+        self._count += 1
+        self.folder.mkdir(parents=True, exist_ok=True)
+        told, results = self.folder / f"jobs-{self._count}.json", self.folder / f"results-{self._count}.jsonl"
+        log = self.folder / f"log-{self._count}.txt"
+        told.write_text(json.dumps(jobs), encoding="utf-8")
+        spec = parse_environment(f"uv:{GROUP}", "", site.host.platform)
+        given = {"--jobs": str(told), "--results": str(results), **(flags or {})}
+        program = str(site.host.path(site.repo) / PROGRAM)
+        entries = ("python", program, ResolvedFlags(tuple(given.items())))
+        command = kind_of(spec).wrap(spec, entries, {}, str(site.repo), site)
+        outcome = run(command, environ=site.host.environ, screen=self._screen, log=log, timeout=None, stop=self.stop)
+        if outcome.stopped:
+            raise Interrupted("stopped while measuring", "Start the comparison again.")
+        if not outcome.succeeded:
+            raise _failed(outcome, log)
+        yield from (json.loads(line) for line in results.read_text(encoding="utf-8").splitlines())
+
+    def _screen(self, chunk: bytes) -> None:
+        for line in chunk.decode("utf-8", "replace").splitlines():
+            if line.strip():
+                self.say(line.rstrip())
+
+    def _prepared(self) -> Site:
+        """The site whose repository has the program; its environment is up to date."""
+        if self._ready is None:
+            site = _site_with_program(self.site)
+            spec = parse_environment(f"uv:{GROUP}", "", site.host.platform)
+            entries = ("python", str(site.host.path(site.repo) / PROGRAM))
+            for finding in kind_of(spec).check(spec, entries, site):
+                raise EnvironmentMissing(finding.message, finding.cure)
+            preparation = kind_of(spec).prepare(spec, entries, site)
+            if preparation is not None:
+                self.say(f"preparing {preparation.title}, which measures; it takes a minute the first time")
+                run_preparation(
+                    preparation,
+                    lambda command: self._start(command, preparation.title),
+                    on_wait=lambda holder: self.say(f"waiting: {holder} is preparing it"),
+                    cancelled=lambda: self.stop.requested,
+                )
+            self._ready = site
+        return self._ready
+
+    def _start(self, command: Command, title: str) -> tuple[int, str]:
+        output = bytearray()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        outcome = run(
+            command, environ=self.site.host.environ, screen=output.extend, log=self.folder / "prepare.txt",
+            timeout=None, stop=self.stop,
+        )  # fmt: skip
+        if outcome.stopped:
+            raise Interrupted(f"stopped while preparing {title}", "Start the comparison again.")
+        if outcome.error:
+            return 127, outcome.error
+        return (outcome.exit_code if outcome.exit_code is not None else 1), output.decode("utf-8", "replace")
+
+
+def _told_labels(pair: Pair) -> bool:
+    own = pair.name.rpartition("/")[2].lower()
+    return any(word in own for word in ("label", "mask", "_seg", "object"))
+
+
+def _labels_of(pair: Pair, pairs: Sequence[Pair], labels: dict[str, int]) -> int | None:
+    """The label image that a table is about: the same name but for its last word, best in the same folder."""
+    if kind(pair.name) != "table":
+        return None
+    own = core(pair.name).casefold()
+    if own in labels:
+        return labels[own]
+    last = own.rpartition("/")[2]
+    found = {index for name, index in labels.items() if name.rpartition("/")[2] == last}
+    return found.pop() if len(found) == 1 else None
+
+
+def _site_with_program(site: Site) -> Site:
+    """The user's repository, or the one that this runner stands in."""
+    own = Path(runner.__file__).resolve().parent.parent
+    for repo in (on_disk(site.repo), own):
+        if (repo / PROGRAM).is_file() and GROUP in read_project(repo).groups:
+            if repo == on_disk(site.repo):
+                return site
+            return replace(site, repo=repo, environments=repo / ".venvs", asked={}, notes=[])
+    raise EnvironmentMissing(
+        f"{site.repo} has no {PROGRAM} or no dependency group `{GROUP}`",
+        "Take both from the repository of run-pipeline, then run `uv lock`.",
+    )
+
+
+def _failed(outcome: Outcome, log: Path) -> RunnerError:
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
+    except OSError:
+        lines = []
+    why = outcome.error or outcome.explanation or f"exit code {outcome.exit_code}"
+    return StateError(f"the measuring program failed: {why}", "\n".join(lines) or f"Its output is in {log}.")

@@ -1,0 +1,268 @@
+"""`compare A.yaml B.yaml`: both pipelines run, and their segments compared in pairs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.compare.isolation import CannotIsolate, Moves, reached
+from runner.compare.ladder import climb
+from runner.compare.measuring import Measurer
+from runner.compare.pairing import join
+from runner.compare.places import Place, items_of, places_of
+from runner.compare.results import Comparison, Pair, Part, Side
+from runner.compare.second_run import SecondRun, second_run
+from runner.compare.sides import receipts_by_hash, side_of
+from runner.compare.verdict import noise_of
+from runner.environments import Site
+from runner.errors import UsageError
+from runner.jobs import Job, Jobs
+from runner.model import Pipeline, Segment
+from runner.report import Reporter
+from runner.state.records import FOLDER, hide, records_root
+
+RunAsUsual = Callable[[Path], None]  # raises when the pipeline did not come to its end
+
+
+@dataclass
+class Pipelines:
+    """The two, and how they are run."""
+
+    a: Pipeline
+    b: Pipeline
+    site: Site
+    reporter: Reporter
+    measurer: Measurer
+    run: RunAsUsual
+    anew: bool = False
+    noise: bool = True
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def folder(self) -> Path:
+        """What a comparison keeps: beside A, under a short name (Windows has a limit on paths)."""
+        both = f"{self.a.path}\n{self.b.path}".encode("utf-8", "surrogatepass")
+        name = f"{Path(self.a.path).stem[:24]}-{hashlib.sha256(both).hexdigest()[:8]}"
+        return Path(self.a.folder) / FOLDER / "compare" / name
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """One side after its run."""
+
+    pipeline: Pipeline
+    jobs: Jobs
+    moves: Moves
+    receipts: Mapping[str, Mapping[str, Any]]
+
+    def places(self, segment: Segment) -> list[Place]:
+        return [self.moves.place(place) for place in places_of(self.jobs[segment.number])]
+
+
+def compare_pipelines(two: Pipelines, settings_ignore: list[str]) -> Comparison:
+    """Runs what is not done, A once more for its noise, and measures. Raises RunnerError."""
+    matched = match_segments(two.a, two.b)
+    a, noise, b = _run_all(two)
+    parts = []
+    sizes: dict[str, int | None] = {}
+    count = 0
+    for of_a, of_b in matched:
+        part = _part(of_a, of_b, a, b, settings_ignore, count)
+        count += len(part.pairs)
+        if of_a and of_b:
+            part.a = _side(of_a, a, two.site, sizes, part.a)
+            part.b = _side(of_b, b, two.site, sizes, part.b)
+        parts.append(part)
+    climb([pair for part in parts for pair in part.pairs], two.measurer)
+    if noise is not None:
+        _measure_noise(two, a, noise, matched, parts, settings_ignore)
+    return Comparison(str(two.a.path), str(two.b.path), parts, notes=two.notes)
+
+
+def match_segments(a: Pipeline, b: Pipeline) -> list[tuple[Segment | None, Segment | None]]:
+    """By name where both have the same names once each, else by position. Raises UsageError."""
+    left, right = reached(a), reached(b)
+    if not left or not right:
+        raise UsageError("one of the pipelines has no segment to run", "Compare two pipelines that do something.")
+    names = [[s.name for s in side] for side in (left, right)]
+    if all(len(set(side)) == len(side) for side in names) and set(names[0]) & set(names[1]):
+        of_b = {s.name: s for s in right}
+        pairs: list[tuple[Segment | None, Segment | None]] = [(s, of_b.pop(s.name, None)) for s in left]
+        if not of_b or len(left) != len(right):
+            return [*pairs, *((None, s) for s in of_b.values())]
+    if len(left) == len(right):
+        return list(zip(left, right, strict=True))
+    raise UsageError(
+        f"{a.path.name} has {len(left)} segments and {b.path.name} {len(right)}; names do not tell which are pairs",
+        "Give segments that do the same the same name in both files.",
+    )
+
+
+def _run_all(two: Pipelines) -> tuple[_Ran, SecondRun | None, _Ran]:
+    """A, then A again for its noise, then B; the outputs of each in folders of their own."""
+    shared = _shared_roots(two)
+    two.folder.mkdir(parents=True, exist_ok=True)
+    hide(Path(two.a.folder) / FOLDER)
+    if two.anew:
+        a = _apart(two, two.a, "a", "running A anew, with outputs of its own")
+    elif shared and _doubtful(two):
+        a = _apart(
+            two, two.a, "a", "running A with outputs of its own, since B may have written over those that are there"
+        )
+    else:
+        a = _usual(two, two.a)
+    noise = None
+    if two.noise:
+        try:
+            noise = _second(two, two.a, "noise", "running A a second time, for its own noise")
+        except CannotIsolate as reason:
+            two.notes.append(f"No noise floor: A cannot be run again without overwriting its results: {reason}.")
+    if shared:
+        b = _apart(two, two.b, "b", "running B with outputs of its own, since A writes into the same folders")
+        two.notes.append(f"Both pipelines write into {shared[0]}; for the comparison B wrote into {two.folder / 'b'}.")
+    elif two.anew:
+        b = _apart(two, two.b, "b", "running B anew, with outputs of its own")
+    else:
+        b = _usual(two, two.b)
+    return a, noise, b
+
+
+def _apart(two: Pipelines, pipeline: Pipeline, name: str, why: str) -> _Ran:
+    """With outputs of its own; an error where that is not possible."""
+    try:
+        ran = _second(two, pipeline, name, why)
+    except CannotIsolate as reason:
+        raise UsageError(
+            f"{pipeline.path.name} cannot be run with outputs of its own: {reason}",
+            "Give both pipelines different output folders, or compare two folders of results.",
+        ) from reason
+    return _Ran(pipeline, Jobs(pipeline, two.site), ran.moves, ran.receipts)
+
+
+def _doubtful(two: Pipelines) -> bool:
+    """Whether what lies in the folders that both write into may be no result of A as its status file says."""
+    receipts = [receipts_by_hash(records_root(Path(p.path), None)) for p in (two.a, two.b)]
+    if any(segment.content_hash in receipts[1] for segment in reached(two.b)):
+        return True
+    return any(_changed_output(receipts[0].get(s.content_hash)) for s in reached(two.a))
+
+
+def _changed_output(receipt: Mapping[str, Any] | None) -> Path | None:
+    """The first output that is not as the receipt says."""
+    for output in (receipt or {}).get("outputs") or ():
+        path = Path(output["path"])
+        if not path.exists() or path.stat().st_mtime != output["modified"]:
+            return path
+    return None
+
+
+def _shared_roots(two: Pipelines) -> list[Path]:
+    roots = []
+    for pipeline in (two.a, two.b):
+        jobs = Jobs(pipeline, two.site)
+        roots.append([(p.root, p.file) for s in reached(pipeline) for p in places_of(jobs[s.number])])
+    return [root for root, file in roots[0] if any(_touch(root, file, *other) for other in roots[1])]
+
+
+def _touch(root: Path, file: str, other: Path, other_file: str) -> bool:
+    if file and other_file and root == other:
+        return file == other_file
+    return root == other or root.is_relative_to(other) or other.is_relative_to(root)
+
+
+def _usual(two: Pipelines, pipeline: Pipeline) -> _Ran:
+    """As its user runs it: what is done stays done."""
+    path = Path(pipeline.path)
+    two.run(path)
+    jobs = Jobs(pipeline, two.site)
+    receipts = receipts_by_hash(records_root(path, None))
+    _tell_changes(two, pipeline, jobs, receipts)
+    return _Ran(pipeline, jobs, Moves({}), receipts)
+
+
+def _tell_changes(two: Pipelines, pipeline: Pipeline, jobs: Jobs, receipts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Results that are older than the environment as it is now, or that something has written since."""
+    from runner.executors.local import environment_fingerprint
+
+    for segment in reached(pipeline):
+        told = receipts.get(segment.content_hash)
+        if told is None:
+            two.notes.append(f"{pipeline.path.name}: no receipt tells how segment {segment.number} was run.")
+            continue
+        then = {k: v for k, v in (told.get("environment") or {}).items() if k != "text"}
+        if then and then != dict(environment_fingerprint(jobs[segment.number], two.site)):
+            two.notes.append(
+                f"{pipeline.path.name}: the environment of segment {segment.number} ({segment.name}) has changed since "
+                "it ran; --fresh runs it anew."
+            )
+        if path := _changed_output(told):
+            two.notes.append(
+                f"{pipeline.path.name}: {path} was changed after segment {segment.number} had written it; "
+                "--fresh runs it anew."
+            )
+
+
+def _second(two: Pipelines, pipeline: Pipeline, name: str, why: str) -> SecondRun:
+    folder = two.folder / name
+    return second_run(pipeline, two.site, folder, two.reporter, two.measurer.stop, why=why, anew=two.anew)
+
+
+def _part(of_a: Segment | None, of_b: Segment | None, a: _Ran, b: _Ran, ignore: list[str], first: int) -> Part:
+    if of_a is None or of_b is None:
+        there, side = (of_a, "A") if of_a else (of_b, "B")
+        assert there is not None
+        return Part(there.name, note=f"only {side} has this segment")
+    part = Part(of_a.name or f"segment {of_a.number}")
+    places = a.places(of_a), b.places(of_b)
+    part.a.outputs, part.b.outputs = ([str(p.root / p.file) for p in side] for side in places)
+    if not places[0] or not places[1]:
+        part.note = "it tells no outputs; declare them under `outputs:`"
+        return part
+    part.pairs = join_places(*places, ignore, first)
+    if not part.pairs:
+        part.note = "neither side holds a file there"
+    return part
+
+
+def join_places(a: list[Place], b: list[Place], ignore: list[str], first: int) -> list[Pair]:
+    """Places by position when both have as many, else all files together."""
+    if len(a) != len(b):
+        left, right = ([item for place in side for item in items_of(place, ignore)] for side in (a, b))
+        return join(left, right, first)
+    pairs: list[Pair] = []
+    for one, two in zip(a, b, strict=True):
+        left, right = items_of(one, ignore), items_of(two, ignore)
+        if one.file and two.file and left and right:
+            pairs.append(Pair(first + len(pairs), one.file, left[0].path, right[0].path))
+        else:
+            pairs += join(left, right, first + len(pairs))
+    return pairs
+
+
+def _side(segment: Segment, ran: _Ran, site: Site, sizes: dict[str, int | None], old: Side) -> Side:
+    job: Job = ran.jobs[segment.number]
+    side = side_of(job, ran.receipts.get(segment.content_hash), site, sizes)
+    side.outputs = old.outputs
+    return side
+
+
+def _measure_noise(
+    two: Pipelines, a: _Ran, noise: SecondRun, matched: list[tuple[Segment | None, Segment | None]], parts: list[Part],
+    ignore: list[str],
+) -> None:  # fmt: skip
+    """A against A, only where B differs: elsewhere nothing is to be forgiven."""
+    again = _Ran(a.pipeline, a.jobs, noise.moves, noise.receipts)
+    pairs: list[Pair] = []
+    of_part: dict[int, list[Pair]] = {}
+    for number, (of_a, _) in enumerate(matched):
+        if of_a is None or parts[number].note:
+            continue
+        found = join_places(a.places(of_a), again.places(of_a), ignore, len(pairs))
+        of_part[number] = found
+        pairs += found
+    climb(pairs, two.measurer)
+    for number, found in of_part.items():
+        parts[number].noise = noise_of(found)

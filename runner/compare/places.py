@@ -1,0 +1,119 @@
+"""Where a segment puts its results: its declared `outputs:`, else the folders that its output flags name."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.compare.pairing import Item, ignored, is_zarr, items_below
+from runner.jobs import Job
+from runner.model import ResolvedFlags
+
+# --output-folder, --out_dir, --save-path, -o ...; not --output-suffix and the like
+FLAG = re.compile(
+    r"--?(o|out|outputs?|save|dest|destination|results?)"
+    r"([-_]?(dir|directory|folder|path|to|root|file|(file[-_]or[-_]folder)|csv|tsv|tif|image|mask|table|yaml|json))?",
+    re.IGNORECASE,
+)
+
+_ESCAPED = re.compile(r"\[([*?[])\]")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder with results; `patterns` are absolute globs, none for everything in it."""
+
+    root: Path
+    patterns: tuple[str, ...] = ()
+    file: str = ""  # the name, where the place is one file
+
+
+def places_of(job: Job) -> list[Place]:
+    """In the order of the pipeline file; empty when the segment tells none."""
+    return _declared(job) or _flagged(job)
+
+
+def _declared(job: Job) -> list[Place]:
+    found: dict[tuple[Path, str], list[str]] = {}
+    for pattern in job.outputs:
+        full = os.path.join(job.cwd, os.path.expanduser(pattern))  # noqa: PTH111, PTH118  (a pattern, not a path)
+        root, rest = fixed_part(full)
+        found.setdefault((root, "" if rest else _file_of(full)), []).append(full)
+    return [Place(root, () if file else tuple(patterns), file) for (root, file), patterns in found.items()]
+
+
+def _file_of(pattern: str) -> str:
+    return Path(_literal(pattern)).name
+
+
+def fixed_part(pattern: str) -> tuple[Path, str]:
+    """The folder in which a glob starts, and the rest; for a plain path its folder and nothing."""
+    parts = Path(pattern).parts
+    fixed: list[str] = []
+    for part in parts:
+        if glob.has_magic(_ESCAPED.sub("", part)):
+            break
+        fixed.append(_literal(part))
+    if len(fixed) == len(parts):
+        return Path(*fixed[:-1]), ""
+    return Path(*fixed), str(Path(*parts[len(fixed) :]))
+
+
+def _literal(text: str) -> str:
+    """`glob.escape` undone."""
+    return _ESCAPED.sub(r"\1", text)
+
+
+def _flagged(job: Job) -> list[Place]:
+    found: list[Place] = []
+    for value in flagged(job):
+        path = Path(os.path.abspath(os.path.join(job.cwd, os.path.expanduser(value))))  # noqa: PTH100, PTH111, PTH118
+        is_file = path.is_file() or (not path.is_dir() and path.suffix != "")
+        place = Place(path.parent, (), path.name) if is_file else Place(path)
+        if place not in found:
+            found.append(place)
+    return found
+
+
+def flagged(job: Job) -> list[str]:
+    """The values of the flags that name an output."""
+    out = []
+    for entry, following in zip(job.entries, [*job.entries[1:], None], strict=True):
+        if isinstance(entry, ResolvedFlags):
+            out += [value for flag, value in entry.items if value and FLAG.fullmatch(flag)]
+        elif isinstance(following, str) and FLAG.fullmatch(entry) and not following.startswith("-"):
+            out.append(following)
+        elif "=" in entry and FLAG.fullmatch(entry.partition("=")[0]):
+            out.append(entry.partition("=")[2])
+    return out
+
+
+def items_of(place: Place, ignore: Sequence[str]) -> list[Item]:
+    """What is there now; names relative to the place's folder."""
+    if place.file:
+        path = place.root / place.file
+        return [Item(place.file, path)] if path.exists() else []
+    if not place.root.is_dir():
+        return []
+    if not place.patterns:
+        return items_below(place.root, ignore)
+    found: dict[str, Item] = {}
+    for pattern in place.patterns:
+        for text in glob.iglob(pattern, recursive=True):  # noqa: PTH207  (absolute patterns)
+            path = Path(text)
+            name = path.relative_to(place.root).as_posix()
+            if ignored(name, ignore) or _inside_an_image(path, place.root):
+                continue
+            if path.is_file() or is_zarr(path):
+                found[name] = Item(name, path)
+            elif "**" not in pattern:
+                found |= {f"{name}/{i.name}": Item(f"{name}/{i.name}", i.path) for i in items_below(path, ignore)}
+    return sorted(found.values(), key=lambda item: item.name)
+
+
+def _inside_an_image(path: Path, root: Path) -> bool:
+    return any(p.suffix.lower() == ".zarr" for p in path.parents if p != root and p.is_relative_to(root))

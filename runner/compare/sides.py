@@ -1,0 +1,127 @@
+"""What stands beside the results: versions, times, memory, sizes; from receipts and the environments' own notes."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from runner.compare.results import Side
+from runner.environments import Site, kind
+from runner.environments.disk import on_disk
+from runner.jobs import Job
+from runner.state.records import read_json, run_folders
+
+SIZE_LIMIT = 15.0  # seconds to spend on one environment's size
+_CUDA = re.compile(r"(cudatoolkit|cuda-version|pytorch-cuda|nvidia-cuda-runtime(-cu\d+)?)")
+QUERY = ("--query-gpu=name,driver_version", "--format=csv,noheader")
+
+
+def receipts_by_hash(root: Path) -> dict[str, dict[str, Any]]:
+    """The newest successful receipt of each content hash, with its run's folder as `folder`."""
+    found: dict[str, dict[str, Any]] = {}
+    for folder in reversed(run_folders(root)):
+        for path in sorted(folder.glob("*/receipt.json")):
+            data = read_json(path)
+            if data and data.get("state") == "succeeded":
+                found.setdefault(str(data.get("content_hash")), {**data, "folder": str(folder)})
+    return found
+
+
+def side_of(job: Job, receipt: Mapping[str, Any] | None, site: Site, sizes: dict[str, int | None]) -> Side:
+    """`sizes` remembers each environment's size by its folder."""
+    told = receipt or {}
+    fingerprint = dict(told.get("environment") or {})
+    if not fingerprint.get("kind"):
+        try:
+            fingerprint = dict(kind(job.spec).fingerprint(job.spec, job.entries, site))
+        except OSError as error:
+            fingerprint = {"kind": job.spec.kind, "unreadable": str(error)}
+    folder = environment_folder(job, fingerprint, site)
+    if folder and folder not in sizes:
+        sizes[folder] = folder_size(Path(folder))
+    prepared = read_json(Path(told["folder"]) / f"prepare-{job.segment.number:02d}.json") if told else None
+    return Side(
+        environment=job.segment.environment,
+        fingerprint=fingerprint,
+        seconds=told.get("seconds"),
+        peak_memory=told.get("peak_memory"),
+        gpu_memory=told.get("gpu_memory"),
+        size=sizes.get(folder) if folder else None,
+        preparation=prepared.get("seconds") if prepared else None,
+    )
+
+
+def environment_folder(job: Job, fingerprint: Mapping[str, Any], site: Site) -> str:
+    """Where the environment is on this machine, or nothing."""
+    if job.spec.kind == "uv":
+        from runner.environments.uv import place
+
+        return str(on_disk(place(job.spec, site).folder))
+    return str(fingerprint.get("prefix") or "")
+
+
+def folder_size(folder: Path) -> int | None:
+    """Bytes of all files; None when there is no folder or it takes too long to look."""
+    deadline = time.monotonic() + SIZE_LIMIT
+    total = 0
+    if not folder.is_dir():
+        return None
+    for base, _, names in os.walk(folder):
+        if time.monotonic() > deadline:
+            return None
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(base, name)).st_size  # noqa: PTH118  (a hundred thousand files)
+            except OSError:
+                continue
+    return total
+
+
+def packages(fingerprint: Mapping[str, Any]) -> dict[str, str]:
+    """Names as PyPI normalises them; what pip put into a conda environment counts before conda's own record."""
+    both = {**(fingerprint.get("packages") or {}), **(fingerprint.get("pip") or {})}
+    return {re.sub(r"[-_.]+", "-", name).lower(): str(version) for name, version in both.items()}
+
+
+def python_of(fingerprint: Mapping[str, Any]) -> str:
+    return str(fingerprint.get("python") or packages(fingerprint).get("python", ""))
+
+
+def cuda_of(fingerprint: Mapping[str, Any]) -> str:
+    """The CUDA that the environment brings, by the packages that tell it."""
+    found = packages(fingerprint)
+    if local := re.search(r"\+cu(\d+)", found.get("torch", "")):
+        return f"{local[1][:-1]}.{local[1][-1]}"
+    return next((version for name, version in sorted(found.items()) if _CUDA.fullmatch(name)), "")
+
+
+# what conda calls otherwise; the rest has one name in both worlds
+_SAME = {"pytorch": "torch", "pytorch-gpu": "torch", "opencv": "opencv-python", "py-opencv": "opencv-python"}
+
+
+def versions(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Packages in both with other versions, then those of one alone; Python is one of them."""
+    one, two = ({_SAME.get(n, n): v for n, v in packages(side).items()} for side in (a, b))
+    for packs, side in ((one, a), (two, b)):
+        if version := python_of(side):
+            packs["python"] = version
+    rows = [(n, one.get(n, ""), two.get(n, "")) for n in sorted(one.keys() | two.keys()) if one.get(n) != two.get(n)]
+    return sorted(rows, key=lambda row: (not (row[1] and row[2]), row[0]))
+
+
+def machine(site: Site) -> dict[str, str]:
+    """This machine: system, GPU and its driver where there is one."""
+    import platform
+
+    out = {"host": platform.node(), "system": platform.platform()}
+    smi = site.host.which("nvidia-smi")
+    if smi:
+        answer = site.host.capture([smi, *QUERY], timeout=10.0)
+        if answer.code == 0 and answer.stdout.strip():
+            name, _, driver = answer.stdout.decode("utf-8", "replace").splitlines()[0].partition(",")
+            out |= {"gpu": name.strip(), "driver": driver.strip()}
+    return out

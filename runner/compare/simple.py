@@ -1,0 +1,135 @@
+"""The rungs that need no image library: bytes, text, JSON and YAML."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from runner.compare.results import Pair, Rung
+
+BLOCK = 1 << 20  # bytes
+TEXT = (".txt", ".md", ".log", ".ini", ".cfg", ".toml", ".xml", ".html", ".svg", ".ijm", ".py", ".r", ".m")
+DATA = (".json", ".geojson", ".yaml", ".yml")
+LARGEST_TEXT = 50 << 20  # bytes; more is compared by bytes
+RTOL = 1e-5
+
+
+def same_bytes(a: Path, b: Path) -> bool:
+    """Whether both hold the same bytes; folders (OME-Zarr) file by file. Raises OSError."""
+    if a.is_dir() or b.is_dir():
+        return a.is_dir() and b.is_dir() and _same_folders(a, b)
+    if a.stat().st_size != b.stat().st_size:
+        return False
+    one, two = bytearray(BLOCK), bytearray(BLOCK)
+    with a.open("rb", buffering=0) as left, b.open("rb", buffering=0) as right:
+        while True:
+            count, other = left.readinto(one), right.readinto(two)
+            if count != other or (one != two if count == BLOCK else one[:count] != two[:count]):
+                return False
+            if not count:
+                return True
+
+
+def _same_folders(a: Path, b: Path) -> bool:
+    names = [sorted(p.relative_to(f).as_posix() for p in f.rglob("*") if p.is_file()) for f in (a, b)]
+    return names[0] == names[1] and all(same_bytes(a / name, b / name) for name in names[0])
+
+
+def judge(pair: Pair, tolerances: dict[str, Any]) -> None:
+    """A pair of other bytes that is no image and no table."""
+    assert pair.a is not None
+    assert pair.b is not None
+    ending = pair.a.suffix.lower()
+    size = max(pair.a.stat().st_size, pair.b.stat().st_size)
+    if ending in DATA and size <= LARGEST_TEXT and _judge_data(pair, tolerances.get("rtol", RTOL)):
+        return
+    if ending in (*TEXT, *DATA) and size <= LARGEST_TEXT and _judge_text(pair):
+        return
+    pair.kind, pair.rung, pair.distance = "bytes", Rung.DIFFERENT, math.inf
+    sizes = [path.stat().st_size for path in (pair.a, pair.b)]
+    pair.said = f"the bytes differ ({sizes[0]:,} against {sizes[1]:,}); nothing more is known about this kind of file"
+
+
+def _judge_text(pair: Pair) -> bool:
+    assert pair.a is not None
+    assert pair.b is not None
+    try:
+        one, two = (path.read_bytes().decode("utf-8-sig").splitlines() for path in (pair.a, pair.b))
+    except UnicodeDecodeError:
+        return False
+    pair.kind = "text"
+    if [line.rstrip() for line in one] == [line.rstrip() for line in two]:
+        pair.rung, pair.said = Rung.CONTENT, "same text, other line ends or blanks"
+        return True
+    first = next((n for n, (x, y) in enumerate(zip(one, two, strict=False)) if x.rstrip() != y.rstrip()), None)
+    first = min(len(one), len(two)) if first is None else first
+    left, right = (lines[first].strip()[:80] if first < len(lines) else "(end)" for lines in (one, two))
+    pair.rung, pair.distance = Rung.DIFFERENT, math.inf
+    pair.said = f"line {first + 1} is {left!r} against {right!r}"
+    pair.measures = {"diff": list(difflib.unified_diff(one[:2000], two[:2000], "A", "B", lineterm="", n=1))[:40]}
+    return True
+
+
+def _judge_data(pair: Pair, rtol: float) -> bool:
+    assert pair.a is not None
+    assert pair.b is not None
+    try:
+        one, two = (_load(path) for path in (pair.a, pair.b))
+    except (ValueError, OSError):
+        return False
+    pair.kind = "data"
+    found = list(_apart(one, two, "", rtol))
+    worst = [one for one in found if one[2] > 1]
+    if not found:
+        pair.rung, pair.said = Rung.CONTENT, "same values; the files are written differently"
+    elif not worst:
+        pair.rung, pair.said = Rung.WITHIN, f"{len(found)} numbers differ, all within the tolerance"
+        pair.distance = max(one[2] for one in found)
+    else:
+        pair.rung, pair.distance = Rung.DIFFERENT, max(one[2] for one in worst)
+        pair.said = (
+            f"{len(worst)} value{'s' * (len(worst) != 1)} differ, first {worst[0][0] or 'the whole'}: {worst[0][1]}"
+        )
+        pair.measures = {"differences": [f"{where}: {text}" for where, text, _ in worst[:40]]}
+    return True
+
+
+def _load(path: Path) -> Any:
+    if path.suffix.lower() in (".yaml", ".yml"):
+        import yaml
+
+        try:
+            return yaml.safe_load(path.read_bytes())
+        except yaml.YAMLError as error:
+            raise ValueError(str(error)) from error
+    return json.loads(path.read_bytes())
+
+
+def _apart(a: Any, b: Any, where: str, rtol: float) -> Iterator[tuple[str, str, float]]:
+    """(place, what differs, size over the tolerance) for each leaf that differs."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in [*a, *(key for key in b if key not in a)]:
+            at = f"{where}.{key}" if where else str(key)
+            if key in a and key in b:
+                yield from _apart(a[key], b[key], at, rtol)
+            else:
+                yield at, "missing in B" if key in a else "only in B", math.inf
+    elif isinstance(a, list) and isinstance(b, list):
+        if len(a) != len(b):
+            yield where, f"{len(a)} entries against {len(b)}", math.inf
+        for n, (one, two) in enumerate(zip(a, b, strict=False)):
+            yield from _apart(one, two, f"{where}[{n}]", rtol)
+    elif _is_number(a) and _is_number(b):
+        if a != b and not (math.isnan(a) and math.isnan(b)):
+            allowed = rtol * max(abs(a), abs(b))
+            yield where, f"{a} against {b}", abs(a - b) / allowed if allowed else math.inf
+    elif a != b or type(a) is not type(b):
+        yield where, f"{str(a)[:60]!r} against {str(b)[:60]!r}", math.inf
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

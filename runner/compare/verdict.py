@@ -1,0 +1,108 @@
+"""From pairs to a sentence for each segment and one for all; with A against A as the measure of noise."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+
+from runner.compare.results import Comparison, Pair, Part, Rung
+
+_WORDS = {
+    Rung.SAME: "the same bytes",
+    Rung.CONTENT: "the same content, written differently",
+    Rung.WITHIN: "the same within the tolerance",
+    Rung.NOISE: "different by no more than A differs from itself",
+}
+_BAD = {
+    Rung.DIFFERENT: ("differs", "differ"),
+    Rung.MISSING: ("is missing in B", "are missing in B"),
+    Rung.EXTRA: ("is only in B", "are only in B"),
+    Rung.UNREADABLE: ("could not be compared", "could not be compared"),
+}
+
+
+def noise_of(pairs: Iterable[Pair]) -> dict[str, float]:
+    """The largest distance of A from its own second run, by kind."""
+    floor: dict[str, float] = {}
+    for pair in pairs:
+        if pair.rung in (Rung.WITHIN, Rung.DIFFERENT):
+            floor[pair.kind] = max(floor.get(pair.kind, 0.0), pair.distance)
+    return floor
+
+
+def forgive_noise(part: Part, factor: float) -> None:
+    """Pairs that differ by no more than `factor` times the noise of their kind are on the rung for that."""
+    for pair in part.pairs:
+        floor = (part.noise or {}).get(pair.kind, 0.0)
+        if pair.rung is Rung.DIFFERENT and floor and math.isfinite(pair.distance) and pair.distance <= factor * floor:
+            pair.rung = Rung.NOISE
+            pair.remarks.append(f"A differs from itself by {floor:.3g}, from B by {pair.distance:.3g}")
+
+
+def conclude(comparison: Comparison) -> None:
+    """The sentences, and whether all is well."""
+    for part in comparison.parts:
+        part.good = not part.note and all(pair.rung.good for pair in part.pairs)
+        part.sentence = _of_part(part)
+    compared = [part for part in comparison.parts if not part.note]
+    left = [part for part in comparison.parts if part.note]
+    bad = [part for part in compared if not part.good]
+    comparison.good = bool(compared) and not bad and not left
+    if not compared:
+        comparison.sentence = "Nothing could be compared."
+        return
+    if bad:
+        first = bad[0]
+        comparison.sentence = (
+            (
+                f"B gives different results: {len(bad)} of {len(compared)} segments differ, first {first.name}. "
+                if comparison.pipelines
+                else f"B holds different results, in {len(bad)} of {len(compared)} folders. "
+            )
+            + f"{_first_cause(first)}"
+        ).rstrip()
+    else:
+        worst = max((p.rung for p in comparison.pairs), key=list(Rung).index, default=Rung.SAME)
+        comparison.sentence = (
+            f"B gives the same results as A in {_all(comparison, len(compared))}: at worst {_WORDS[worst]}."
+        )
+    if left:
+        comparison.sentence += f" Not compared: {', '.join(part.name for part in left)}."
+
+
+def _all(comparison: Comparison, count: int) -> str:
+    what = "segment" if comparison.pipelines else "folder"
+    return f"the one {what}" if count == 1 else f"all {count} {what}s"
+
+
+def _first_cause(part: Part) -> str:
+    """A later segment only hands on what the first one made different."""
+    worst = min((p for p in part.pairs if not p.rung.good), key=lambda p: p.order, default=None)
+    if worst is None:
+        return ""
+    return f"Worst there is {worst.name}: {worst.said}." if worst.said else f"{worst.name} {_BAD[worst.rung][0]}."
+
+
+def _of_part(part: Part) -> str:
+    if part.note:
+        return f"not compared: {part.note}"
+    counts = Counter(pair.rung for pair in part.pairs)
+    total = len(part.pairs)
+    bad = [(rung, counts[rung]) for rung in _BAD if counts[rung]]
+    if bad:
+        told = ", ".join(f"{n} {_BAD[rung][n != 1]}" for rung, n in bad)
+        well = total - sum(n for _, n in bad)
+        return f"different: of {total} file{'s' * (total != 1)} {told}" + (f"; {well} agree" if well else "")
+    if len(counts) == 1:
+        rung = next(iter(counts))
+        return (
+            f"same: {'the one file has' if total == 1 else f'all {total} files have'} {_WORDS[rung]}".replace(
+                "have the same within", "are the same within"
+            )
+            .replace("has the same within", "is the same within")
+            .replace("have different", "are different")
+            .replace("has different", "is different")
+        )
+    told = "; ".join(f"{counts[rung]} {_WORDS[rung]}" for rung in _WORDS if counts[rung])
+    return f"same: of {total} files {told}"
