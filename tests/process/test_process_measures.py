@@ -30,10 +30,21 @@ def test_the_peak_is_that_of_all_processes_together(bench: Bench) -> None:
     assert 120 * MEBIBYTE < outcome.peak_memory < 220 * MEBIBYTE
 
 
+def own_peak() -> int:
+    """Peak memory of this process, in bytes."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 def test_a_short_peak_of_a_single_process_is_seen(bench: Bench) -> None:
-    outcome = bench.python("x = b'x' * (200 << 20); del x; import time; time.sleep(0.05)")
+    # below the peak of the process that forked it, the system cannot tell: a test worker may have grown large
+    size = own_peak() + 100 * MEBIBYTE
+    outcome = bench.python(f"x = b'x' * {size}; del x; import time; time.sleep(0.05)")
     assert outcome.peak_memory is not None
-    assert 200 * MEBIBYTE < outcome.peak_memory < 280 * MEBIBYTE
+    assert size < outcome.peak_memory < size + 80 * MEBIBYTE
 
 
 def test_processor_time_counts_the_children_too(bench: Bench) -> None:
@@ -45,8 +56,8 @@ def test_processor_time_counts_the_children_too(bench: Bench) -> None:
 
 def test_ticks_come_while_it_runs(bench: Bench) -> None:
     ticks: list[float] = []
-    bench.python("import time; time.sleep(1.3)", on_tick=lambda: ticks.append(time.monotonic()))
-    assert len(ticks) == 2
+    outcome = bench.python("import time; time.sleep(1.3)", on_tick=lambda: ticks.append(time.monotonic()))
+    assert 2 <= len(ticks) <= outcome.duration / 0.5
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the fake is a shell script")

@@ -126,7 +126,7 @@ def test_the_dead_of_a_long_segment_do_not_pile_up(bench: Bench) -> None:
         if (bench.folder / "enough").exists():
             return  # the leader itself may be dead by now
         counts.append(sum(e.dead and e.parent == os.getpid() for e in snapshot().values()))
-        if (bench.folder / "forked").exists() and (counts[-1] == 0 or len(counts) > 20):
+        if (bench.folder / "forked").exists() and (counts[-1] == 0 or len(counts) > 80):
             (bench.folder / "enough").touch()
 
     assert bench.python(code, on_tick=look).succeeded
