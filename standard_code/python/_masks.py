@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import _arguments
-from _files import Job, UserError, stem
+from _files import Job, UserError, start_of, stem
 from _images import Image, read_tiff
 
 if TYPE_CHECKING:
@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Arguments that say where the label images are."""
     group = parser.add_argument_group("label images")
-    group.add_argument(
-        "--mask-folder",
-        required=True,
-        metavar="FOLDER",
-        help="holds the label images, in the same subfolders as the input files",
+    where = group.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "--mask-folder", metavar="FOLDER", help="holds the label images, in the same subfolders as the input files"
+    )
+    where.add_argument(
+        "--mask-search-pattern",
+        metavar="PATTERN",
+        help="or: the label images, with an asterisk for the name of the input file without its ending, for example "
+        "'D:/masks/*_nuc.tif'; **/ stands for the same subfolders",
     )
     group.add_argument(
         "--mask-suffix",
@@ -35,9 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
 
 def read_pair(job: Job, args: argparse.Namespace) -> tuple[Image, np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """The image, its chosen channel and its labels, both as (T, Y, X)."""
-    path = find(job, args)
     image = read_tiff(job.source)
     pixels = image.channel(args.channel_index)
+    return image, pixels, labels_for(job, args, pixels)
+
+
+def labels_for(job: Job, args: argparse.Namespace, pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The labels of an image as (T, Y, X), which is the shape of `pixels` too."""
+    path = find(job, args)
     try:
         labels = read_tiff(path).channel(0)
     except UserError as error:
@@ -46,17 +55,28 @@ def read_pair(job: Job, args: argparse.Namespace) -> tuple[Image, np.ndarray[Any
         raise UserError(f"{path} is no label image: its values are not whole numbers.")
     if labels.shape != pixels.shape:
         raise UserError(f"its label image {path} has another size: {_size(labels)} against {_size(pixels)}.")
-    return image, pixels, labels
+    return labels
 
 
 def find(job: Job, args: argparse.Namespace) -> Path:
     """Where the label image is. Raises UserError where there is none."""
+    if args.mask_search_pattern:
+        return _by_pattern(job, args.mask_search_pattern)
     folder = Path(args.mask_folder).expanduser() / job.subfolder
     names = [f"{stem(job.source)}{args.mask_suffix}{ending}" for ending in (".tif", ".tiff", ".ome.tif", ".ome.tiff")]
     for name in names:
         if (folder / name).is_file():
             return folder / name
     raise UserError(f"there is no label image {folder / names[0]}. Was it segmented? See --mask-folder, --mask-suffix.")
+
+
+def _by_pattern(job: Job, pattern: str) -> Path:
+    start, rest = start_of(pattern)
+    place = start / Path(*[str(job.subfolder) if part == "**" else part for part in rest[:-1]])
+    path = place / rest[-1].replace("*", stem(job.source))
+    if not path.is_file():
+        raise UserError(f"there is no label image {path}. Was it segmented? See --mask-search-pattern.")
+    return path
 
 
 def _size(stack: np.ndarray[Any, Any]) -> str:

@@ -43,6 +43,52 @@ def test_a_known_disc_has_the_size_place_and_brightness_that_it_was_made_with(pr
     assert float(last["intensity_sum"]) == pytest.approx(float(last["intensity_mean"]) * float(last["area_px"]))
 
 
+def test_shapes_with_holes_parts_lines_and_single_pixels_are_measured(programs):
+    image = programs.make("labels", programs.folder / "in" / "a.tif")
+    programs.make("labels", programs.folder / "masks" / "a.tif")
+    out = programs.folder / "out"
+    done = programs.run(
+        *(
+            "mask_measure",
+            "--input-search-pattern",
+            image,
+            "--mask-search-pattern",
+            programs.folder / "masks" / "*.tif",
+        ),
+        *("--output-folder", out),
+    )
+    assert "warning" not in done.stderr
+    rows = {row["label"]: row for row in table(out / "a_objects.csv")}
+    assert list(rows) == ["1", "2", "4", "300"]
+    assert (rows["1"]["holes"], rows["1"]["area_px"], rows["1"]["convex_area_px"]) == ("1", "55", "63")
+    assert float(rows["1"]["feret_diameter_px"]) == pytest.approx(math.hypot(7, 9))
+    assert float(rows["4"]["feret_diameter_px"]) == pytest.approx(math.hypot(6, 6))
+    assert float(rows["300"]["feret_diameter_px"]) == pytest.approx(math.sqrt(2))
+    assert (rows["300"]["solidity"], rows["300"]["circularity"], rows["300"]["extent"]) == ("1", "", "1")
+    assert (rows["300"]["intensity_median"], rows["300"]["intensity_centroid_x_px"]) == ("300", "29")
+    assert float(rows["1"]["nearest_distance_px"]) == pytest.approx(float(rows["2"]["nearest_distance_px"]), abs=2)
+
+
+def test_brightness_is_measured_in_each_channel_that_is_asked_for(programs):
+    folder = programs.folder / "in" / "day 1"
+    for name in ("a", "b"):
+        programs.make("thin", folder / f"{name}.tif")
+    out, masks = programs.folder / "out", programs.folder / "masks"
+    second = ["--input-search-pattern2", folder / "b.tif", "--merge-method", "sum", "--channels", "[0, [0, 1]]"]
+    programs.run("merge_channels", "--input-search-pattern", folder / "a.tif", "--output-folder", out, *second)
+    merged = programs.folder / "out" / "**" / "a_merged.ome.tif"
+    programs.run("segment_threshold", "--input-search-pattern", folder / "a.tif", "--output-folder", masks)
+    pattern = ["--mask-folder", masks, "--mask-suffix", "_labels"]
+    (masks / "a_labels.tif").rename(masks / "a_merged_labels.tif")
+    programs.run(
+        "mask_measure", "--input-search-pattern", merged, *pattern, "--output-folder", out, "--channels", "all"
+    )
+    for row in table(out / "a_merged_objects.csv"):
+        assert float(row["intensity_sum_c1"]) == 2 * float(row["intensity_sum_c0"])
+        assert row["intensity_centroid_x_px_c1"] == row["intensity_centroid_x_px_c0"]
+        assert "intensity_sum" not in row
+
+
 def test_micrometres_stay_empty_where_the_pixel_size_is_not_known(programs):
     rows = measured(programs, programs.make("edge", programs.folder / "in" / "a.tif"))
     assert {row["area_um2"] for row in rows} == {""}
