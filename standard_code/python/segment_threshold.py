@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +14,38 @@ if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray[Any, Any]
+    Threshold = float | Array
 
-METHODS = ("otsu", "li", "triangle", "yen", "isodata", "mean", "minimum")
+METHODS = (
+    "otsu", "li", "triangle", "yen", "isodata", "mean", "minimum", "multiotsu", "local", "niblack", "sauvola",
+)  # fmt: skip
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
     parser = _arguments.parser(__doc__ or "", suffix="_labels")
     what = parser.add_argument_group("segmentation")
-    what.add_argument("--channel-index", type=_arguments.whole_number, default=0, metavar="N", help="counted from 0")
-    what.add_argument("--method", type=str.lower, choices=METHODS, default="otsu", help="how the threshold is found")
+    what.add_argument(
+        "--channel-index", "--channels", type=_arguments.whole_number, default=0, metavar="N", help="counted from 0"
+    )
+    what.add_argument(
+        "--method",
+        "--threshold-methods",
+        type=str.lower,
+        choices=METHODS,
+        default="otsu",
+        help="how the threshold is found; for local, niblack and sauvola it differs from place to place",
+    )
     what.add_argument("--threshold", type=float, metavar="VALUE", help="a fixed threshold instead, in image values")
     what.add_argument("--dark-objects", action="store_true", help="objects are darker than the background")
+    what.add_argument(
+        "--median-filter-size",
+        "--median-filter-sizes",
+        type=_arguments.positive_integer,
+        default=1,
+        metavar="PIXELS",
+        help="side of the square whose median replaces each pixel first, against wrong single pixels; 1 does nothing",
+    )
     what.add_argument(
         "--sigma",
         type=_arguments.not_negative,
@@ -34,11 +53,72 @@ def arguments() -> argparse.ArgumentParser:
         metavar="PIXELS",
         help="standard deviation of the Gaussian that smooths the image first; 0 does not smooth",
     )
-    what.add_argument(
-        "--min-size", type=_arguments.whole_number, default=100, metavar="PIXELS", help="smaller objects are dropped"
+    _add_methods(parser)
+    _add_objects(parser)
+    return parser
+
+
+def _add_methods(parser: argparse.ArgumentParser) -> None:
+    ways = parser.add_argument_group("settings of some methods")
+    ways.add_argument(
+        "--classes",
+        type=int,
+        choices=(2, 3, 4, 5),
+        default=3,
+        help="multiotsu: how many levels of brightness there are",
     )
-    what.add_argument("--no-fill-holes", action="store_true", help="keep holes inside objects")
-    what.add_argument(
+    ways.add_argument(
+        "--object-classes",
+        type=_arguments.positive_integer,
+        default=1,
+        metavar="N",
+        help="multiotsu: how many of them, the brightest (or darkest) first, are objects",
+    )
+    ways.add_argument(
+        "--window-size",
+        type=_odd,
+        default=51,
+        metavar="PIXELS",
+        help="local, niblack, sauvola: side of the square around a pixel that its threshold depends on; an odd number",
+    )
+    ways.add_argument(
+        "--local-weights",
+        choices=("gaussian", "mean", "median"),
+        default="gaussian",
+        help="local: how the threshold is made of the pixels in the square",
+    )
+    ways.add_argument(
+        "--offset", type=float, default=0.0, metavar="VALUE", help="local: taken from each threshold, in image values"
+    )
+    ways.add_argument("--k", type=float, default=0.2, help="niblack, sauvola: weight of the standard deviation")
+
+
+def _odd(text: str) -> int:
+    number = _arguments.positive_integer(text)
+    if number % 2 == 0 or number < 3:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an odd number of at least 3")
+    return number
+
+
+def _add_objects(parser: argparse.ArgumentParser) -> None:
+    objects = parser.add_argument_group("objects")
+    objects.add_argument(
+        "--min-size",
+        "--min-sizes",
+        type=_arguments.whole_number,
+        default=100,
+        metavar="PIXELS",
+        help="smaller objects are dropped",
+    )
+    objects.add_argument(
+        "--max-size",
+        "--max-sizes",
+        type=_arguments.positive_integer,
+        metavar="PIXELS",
+        help="larger objects are dropped (default: none)",
+    )
+    objects.add_argument("--no-fill-holes", action="store_true", help="keep holes inside objects")
+    objects.add_argument(
         "--split-depth",
         type=_arguments.not_negative,
         default=2.0,
@@ -46,8 +126,12 @@ def arguments() -> argparse.ArgumentParser:
         help="touching objects are cut apart where the waist between them is narrower than both by this much on "
         "either side; smaller cuts more, 0 does not cut",
     )
-    what.add_argument("--clear-border", action="store_true", help="drop objects that touch the image's edge")
-    return parser
+    objects.add_argument(
+        "--watershed-large-labels", action="store_true", help="cut objects larger than --max-size alone"
+    )
+    objects.add_argument(
+        "--clear-border", "--remove-xy-edges", action="store_true", help="drop objects that touch the image's edge"
+    )
 
 
 def segment(job: Job, args: argparse.Namespace) -> str:
@@ -62,44 +146,51 @@ def segment(job: Job, args: argparse.Namespace) -> str:
     highest = int(labels.max())
     write_tiff(job.target, with_data(image, labels.astype(np.uint16 if highest < 2**16 else np.uint32)))
     count = sum(int(one.max()) for one, _ in found)
-    thresholds = ", ".join(f"{threshold:.5g}" for _, threshold in found[:3]) + (", …" if len(found) > 3 else "")
+    thresholds = ", ".join(_described(threshold) for _, threshold in found[:3]) + (", …" if len(found) > 3 else "")
     return f"{count} object{'s' * (count != 1)}, threshold {thresholds}"
 
 
-def label_objects(pixels: Array, args: argparse.Namespace) -> tuple[Array, float]:
+def _described(threshold: Threshold) -> str:
+    if isinstance(threshold, float):
+        return f"{threshold:.5g}"
+    return f"{threshold.min():.5g} to {threshold.max():.5g}"
+
+
+def label_objects(pixels: Array, args: argparse.Namespace) -> tuple[Array, Threshold]:
     """The label image of one flat image, and the threshold in its values."""
     import numpy as np
+    from _thresholds import find_threshold
     from scipy import ndimage
     from skimage import measure, segmentation
 
     values = pixels.astype(np.float32)
     if not np.isfinite(values).all():
         raise UserError("it has values that are no numbers (NaN or infinite).")
+    if args.median_filter_size > 1:
+        values = ndimage.median_filter(values, args.median_filter_size)
     if args.sigma:
         values = ndimage.gaussian_filter(values, args.sigma)
     threshold = find_threshold(values, args)
     mask = values < threshold if args.dark_objects else values > threshold
     if not args.no_fill_holes:
         mask = ndimage.binary_fill_holes(mask)
-    labels = split(mask, args.split_depth) if args.split_depth else measure.label(mask)
+    if args.watershed_large_labels:
+        labels = _split_large(measure.label(mask), args)
+    else:
+        labels = split(mask, args.split_depth) if args.split_depth else measure.label(mask)
     if args.clear_border:
         labels = segmentation.clear_border(labels)
-    return drop_small(labels, args.min_size), threshold
+    return keep_sizes(labels, args.min_size, args.max_size), threshold
 
 
-def find_threshold(values: Array, args: argparse.Namespace) -> float:
-    """By the chosen method. An image with one value only has no objects."""
-    from skimage import filters
+def _split_large(labels: Array, args: argparse.Namespace) -> Array:
+    """Cuts only what has more than --max-size pixels."""
+    import numpy as np
 
-    if args.threshold is not None:
-        return float(args.threshold)
-    if values.min() == values.max():
-        logging.warning("all its pixels have the same value, so it has no objects")
-        return float(values.max())
-    try:
-        return float(getattr(filters, f"threshold_{args.method}")(values))
-    except RuntimeError as error:  # "minimum" needs a histogram with two peaks
-        raise UserError(f"the method {args.method!r} finds no threshold ({error}). Try --method otsu.") from error
+    large = np.bincount(labels.ravel()) > args.max_size
+    large[0] = False
+    parts = split(large[labels], args.split_depth)
+    return np.where(parts > 0, parts + len(large), labels)
 
 
 def split(mask: Array, depth: float) -> Array:
@@ -132,12 +223,12 @@ def _tops(distance: Array, depth: float, inside: Array) -> Array:
     return found if found.any() else inside
 
 
-def drop_small(labels: Array, smallest: int) -> Array:
-    """Labels without objects of fewer than `smallest` pixels, numbered anew from 1."""
+def keep_sizes(labels: Array, smallest: int, largest: int | None) -> Array:
+    """Labels without objects of fewer or more pixels, numbered anew from 1."""
     import numpy as np
 
     sizes = np.bincount(labels.ravel())
-    kept = sizes >= max(smallest, 1)
+    kept = (sizes >= max(smallest, 1)) & (sizes <= (largest or sizes.max()))
     kept[0] = False
     numbers = np.cumsum(kept) * kept
     return numbers[labels]
@@ -145,7 +236,13 @@ def drop_small(labels: Array, smallest: int) -> Array:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the program; gives its exit code."""
-    return _work.run(arguments().parse_args(argv), segment, ending=".tif")
+    parser = arguments()
+    args = parser.parse_args(argv)
+    if args.watershed_large_labels and not args.max_size:
+        parser.error("--watershed-large-labels needs --max-size")
+    if args.object_classes >= args.classes:
+        parser.error("--object-classes has to be smaller than --classes")
+    return _work.run(args, segment, ending=".tif")
 
 
 if __name__ == "__main__":

@@ -124,6 +124,10 @@ class Programs:
         """What a PNG file shows."""
         return self._inside("draw_outlines", "picture", path)
 
+    def segmented(self, tried: list[tuple[str, list[object]]]) -> list[list[int]]:
+        """The areas of the objects that segment_threshold finds, for images and its arguments; in one process."""
+        return self._inside("segment_threshold", "segmented", json.dumps(tried))  # type: ignore[no-any-return]
+
     def rois(self, path: Path) -> dict[str, Any]:
         """The ROIs in a zip file."""
         return self._inside("mask_measure", "rois", path)

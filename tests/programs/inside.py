@@ -56,7 +56,8 @@ def holds(path: str, formula: str, places: str) -> bool:
 
 KINDS = (
     "ome", "imagej", "pages", "lzw", "complex", "rgb16.png", "grey.jpg", "flat", "nan", "series", "touching", "ring",
-    "thin", "edge", "dark", "labels", "label series", "label floats", "several",
+    "thin", "edge", "dark", "labels", "label series", "label floats", "several", "slope",
+    "levels", "specks",
 )  # fmt: skip
 
 
@@ -142,6 +143,22 @@ def make_labels(kind: str, path: str) -> None:
         tifffile.imwrite(path, labels.astype(np.float32) if kind == "label floats" else labels)
 
 
+def segmented(kinds_and_words: str) -> list[dict[str, object]]:
+    """What segment_threshold makes of images: for each, the areas of its objects."""
+    import numpy as np
+
+    sys.path.insert(0, str(Path(__file__).parents[2] / "standard_code" / "python"))
+    import segment_threshold
+
+    found = []
+    for kind, words in json.loads(kinds_and_words):
+        needed = ["--input-search-pattern", "x", "--output-folder", "y"]
+        args = segment_threshold.arguments().parse_args([*needed, *map(str, words)])
+        labels, _ = segment_threshold.label_objects(shapes(kind), args)
+        found.append(np.bincount(labels.ravel())[1:].tolist())
+    return found
+
+
 def rois(archive: str) -> dict[str, object]:
     """The ROIs of a zip file: names, kinds, places, and the label image that their outlines enclose."""
     import numpy as np
@@ -175,6 +192,8 @@ def enclosed(loops):  # type: ignore[no-untyped-def]
 
 def shapes(kind: str):  # type: ignore[no-untyped-def]
     """Bright objects on a dark, slightly noisy ground."""
+    import numpy as np
+
     if kind == "touching":
         return discs([(50, 50, 20), (50, 84, 20)])
     if kind == "ring":
@@ -187,6 +206,14 @@ def shapes(kind: str):  # type: ignore[no-untyped-def]
         return image
     if kind == "edge":
         return discs([(0, 40, 20), (60, 100, 20)])
+    if kind == "slope":
+        return (discs([(30, 30, 15), (70, 110, 15)]) // 2 + np.arange(150) * 6).astype(np.uint16)
+    if kind == "levels":
+        return np.repeat(np.array([10, 100, 200], np.uint8), 40)[None].repeat(10, 0)
+    if kind == "specks":
+        image = discs([(60, 40, 20)])
+        image[5::17, 5::19] = 1000
+        return image
     if kind == "dark":
         return 1200 - discs([(60, 40, 20)])
     raise ValueError(kind)
@@ -226,5 +253,12 @@ def picture(path: str) -> dict[str, object]:
 
 if __name__ == "__main__":
     task, *arguments = sys.argv[1:]
-    tasks = {"look": look, "make_all": make_all, "picture": picture, "holds": holds, "rois": rois}
+    tasks = {
+        "look": look,
+        "make_all": make_all,
+        "picture": picture,
+        "holds": holds,
+        "rois": rois,
+        "segmented": segmented,
+    }
     print(json.dumps(tasks[task](*arguments)))

@@ -1,7 +1,14 @@
 import pytest
 
 # without "yen", whose threshold lies in the noise of this image
-METHODS = ["otsu", "li", "triangle", "isodata", "mean", "minimum"]
+METHODS = ["otsu", "li", "triangle", "isodata", "mean", "minimum", "multiotsu"]
+LOCAL = [
+    ["--method", "local", "--offset", -100],
+    ["--method", "local", "--local-weights", "mean", "--offset", -100],
+    ["--method", "local", "--local-weights", "median", "--offset", -100],
+    ["--method", "niblack", "--k", 1],
+    ["--method", "sauvola"],
+]
 
 
 def segment(programs, source, *more, code=0):
@@ -69,9 +76,60 @@ def test_dark_objects_are_found_when_asked_for(programs):
     assert labels(programs, "a")["sum"] == pytest.approx(1257, rel=0.05)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_each_method_finds_a_bright_disc(programs, method):
-    assert count(programs, "thin", "--method", method, "--min-size", 800) == 1
+def test_each_method_finds_a_bright_disc(programs):
+    areas = programs.segmented([("thin", ["--method", method, "--min-size", 800]) for method in METHODS])
+    assert [len(found) for found in areas] == [1] * len(METHODS)
+    assert all(1200 < found[0] < 1600 for found in areas)
+
+
+def test_each_local_method_finds_discs_on_a_ground_that_brightens_to_one_side_and_global_ones_do_not(programs):
+    tried = [("slope", [*words, "--window-size", 61, "--min-size", 300]) for words in LOCAL]
+    *areas, with_otsu = programs.segmented([*tried, ("slope", ["--split-depth", 0])])
+    disc = 709  # pixels
+    assert areas == [[pytest.approx(disc, rel=0.07)] * 2] * len(LOCAL)
+    assert max(with_otsu) > 5 * disc
+
+
+def test_multiotsu_takes_the_brightest_or_darkest_of_three_levels_or_two(programs):
+    words = ["--method", "multiotsu", "--sigma", 0, "--split-depth", 0]
+    choices = [[], ["--object-classes", 2], ["--dark-objects"]]
+    assert programs.segmented([("levels", [*words, *more]) for more in choices]) == [[400], [800], [400]]
+
+
+def test_a_median_filter_removes_single_wrong_pixels(programs):
+    words = ["--sigma", 0, "--min-size", 0]
+    raw, filtered = programs.segmented([("specks", words), ("specks", [*words, "--median-filter-size", 3])])
+    assert len(raw) > 10
+    assert len(filtered) == 1
+
+
+def test_objects_above_the_largest_size_are_dropped_or_cut_alone(programs):
+    tried = [
+        ["--split-depth", 0, "--max-size", 2000],
+        ["--max-size", 2000],
+        ["--max-size", 2000, "--watershed-large-labels"],
+        ["--max-size", 5000, "--watershed-large-labels"],
+    ]
+    assert [len(found) for found in programs.segmented([("touching", words) for words in tried])] == [0, 2, 2, 1]
+
+
+def test_arguments_have_the_names_that_older_pipelines_use(programs):
+    older = (
+        "--channels 0 --median-filter-sizes 3 --threshold-methods li --min-sizes 50 --max-sizes 9000 --remove-xy-edges"
+    )
+    assert count(programs, "thin", *older.split(), "--watershed-large-labels") == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--watershed-large-labels"], "--watershed-large-labels needs --max-size"),
+        (["--method", "multiotsu", "--object-classes", 3], "--object-classes has to be smaller than --classes"),
+        (["--window-size", 10], "'10' is not an odd number of at least 3"),
+    ],
+)
+def test_settings_that_do_not_fit_are_told(programs, more, told):
+    assert told in segment(programs, programs.make("thin", programs.folder / "in" / "a.tif"), *more, code=2).stderr
 
 
 def test_a_fixed_threshold_is_taken_as_it_is(programs):
