@@ -198,17 +198,16 @@ def _finish(
         forgive_noise(part, measurer.settings.noise_factor)
     conclude(comparison)
     comparison.machine, comparison.settings = machine(measurer.site), measurer.settings.as_data()
+    repo = Path(measurer.site.repo)
     if signed:
-        comparison.sign_off = record(comparison, a, b, *signed, user=_user())
+        comparison.sign_off = record(comparison, a, b, repo, *signed, user=_user())
     elif a.is_file():
-        comparison.sign_off = signed_off(a, b)
+        comparison.sign_off = signed_off(a, b, repo)
     page = None
     if options["report"]:
         folder = Path(options["report"]).expanduser().absolute()
         pictures = prepare_folder(folder)
-        measurer.draw(
-            sorted((p for p in comparison.pairs if p.rung.value != "same bytes"), key=lambda p: p.order), pictures
-        )
+        measurer.draw(sorted(comparison.pairs, key=lambda pair: pair.order), comparison.pairs, pictures)
         page = write_report(comparison, folder)
     if options["as_json"]:
         print(json.dumps({"event": "comparison", **as_data(comparison), "report": str(page) if page else None}))
@@ -248,6 +247,6 @@ def _show(comparison: Comparison, page: Path | None, options: dict[str, Any]) ->
     console.line(console.style(comparison.sentence, "green" if comparison.good else "red", "bold"))
     if comparison.sign_off:
         entry = comparison.sign_off
-        console.line(f"Accepted by {entry['name']} on {entry['when'][:10]}: {entry['reason']}")
+        console.line(f"Accepted by {entry['signed_by']} on {entry['when'][:10]}: {entry['reason']}")
     if page:
         console.line(f"Report: {page}")

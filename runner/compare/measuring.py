@@ -26,6 +26,8 @@ from runner.process.supervise import run
 
 GROUP = "compare"
 PROGRAM = "standard_code/python/compare_outputs.py"
+PICTURED = ("image", "labels", "mask")
+DRAWN = (Rung.DIFFERENT, Rung.NOISE, Rung.WITHIN)
 
 
 @dataclass
@@ -62,16 +64,16 @@ class Measurer:
             pair.distance = math.inf if result["distance"] is None else result["distance"]
             pair.measures = result["measures"]
 
-    def draw(self, pairs: Sequence[Pair], folder: Path) -> None:
-        """Pictures of the pairs that have any, in the order given."""
-        todo = [pair for pair in pairs if pair.kind in ("image", "labels") and pair.a and pair.b]
+    def draw(self, pairs: Sequence[Pair], every: Sequence[Pair], folder: Path) -> None:
+        """Pictures of the pairs that differ, in the order given; `every` pair is a possible background."""
+        todo = [pair for pair in pairs if pair.kind in PICTURED and pair.rung in DRAWN and pair.a and pair.b]
         if not todo:
             return
         self.say(f"drawing up to {len(todo)} pair{'s' * (len(todo) != 1)}")
-        images = {core(p.name).casefold().rpartition("/")[2]: p for p in pairs if p.kind == "image"}
+        images = {core(p.name).casefold().rpartition("/")[2]: p for p in every if p.kind == "image" and p.a}
         jobs = []
         for pair in todo:
-            behind = images.get(core(pair.name).casefold().rpartition("/")[2]) if pair.kind == "labels" else None
+            behind = images.get(core(pair.name).casefold().rpartition("/")[2]) if pair.kind != "image" else None
             jobs.append(
                 {
                     "index": pair.index, "name": pair.name, "a": str(pair.a), "b": str(pair.b), "kind": pair.kind,

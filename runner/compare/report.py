@@ -166,7 +166,7 @@ def _signed(entry: Mapping[str, Any] | None) -> str:
     if entry is None:
         return ""
     when = _text(entry["when"][:16].replace("T", " "))
-    return f"<p>Accepted by <b>{_text(entry['name'])}</b> on {when}: {_text(entry['reason'])}</p>"
+    return f"<p>Accepted by <b>{_text(entry['signed_by'])}</b> on {when}: {_text(entry['reason'])}</p>"
 
 
 def _machine(machine: Mapping[str, str]) -> str:
@@ -269,16 +269,16 @@ def _pair(pair: Pair) -> str:
     good = pair.rung.good
     said = [_text(pair.said)] if pair.said and pair.rung is not Rung.SAME else []
     said += [f'<span class="remark">{_text(remark)}</span>' for remark in pair.remarks]
+    below = ""
     if pair.picture:
         captions = "".join(f"<span>{_text(one)}</span>" for one in pair.captions)
         alt = _text(f"{pair.name}: {', '.join(pair.captions)}")
-        said.append(
+        below = (
             f'<figure><img src="{_text(pair.picture)}" loading="lazy" alt="{alt}">'
             f"<figcaption>{captions}</figcaption></figure>"
         )
-    said.append(_worst(pair))
     mark = f'<span class="mark {"good" if good else "bad"}">{_text(pair.rung.value)}</span>'
-    return _row([_text(pair.name), mark, "<br>".join(one for one in said if one)])
+    return _row([_text(pair.name), mark, "<br>".join(said) + below + _worst(pair)])
 
 
 def _worst(pair: Pair) -> str:

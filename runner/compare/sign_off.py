@@ -1,6 +1,7 @@
 """Who accepted which result of a comparison; `migrate --retire` asks for it.
 
-Kept beside pipeline A as `.run-pipeline/sign-off.jsonl`, one object a line, the newest last: nothing is ever removed.
+Kept in the repository as `sign_offs/A--B.json`, so that it is versioned with the pipelines. An earlier one of the same
+two is kept inside the newer one.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from typing import Any
 from runner.compare.results import Comparison, Pair, Side
 from runner.compare.simple import BLOCK
 from runner.errors import UsageError
-from runner.state.files import state_error, write_atomic
-from runner.state.records import FOLDER, hide, now_text
+from runner.state.files import state_error
+from runner.state.records import now_text, read_json, write_json
 
-FILE = "sign-off.jsonl"
+FOLDER = "sign_offs"
 
 
 def parse(text: str) -> tuple[str, str]:
@@ -30,59 +31,56 @@ def parse(text: str) -> tuple[str, str]:
     return name.strip(), reason.strip()
 
 
-def path_for(pipeline: Path) -> Path:
-    """Where the sign-offs of comparisons with `pipeline` as A are."""
-    return pipeline.parent / FOLDER / FILE
+def path_for(a: Path, b: Path, repo: Path) -> Path:
+    """Where the sign-off of these two pipelines is."""
+    return repo / FOLDER / f"{a.stem}--{b.stem}.json"
 
 
-def record(comparison: Comparison, a: Path, b: Path, name: str, reason: str, user: str) -> dict[str, Any]:
+def record(comparison: Comparison, a: Path, b: Path, repo: Path, name: str, reason: str, user: str) -> dict[str, Any]:
     """Write down that `name` accepts this result. Raises StateError."""
+    target = path_for(a, b, repo)
+    earlier = read_json(target)
     entry = {
         "format": 1,
-        "when": now_text(),
-        "name": name,
+        "signed_by": name,
         "reason": reason,
+        "when": now_text(),
         "user": user,
-        "a": {"path": str(a), "sha256": _digest(a)},
-        "b": {"path": str(b), "sha256": _digest(b)},
+        "pipelines": [_shown(path, repo) for path in (a, b)],
+        "hashes": {_shown(path, repo): _digest(path) for path in (a, b)},
         "same": comparison.good,
         "verdict": comparison.sentence,
-        "parts": [
+        "environments": [
+            {"segment": part.name, "a": _environment(part.a), "b": _environment(part.b)} for part in comparison.parts
+        ],
+        "segments": [
             {
                 "name": part.name,
                 "verdict": part.sentence,
-                "environments": {"a": _environment(part.a), "b": _environment(part.b)},
                 "differences": [_difference(pair) for pair in part.pairs if not pair.rung.good],
             }
             for part in comparison.parts
         ],
+        "earlier": [*earlier.pop("earlier", []), earlier] if earlier else [],
     }
-    target = path_for(a)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        hide(target.parent)
-        before = target.read_bytes() if target.exists() else b""
     except OSError as error:
         raise state_error("write", target, error) from error
-    write_atomic(target, before + json.dumps(entry, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
+    write_json(target, entry)
     return entry
 
 
-def signed_off(a: Path, b: Path) -> Mapping[str, Any] | None:
-    """The newest sign-off of these two pipeline files as they are now; None when there is none, or one was edited."""
-    try:
-        lines = path_for(a).read_text(encoding="utf-8").splitlines()
-    except OSError:
+def signed_off(a: Path, b: Path, repo: Path) -> Mapping[str, Any] | None:
+    """The sign-off of these two pipeline files as they are now; None when there is none, or one was edited."""
+    entry = read_json(path_for(a, b, repo))
+    if entry is None or not isinstance(entry.get("hashes"), dict):
         return None
-    wanted = {"a": _digest(a), "b": _digest(b)}
-    for line in reversed(lines):
-        try:
-            entry = json.loads(line)
-            if all(wanted[side] and entry[side]["sha256"] == wanted[side] for side in "ab"):
-                return dict(entry)
-        except (ValueError, KeyError, TypeError):
-            continue
-    return None
+    return entry if all(entry["hashes"].get(_shown(path, repo)) == _digest(path) for path in (a, b)) else None
+
+
+def _shown(path: Path, repo: Path) -> str:
+    return path.relative_to(repo).as_posix() if path.is_relative_to(repo) else str(path)
 
 
 def _difference(pair: Pair) -> dict[str, Any]:

@@ -64,9 +64,8 @@ def conclude(comparison: Comparison) -> None:
         ).rstrip()
     else:
         worst = max((p.rung for p in comparison.pairs), key=list(Rung).index, default=Rung.SAME)
-        comparison.sentence = (
-            f"B gives the same results as A in {_all(comparison, len(compared))}: at worst {_WORDS[worst]}."
-        )
+        worded = _WORDS[worst] if worst is Rung.SAME else f"at worst {_WORDS[worst]}"
+        comparison.sentence = f"B gives the same results as A in {_all(comparison, len(compared))}: {'' if worst is Rung.SAME else 'at worst '}{_WORDS[worst]}."
     if left:
         comparison.sentence += f" Not compared: {', '.join(part.name for part in left)}."
 

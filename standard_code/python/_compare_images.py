@@ -16,6 +16,7 @@ SSIM_WINDOW = 7  # pixels
 SSIM_PIXELS = 32 << 20  # of a stack; more are sampled by planes
 SHIFT_SIDE = 1024  # pixels of the middle that are searched for a shift
 _BINS = 1 << 14
+_NOTHING_IS_WORSE = 1e60
 
 
 def about(one: Source, two: Source) -> tuple[list[str], list[str]]:
@@ -76,7 +77,9 @@ def measure(one: Source, two: Source) -> dict[str, Any]:
             a, b = a.astype(np.float64), b.astype(np.float64)
             same = (a == b) | (np.isnan(a) & np.isnan(b))
             apart = np.where(same, 0.0, np.abs(a - b))
-            nan += int(np.count_nonzero(~np.isfinite(apart)))
+            bad = int(np.count_nonzero(~np.isfinite(apart)))
+            nan += bad
+            in_plane[plane] = in_plane.get(plane, 0.0) + bad * _NOTHING_IS_WORSE
             apart[~np.isfinite(apart)] = 0
             counts.add(apart)
             finite = a[np.isfinite(a)]

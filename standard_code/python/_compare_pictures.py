@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 OLD, NEW, BOTH = (230, 159, 0), (86, 180, 233), (255, 255, 255)
 GAP = 6  # pixels between the pictures of a strip
 AROUND = 64  # pixels of the image to each side of the worst place, at least
+FAINT = 0.02  # of the range
 LARGEST = 4096  # pixels a side that are looked at; of a larger plane every 2nd, 3rd, ... pixel
 
 
@@ -49,7 +50,7 @@ def captions(job: dict[str, Any]) -> list[str]:
     """What the pictures of a strip show."""
     if job["kind"] in ("labels", "mask"):
         return ["A", "B", "difference", "outlines", "where it differs most"]
-    return ["A", "B", "difference", "where it differs most"]
+    return ["A", "B", "difference", "where it differs most: A, B"]
 
 
 def _plane(measures: dict[str, Any], image: Source) -> int:
@@ -132,7 +133,9 @@ def _of_values(a: Array, b: Array, side: int) -> list[Picture]:
     if apart.ndim == 3:
         apart = apart.max(axis=2)
     box = _around(apart)
-    panels = [_fit(_grey(a, a), side), _fit(_grey(b, a), side), _fit(_heat(_reduced(apart, side)), side)]
+    span = float(np.nanmax(a)) - float(np.nanmin(a)) if a.size else 1.0
+    heat = _heat(_reduced(apart, side), FAINT * span)
+    panels = [_fit(_grey(a, a), side), _fit(_grey(b, a), side), _fit(heat, side)]
     y, x = box
     near = [_fit(_grey(i[y, x], a), side // 2) for i in (a, b)]
     from PIL import Image
@@ -171,12 +174,15 @@ def _reduced(values: Array, side: int) -> Array:
     return out
 
 
-def _heat(values: Array) -> Picture:
-    """Black, red, yellow, white with growing difference; square root, so that small ones are seen."""
+def _heat(values: Array, least: float) -> Picture:
+    """Black, red, yellow, white with growing difference; square root, so that small ones are seen.
+
+    White stands for the largest difference, and at least for `least`: what is next to nothing stays dark.
+    """
     import numpy as np
     from PIL import Image
 
-    share = np.sqrt(values / max(float(values.max()), 1e-12))
+    share = np.sqrt(values / max(float(values.max()), least, 1e-12))
     colours = np.stack([np.clip(3 * share - n, 0, 1) for n in range(3)], axis=-1)
     return Image.fromarray((colours * 255).astype(np.uint8))
 
@@ -188,7 +194,7 @@ def _of_labels(
 
     old, new = _edges(a), _edges(b)
     worst = _worst(measures)
-    if worst.get("centre"):
+    if worst.get("centre") and measures.get("kind") != "mask":
         y, x = (round(c / step) for c in worst["centre"])
         area = worst.get("pixels") or 0
         around = max(AROUND // 2, round(0.9 * math.sqrt(area) / step))
@@ -227,10 +233,10 @@ def _coloured(labels: Array) -> Picture:
     import numpy as np
     from PIL import Image
 
-    numbers = labels.astype(np.uint32)
-    mixed = (numbers * np.uint32(2654435761)) >> np.uint32(8)
-    parts = [(mixed >> np.uint32(shift) & np.uint32(127)) + np.uint32(96) for shift in (0, 7, 14)]
-    return Image.fromarray((np.stack(parts, axis=-1) * (labels > 0)[..., None]).astype(np.uint8))
+    # the golden angle: neighbouring numbers get colours far apart
+    hue = (labels.astype(np.float32) * np.float32(0.61803399)) % 1
+    parts = [0.55 + 0.45 * np.cos(2 * np.pi * (hue - third / 3)) for third in range(3)]
+    return Image.fromarray((np.stack(parts, axis=-1) * 255 * (labels > 0)[..., None]).astype(np.uint8))
 
 
 def _sides(a: Array, b: Array, old: Array, new: Array, side: int) -> Picture:
@@ -251,7 +257,7 @@ def _outlined(grey: Array, old: Array, new: Array, side: int) -> Picture:
     from PIL import Image
 
     step = max(1, math.ceil(max(grey.shape) / side))
-    small = grey[::step, ::step]
+    small = (grey[::step, ::step] * np.float32(0.6)).astype(np.uint8)  # so that white lines show
     scale = max(1, side // max(small.shape))
     out = np.repeat(small.repeat(scale, 0).repeat(scale, 1)[..., None], 3, axis=2)
     only_old, only_new = (_reduced(m, side).repeat(scale, 0).repeat(scale, 1) for m in (old, new))
