@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 _STATE_WIDTH = 9
+_READING = 8.0  # seconds for the repository's settings and FILE
 _NARROWEST, _WIDEST = 60, 140
 
 
@@ -39,15 +40,15 @@ def command(file: str | None, gpu: bool, records: str | None, as_json: bool, rep
     """
     from runner.cli.common import make_site
     from runner.doctor.checks import CHECKS
-    from runner.doctor.examine import examine
+    from runner.doctor.examine import TOTAL, examine, within
     from runner.report.console import open_console
 
     began = time.monotonic()
-    context = _context(file, gpu, records, make_site(repo, interactive=False))
     console = open_console(sys.stdout, os.environ)
     if not as_json:
         console.live("looking at this machine…")
-    results = examine(CHECKS, context)
+    context = within(_READING, lambda: _context(file, gpu, records, make_site(repo, interactive=False)))
+    results = examine(CHECKS, context, total=TOTAL - (time.monotonic() - began))
     seconds = time.monotonic() - began
     counts = dict.fromkeys(_COLOURS, 0)
     for result in results:

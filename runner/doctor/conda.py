@@ -51,6 +51,10 @@ def defaults_channel(context: Context) -> list[Line]:
     """Settings, recipes and environments of FILE that take packages from Anaconda's own channels."""
     site = context.site
     lines = [_setting(path) for path in _settings(site) if _names_defaults(path)]
+    base = find_base(site).base
+    if base is not None and conda_program(base, site.host) and not any(_channels(path) for path in _settings(site)):
+        cure = f"`conda config --add channels conda-forge` and `conda config --remove channels defaults`. {_LICENCE}"
+        lines.append(warning("conda's settings name no channel, so it takes packages from `defaults`", cure))
     for recipe in [*entries(site.repo / "conda_envs", ".yml"), *entries(site.repo / "conda_envs", ".yaml")]:
         channels = _channels(recipe)
         if any(_ANACONDAS.search(channel) for channel in channels):
@@ -62,7 +66,7 @@ def defaults_channel(context: Context) -> list[Line]:
     for name, packages in _installed(context).items():
         cure = f"Create it anew from conda-forge, or move to a uv group. {_LICENCE}"
         lines.append(warning(f"environment {name} holds {packages} packages of the `defaults` channel", cure))
-    if not lines and find_base(site).base is not None:
+    if not lines and base is not None:
         lines.append(ok("the `defaults` channel is not used"))
     return lines
 

@@ -41,9 +41,10 @@ def room(context: Context) -> list[Line]:
     if cache is not None:
         places.append(("uv's cache", cache, None if _device(cache) == _device(environments) else prepared))
     written = outputs_forecast(context)
-    places += [("outputs", folder, None) for folder in _output_folders(context)]
-    if context.pipeline is not None and len(places) < 3:
-        places.append(("outputs", Path(context.pipeline.folder), None))
+    outputs = list(_output_folders(context))
+    if context.pipeline is not None and not outputs and not written:
+        outputs = [Path(context.pipeline.folder)]
+    places += [("outputs", folder, None) for folder in outputs]
     for use, folder, forecast in places:
         _add(volumes, use, folder, forecast)
     for share, forecast in written.items():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from threading import Thread
+from typing import TypeVar
 
 from runner.doctor import Check, Context, Line, problem, warning
 from runner.doctor.patience import LONGEST, Patience
@@ -14,6 +16,7 @@ from runner.doctor.patience import LONGEST, Patience
 TOTAL = 27.0  # seconds; with the start of Python and the page, less than 30
 _WAIT = 0.2  # a longer one could not be broken off by Ctrl-C on Windows
 
+T = TypeVar("T")
 Done = SimpleQueue[tuple[int, list[Line], float]]
 
 
@@ -53,6 +56,30 @@ def examine(
     finally:
         patience.close()
     return [found[number] for number in range(len(checks))]
+
+
+def within(limit: float, read: Callable[[], T]) -> T:
+    """What `read` gives, or its error. Raises StateError after `limit` seconds: a share does not answer."""
+    from runner.errors import StateError
+
+    done: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            done.set_result(read())
+        except BaseException as error:
+            done.set_exception(error)
+
+    Thread(target=work, name="reading", daemon=True).start()
+    deadline = time.monotonic() + limit
+    while not done.done():
+        if time.monotonic() > deadline:
+            raise StateError(
+                f"the repository or the pipeline file could not be read within {limit:g} s",
+                "Its drive or network share does not answer: look at it in the file manager, then try again.",
+            )
+        time.sleep(0.005)
+    return done.result()
 
 
 def _work(number: int, check: Check, context: Context, done: Done) -> None:

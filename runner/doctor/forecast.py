@@ -19,7 +19,7 @@ from runner.state.records import SUCCEEDED, Run, run_folders
 
 MIB = 1 << 20
 EARLIER_RUNS = 10  # looked at, the newest first
-# unpacked, as measured: PyTorch with CUDA takes 5 to 6 GiB, another package seldom more than 20 MiB
+# unpacked, and rough: PyTorch comes with all of NVIDIA's libraries; few other packages are above 20 MiB
 _TORCH_WITH_CUDA = 6 << 30
 _PACKAGE = 20 * MIB
 

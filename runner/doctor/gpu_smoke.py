@@ -59,7 +59,8 @@ def _tried(spec: EnvironmentSpec, context: Context) -> Line:
         said = _run(command, context)
     except _TooLongError as error:
         asked = f"uv@{spec.python}:{spec.name}" if spec.python else spec.name
-        return warning(f"{name}: {error}", f"`run-pipeline env sync {asked}` takes its time; then try again.")
+        cure = f"`run-pipeline env sync {asked}` takes its time; then try again." if spec.kind == "uv" else "Try again."
+        return warning(f"{name}: {error}", cure)
     except RunnerError as error:
         return problem(error.message, error.cure)
     return _judged(name, said)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
 
 from runner.doctor import Check, Context, Line, ok, warning
 from runner.host import Host
 
-# characters of the longest path below an environment of PyTorch (184, tried), with some room
-BELOW_ENVIRONMENT = 190
+# characters below the environments' folder: a group's name, and the longest compiled module of the programs here
+# (networkx: 130 on Windows); a little more for others
+BELOW_ENVIRONMENT = 180
 BELOW_OUTPUT = 60  # of a file's own name with its endings
 WINDOWS_LONGEST = 259
 _LONG_PATHS = r"SYSTEM\CurrentControlSet\Control\FileSystem"
 _CLOUDS = ("onedrive", "dropbox", "google drive", "googledrive", "icloud", "nextcloud", "owncloud", "seafile")
 _ONEDRIVE = ("OneDrive", "OneDriveCommercial", "OneDriveConsumer")
-_NETWORK = ("nfs", "cifs", "smb", "afs", "fuse.sshfs", "9p", "lustre", "beegfs", "ceph", "webdav")
+_NETWORK = ("nfs", "cifs", "smb", "afs", "fuse.sshfs", "lustre", "beegfs", "ceph", "webdav")
 _DRIVE_REMOTE = 4  # GetDriveTypeW
 
 
@@ -122,19 +123,17 @@ def on_network(path: PurePath, host: Host) -> str:
         if str(path).startswith(("\\\\", "//")):
             return "share"
         return "network drive" if _drive_type(path.anchor) == _DRIVE_REMOTE else ""
-    best = max(_mounts(path), key=lambda mount: len(mount[0]), default=("", ""))
-    return best[1] if best[1].lower().startswith(_NETWORK) else ""
-
-
-def _mounts(path: PurePath) -> Iterator[tuple[str, str]]:
-    """Mount point and type of every file system above `path`."""
     import psutil
 
-    real = os.path.realpath(path)
-    for part in psutil.disk_partitions(all=True):
-        point = part.mountpoint.rstrip("/")
-        if real == part.mountpoint or real.startswith(f"{point}/"):
-            yield part.mountpoint, part.fstype
+    mounts = [(part.mountpoint, part.fstype) for part in psutil.disk_partitions(all=True)]
+    return network_type(os.path.realpath(path), mounts)
+
+
+def network_type(path: str, mounts: Iterable[tuple[str, str]]) -> str:
+    """The type of the file system of `path` where that is one of the network; `mounts` are points and types."""
+    above = [mount for mount in mounts if path == mount[0] or path.startswith(f"{mount[0].rstrip('/')}/")]
+    kind = max(above, key=lambda mount: len(mount[0]), default=("", ""))[1]
+    return kind if kind.lower().startswith(_NETWORK) else ""
 
 
 def _drive_type(anchor: str) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from runner.host import Capture, Captured
 
 LONGEST = 8.0  # seconds for one answer
+CLOSING = 1.5  # seconds for ending programs that still owe an answer
 RESERVE = 2.5  # seconds before a check's limit, for ending a mute program and saying so
 
 
@@ -83,5 +84,14 @@ class Patience:
         self._closed = True
         with LOCK:
             pids = list(OURS)
-        for pid in pids:
+
+        def end(pid: int) -> None:
             end_tree(pid, process_started(pid), "", grace=0.0)
+
+        # side by side, and without waiting for one that not even the system can end
+        threads = [threading.Thread(target=end, args=(pid,), daemon=True) for pid in pids]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + CLOSING
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))

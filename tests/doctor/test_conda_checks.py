@@ -12,6 +12,7 @@ from tests.conda.conda_layout import make_base, make_environment
 from tests.doctor.machine import Machine, only, posix_only
 
 pytestmark = posix_only
+FAKE_TORCH = Path(__file__).with_name("fake_torch.py")
 SEGMENT = {"name": "a", "environment": "cells", "commands": ["python", "-c", "pass"]}
 
 
@@ -72,6 +73,27 @@ def test_the_defaults_channel_is_found_in_settings_recipes_and_environments(mach
         "d.yml does not keep the `defaults` channel out",
         "environment cells holds 1 packages of the `defaults` channel",
     ]
+
+
+def test_conda_without_settings_takes_packages_from_defaults(machine: Machine, base: Path) -> None:
+    machine.program("conda", "echo conda 26.7.1", folder=base / "bin")
+    assert "name no channel" in only(machine.lines("conda channels")).text
+    (base / ".condarc").write_text("channels:\n  - conda-forge\n", encoding="utf-8")
+    assert machine.said("conda channels") == [("ok", "the `defaults` channel is not used")]
+
+
+def test_cuda_of_a_conda_environment_is_seen_and_tried(machine: Machine, base: Path) -> None:
+    prefix = make_environment(base / "envs" / "cells")
+    (prefix / "conda-meta" / "pytorch-cuda-12.4-0.json").write_text("{}", encoding="utf-8")
+    (packages,) = (prefix / "lib").glob("python*/site-packages")
+    (packages / "torch.py").write_text(FAKE_TORCH.read_text(encoding="utf-8"), encoding="utf-8")
+    machine.pipeline(SEGMENT)
+    assert "conda environment cells brings CUDA" in only(machine.lines("GPU")).text
+    machine.gpu = True
+    machine.environ["FAKE_TORCH"] = "fine"
+    line = only(machine.lines("GPU test"))
+    assert line.state is State.OK, line.text
+    assert line.text.startswith("cells: PyTorch")
 
 
 def test_fiji_is_a_problem_only_where_it_is_needed(machine: Machine) -> None:

@@ -131,3 +131,13 @@ def test_settings_files_that_a_segment_names_are_looked_for(machine: Machine) ->
 def test_a_pipeline_that_could_run_is_fine(machine: Machine) -> None:
     machine.pipeline({"name": "a", "environment": "uv:plain", "commands": ["python", "-c", "pass"]})
     assert machine.said("pipeline file") == [("ok", "pipeline.yaml is valid; the scripts of its 1 segment are there")]
+
+
+@posix_only
+def test_a_file_on_a_share_that_does_not_answer_does_not_hang(lab: Lab) -> None:
+    mute = lab.data / "mute.yaml"
+    os.mkfifo(mute)  # reading it waits for ever, as a dead share does
+    began = time.monotonic()
+    said = lab.run("doctor", mute, check=4, **OFFLINE).stderr
+    assert time.monotonic() - began < 30
+    assert "could not be read within 8 s" in said

@@ -11,7 +11,7 @@ import pytest
 
 from runner.doctor import Context, State
 from runner.doctor.batch import batch_files
-from runner.doctor.paths import awkward_paths, network_drives, on_network
+from runner.doctor.paths import awkward_paths, network_drives, network_type, on_network
 from runner.doctor.registry import NoRegistry, this_registry
 from runner.jobs import make_job
 from runner.model import FlagMap, Pipeline, Segment, SegmentType
@@ -186,3 +186,13 @@ def test_other_systems_have_no_registry_and_none_of_these_lines(machine: Machine
         here = this_registry("win32")
         assert here.has_key(r"SOFTWARE\Microsoft\Windows NT\CurrentVersion")
         assert here.value(r"SOFTWARE\Microsoft\Windows NT\CurrentVersion", "CurrentBuild")
+
+
+def test_the_nearest_mount_above_a_path_decides_whether_it_is_on_the_network() -> None:
+    mounts = [("/", "ext4"), ("/mnt/lab", "cifs"), ("/mnt/lab/fast", "xfs"), ("/home", "nfs4"), ("/n", "fuse.sshfs")]
+    assert network_type("/mnt/lab/a b", mounts) == "cifs"
+    assert network_type("/mnt/lab/fast/x", mounts) == ""
+    assert network_type("/mnt/laboratory", mounts) == ""
+    assert network_type("/home", mounts) == "nfs4"
+    assert network_type("/n/x", mounts) == "fuse.sshfs"
+    assert network_type("/x", []) == ""
