@@ -134,6 +134,14 @@ def accuracy() -> dict[str, Any]:
     return found
 
 
+def card() -> list[str]:
+    """The rows of the table in the model card, made from the figures."""
+    from evaluate_er import table
+    from predicting import MODEL
+
+    return table(json.loads(MODEL.with_suffix(".json").read_text(encoding="utf-8"))).splitlines()
+
+
 def retina() -> dict[str, Any]:
     """The model on the vessels in a photograph of a retina, turned to bright on dark."""
     from importlib.resources import files

@@ -1,6 +1,12 @@
 """The default model that ships: what its file says, that tiles are exact, and how well it does."""
 
+import json
+
 import pytest
+
+from tests.programs.conftest import REPO
+
+MODELS = REPO / "standard_code" / "models"
 
 # Foreground Dice on two small images of each kind is higher by about 0.02; the rest is for other processors.
 LEAST = {"plain": 0.94, "mixed": 0.94, "sheets": 0.97, "low-light": 0.92}
@@ -33,6 +39,21 @@ def test_what_lies_beyond_the_halo_changes_nothing(er):
 @pytest.mark.parametrize("kind", LEAST)
 def test_images_that_it_was_not_trained_on_are_segmented(er, kind):
     assert er.inside("accuracy")[kind]["foreground"] >= LEAST[kind]
+
+
+def test_the_figures_reach_what_was_asked_for():
+    figures = json.loads((MODELS / "er_default.json").read_text(encoding="utf-8"))
+    for kind in LEAST:
+        dice = {method: each["foreground"] for method, each in figures[kind].items()}
+        own = dice.pop("model")
+        del dice["model, eight orientations"]
+        assert own >= 0.93
+        assert own >= max(dice.values()) + 0.03
+
+
+def test_the_model_card_shows_the_figures(er):
+    lines = (MODELS / "er_default.md").read_text(encoding="utf-8").splitlines()
+    assert set(er.inside("card")) <= set(lines)
 
 
 def test_tubules_sheets_and_tubules_on_them_are_told_apart(er):
