@@ -16,9 +16,10 @@ WINDOW = 2  # pixels; never shifted
 LEAKY_SLOPE = 0.01
 LAYER_NORM_EPSILON = 1e-5
 
-# Raw order of the network's logits: background, sheet-based tubule, tubule, sheet.
-# Class number in our masks: 0 background, 1 tubule, 2 sheet, 3 sheet-based tubule (SBT).
-OUR_CLASS_OF_RAW = (0, 3, 1, 2)
+HALO = 8  # pixels; an output pixel depends on no input pixel farther away
+
+CLASSES = ("background", "tubule", "sheet", "SBT")  # their numbers in our masks; SBT: sheet-based tubule
+RAW_CLASSES = ("background", "SBT", "tubule", "sheet")  # the order of the network's logits
 
 Shape = tuple[int, ...]
 
@@ -47,7 +48,7 @@ def used_shapes() -> dict[str, Shape]:
     shapes |= _with_bias("norm", (wide,))
     for name in ("conv_after_body", "conv_before_upsample.0", "conv_last"):
         shapes |= _with_bias(name, (wide, wide, 3, 3))
-    return shapes | _with_bias("segmentation_decode", (len(OUR_CLASS_OF_RAW), wide, 1, 1))
+    return shapes | _with_bias("segmentation_decode", (len(RAW_CLASSES), wide, 1, 1))
 
 
 # In the file for training the network as a denoiser; segmenting never reads them.

@@ -1,4 +1,4 @@
-"""ERnet-v2 as an ONNX graph, built from the weights without PyTorch, and any ONNX segmentation model in onnxruntime."""
+"""ERnet-v2 as an ONNX graph, built from the weights without PyTorch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from _ernet_layout import (
     BLOCKS,
     CHANNELS,
     GROUPS,
+    HALO,
     HEAD_WIDTH,
     HEADS,
     LAYER_NORM_EPSILON,
     LEAKY_SLOPE,
+    RAW_CLASSES,
     WINDOW,
     position_index,
 )
@@ -37,9 +39,11 @@ def model(weights: Mapping[str, Array]) -> onnx.ModelProto:
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 1, "H", "W"])
     answer = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 4, "H", "W"])
     made = helper.make_graph(graph.nodes, "ernet_v2", [image], [answer], graph.constants)
-    return helper.make_model(
+    whole = helper.make_model(
         made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8, producer_name="segment_ernet"
     )
+    helper.set_model_props(whole, {"classes": ",".join(RAW_CLASSES), "multiple": str(WINDOW), "halo": str(HALO)})
+    return whole
 
 
 class _Graph:

@@ -38,6 +38,10 @@ def checkpoints(folder: Path) -> dict[str, Path]:
     return {name: writing_checkpoints.save(content, folder / f"{name}.pth") for name, content in contents.items()}
 
 
+def checkpoints_in(folder: str) -> None:
+    checkpoints(Path(folder))
+
+
 def conformance(engine: str, folder: str) -> dict[str, float]:
     """Largest difference to the reference's logits, for each way to write the same weights."""
     import made_weights
@@ -74,5 +78,266 @@ def run_onnx(path: Path, image: Any) -> Any:
     return session.run(None, {"image": image})[0]
 
 
+def engine_of(name: str, path: Path, **options: Any) -> Any:
+    """The program's own engine; `name` is what the environment should choose."""
+    from _ernet_engines import engine
+
+    made = engine(path, "cpu", **{"cores": 2, "tile_size": None, "precision": "auto"} | options)
+    assert type(made).__name__ == {"onnx": "OnnxEngine", "torch": "TorchEngine"}[name]
+    return made
+
+
+def tiles_against_whole(engine: str, folder: str) -> dict[str, Any]:
+    """How many labels and logits differ between small tiles and the image in one piece, for several sizes."""
+    import made_weights
+    import numpy as np
+    from _ernet_tiles import segment, tiles
+
+    made = engine_of(engine, checkpoints(Path(folder))["bare"])
+    found = {}
+    for height, width in ((96, 128), (77, 131), (1, 1), (1, 40), (33, 2)):
+        image = made_weights.image(height, width)
+
+        def look(rows: slice, columns: slice, image: Any = image) -> Any:
+            part = image[rows, columns]
+            missing = (rows.stop - rows.start - part.shape[0], columns.stop - columns.start - part.shape[1])
+            return np.pad(part, ((0, missing[0]), (0, missing[1])), mode="edge")
+
+        even = look(slice(0, height + height % 2), slice(0, width + width % 2))
+        whole = made.logits(even[None, None])[0]
+        made.core = 32
+        cut = tiles(height, width, 32, made.halo, made.multiple)
+        difference = 0.0
+        for tile in cut:
+            part = made.logits(look(tile.rows.read, tile.columns.read)[None, None])[0]
+            inside = part[:, tile.rows.inside, tile.columns.inside]
+            difference = max(difference, float(np.abs(inside - whole[:, tile.rows.kept, tile.columns.kept]).max()))
+        labels = segment(look, (height, width), made, lambda count: None)
+        wanted = made.classes(even[None, None])[0, :height, :width]
+        name = f"{height} x {width}"
+        found[name] = {"tiles": len(cut), "labels": int((labels != wanted).sum()), "logits": difference}
+        found[name]["kinds"] = len(np.unique(wanted))
+    return found
+
+
+def memory_runs_out(limit: str) -> dict[str, Any]:
+    """A device that takes `limit` pixels at once: the result, the batches that it saw, and what follows."""
+    import numpy as np
+    from _ernet_tiles import OutOfMemoryError, segment
+    from _files import UserError
+
+    class Device:
+        multiple, halo, core, batch, workers = 2, 8, 16, 8, 1
+
+        def __init__(self) -> None:
+            self.seen: list[int] = []
+
+        def classes(self, images: Any) -> Any:
+            self.seen.append(len(images))
+            if images.size > int(limit):
+                raise OutOfMemoryError("out of memory")
+            return (images[:, 0] * 3).astype(np.uint8)
+
+    device = Device()
+    image = (np.arange(160 * 160).reshape(160, 160) % 7 / 6).astype(np.float32)
+    try:
+        mask = segment(lambda rows, columns: image[rows, columns], image.shape, device, lambda count: None)
+    except UserError as error:
+        return {"error": str(error)}
+    return {"right": bool((mask == (image * 3).astype(np.uint8)).all()), "seen": device.seen, "batch": device.batch}
+
+
+def percentiles() -> list[list[float]]:
+    """The program's percentiles of many kinds of images, and NumPy's."""
+    import numpy as np
+    from _ernet_prepare import percentiles as ours
+
+    random = np.random.default_rng(0)
+    images = [
+        random.integers(0, 65535, (101, 97)).astype(np.uint16),
+        random.integers(0, 9, (5, 7)).astype(np.uint8),
+        random.normal(size=(33, 57)).astype(np.float32),
+        random.normal(size=(40, 30)) * 1e5,
+        random.integers(-9, 0, (50, 7)).astype(np.int32),
+        np.full((1, 1), 7, np.uint16),
+        np.where(np.eye(64) > 0, -0.0, 0.0).astype(np.float32),
+    ]
+    return [[*ours(image, (1, 99)), *np.percentile(image.astype(np.float32), [1, 99]).tolist()] for image in images]
+
+
+def preparing() -> dict[str, Any]:
+    """A ramp and a constant image, as the networks see them."""
+    import numpy as np
+    from _ernet_prepare import prepare
+
+    ramp = prepare(np.arange(0, 20000, 2, dtype=np.uint16).reshape(100, 100))
+    whole = slice(0, 100), slice(0, 100)
+    seen = ramp(*whole)
+    flat = prepare(np.full((4, 4), 9, np.uint8))(slice(0, 4), slice(0, 6))
+    steps = float(np.abs(seen * 255 - np.round(seen * 255)).max())
+    return {
+        "low": float(seen.min()),
+        "high": float(seen.max()),
+        "steps": steps,
+        "flat": [*flat.shape, float(flat.max())],
+    }
+
+
+def measuring() -> dict[str, Any]:
+    """Measures of drawn networks, and whether bands of rows change anything."""
+    import _ernet_measure as measure
+    import numpy as np
+    from scipy import ndimage
+
+    cross, ring, specks = (np.zeros((60, 60), np.uint8) for _ in range(3))
+    cross[30, 5:55] = cross[5:55, 30] = measure.TUBULE
+    ring[10:50, 10:50] = measure.TUBULE
+    ring[14:46, 14:46] = 0
+    ring[0:10, 0:30] = measure.SHEET
+    specks[5:8, 5:8] = specks[28:32, 2:50] = measure.TUBULE
+    found: dict[str, Any] = {"cross": measure.measures(cross, 0.5), "ring": measure.measures(ring, None)}
+    found["nothing"] = measure.measures(np.zeros((5, 5), np.uint8), None)
+    measure.remove_specks(specks, 10)
+    found["left"] = int((specks > 0).sum())
+    noise = (ndimage.gaussian_filter(np.random.default_rng(0).random((700, 120)), 3) > 0.5).astype(np.uint8)
+    results, masks = [], []
+    for pixels in (64 * 120, 10**6):
+        measure.BAND_PIXELS = pixels
+        results.append(measure.measures(noise, None))
+        masks.append(noise.copy())
+        measure.remove_specks(masks[-1], 200)
+    found["bands"] = results[0] == results[1] and bool((masks[0] == masks[1]).all()) and masks[0].sum() < noise.sum()
+    found["bands"] = bool(found["bands"])
+    return found
+
+
+def refusals(engine: str, folder: str) -> dict[str, str]:
+    """What is said of files that are not the weights."""
+    import zipfile
+
+    import _ernet_checkpoint
+    import numpy as np
+    import writing_checkpoints
+    from _files import UserError
+
+    read = _ernet_checkpoint.read_with_torch if engine == "torch" else _ernet_checkpoint.read_without_torch
+    place = Path(folder)
+    table = "layers.0.residual_group.blocks.0.attn.relative_position_bias_table"
+    good = tensors()
+    contents: dict[str, Any] = {
+        "shifted windows": good | {table: np.zeros((49, 8), "f4")},
+        "rcab": good | {"layers.0.resi_connection2.0.weight": np.zeros((64, 64, 3, 3), "f4")},
+        "colour": good | {"conv_first.weight": np.zeros((64, 3, 3, 3), "f4")},
+        "three classes": good | {"segmentation_decode.weight": np.zeros((3, 64, 1, 1), "f4")},
+        "restoring": {name: value for name, value in good.items() if "decode" not in name},
+        "resnet": {f"{name}.weight": np.zeros((64, 64, 3, 3), "f4") for name in ("conv1", "layer1.0.conv1")},
+        "unknown": {"a.weight": np.zeros((2, 2), "f4")},
+        "incomplete": {name: value for name, value in good.items() if not name.startswith("norm.")},
+        "other index": good | {table.replace("bias_table", "index"): np.zeros((4, 4), "i8")},
+        "numbers": {"epoch": 3, "loss": 0.5},
+        "list": [1, 2],
+        "program": {"state_dict": good, "path": Path("x")},
+    }
+    files = {name: writing_checkpoints.save(content, place / f"{name}.pth") for name, content in contents.items()}
+    whole = files["unknown"].read_bytes()
+    raw = {"page": b"<!DOCTYPE html><html>404</html>", "empty": b"", "keras": b"\x89HDF\r\n", "cut": whole[:-30],
+           "old": b"\x80\x02}", "junk": b"hello", "lfs": b"version https://git-lfs.github.com/spec/v1"}  # fmt: skip
+    for name, content in raw.items():
+        files[name] = place / f"{name}.pth"
+        files[name].write_bytes(content)
+    files["zip"] = place / "zip.pth"
+    with zipfile.ZipFile(files["zip"], "w") as archive:
+        archive.writestr("a.txt", "x")
+    found = {}
+    for name, path in files.items():
+        try:
+            read(path)
+            found[name] = "accepted"
+        except UserError as error:
+            found[name] = str(error)
+    return found
+
+
+def make_images(folder: str) -> None:
+    """Images of many kinds for the program."""
+    import numpy as np
+    import tifffile
+    from scipy import ndimage
+
+    place = Path(folder)
+    place.mkdir()
+    smooth = ndimage.gaussian_filter(np.random.default_rng(0).random((67, 91)), 3)
+    smooth = (smooth - smooth.min()) / (smooth.max() - smooth.min())
+    tifffile.imwrite(place / "u8.tif", (smooth * 255).astype(np.uint8))
+    pixels = {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
+    tifffile.imwrite(place / "ü 16 [1].ome.tif", (smooth * 60000).astype(np.uint16), ome=True, metadata=pixels)
+    tifffile.imwrite(place / "float.tif", smooth.astype(np.float32), compression="zlib")
+    tifffile.imwrite(place / "one.tif", np.full((1, 1), 5, np.uint8))
+    tifffile.imwrite(place / "flat.tif", np.full((20, 31), 700, np.uint16))
+    tifffile.imwrite(place / "nan.tif", np.full((8, 8), np.nan, np.float32))
+    stack = (np.stack([smooth[:40, :50]] * 6).reshape(2, 3, 40, 50) * 255).astype(np.uint8)
+    tifffile.imwrite(place / "stack.tif", stack, ome=True, metadata={"axes": "TZYX"})
+    (place / "corrupt.tif").write_bytes((place / "u8.tif").read_bytes()[:300])
+
+
+def look(folder: str) -> dict[str, Any]:
+    """What is in the masks, tables and pictures of a folder."""
+    import csv
+
+    import numpy as np
+    import tifffile
+    from PIL import Image
+
+    found: dict[str, Any] = {}
+    for path in sorted(Path(folder).iterdir()):
+        if path.suffix == ".tif":
+            with tifffile.TiffFile(path) as tif:
+                data, text = tif.asarray(), tif.ome_metadata or ""
+            about = {"shape": data.shape, "dtype": str(data.dtype), "classes": np.unique(data).tolist()}
+            found[path.name] = about | {"named": "1 tubule, 2 sheet, 3 SBT" in text, "size": "PhysicalSizeX" in text}
+            found[path.name]["sum"] = int(data.sum())
+        elif path.suffix == ".csv":
+            with path.open(newline="", encoding="utf-8") as file:
+                found[path.name] = list(csv.DictReader(file))
+        elif path.suffix == ".png":
+            with Image.open(path) as picture:
+                found[path.name] = [picture.mode, *picture.size]
+    return found
+
+
+def small_model(path: str, halo: str = "8") -> None:
+    """An ONNX file that marks what is brighter than its surroundings as tubule: fast, for tests of everything else."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    weight = np.zeros((4, 1, 3, 3), np.float32)
+    weight[0] = 1 / 9
+    weight[1, 0, 1, 1] = 1
+    bias = np.array([0.02, 0, -9, -9], np.float32)
+    node = helper.make_node("Conv", ["image", "w", "b"], ["logits"], kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", channels, "H", "W"])
+        for name, channels in (("image", 1), ("logits", 4))
+    ]
+    constants = [numpy_helper.from_array(weight, "w"), numpy_helper.from_array(bias, "b")]
+    graph = helper.make_graph([node], "small", values[:1], values[1:], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, {"classes": "background,tubule,sheet,SBT", "multiple": "8", "halo": halo})
+    onnx.save(model, path)
+
+
+def large_image(path: str, side: str) -> None:
+    """Lines on a dark ground, uint16, not compressed."""
+    import numpy as np
+    import tifffile
+
+    block = np.full((100, 100), 100, np.uint16)
+    block[40:44] = block[:, 60:64] = 9000
+    count = int(side) // 100
+    tifffile.imwrite(path, np.tile(block, (count, count)))
+
+
 if __name__ == "__main__":
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
     json.dump(globals()[sys.argv[1]](*sys.argv[2:]), sys.stdout)

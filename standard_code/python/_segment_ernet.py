@@ -1,0 +1,228 @@
+"""Segments the endoplasmic reticulum (ER) into tubules, sheets and sheet-based tubules (SBT), and measures its network.
+
+Without --weights it uses the model that ships, which was trained on synthetic images only. With the weights of ERnet-v2
+(Lu et al. 2023; a .pth file) it runs that network. Each time point and Z plane is an image of its own. Results for each
+file: a mask (OME-TIFF: 0 background, 1 tubule, 2 sheet, 3 SBT), a table of measures (CSV) and a picture (PNG).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import _arguments
+import _work
+from _files import Job, UserError, plan, writing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from _ernet_tiles import Engine
+    from _stacks import Stack
+
+    Array = np.ndarray[Any, Any]
+
+CLASS_NAMES = "0 background, 1 tubule, 2 sheet, 3 SBT"
+CLASSES = {"tubule": 1, "sheet": 2, "sbt": 3}
+COLORS = ((0, 0, 0), (0, 200, 255), (255, 170, 0), (255, 0, 160))  # told apart with any colour vision
+LARGEST_PICTURE = 2048  # pixels a side
+MANY_TILES = 64  # from here on, an image has a progress bar of its own
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line of this program."""
+    parser = _arguments.parser(__doc__ or "", suffix="_ernet_mask")
+    model = parser.add_argument_group("network")
+    model.add_argument(
+        "--weights",
+        default="default",
+        metavar="MODEL",
+        help="'default', or a .pth file of ERnet-v2, or an .onnx file: a path, or an address that is fetched once",
+    )
+    model.add_argument("--weights-sha256", default="", metavar="HEX", help="refuse a file with another SHA-256")
+    model.add_argument(
+        "--device", choices=("auto", "cpu", "cuda", "directml"), default="auto", help="where the network runs"
+    )
+    model.add_argument(
+        "--tile-size", type=_arguments.positive_integer, metavar="PIXELS", help="results do not depend on it"
+    )
+    model.add_argument(
+        "--precision",
+        choices=("auto", "fp32", "tf32", "fp16"),
+        default="auto",
+        help="of the numbers on a GPU; auto is fp32, the others are faster and change some labels",
+    )
+    what = parser.add_argument_group("images and results")
+    what.add_argument(
+        "--channel-index",
+        type=_arguments.whole_number,
+        metavar="N",
+        help="counted from 0 (default: 0; of a colour image the brightest colour)",
+    )
+    what.add_argument(
+        "--mask-class",
+        nargs="+",
+        type=str.lower,
+        choices=("all", *CLASSES),
+        default=["all"],
+        help="classes that the mask keeps, with their numbers",
+    )
+    what.add_argument(
+        "--min-size",
+        type=_arguments.whole_number,
+        metavar="PIXELS",
+        help="smaller pieces become background (default: 50 with the model that ships, 0 with others)",
+    )
+    what.add_argument("--no-overlay", action="store_true", help="write no picture")
+    what.add_argument("--ernet-dir", help=argparse.SUPPRESS)  # older pipelines name a copy of ERnet; none is needed
+    what.add_argument("--output-ome-tif", action="store_true", help=argparse.SUPPRESS)  # always the case now
+    return parser
+
+
+def segment(job: Job, args: argparse.Namespace) -> str:
+    """Segments one file; gives what to say about it."""
+    import numpy as np
+    from _formats import open_scenes
+    from _stacks import Stack
+    from _tiff_writing import write_stack
+
+    rows: list[dict[str, object]] = []
+    with open_scenes(job.source) as scenes:
+        stack = scenes[0].open()
+        frames, _, planes, height, width = stack.shape
+
+        def plane(t: int, _: int, z: int) -> Array:
+            image = one_plane(stack, t, args.channel_index, z)
+            mask, row = segment_plane(image, stack, args)
+            rows.append({"file": job.source.name, "t": t, "z": z} | row)
+            if (t, z) == (0, planes // 2) and not args.no_overlay:
+                save_picture(image, mask, beside(job, args, "_ernet_overlay.png"))
+            return only(mask, args.mask_class)
+
+        shape = (frames, 1, planes, height, width)
+        write_stack(
+            job.target,
+            Stack(shape, np.dtype(np.uint8), plane, stack.pixel_size, (CLASS_NAMES,), False, stack.time_interval),
+        )
+    save_table(rows, beside(job, args, "_ernet_network.csv"))
+    first = rows[0]
+    more = f", first of {len(rows)} images" if len(rows) > 1 else ""
+    return (
+        f"{first['foreground_fraction']:.1%} ER, {first['tubule_length_px']} pixels of tubules, "
+        f"{first['junctions']} junctions, {first['ends']} ends{more}"
+    )
+
+
+def one_plane(stack: Stack, t: int, channel: int | None, z: int) -> Array:
+    """One image (Y, X). Raises UserError where there is no such channel."""
+    import numpy as np
+
+    if channel is None and stack.rgb:
+        return np.maximum.reduce([stack.plane(t, c, z) for c in range(3)])
+    if (channel or 0) >= stack.shape[1]:
+        raise UserError(f"there is no channel {channel}: it has {stack.shape[1]}, counted from 0. See --channel-index.")
+    return stack.plane(t, channel or 0, z)
+
+
+def segment_plane(image: Array, stack: Stack, args: argparse.Namespace) -> tuple[Array, dict[str, float | int | str]]:
+    """The classes of one image, and their measures."""
+    import _ernet_measure
+    from _ernet_prepare import prepare
+    from _ernet_tiles import segment, tiles
+    from tqdm import tqdm
+
+    engine = the_engine(args)
+    height, width = image.shape
+    count = len(tiles(height, width, engine.core, engine.halo, engine.multiple))
+    with tqdm(total=count, unit="tile", leave=False, file=sys.stderr, disable=count < MANY_TILES) as bar:
+        mask = segment(prepare(image), (height, width), engine, bar.update)
+    smallest = args.min_size if args.min_size is not None else 50 if args.weights == "default" else 0
+    _ernet_measure.remove_specks(mask, smallest)
+    return mask, _ernet_measure.measures(mask, stack.pixel_size.x if stack.pixel_size else None)
+
+
+_engines: list[Engine] = []  # one, loaded once for all files
+
+
+def the_engine(args: argparse.Namespace) -> Engine:
+    """The network on its device. Raises UserError where it cannot be had."""
+    if not _engines:
+        from _ernet_engines import engine
+        from _ernet_weights import locate
+
+        cores = 1 if args.no_parallel else args.maxcores or cores_here()
+        path = locate(args.weights, args.weights_sha256)
+        _engines.append(
+            engine(path, args.device, cores=cores, tile_size=args.tile_size, precision=args.precision),
+        )
+    return _engines[0]
+
+
+def cores_here() -> int:
+    """Those that this process may use; on a cluster, the job's share."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def only(mask: Array, classes: list[str]) -> Array:
+    """The mask with the other classes taken out."""
+    import numpy as np
+
+    if "all" in classes:
+        return mask
+    kept = np.zeros(256, np.uint8)
+    for name in classes:
+        kept[CLASSES[name]] = CLASSES[name]
+    return kept[mask]
+
+
+def beside(job: Job, args: argparse.Namespace, ending: str) -> Path:
+    """Another result's path, beside the mask."""
+    return job.target.with_name(job.target.name.removesuffix(".tif").removesuffix(args.output_suffix) + ending)
+
+
+def save_table(rows: list[dict[str, object]], path: Path) -> None:
+    with writing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+
+
+def save_picture(image: Array, mask: Array, path: Path) -> None:
+    """The classes in colour over the image; large images are shown in part of their pixels."""
+    import numpy as np
+    from _ernet_prepare import prepare, stretched
+    from PIL import Image
+
+    step = -(-max(image.shape) // LARGEST_PICTURE)
+    levels = prepare(image)
+    grey = stretched(image[::step, ::step], levels.low, levels.high)[..., None] * 255
+    shown = mask[::step, ::step]
+    color = np.array(COLORS, np.float32)[shown]
+    picture = np.where(shown[..., None] > 0, 0.5 * grey + 0.5 * color, grey).astype(np.uint8)
+    with writing(path) as part:
+        Image.fromarray(picture).save(part, format="PNG")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the program; gives its exit code."""
+    words = [word.replace("--output-dir", "--output-folder", 1) if word.split("=")[0] == "--output-dir" else word
+             for word in (sys.argv[1:] if argv is None else argv)]  # fmt: skip
+    args = arguments().parse_args(words)
+    if not args.dry_run:
+        try:
+            plan(args.input_search_pattern, args.output_folder, args.output_suffix, ".tif")
+            the_engine(args)
+        except (UserError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
+    settings = argparse.Namespace(**vars(args) | {"no_parallel": True})  # the network itself uses all cores
+    return _work.run(settings, segment, ending=".tif")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
