@@ -224,9 +224,9 @@ class _Migration:
         self._say(f"{summary(plan)}.")
 
     def _consequences(self, plan: Plan, outcome: Outcome) -> None:
-        from runner.migrate.report import consequences
+        from runner.migrate.report import consequences, version_lines
 
-        for text in consequences(plan):
+        for text in (*consequences(plan), *version_lines(plan)):
             self._say(f"  {text}")
         for twin in outcome.twins:
             self._say(f"  {twin.source.name} -> {twin.target.name}: {twin.note}")

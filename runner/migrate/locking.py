@@ -13,7 +13,7 @@ from typing import Any
 
 from runner.environments import Site
 from runner.environments.uv_binary import find_uv
-from runner.environments.uv_variables import unwanted
+from runner.environments.uv_variables import flag_is_set, unwanted
 from runner.host import Captured
 
 LOCK_SECONDS = 1800.0  # a first resolution over a slow line
@@ -26,10 +26,19 @@ class Attempt:
 
     code: int
     said: str
+    offline: bool = False  # uv was told to use no network
 
     @property
     def locked(self) -> bool:
         return self.code == 0
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What uv did not like, though it locked: an extra that a package does not have, for one."""
+        lines = [
+            line.removeprefix("warning:").strip() for line in self.said.splitlines() if line.startswith("warning:")
+        ]
+        return tuple(f"uv warns: {line}" for line in dict.fromkeys(lines))
 
 
 @dataclass
@@ -48,7 +57,7 @@ class Workbench:
         if not fresh and (self.repo / "uv.lock").is_file():
             shutil.copyfile(self.repo / "uv.lock", lock)
         got = self.uv("lock", "--no-progress")
-        return Attempt(-1 if got.code is None else got.code, got.error or got.stderr.decode("utf-8", "replace"))
+        return attempt_of(got, self.site)
 
     def versions(self, group: str) -> frozenset[str] | None:
         """`name==version` of all that a group installs, for every Python and platform; None when uv cannot say."""
@@ -69,6 +78,13 @@ def run_uv(site: Site, folder: Path, arguments: Sequence[str]) -> Captured:
     """uv in `folder`, with the caller's variables but those that change what is resolved."""
     environ = clean(site.host.environ)
     return site.host.capture([find_uv(site).path, *arguments], env=environ, cwd=str(folder), timeout=LOCK_SECONDS)
+
+
+def attempt_of(got: Captured, site: Site) -> Attempt:
+    """What a captured `uv lock` came to."""
+    code = -1 if got.code is None else got.code
+    said = got.error or got.stderr.decode("utf-8", "replace")
+    return Attempt(code, said, flag_is_set(site.host.environ, "UV_OFFLINE"))
 
 
 def clean(environ: Mapping[str, str]) -> dict[str, str]:

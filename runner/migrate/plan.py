@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,8 @@ class Plan:
     pinned: bool = False
     conflicts: tuple[str, ...] = ()  # groups that this one cannot be locked together with
     shifted: tuple[str, ...] = ()  # those whose versions it would have changed otherwise
+    locked: Mapping[str, str] = field(default_factory=dict)  # name as PyPI compares it -> version, once it locks
+    installed: Mapping[str, str] = field(default_factory=dict)  # the same of the conda environment
 
     @property
     def requirements(self) -> list[Requirement]:
@@ -108,6 +110,7 @@ def make_plan(recipe: Recipe, facts: Facts, wishes: Wishes, table: Mapping[str, 
         remarks=tuple(converter.remarks),
         problems=tuple(problems),
         pinned=wishes.pin,
+        installed={key: dist.version for key, dist in wishes.installed.dists.items()} if wishes.installed else {},
     )
 
 

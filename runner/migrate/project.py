@@ -172,13 +172,16 @@ def _add_conflict(document: Any, group: str, other: str) -> None:
     uv["conflicts"].multiline(True)
 
 
-def without_group(text: str, group: str) -> str:
-    """`text` less the group, its Python, sources and conflicts; for writing it anew."""
+def without_group(text: str, group: str, *, whole: bool = False) -> str:
+    """`text` less the group's sources and conflicts, for writing it anew; `whole`: less the group itself too."""
     import tomlkit
 
     document: Any = tomlkit.parse(text.replace("\r\n", "\n"))
     key = normalised_group(group)
     uv = document.get("tool", {}).get("uv", {})
+    for table in (document.get("dependency-groups", {}), uv.get("dependency-groups", {})) if whole else ():
+        for name in [one for one in table if normalised_group(str(one)) == key]:
+            del table[name]
     sources = uv.get("sources", {})
     for name in list(sources):
         entries = sources[name] if isinstance(sources[name], list) else [sources[name]]

@@ -27,6 +27,11 @@ class Reason:
 _NAME = r"(?P<name>[\w.-]+)(?:\[[^\]]*\])?(?:\{[^}]*\})?"
 REASONS = (
     Reason(
+        r"network was disabled|Network connectivity is disabled",
+        "uv is set to use no network (UV_OFFLINE), and its cache does not have what is needed",
+        "Take UV_OFFLINE away and start again.",
+    ),
+    Reason(
         rf"Because {_NAME} was not found in the (?:package registry|cache|provided package locations)",
         "there is no package {name} on PyPI (or the index that it is to come from)",
         "See line {line} of the recipe: it may have another name there, or be no Python package. Take the line out, or "
@@ -40,6 +45,12 @@ REASONS = (
     Reason(
         rf"there (?:is|are) no versions? of {_NAME}(?P<version>[=<>!~][^\s]*)",
         "there is no version {version} of {name} that can be had",
+        "See line {line} of the recipe: change the version there, and compare the results.",
+    ),
+    Reason(
+        rf"only {_NAME}(?P<have>[=<>!~]\S*) (?:is|are) available and (?:all versions of )?(?P<who>\S+) depends? on "
+        r"(?P=name)(?:\[[^\]]*\])?(?:\{[^}]*\})?(?P<version>[=<>!~][^\s]*?)[,\s]",
+        "there is no version {version} of {name} ({who} asks for it): only {name}{have} can be had",
         "See line {line} of the recipe: change the version there, and compare the results.",
     ),
     Reason(
@@ -77,6 +88,7 @@ def unlockable(plan: Plan, attempt: Attempt, facts: Facts, *, together: bool) ->
         return EnvironmentMissing(
             message, f"Loosen one of them, or put the group into another repository.\n{_rest(said)}"
         )
+    offline = "UV_OFFLINE is set: only what lies in uv's cache was looked at.\n" if attempt.offline else ""
     for reason in REASONS:
         if found := re.search(reason.sign, whole):
             values = {name: value or "" for name, value in found.groupdict().items()}
@@ -84,7 +96,7 @@ def unlockable(plan: Plan, attempt: Attempt, facts: Facts, *, together: bool) ->
             values["line"] = _line(plan, values.get("name", ""))
             cure = reason.cure.format_map(values).replace("See line  of the recipe: ", "")
             message = reason.message.format_map(values).replace("Python>=", "Python >=")
-            return EnvironmentMissing(f"{title}: {message}", f"{cure}\n{_rest(said)}")
+            return EnvironmentMissing(f"{title}: {message}", f"{cure}\n{offline}{_rest(said)}")
     error = explain(title, said, attempt.code, repo=str(facts.repo), folder="uv's cache")
     return EnvironmentMissing(error.message, f"{error.cure}\n{UNTOUCHED}")
 

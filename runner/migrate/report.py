@@ -66,6 +66,35 @@ def consequences(plan: Plan) -> Iterator[str]:
     yield from plan.remarks
 
 
+def versions(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    """Name, installed version ("" where not known), locked version: of the group's own lines, then what differs."""
+    own = dict.fromkeys(one.key for one in plan.requirements)
+    others = [name for name in sorted(plan.locked) if name not in own and _differs(plan, name)]
+    for name in (*own, *others):
+        if name in plan.locked:
+            yield name, plan.installed.get(name, ""), plan.locked[name]
+
+
+def version_lines(plan: Plan) -> Iterator[str]:
+    """For the screen: what the lock holds, and where that is not what is installed."""
+    rows = list(versions(plan))
+    if not rows:
+        return
+    same = [f"{name} {locked}" for name, _, locked in rows if not _differs(plan, name)]
+    yield from textwrap.wrap("locked: " + ", ".join(same), 96, subsequent_indent="  ") if same else ()
+    for name, old, new in rows:
+        if _differs(plan, name):
+            yield f"another version than installed: {name} {old} -> {new}"
+
+
+def _differs(plan: Plan, name: str) -> bool:
+    old = plan.installed.get(name)
+    # 2.4.0 is installed, 2.4.0+cu124 is locked: the same release
+    return old is not None and old.partition("+")[0] not in {
+        one.partition("+")[0] for one in plan.locked[name].split(" or ")
+    }
+
+
 def records(plan: Plan, outcome: Outcome) -> Iterator[dict[str, object]]:
     """For --json: one for each line of the recipe, one for each pipeline, then the plan as a whole."""
     for item in plan.items:
@@ -97,6 +126,7 @@ def records(plan: Plan, outcome: Outcome) -> Iterator[dict[str, object]]:
         "indexes": [{"name": one.name, "url": one.url} for one in plan.indexes],
         "sources": [{"package": one.package, "index": one.index, "path": one.path} for one in plan.sources],
         "conflicts": list(plan.conflicts),
+        "versions": [{"name": name, "installed": old, "locked": new} for name, old, new in versions(plan)],
         "remarks": list(plan.remarks),
         "problems": [{"message": one.message, "cure": one.cure} for one in plan.problems],
         "locked": outcome.locked,
@@ -116,6 +146,11 @@ def markdown(plan: Plan, outcome: Outcome) -> str:
     lines = list(consequences(plan))
     if lines:
         out += ["", "## Beside the packages", "", *(f"- {line}" for line in lines)]
+    if rows := list(versions(plan)):
+        out += ["", "## Versions", "", "| package | installed in conda | locked |", "|---|---|---|"]
+        out += [
+            f"| {name} | {old or '-'} | {f'**{new}**' if _differs(plan, name) else new} |" for name, old, new in rows
+        ]
     if outcome.twins:
         out += ["", "## Pipelines", ""]
         for twin in outcome.twins:

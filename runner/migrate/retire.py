@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from runner.migrate.recipe import read_recipe
 
 RECIPES = "conda_envs"
 PIPELINES = "pipeline_configs"
-SIGN_OFFS = "sign_offs"
 
 
 @dataclass
@@ -91,40 +89,15 @@ def candidates(path: Path) -> Iterator[Path]:
         yield path.with_name(path.stem.removesuffix("_conda") + path.suffix)
 
 
-def find_sign_off(path: Path, twin: Path, repo: Path) -> dict[str, Any] | str:
-    """The sign-off of the pair, or why there is none that counts."""
+def find_sign_off(path: Path, twin: Path, repo: Path) -> Mapping[str, Any] | str:
+    """The newest sign-off of the pair as both files are now, or why there is none."""
+    from runner.compare.sign_off import signed_off
+
+    found = signed_off(path, twin, repo) or signed_off(twin, path, repo)
+    if found is not None:
+        return found
     command = f'`run-pipeline compare {path.name} {twin.name} --sign-off "NAME: REASON"`'
-    for first, second in ((path, twin), (twin, path)):
-        file = repo / SIGN_OFFS / f"{first.stem}--{second.stem}.json"
-        if not file.is_file():
-            continue
-        try:
-            data = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            return f"{file.name} cannot be read: {error}"
-        if not isinstance(data, dict) or not data.get("signed_by"):
-            return f"{file.name} is no sign-off: it does not say who signed"
-        if stale := _stale(data, (path, twin)):
-            return f"{file.name} was signed for another {stale}: compare them again with {command}"
-        return data
-    return f"nobody has signed that {twin.name} gives what {path.name} gives: compare them with {command}"
-
-
-def _stale(data: dict[str, Any], files: Sequence[Path]) -> str:
-    """The pipeline file that was changed since, by the hash that the sign-off holds of it; "" when none was."""
-    import hashlib
-
-    hashes = data.get("hashes")
-    for path in files:
-        known = (
-            [str(value) for key, value in hashes.items() if Path(str(key)).name == path.name]
-            if isinstance(hashes, dict)
-            else []
-        )
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        if known and not any(value.removeprefix("sha256:") == digest for value in known):
-            return path.name
-    return ""
+    return f"nobody has signed that {twin.name} gives what {path.name} gives, as they are now: {command}"
 
 
 def _recipes(repo: Path) -> list[tuple[Path, str]]:

@@ -24,7 +24,8 @@ _NOT_FOUND = re.compile(
     r"Because (?P<name>[\w.-]+)(?:\[[^\]]*\])?(?:\{[^}]*\})? was not found in the (?:package registry|cache)"
 )
 _NO_VERSION = re.compile(
-    r"there (?:is|are) no versions? of (?P<name>[\w.-]+)(?:\[[^\]]*\])?(?:\{[^}]*\})?==(?P<version>[^\s,]+)"
+    r"(?:there (?:is|are) no versions? of|is available and \S+ depends on) "
+    r"(?P<name>[\w.-]+)(?:\[[^\]]*\])?(?:\{[^}]*\})?==(?P<version>[^\s,]+)"
 )
 
 
@@ -61,6 +62,8 @@ class Search:
                 continue
             shifted = [name for name in before if name not in plan.conflicts and self._shifted(name, before)]
             if not shifted:
+                remarks = tuple(dict.fromkeys((*plan.remarks, *attempt.warnings)))
+                plan = replace(plan, remarks=remarks, locked=self._versions(plan.group))
                 return Found(plan, text, (self.bench.folder / "uv.lock").read_bytes())
             plan = replace(plan, conflicts=(*plan.conflicts, *shifted), shifted=(*plan.shifted, *shifted))
         raise EnvironmentMissing(
@@ -71,7 +74,7 @@ class Search:
         """The repository as it is, locked: what the other groups have now."""
         text = self.facts.text
         if normalised(plan.group) in self.facts.groups:
-            text = without_group(text, plan.group)
+            text = without_group(text, plan.group, whole=True)
         self.progress("uv lock of the repository as it is")
         attempt = self.bench.lock(text)
         if not attempt.locked and "No solution found" in attempt.said:
@@ -85,6 +88,15 @@ class Search:
         """Whether a group that locked before would now get other versions. One that uv cannot show counts as no."""
         old, new = before[name], self.bench.versions(name)
         return old is not None and new is not None and old != new
+
+    def _versions(self, group: str) -> dict[str, str]:
+        """Name -> version; several where platforms or Pythons differ."""
+        found: dict[str, list[str]] = {}
+        for text in sorted(self.bench.versions(group) or ()):
+            name, _, version = text.partition("==")
+            if version:
+                found.setdefault(normalised(name), []).append(version)
+        return {name: " or ".join(versions) for name, versions in found.items()}
 
     def _alone(self, plan: Plan) -> Plan:
         """The plan in a form that locks with no other group beside it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from runner.environments import Site
 from runner.errors import EnvironmentMissing
 from runner.migrate.facts import Facts
-from runner.migrate.locking import Attempt, is_anchored, run_uv
+from runner.migrate.locking import attempt_of, is_anchored, run_uv
 from runner.migrate.reasons import unlockable
 from runner.migrate.search import Found
 from runner.state.files import write_atomic
@@ -24,8 +24,7 @@ def write(found: Found, facts: Facts, site: Site) -> None:
         write_atomic(pyproject, found.pyproject.encode("utf-8"))
         got = run_uv(site, facts.repo, ["lock", "--no-progress"])
         if got.code != 0:
-            attempt = Attempt(-1 if got.code is None else got.code, got.error or got.stderr.decode("utf-8", "replace"))
-            raise unlockable(found.plan, attempt, facts, together=True)
+            raise unlockable(found.plan, attempt_of(got, site), facts, together=True)
     except BaseException:
         for path, data in old.items():
             if data is None:

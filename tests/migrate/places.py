@@ -30,7 +30,6 @@ count = ["grid>=2"]   # not older
 
 [tool.uv]
 package = false
-no-index = true
 find-links = ["wheels"]
 
 [tool.uv.dependency-groups]

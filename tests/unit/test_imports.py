@@ -23,7 +23,7 @@ ALLOWED = {
     "executors": {"model", "errors", "host", "state", "process", "environments", "jobs", "report"},
     "engine": {"model", "errors", "host", "state", "process", "environments", "jobs", "report", "plan", "executors"},
     "doctor": {"model", "errors", "host", "state", "process", "environments", "jobs", "pipeline"},
-    "migrate": {"model", "errors", "host", "state", "environments", "pipeline"},
+    "migrate": {"model", "errors", "host", "state", "environments", "pipeline", "compare"},
     "compare": {
         *("model", "errors", "host", "state", "process", "pipeline", "environments", "jobs", "report", "plan"),
         *("executors", "engine"),
