@@ -124,6 +124,15 @@ class Programs:
         """What a PNG file shows."""
         return self._inside("draw_outlines", "picture", path)
 
+    def write_czi(self, path: Path) -> Path:
+        """A small CZI file."""
+        self._inside("bioio_czi", "write_czi", path)
+        return path
+
+    def convert_large(self) -> int:
+        """The memory that a large file takes, in bytes."""
+        return int(self._inside("convert_to_tif", "convert_large", self.folder))
+
     def segmented(self, tried: list[tuple[str, list[object]]]) -> list[list[int]]:
         """The areas of the objects that segment_threshold finds, for images and its arguments; in one process."""
         return self._inside("segment_threshold", "segmented", json.dumps(tried))  # type: ignore[no-any-return]

@@ -159,6 +159,40 @@ def segmented(kinds_and_words: str) -> list[dict[str, object]]:
     return found
 
 
+def write_czi(path: str) -> None:
+    """A small file of ZEISS, whose pixels are as in lif_file.value_at."""
+    import numpy as np
+    from pylibCZIrw import czi
+
+    with czi.create_czi(path) as file:
+        for t, c, z in np.ndindex(2, 2, 3):
+            plane = np.fromfunction(lambda y, x, at=10_000 * c + 500 * t + 100 * z: at + 10 * y + x, (6, 9))
+            file.write(plane.astype(np.uint16)[..., np.newaxis], plane={"T": t, "C": c, "Z": z})
+        file.write_metadata(
+            "title", channel_names={0: "DAPI", 1: "Grün"}, scale_x=0.25e-6, scale_y=0.25e-6, scale_z=1.5e-6
+        )
+
+
+def convert_large(folder: str) -> int:
+    """Converts a file of 420 MB, and gives the most memory that this took at a time, in bytes."""
+    import resource
+
+    import tifffile
+
+    sys.path.insert(0, str(Path(__file__).parents[2] / "standard_code" / "python"))
+    import convert_to_tif
+
+    source = Path(folder) / "large.ome.tif"
+    shape = (200, 1024, 1024)
+    tifffile.memmap(source, shape=shape, dtype="uint16", ome=True, metadata={"axes": "ZYX"}).flush()
+    words = ["--input-search-pattern", str(source), "--output-folder", str(source.parent / "out"), "--no-parallel"]
+    sys.stdout = sys.stderr
+    assert convert_to_tif.main(words) == 0
+    sys.stdout = sys.__stdout__
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
 def rois(archive: str) -> dict[str, object]:
     """The ROIs of a zip file: names, kinds, places, and the label image that their outlines enclose."""
     import numpy as np
@@ -253,12 +287,4 @@ def picture(path: str) -> dict[str, object]:
 
 if __name__ == "__main__":
     task, *arguments = sys.argv[1:]
-    tasks = {
-        "look": look,
-        "make_all": make_all,
-        "picture": picture,
-        "holds": holds,
-        "rois": rois,
-        "segmented": segmented,
-    }
-    print(json.dumps(tasks[task](*arguments)))
+    print(json.dumps(globals()[task](*arguments)))

@@ -1,6 +1,7 @@
 """convert_to_tif on files as microscopes write them, which bioio reads. Its start takes seconds, so files share one."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,25 @@ def test_scenes_channels_planes_and_times_can_be_chosen_and_projected(programs, 
     assert (found["axes"], found["shape"], found["dtype"]) == ("TYX", [3, 6, 9], "uint32")
     assert (found["channels"], found["interval"]) == (["DAPI"], 2.0)
     assert found["first"][:3] == [100, 102, 104]  # of planes 0 and 1
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="the CZI library has no wheels for this Python yet")
+def test_a_czi_file_is_read_exactly_in_the_group_of_its_own(programs):
+    source = programs.write_czi(programs.folder / "größe 1.czi")
+    programs.run(
+        *("convert_to_tif", "--input-search-pattern", source, "--output-folder", programs.folder / "out"),
+        "--no-parallel",
+        group="bioio_czi",
+    )
+    path = programs.folder / "out" / "größe 1.ome.tif"
+    found = programs.look(path)
+    assert (found["axes"], found["shape"]) == ("TCZYX", [2, 2, 3, 6, 9])
+    assert (found["pixel_size"], found["channels"]) == ({"X": 0.25, "Y": 0.25, "Z": 1.5}, ["DAPI", "Grün"])
+    assert programs.holds(path, "lif_file")
+
+
+def test_a_file_that_needs_bio_formats_is_told_with_its_environment(programs):
+    (programs.folder / "a.vsi").write_bytes(b"x")
+    pattern, out = programs.folder / "*.vsi", programs.folder / "out"
+    done = programs.run("extract_metadata", "--input-search-pattern", pattern, "--output-folder", out, code=1)
+    assert "environment: uv:bioio_bioformats" in done.stderr
