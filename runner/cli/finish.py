@@ -70,5 +70,5 @@ def _ancestors() -> list[str]:
 
     try:
         return [parent.name() for parent in psutil.Process().parents()]
-    except psutil.Error:
+    except (psutil.Error, OSError):  # a window too much or too few is no reason to fail
         return []

@@ -12,6 +12,10 @@ from runner.errors import StateError
 
 # Windows: an editor, a virus scanner or a sync client may hold the old file for a moment
 REPLACE_PATIENCE = 3.0
+_WINDOWS = os.name == "nt"
+# https://learn.microsoft.com/windows/win32/debug/system-error-codes: sharing and lock violation; two kinds of full
+_IN_USE = (32, 33)
+_FULL = (39, 1295)
 
 
 def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -42,15 +46,28 @@ def _replace(source: Path, target: Path) -> None:
         try:
             source.replace(target)
             return
-        except PermissionError:
-            if os.name != "nt" or target.is_dir() or time.monotonic() > deadline:
+        except PermissionError as error:
+            if not _WINDOWS or target.is_dir():
                 raise
+            if time.monotonic() > deadline:
+                # the new file beside it could be written: it is not the folder that forbids it
+                raise _in_use("write", target) from error
             time.sleep(0.05)
+
+
+def _in_use(verb: str, path: Path) -> StateError:
+    return StateError(
+        f"cannot {verb} {path}: another program has it open, or it is write-protected",
+        "Close it there (an editor, Excel, a sync or backup program), or take off its write protection; start again.",
+    )
 
 
 def state_error(verb: str, path: Path, error: OSError) -> StateError:
     """`error` in plain words, with its cure."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC):
+    code = getattr(error, "winerror", None)
+    if code in _IN_USE:
+        return _in_use(verb, path)
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)) or code in _FULL:
         return StateError(
             f"cannot {verb} {path}: the disk (or your quota on it) is full",
             "Free some space there and start again: what was finished stays finished.",
