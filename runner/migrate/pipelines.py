@@ -123,9 +123,12 @@ def _replaced(path: Path, marks: Iterable[Mark], group: str) -> str:
 
 
 def _quoted_like(written: str, value: str) -> str:
-    """In the quotes that were there. A colon without a blank behind it needs none."""
+    """With the anchor and in the quotes that were there. A colon without a blank behind it needs none."""
+    found = re.match(r"(?:[&!]\S+\s+)*", written)
+    lead = found[0] if found else ""
+    written = written[len(lead) :]
     quote = written[:1] if written[:1] in ("'", '"') and written[-1:] == written[:1] else ""
-    return f"{quote}{value}{quote}"
+    return f"{lead}{quote}{value}{quote}"
 
 
 def _check(text: str, path: Path, numbers: Sequence[int], group: str) -> None:
