@@ -170,7 +170,9 @@ def _site_with_program(site: Site) -> Site:
         if (repo / PROGRAM).is_file() and GROUP in read_project(repo).groups:
             if repo == on_disk(site.repo):
                 return site
-            return replace(site, repo=repo, environments=repo / ".venvs", asked={}, notes=[])
+            elsewhere = on_disk(site.environments)  # where the user wants all environments to be
+            folder = repo / ".venvs" if elsewhere.is_relative_to(on_disk(site.repo)) else elsewhere
+            return replace(site, repo=repo, environments=folder, asked={}, notes=[])
     raise EnvironmentMissing(
         f"{site.repo} has no {PROGRAM} or no dependency group `{GROUP}`",
         "Take both from the repository of run-pipeline, then run `uv lock`.",

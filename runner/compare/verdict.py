@@ -65,7 +65,7 @@ def conclude(comparison: Comparison) -> None:
     else:
         worst = max((p.rung for p in comparison.pairs), key=list(Rung).index, default=Rung.SAME)
         worded = _WORDS[worst] if worst is Rung.SAME else f"at worst {_WORDS[worst]}"
-        comparison.sentence = f"B gives the same results as A in {_all(comparison, len(compared))}: {'' if worst is Rung.SAME else 'at worst '}{_WORDS[worst]}."
+        comparison.sentence = f"B gives the same results as A in {_all(comparison, len(compared))}: {worded}."
     if left:
         comparison.sentence += f" Not compared: {', '.join(part.name for part in left)}."
 

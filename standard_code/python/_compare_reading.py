@@ -203,13 +203,15 @@ def _rows(page: Any, keyframe: Any, top: int, end: int, row: tuple[int, ...]) ->
         if index >= len(page.dataoffsets) or not page.databytecounts[index]:
             continue
         handle.seek(page.dataoffsets[index])
-        segment, place, size = keyframe.decode(handle.read(page.databytecounts[index]), index, page.jpegtables)
+        tables = {} if page.jpegtables is None else {"jpegtables": page.jpegtables}
+        segment, place, _ = keyframe.decode(handle.read(page.databytecounts[index]), index, **tables)
         if segment is None:
             continue
         y, x = place[2], place[3]
-        from_row, to_row = max(y, top), min(y + size[1], end)
-        part = segment[0, from_row - y : to_row - y, : size[2]]
-        out[from_row - top : to_row - top, x : x + size[2]] = part if len(row) == 2 else part[..., 0]
+        from_row, to_row = max(y, top), min(y + segment.shape[1], end)
+        across_part = min(segment.shape[2], row[0] - x)  # tiles at the edge are filled up
+        part = segment[0, from_row - y : to_row - y, :across_part]
+        out[from_row - top : to_row - top, x : x + across_part] = part if len(row) == 2 else part[..., 0]
     return out
 
 

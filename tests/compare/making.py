@@ -1,0 +1,160 @@
+"""Runs in the environment of the group `compare`: puts pairs of results into two folders."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+DISCS = ((60, 60, 20), (60, 150, 25), (170, 80, 30), (180, 190, 22))
+
+
+def image() -> np.ndarray:
+    pixels = np.random.default_rng(0).integers(90, 110, (256, 256))
+    return (pixels + 900 * (labels() > 0)).astype(np.uint16)
+
+
+def labels(discs=DISCS) -> np.ndarray:  # type: ignore[no-untyped-def]
+    y, x = np.mgrid[:256, :256]
+    out = np.zeros((256, 256), np.uint16)
+    for number, (row, column, radius) in enumerate(discs, 1):
+        out[(y - row) ** 2 + (x - column) ** 2 <= radius**2] = number
+    return out
+
+
+def network() -> np.ndarray:
+    mask = np.zeros((256, 256), np.uint8)
+    mask[100:103, :] = mask[:, 50:53] = 255
+    return mask
+
+
+def write(folder: Path, name: str, data: np.ndarray, **more: object) -> None:
+    tifffile.imwrite(folder / name, data, **more)
+
+
+def table(folder: Path, name: str, rows: list[tuple[object, ...]], mark: str = ",", head: str = "label,area,x") -> None:
+    lines = [head.replace(",", mark), *(mark.join(map(str, row)) for row in rows)]
+    (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def split(a: Path, b: Path) -> None:
+    cut = labels()
+    cut[(cut == 3) & (np.mgrid[:256, :256][1] > 80)] = 9
+    for folder, data in ((a, labels()), (b, cut)):
+        write(folder, "cell_labels.tif", data, compression="zlib")
+        write(folder, "cell.tif", image())
+
+
+def shifted(a: Path, b: Path) -> None:
+    write(a, "moved.tif", image())
+    write(b, "moved.tif", np.roll(image(), (3, -5), (0, 1)))
+
+
+def permuted(a: Path, b: Path) -> None:
+    order = np.array([0, 3, 1, 4, 2], np.uint16)
+    write(a, "perm_labels.tif", labels())
+    write(b, "perm_labels.tif", order[labels()])
+    rows = [(n, 100 * n + 0.5, n * 2) for n in range(1, 5)]
+    table(a, "perm_objects.csv", rows)
+    table(b, "perm_objects.csv", sorted((int(order[n]), area, x) for n, area, x in rows))
+
+
+def reordered(a: Path, b: Path) -> None:
+    table(a, "table.csv", [("a", 1.0, 10), ("b", 2.0, 20), ("c", 3.0, 30)], head="name,v,w")
+    table(b, "table.csv", [(30, 3.0, "c"), (10, 1.0, "a"), (20, 2.0, "b")], mark=";", head="w,v,name")
+
+
+def changed_cell(a: Path, b: Path) -> None:
+    table(a, "values.csv", [(n, 100.0 + n, n) for n in range(1, 5)])
+    table(b, "values.csv", [(n, 100.0 + n + (n == 3) * 0.5, n) for n in range(1, 5)])
+
+
+def empty(a: Path, b: Path) -> None:
+    nothing = np.zeros((256, 256), np.uint16)
+    write(a, "both_labels.tif", nothing)
+    write(b, "both_labels.tif", nothing, compression="zlib")
+    write(a, "one_labels.tif", nothing)
+    write(b, "one_labels.tif", labels())
+
+
+def broken_network(a: Path, b: Path) -> None:
+    cut = network()
+    cut[:, 120:160] = 0
+    write(a, "er_mask.tif", network())
+    write(b, "er_mask.tif", cut)
+
+
+def packed(a: Path, b: Path) -> None:
+    write(a, "plain.tif", image())
+    write(b, "plain.tif", image(), compression="zlib", tile=(64, 64), description="another program")
+
+
+def pixel_size(a: Path, b: Path) -> None:
+    for folder, size in ((a, 0.107), (b, 0.108)):
+        write(folder, "scaled.ome.tif", image(), metadata={"axes": "YX", "PhysicalSizeX": size, "PhysicalSizeY": size})
+
+
+def floats(a: Path, b: Path) -> None:
+    values = np.random.default_rng(1).random((3, 64, 64)).astype(np.float32)
+    write(a, "stack.tif", values)
+    write(b, "stack.tif", values + np.float32(1e-7))
+    np.save(a / "nan.npy", values)
+    values[1, 10, 10] = np.nan
+    np.save(b / "nan.npy", values)
+
+
+def zarr_chunks(a: Path, b: Path) -> None:
+    import zarr
+
+    for folder, chunks in ((a, (64, 64)), (b, (128, 32))):
+        group = zarr.open_group(str(folder / "cell.ome.zarr"), mode="w")
+        group.create_array("0", shape=(256, 256), chunks=chunks, dtype="uint16")[:] = image()
+        axes = [{"name": n, "type": "space", "unit": "micrometer"} for n in "yx"]
+        scale = [{"type": "scale", "scale": [0.1, 0.1]}]
+        group.attrs["multiscales"] = [
+            {"axes": axes, "datasets": [{"path": "0", "coordinateTransformations": scale}], "version": "0.4"}
+        ]
+
+
+def books(a: Path, b: Path) -> None:
+    import openpyxl
+    import pyarrow
+    import pyarrow.parquet
+
+    for folder, numbers in ((a, [1.0, 2.0, 3.0]), (b, [1.0, 2.0, 3.5])):
+        book = openpyxl.Workbook()
+        sheet = book.active
+        for row in [("label", "area"), *enumerate(numbers, 1)]:
+            sheet.append(row)
+        book.save(folder / "book.xlsx")
+        pyarrow.parquet.write_table(pyarrow.table({"label": [1, 2, 3], "area": numbers}), folder / "t.parquet")
+
+
+def damaged(a: Path, b: Path) -> None:
+    write(a, "torn.tif", image())
+    (b / "torn.tif").write_bytes((a / "torn.tif").read_bytes()[:3000])
+
+
+def tiles(a: Path, b: Path) -> None:
+    """Planes so large that they are read in bands: one in tiles, one in strips, one object split."""
+    big = np.zeros((6000, 6001), np.uint16)
+    big[100:300, 100:300], big[3990:4200, 5000:5200] = 1, 2
+    write(a, "big_labels.tif", big, compression="zlib", tile=(512, 512))
+    big[3990:4200, 5100:5200] = 7
+    write(b, "big_labels.tif", big, compression="zlib", rowsperstrip=100)
+
+
+def frames(a: Path, b: Path) -> None:
+    """Two time points whose objects are numbered anew in each; B numbers the second one otherwise."""
+    first, second = labels(), labels(DISCS[:2])
+    swapped = np.array([0, 2, 1], np.uint16)[second]
+    for folder, later in ((a, second), (b, swapped)):
+        write(folder, "film_labels.tif", np.stack([first, later]), ome=True, metadata={"axes": "TYX"})
+
+
+if __name__ == "__main__":
+    left, right, *wanted = sys.argv[1:]
+    for what in wanted:
+        globals()[what](Path(left), Path(right))

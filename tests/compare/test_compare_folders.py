@@ -1,0 +1,122 @@
+"""`run-pipeline compare DIR_A DIR_B`: each planted difference is reported as what it is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.compare.conftest import Bench
+
+
+def test_planted_differences_of_images_and_objects_are_told_as_what_they_are(bench: Bench) -> None:
+    bench.make("split", "shifted", "permuted", "empty", "broken_network", "damaged", "pixel_size", "floats", "packed")
+    told = bench.compare(code=1)
+    files = bench.files(told)
+
+    def is_(name: str, rung: str, *words: str) -> None:
+        assert files[name]["rung"] == rung, files[name]
+        for word in words:
+            assert word in files[name]["said"], files[name]["said"]
+
+    is_("cell_labels.tif", "different", "4 objects against 5", "1 split (object 3 of A is 3, 9 in B)", "Dice 1.0000")
+    is_("moved.tif", "different", "shifted by 3 px down and 5 px left")
+    is_("perm_labels.tif", "same content", "the same 4 objects, 4 of them with other numbers")
+    is_("perm_objects.csv", "same content", "objects numbered as in A")
+    is_("both_labels.tif", "same content")
+    is_("one_labels.tif", "different", "A has no object")
+    is_("er_mask.tif", "different", "centreline Dice 0.95")
+    is_("torn.tif", "unreadable", "may be damaged")
+    is_("scaled.ome.tif", "different", "the pixels are the same, but pixel size in X is 0.107 against 0.108 µm")
+    is_("stack.tif", "within tolerance", "SSIM 1.00000")
+    is_("nan.npy", "different", "1 pixels are a number in one image alone")
+    is_("plain.tif", "same content", "written differently")
+    is_("cell.tif", "same bytes")
+    assert told["same"] is False
+    split = files["cell_labels.tif"]["measures"]
+    assert (split["tp_50"], split["fp_50"], split["fn_50"], split["tp_90"], split["splits"]) == (4, 1, 0, 3, 1)
+    assert split["split"][0]["centre"] == pytest.approx([170, 80], abs=0.6)
+    assert split["pq"] == pytest.approx(0.78, abs=0.01)
+
+
+def test_tables_are_joined_on_keys_and_not_on_the_order_of_rows_or_columns(bench: Bench) -> None:
+    bench.make("reordered", "changed_cell", "books")
+    files = bench.files(bench.compare(code=1))
+    assert files["table.csv"]["rung"] == "same content"
+    assert files["table.csv"]["said"] == "same values (columns in another order, rows in another order)"
+    assert files["values.csv"]["rung"] == "different"
+    assert (
+        "1 value beyond the tolerance, most of all area of label 3: 103.0 against 103.5" in files["values.csv"]["said"]
+    )
+    for name in ("book.xlsx", "t.parquet"):
+        assert "area of label 3: 3.0 against 3.5" in files[name]["said"] or "3 against 3.5" in files[name]["said"]
+
+
+def test_a_tolerance_makes_the_same_difference_pass(bench: Bench) -> None:
+    bench.make("changed_cell")
+    assert bench.compare("--tolerance", "table.columns.area.atol=1", code=0)["same"] is True
+    assert bench.compare("--tolerance", "table.rtol=0.01", code=0)["same"] is True
+    assert bench.compare("--tolerance", "table.rtol=1e-6", code=1)["same"] is False
+
+
+def test_a_plane_too_large_for_one_piece_and_a_film_and_zarr_chunks_are_compared(bench: Bench) -> None:
+    bench.make("tiles", "frames", "zarr_chunks")
+    files = bench.files(bench.compare(code=1))
+    assert "1 split (object 2 of A is" in files["big_labels.tif"]["said"]
+    assert files["big_labels.tif"]["measures"]["split"][0]["centre"] == [4094.5, 5099.5]
+    assert files["film_labels.tif"]["said"] == "the same 6 objects, 2 of them with other numbers"
+    assert files["cell.ome.zarr"]["rung"] == "same content"
+
+
+def test_text_json_and_other_files_need_no_measuring_program(bench: Bench) -> None:
+    for folder, end, number, name in ((bench.a, "\n", 1.0, "x"), (bench.b, "\r\n", 1.0000001, "y")):
+        (folder / "notes.txt").write_bytes(f"one{end}two{end}".encode())
+        (folder / "facts.json").write_text(json.dumps({"n": number, "m": [1, 2]}, indent=None if name == "x" else 2))
+        (folder / "other.json").write_text(json.dumps({"a": {"name": name}}))
+        (folder / "raw.bin").write_bytes(name.encode())
+        (folder / "sub").mkdir()
+        (folder / "sub" / "same.bin").write_bytes(b"same")
+        (folder / "sub" / f"only {name}.txt").write_text("")
+        (folder / ".DS_Store").write_text(name)
+    told = bench.compare(code=1, PATH=str(bench.root))
+    files = bench.files(told)
+    rungs = {name: pair["rung"] for name, pair in files.items()}
+    assert rungs == {
+        "notes.txt": "same content", "facts.json": "within tolerance", "other.json": "different",
+        "raw.bin": "different", "sub/same.bin": "same bytes", "sub/only x.txt": "missing", "sub/only y.txt": "extra",
+    }  # fmt: skip
+    assert files["other.json"]["said"] == "1 value differ, first a.name: 'x' against 'y'"
+
+
+def test_files_of_other_endings_pair_up_by_their_stem(bench: Bench) -> None:
+    bench.make("packed")
+    (bench.b / "plain.tif").rename(bench.b / "plain.ome.tif")
+    told = bench.compare(code=0)
+    assert list(bench.files(told)) == ["plain.tif"]
+
+
+def test_ignored_files_are_left_out(bench: Bench) -> None:
+    for folder in (bench.a, bench.b):
+        (folder / "x.log").write_text(str(folder))
+        (folder / "x.bin").write_bytes(b"1")
+    assert bench.compare("--ignore", "*.log", code=0)["verdict"].endswith("the same bytes.")
+
+
+def test_the_screen_says_what_differs_in_a_line_each(bench: Bench) -> None:
+    bench.make("split")
+    done = bench.run("compare", bench.a, bench.b, code=1)
+    assert "different  cell_labels.tif: 4 objects against 5" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("B holds different results, in 1 of 1 folders.")
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (["--tolerance", "image.maxx=1"], "`maxx` is no limit of `image`"),
+        (["--tolerance", "image.max"], "there is no ="),
+        (["--tolerance", "image.max=-1"], "no number of at least 0"),
+        (["--sign-off", "me: fine"], "--sign-off is for two pipelines"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_told(bench: Bench, option: list[str], said: str) -> None:
+    assert said in bench.run("compare", bench.a, bench.b, *option, code=2).stderr

@@ -1,0 +1,168 @@
+"""`run-pipeline compare A.yaml B.yaml`: real runs, real conda environments laid out by hand, real uv groups."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.compare.conftest import Bench
+from tests.conda.conda_layout import make_base, make_environment
+from tests.programs.conftest import REPO, python_of
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="the environments are laid out for POSIX")
+COUNT = """\
+import sys, pathlib, nuclei
+out = pathlib.Path(sys.argv[sys.argv.index("--output-folder") + 1])
+out.mkdir(parents=True, exist_ok=True)
+(out / "counts.csv").write_text("image,cells\\n" + "".join(f"{n},{nuclei.count(n)}\\n" for n in range(5)))
+"""
+
+
+def pipeline(path: Path, *segments: dict[str, Any], **top: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump({"run": list(segments), **top}, allow_unicode=True, width=1000), encoding="utf-8")
+    return path
+
+
+def lab_environment(base: Path, name: str, version: str, code: str) -> Path:
+    """A conda environment with a package `nuclei` of that version."""
+    prefix = make_environment(base / "envs" / name, scripts={"vars.sh": f"export NUCLEI={version}\n"})
+    record = {"name": "nuclei", "version": version, "build": "0", "build_number": 0, "channel": "conda-forge"}
+    (prefix / "conda-meta" / f"nuclei-{version}-0.json").write_text(json.dumps(record))
+    packages = next((prefix / "lib").glob("python3*")) / "site-packages"
+    (packages / "nuclei.py").write_text(code)
+    return prefix
+
+
+@pytest.fixture
+def base(bench: Bench) -> Path:
+    home = bench.root / "home"
+    home.mkdir()
+    return make_base(home / "miniforge3")
+
+
+def counting(bench: Bench, environment: str, folder: str = "out", **keys: Any) -> dict[str, Any]:
+    script = bench.root / "count.py"
+    script.write_text(COUNT)
+    flags = {"--output-folder": f"%YAML%/{folder}"}
+    return {"name": "Count", "environment": environment, "commands": ["python", str(script), flags], **keys}
+
+
+@POSIX
+def test_a_changed_package_is_told_beside_the_result_that_it_changed(bench: Bench, base: Path) -> None:
+    lab_environment(base, "old", "1.0", "def count(n): return 10 * n")
+    lab_environment(base, "new", "2.0", "def count(n): return 10 * n + (n == 3)")
+    a = pipeline(bench.root / "läb" / "count.yaml", counting(bench, "old"))
+    b = pipeline(bench.root / "läb" / "count_new.yaml", counting(bench, "new"))
+    report = bench.root / "report"
+    # both write into one folder: B is run with another one, and A's result stays as it is
+    repo = bench.root / "repo"
+    repo.mkdir()
+    (repo / "pyproject.toml").write_text('[project]\nname = "lab"\nversion = "1"\n')
+    sign = ["--sign-off", "Ada Ö.: known mistake of 1.0"]
+    told = bench.told(a, b, "--report", report, *sign, "--repo", repo, code=1)
+    part = told["parts"][0]
+    assert {"package": "nuclei", "a": "1.0", "b": "2.0"} in part["versions"]
+    assert part["files"][0]["said"].endswith("most of all cells of image 3: 30 against 31")
+    assert part["noise"] == {}
+    assert "B wrote into" in told["notes"][0]
+    assert (a.parent / "out" / "counts.csv").read_text().endswith("3,30\n4,40\n")
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert "nuclei" in page
+    assert "Ada Ö." in page
+    signed = json.loads((repo / "sign_offs" / "count--count_new.json").read_text(encoding="utf-8"))
+    assert signed["signed_by"] == "Ada Ö."
+    assert signed["environments"][0]["b"]["packages"]["nuclei"] == "2.0"
+    assert signed["segments"][0]["differences"][0]["name"] == "counts.csv"
+
+
+@POSIX
+def test_what_differs_as_much_from_run_to_run_is_noise(bench: Bench, base: Path) -> None:
+    random = "import random\ndef count(n): return 100 + 3 * random.random()"
+    lab_environment(base, "one", "1.0", random)
+    lab_environment(base, "two", "1.0", random)
+    a = pipeline(bench.root / "a.yaml", counting(bench, "one", "out_a"), compare={"noise-factor": 1000})
+    b = pipeline(bench.root / "b.yaml", counting(bench, "two", "out_b"))
+    assert bench.told(a, b, code=0)["parts"][0]["files"][0]["rung"] == "within noise"
+    assert bench.told(a, b, "--no-noise-floor", code=1)["parts"][0]["files"][0]["rung"] == "different"
+
+
+@POSIX
+def test_a_pipeline_that_reads_what_it_did_not_write_is_not_run_twice(bench: Bench, base: Path) -> None:
+    lab_environment(base, "one", "1.0", "def count(n): return n")
+    segment = counting(bench, "one", "out_a")
+    segment["commands"].append({"--input": "%YAML%/out_a/earlier.csv"})
+    a = pipeline(bench.root / "a.yaml", segment)
+    b = pipeline(bench.root / "b.yaml", counting(bench, "one", "out_b"))
+    told = bench.told(a, b, code=0)
+    assert told["notes"][0].startswith("No noise floor: A cannot be run again without overwriting its results")
+    assert told["parts"][0]["noise"] is None
+
+
+@POSIX
+def test_the_same_conda_pipeline_in_the_same_folder_is_not_compared_with_itself(bench: Bench, base: Path) -> None:
+    """B ran in between and wrote over A's results: A is run anew, elsewhere, before it is believed."""
+    lab_environment(base, "old", "1.0", "def count(n): return n")
+    lab_environment(base, "new", "2.0", "def count(n): return -n")
+    a = pipeline(bench.root / "a.yaml", counting(bench, "old"))
+    b = pipeline(bench.root / "b.yaml", counting(bench, "new"))
+    bench.run(a, code=0)
+    bench.run(b, code=0)
+    told = bench.told(a, b, "--no-noise-floor", code=1)
+    assert "1 against -1" in json.dumps(told) or "4 against -4" in json.dumps(told)
+
+
+def test_what_b_lacks_is_told_before_a_runs(bench: Bench) -> None:
+    a = pipeline(bench.root / "a.yaml", {"name": "s", "environment": "cmd", "commands": ["echo x > ran"]})
+    b = pipeline(bench.root / "b.yaml", {"name": "s", "environment": "uv:no-such-group", "commands": ["python"]})
+    done = bench.run("compare", a, b, code=3)
+    assert "no-such-group" in done.stderr
+    assert not (bench.root / ".run-pipeline").exists()
+
+
+def test_segments_without_known_outputs_are_not_passed_in_silence(bench: Bench) -> None:
+    keys = {"environment": "cmd", "commands": ["echo done"]}
+    a = pipeline(bench.root / "a.yaml", {"name": "talk", **keys})
+    b = pipeline(bench.root / "b.yaml", {"name": "talk", **keys}, compare={"image": {"max": 1}})
+    told = bench.told(a, b, "--no-noise-floor", code=1)
+    assert told["parts"][0]["verdict"] == "not compared: it tells no outputs; declare them under `outputs:`"
+
+
+def test_an_unknown_key_of_the_compare_block_is_told_with_the_one_that_was_meant(bench: Bench) -> None:
+    segment = {"name": "talk", "environment": "cmd", "commands": ["echo done"]}
+    a = pipeline(bench.root / "a.yaml", segment, compare={"lables": {"pq": 0.9}})
+    b = pipeline(bench.root / "b.yaml", segment)
+    assert "Did you mean `labels`?" in bench.run("compare", a, b, code=2).stderr
+
+
+@POSIX
+def test_the_pilot_gives_the_same_in_conda_and_in_uv(bench: Bench, base: Path) -> None:
+    """The example's conda pipeline against its uv twin, each segment in its real environment."""
+    prefix = make_environment(base / "envs" / "segment_threshold", scripts={"v.sh": "export OMP_NUM_THREADS=1\n"})
+    groups = ("convert_to_tif", "segment_threshold", "mask_measure", "draw_outlines")
+    pythons = [python_of(group, bench.shared) for group in groups]
+    sites = [next((python.parent.parent / "lib").glob("python3*")) / "site-packages" for python in pythons]
+    own = next((prefix / "lib").glob("python3*")) / "site-packages"
+    (own / "packages.pth").write_text("".join(f"{site}\n" for site in sites))
+    for name in ("segment_threshold.yaml", "segment_threshold_conda.yaml"):
+        shutil.copy(REPO / "pipeline_configs" / name, bench.root / name)
+    shutil.copytree(REPO / "pipeline_configs" / "example_data", bench.root / "example_data")
+    told = bench.told(
+        bench.root / "segment_threshold_conda.yaml", bench.root / "segment_threshold.yaml", "--no-noise-floor", code=0
+    )
+    assert [part["name"] for part in told["parts"]] == [
+        "Convert to OME-TIFF", "Segment by threshold", "Measure objects", "Draw outlines"
+    ]  # fmt: skip
+    assert all(pair["same"] for pair in bench.files(told).values())
+    assert len(bench.files(told)) == 4
+    side = told["parts"][1]["a"]
+    assert side["environment"] == "segment_threshold"
+    assert side["python"] == "{}.{}.{}".format(*sys.version_info[:3])
+    assert side["seconds"] > 0
