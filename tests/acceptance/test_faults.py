@@ -249,8 +249,9 @@ def test_a_second_run_of_the_same_pipeline_is_refused_with_who_and_since_when(la
 
 
 @posix
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_kindly_leaves_no_process_and_exits_130(lab: Lab, number: int) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_stops_kindly_leaves_no_process_and_exits_130(lab: Lab, name: str) -> None:
+    number = signal.Signals[name]
     script = lab.script(
         "parent.py",
         "import subprocess, sys, time\n"

@@ -208,8 +208,9 @@ def test_an_output_folder_that_is_a_file_is_told_in_words(programs, cell):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_stopped_program_leaves_no_process_and_no_half_written_file(programs, cell, number):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
+def test_a_stopped_program_leaves_no_process_and_no_half_written_file(programs, cell, name):
+    number = signal.Signals[name]
     for copy in range(24):
         shutil.copy(cell, programs.folder / f"{copy}.png")
     out = programs.folder / "out"
@@ -226,9 +227,9 @@ def test_a_stopped_program_leaves_no_process_and_no_half_written_file(programs, 
         workers = psutil.Process(child.pid).children(recursive=True)
         child.send_signal(number)
         child.wait(timeout=20)
-    assert child.returncode == (-number if number == signal.SIGKILL else 130)
+    assert child.returncode == (-number if name == "SIGKILL" else 130)
     wait_for(lambda: not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers))
-    if number != signal.SIGKILL:
+    if name != "SIGKILL":
         assert not list(out.glob(".*"))
 
 
