@@ -155,12 +155,12 @@ class Preparer:
         write_json(self._folder / f"prepare-{item.job.segment.number:02d}.json", told)
 
     def _command(self, command: Command, item: _Item, preparation: Preparation) -> tuple[int, str]:
-        tail = bytearray()
+        tail, calm = bytearray(), Calm()
 
         def screen(chunk: bytes) -> None:
             tail.extend(chunk)
             del tail[:-TAIL]
-            if item.shown.is_set() and (lines := _worth_showing(chunk)):
+            if (lines := calm.feed(chunk)) and item.shown.is_set():
                 self._reporter.output(lines)
 
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -173,12 +173,18 @@ class Preparer:
         return (outcome.exit_code if outcome.exit_code is not None else 1), tail.decode("utf-8", "replace")
 
 
-_NOT_SHOWN = (b" + ", b" - ", b" ~ ", b"{", b"}", b'  "', b"    ")
+class Calm:
+    """uv's output without its list of a hundred packages (` + numpy==2.1.0`) and its report in JSON: see the log."""
 
+    LEFT_OUT = (b" + ", b" - ", b" ~ ", b"{", b"}", b'  "', b"    ")
 
-def _worth_showing(chunk: bytes) -> bytes:
-    """Without uv's list of a hundred packages (` + numpy==2.1.0`) and its report in JSON; both stay in the log."""
-    return b"".join(line for line in chunk.splitlines(keepends=True) if not line.startswith(_NOT_SHOWN))
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The whole lines worth showing; uv writes a line in pieces."""
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        return b"".join(line + b"\n" for line in lines if not line.startswith(self.LEFT_OUT))
 
 
 def _key(job: Job) -> Hashable:
