@@ -14,7 +14,7 @@ from pathlib import Path
 
 from runner.doctor.registry import Registry
 from runner.environments import Site
-from runner.errors import PipelineError
+from runner.errors import PipelineError, RunnerError
 from runner.jobs import Job
 from runner.model import EnvironmentSpec, Pipeline
 
@@ -47,6 +47,14 @@ def warning(text: str, cure: str) -> Line:
 def problem(text: str, cure: str) -> Line:
     """A run will not go well."""
     return Line(State.PROBLEM, text, cure)
+
+
+def from_error(error: RunnerError) -> Line:
+    """What somebody else found, with one line of uv's own words at most: the page is to stay a page."""
+    lines = error.cure.splitlines()
+    said = [line for line in lines if line.startswith("uv: ")]
+    kept = next((line for line in said if "error:" in line), "")
+    return problem(error.message, "\n".join([line for line in lines if line not in said] + ([kept] if kept else [])))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from runner.environments.disk import entries, read_text
 
 # channels that Anaconda's terms of service are about
 _ANACONDAS = re.compile(r"(?:^|/)(?:defaults|anaconda|main|r|msys2|free|pro|pkgs/(?:main|r|msys2|free|pro))(?:/|$)")
-_LICENCE = "Anaconda asks organisations of more than 200 people to pay for it; conda-forge has the same packages free."
+_LICENCE = "Anaconda's terms ask organisations of more than 200 people for a paid licence; conda-forge is free."
 
 
 def conda_programs(context: Context) -> list[Line]:

@@ -21,7 +21,8 @@ run-pipeline doctor --json            one JSON object a line
 ```
 
 Look at the page before a long run, or when something does not work. Each line is `ok`, `warning` (a run may still go
-well) or `problem` (it will not), with what to do about it. The exit status is 1 when there is a problem, else 0.
+well) or `problem` (it will not), with what to do about it. The exit status is 1 when there is a problem, else 0; 2
+when there is no such file or repository.
 
 Nothing is changed: nothing is installed and nothing is written. Only `--gpu` prepares the environments that it tries,
 as a run would. All checks run side by side; one whose program or network drive hangs is given up with a warning, so

@@ -148,7 +148,7 @@ def _output_folders(context: Context) -> Iterable[Path]:
     for job in context.jobs:
         for pattern in job.outputs:
             parts = Path(job.cwd, pattern).parts
-            yield Path(*takewhile(lambda part: not set(part) & set("*?["), parts))
+            yield Path(parts[0], *takewhile(lambda part: not set(part) & set("*?["), parts[1:]))
 
 
 def in_bytes(size: float) -> str:

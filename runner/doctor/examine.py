@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TypeVar
 
-from runner.doctor import Check, Context, Line, problem, warning
+from runner.doctor import Check, Context, Line, from_error, warning
 from runner.doctor.patience import LONGEST, Patience
 
 TOTAL = 27.0  # seconds; with the start of Python and the page, less than 30
@@ -89,7 +89,7 @@ def _work(number: int, check: Check, context: Context, done: Done) -> None:
     try:
         lines = check.run(context)
     except RunnerError as error:
-        lines = [problem(error.message, error.cure)]
+        lines = [from_error(error)]
     except Exception as error:  # one check that fails must not hide what the others saw
         lines = [
             warning(

@@ -12,7 +12,7 @@ from runner.doctor.cuda_wanted import cuda_of_packages
 from runner.environments.disk import on_disk
 from runner.environments.groups import group_packages, read_project
 from runner.environments.uv import place
-from runner.environments.uv_stamp import State, condition
+from runner.environments.uv_stamp import Place, State, condition, read_stamp
 from runner.errors import EnvironmentMissing
 from runner.state.outputs import MOST_LISTED
 from runner.state.records import SUCCEEDED, Run, run_folders
@@ -61,7 +61,7 @@ def environments_forecast(context: Context) -> Forecast | None:
         project = read_project(on_disk(context.site.repo))
         for spec in context.uv_groups():
             where = place(spec, context.site)
-            if spec.name not in project.groups or condition(where, context.site).state is not State.MISSING:
+            if spec.name not in project.groups or not _is_to_be_made(where, context):
                 continue
             packages = group_packages(on_disk(context.site.repo), spec.name, project)
             size += _PACKAGE * len(packages)
@@ -70,6 +70,11 @@ def environments_forecast(context: Context) -> Forecast | None:
     except EnvironmentMissing:
         return None  # another line tells what is wrong with the lock
     return Forecast(size, f"preparing {', '.join(names)} takes about {_rounded(size)}") if size else None
+
+
+def _is_to_be_made(where: Place, context: Context) -> bool:
+    """Not there, or given up half-way; one that is merely behind gets a few packages."""
+    return condition(where, context.site).state is State.MISSING or read_stamp(where) is None
 
 
 def _common_folder(paths: list[str]) -> Path:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.doctor import Check, Context, Line, ok, problem, warning
+from runner.doctor import Check, Context, Line, from_error, ok, problem, warning
 from runner.doctor.cuda_wanted import wanted
+from runner.doctor.gpu import ask
 from runner.environments import Preparation, kind
 from runner.environments.spec import parse_environment
 from runner.errors import EnvironmentMissing, RunnerError
@@ -53,6 +54,9 @@ def _tried(spec: EnvironmentSpec, context: Context) -> Line:
     try:
         preparation = kind(spec).prepare(spec, ("python",), context.site)
         if preparation is not None:
+            # where nvidia-smi is merely not on PATH, a ready environment is tried all the same
+            if why := _no_gpu(context):
+                return problem(f"{name} was neither prepared nor tried: {why}", "Look at the line about the GPU.")
             _prepare(preparation, context)
         # -I: what lies beside the probe must not be taken for modules of the environment
         command = kind(spec).wrap(spec, ("python", "-I", str(_PROBE)), {}, str(context.site.repo), context.site)
@@ -62,8 +66,16 @@ def _tried(spec: EnvironmentSpec, context: Context) -> Line:
         cure = f"`run-pipeline env sync {asked}` takes its time; then try again." if spec.kind == "uv" else "Try again."
         return warning(f"{name}: {error}", cure)
     except RunnerError as error:
-        return problem(error.message, error.cure)
+        return from_error(error)
     return _judged(name, said)
+
+
+def _no_gpu(context: Context) -> str:
+    """Why gigabytes need not be fetched for a try."""
+    answer = ask(context.site.host)
+    if answer.gpus:
+        return ""
+    return "nvidia-smi was not found" if answer.program is None else "nvidia-smi tells of no GPU"
 
 
 def _prepare(preparation: Preparation, context: Context) -> None:

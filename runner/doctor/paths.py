@@ -43,7 +43,8 @@ def places(context: Context) -> list[Place]:
     for job in context.jobs:
         for pattern in job.outputs:
             folder = site.host.path(pattern)
-            while set(str(folder)) & set("*?["):
+            # a path that begins with \\?\ keeps its question mark
+            while folder != folder.parent and set(str(folder)) & set("*?["):
                 folder = folder.parent
             found.append(Place("the outputs' folder", site.host.path(job.cwd) / folder, BELOW_OUTPUT))
     return list({place.path: place for place in reversed(found)}.values())[::-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.doctor import Check, Context, Line, ok, problem, warning
+from runner.doctor import Check, Context, Line, from_error, ok, problem, warning
 from runner.environments import Site
 from runner.environments.disk import is_file, on_disk
 from runner.environments.groups import read_project
@@ -118,8 +118,7 @@ def _why_not(answer: Captured, site: Site) -> Line:
     if any(sign in said for sign in _OUT_OF_STEP):
         cure = f"Run `uv lock` in {site.repo} and commit uv.lock with pyproject.toml."
         return problem("uv.lock is not in step with pyproject.toml; no environment can be prepared", cure)
-    error = explain("uv.lock", said, answer.code, repo=str(site.repo), folder=str(site.environments))
-    return problem(error.message, error.cure)
+    return from_error(explain("uv.lock", said, answer.code, repo=str(site.repo), folder=str(site.environments)))
 
 
 def ask_uv(uv: Uv, words: list[str], site: Site) -> Captured:

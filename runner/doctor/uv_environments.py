@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.doctor import Check, Context, Line, ok, problem, warning
+from runner.doctor import Check, Context, Line, from_error, ok, warning
 from runner.environments.inventory import Environment, our_environments
 from runner.environments.uv import place
 from runner.environments.uv_stamp import Place, State, condition
@@ -47,7 +47,7 @@ def _look(where: Place, entry: Environment | None, context: Context) -> Line | s
     try:
         now = condition(where, context.site)
     except EnvironmentMissing as error:
-        return problem(f"{name}: {error.message}", error.cure)
+        return from_error(error)
     if now.state in (State.IN_STEP, State.RECHECK):
         return ""
     return "not made yet" if now.state is State.MISSING and entry is None else f"not in step: {now.reason}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.doctor import Check, Context, Line, ok, problem, warning
+from runner.doctor import Check, Context, Line, from_error, ok, problem, warning
 from runner.environments.wsl_inside import decoded, local_folder, look_inside, wsl_program
 from runner.errors import EnvironmentMissing
 
@@ -33,7 +33,7 @@ def _inside(distro: str, context: Context) -> Line:
     try:
         inside = look_inside(distro, context.site)
     except EnvironmentMissing as error:
-        return problem(error.message, error.cure)
+        return from_error(error)
     if not inside.uv:
         cure = "Install uv inside it, for example with `pipx install uv`."
         return problem(f"there is no uv in {name}", cure)

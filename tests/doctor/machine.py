@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -71,7 +72,10 @@ class Machine:
         pure: type[PurePath] = PureWindowsPath if self.platform == "win32" else PurePosixPath
         if self.platform == sys.platform:
             pure = Path
-        environ = {**self.shop.environ, "PATH": f"{self.programs}:/usr/bin:/bin", **self.environ}
+        # the Python of these tests can be found, and little else
+        folders = [self.programs, Path(sys.executable).resolve().parent, "/usr/bin", "/bin"]
+        path = os.pathsep.join(map(str, folders)) if os.name != "nt" else self.shop.environ["PATH"]
+        environ = {**self.shop.environ, "PATH": path, **self.environ}
         host = Host(self.platform, environ, pure(self.home), self.which, capture)
         site = Site(host, pure(self.repo), self.dotenv, pure(self.repo / ".venvs"))
         if self.file is None:

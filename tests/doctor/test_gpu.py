@@ -171,8 +171,14 @@ def test_the_gpu_is_tried_only_when_it_is_asked_for_and_there_is_something_to_tr
 
 def test_the_gpu_is_tried_in_an_environment_prepared_as_for_a_segment(machine: Machine) -> None:
     with_torch(machine)
+    line = tried(machine, "fine")
+    assert line.state is State.PROBLEM
+    assert "neither prepared nor tried: nvidia-smi was not found" in line.text
+    assert not (machine.repo / ".venvs" / "plain").exists()
+    nvidia_smi(machine)
     line = tried(machine, "fine")  # prepared; but what it holds there is no PyTorch yet
     assert line.state is State.PROBLEM
+    assert "computing on the GPU failed" in line.text
     (module,) = (machine.repo / ".venvs" / "plain").rglob("torch.py")
     module.unlink()  # it is linked from uv's cache
     module.write_text(TORCH.read_text(encoding="utf-8"), encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 
 from runner.doctor import Context, State
 from runner.doctor.batch import batch_files
-from runner.doctor.paths import awkward_paths, network_drives, network_type, on_network
+from runner.doctor.paths import awkward_paths, network_drives, network_type, on_network, places
 from runner.doctor.registry import NoRegistry, this_registry
 from runner.jobs import make_job
 from runner.model import FlagMap, Pipeline, Segment, SegmentType
@@ -196,3 +196,14 @@ def test_the_nearest_mount_above_a_path_decides_whether_it_is_on_the_network() -
     assert network_type("/home", mounts) == "nfs4"
     assert network_type("/n/x", mounts) == "fuse.sshfs"
     assert network_type("/x", []) == ""
+
+
+def test_outputs_with_patterns_are_looked_at_by_their_fixed_part(windows: Machine) -> None:
+    context = windows.context()
+    found = set()
+    for pattern in (r"D:\data\out\**\*.tif", r"\\?\D:\data\*.tif", "*/a.tif"):
+        segment = Segment(1, "a", SegmentType.NORMAL, "", environment="cmd", commands=("x",), outputs=(pattern,))
+        pipeline = Pipeline(PureWindowsPath(r"C:\data\p.yaml"), "", (segment,))
+        jobs = (make_job(segment, pipeline, context.site),)
+        found |= {str(place.path) for place in places(replace(context, pipeline=pipeline, jobs=jobs))}
+    assert {r"D:\data\out", "\\\\?\\D:\\"} <= found
