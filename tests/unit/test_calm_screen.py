@@ -4,7 +4,18 @@ import pytest
 
 from runner.executors.preparer import Calm
 
-SAID = b'Downloading scipy (33.7MiB)\nInstalled 2 packages in 5ms\n + numpy==2.1.0\n - old==1\n{\n  "a": [\n    1\n  ]\n}\nend\n'
+SAID = b"""\
+Downloading scipy (33.7MiB)
+Installed 2 packages in 5ms
+ + numpy==2.1.0
+ - old==1
+{
+  "a": [
+    1
+  ]
+}
+end
+"""
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
