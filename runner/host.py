@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
-from typing import Protocol
+from typing import IO, Protocol
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,28 @@ def _capture(
     return capture(argv, env=env, cwd=cwd, timeout=timeout, stdin=stdin)
 
 
+def is_terminal(stream: IO[str] | None, *, is_console: Callable[[int], bool] | None = None) -> bool:
+    """Whether a person sits at `stream`; `isatty()` is true for Windows' NUL as well."""
+    if stream is None or not stream.isatty():
+        return False
+    if is_console is None and sys.platform == "win32":
+        is_console = _is_console
+    return is_console is None or is_console(stream.fileno())
+
+
+def _is_console(descriptor: int) -> bool:
+    """https://learn.microsoft.com/windows/console/getconsolemode: fails for what is no console."""
+    if sys.platform != "win32":
+        return True
+    import ctypes
+    import msvcrt
+
+    handle, mode = ctypes.c_void_p(msvcrt.get_osfhandle(descriptor)), ctypes.c_uint32()
+    return bool(ctypes.WinDLL("kernel32").GetConsoleMode(handle, ctypes.byref(mode)))
+
+
 def this_host(*, interactive: bool | None = None) -> Host:
     """The machine that runs this code; what it can be asked is imported when it is asked."""
     if interactive is None:
-        interactive = bool(sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty())
+        interactive = is_terminal(sys.stdin) and is_terminal(sys.stdout)
     return Host(sys.platform, dict(os.environ), Path.home(), _which, _capture, interactive)

@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from runner.host import is_terminal
+
 if TYPE_CHECKING:
     from runner.process.stop import StopRequest
 
@@ -49,7 +51,7 @@ def _enter_pressed(seconds: float) -> bool:
 
 def hold_window() -> None:
     """Keep a double-clicked window open until it was read. Nothing anywhere else."""
-    if sys.platform != "win32" or not sys.stdout or not sys.stdout.isatty():
+    if sys.platform != "win32" or not is_terminal(sys.stdout):
         return
     if started_by_double_click(_ancestors()):
         print()
