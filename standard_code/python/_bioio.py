@@ -80,10 +80,16 @@ def bioimage(plugin: Plugin, path: Path, **options: Any) -> Any:
     from importlib import import_module
 
     from bioio import BioImage
+    from bioio_base.exceptions import UnsupportedFileFormatError
 
     for name in ("bioio", "bioio_base", plugin.module):  # they report each missing detail with a traceback
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    return BioImage(path, reader=import_module(plugin.module).Reader, **options)
+    reader = import_module(plugin.module).Reader
+    try:
+        return BioImage(path, reader=reader, **options)
+    except UnsupportedFileFormatError:
+        reader(path, **options)  # its own words say more
+        raise
 
 
 @contextmanager
@@ -104,6 +110,8 @@ def _unreadable(path: Path, error: Exception) -> str:
     """Of the reader's own words, as much as is good to read."""
     words = str(error).strip().partition("\n")[0] or type(error).__name__
     short = words if len(words) <= 160 else f"{words[:160]}…"
+    if "java" in words.lower():
+        return f"Java or Bio-Formats could not be fetched, which needs a network once ({short})."
     return f"it cannot be read as {path.suffix[1:].upper()}; it may be damaged ({short})."
 
 
