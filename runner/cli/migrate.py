@@ -132,6 +132,8 @@ class _Migration:
         assert isinstance(wishes, Wishes)
         facts = read_facts(self.repo)
         plan = make_plan(read_recipe(path.expanduser().absolute()), facts, wishes)
+        if wishes.installed is None and (hint := _hint(plan.recipe.name, self.site)):
+            plan = replace(plan, remarks=(*plan.remarks, hint))
         outcome = Outcome(self.repo)
         files = pipeline_files(pipelines, Path.cwd())
         outcome.twins = plan_twins(files, [plan.recipe.name, *names], plan.group)
@@ -268,3 +270,15 @@ def _installed(prefix: str | None, site: Site) -> Installed | None:
         names = ", ".join(environment_names(base, site.host)) or "none that could be found"
         raise UsageError(f"there is no conda environment {prefix}", f"There are: {names}. A folder can be given too.")
     return read_installed(on_disk(found))
+
+
+def _hint(name: str, site: Site) -> str:
+    """That the recipe is installed here, where it is: its own metadata knows the names better than any table."""
+    from runner.environments.conda_base import find_base
+    from runner.environments.conda_prefix import prefix_of
+    from runner.environments.disk import is_folder
+
+    found = prefix_of(name, find_base(site, dry=True).base, site.repo, site.host)
+    if found is None or not is_folder(found / "conda-meta"):
+        return ""
+    return f"the environment is installed here ({found}): --prefix {name} takes names and versions from it"

@@ -40,6 +40,7 @@ class Converter:
         self.candidates: list[Index] = []
         self.remarks: list[str] = [self.cuda.note] if self.cuda.note else []
         self.options = PipOptions(recipe, facts)
+        self._used: set[str] = set()  # installed packages that a line stands for, by their own names
 
     def items(self) -> list[Item]:
         """One for each line, and for what --pin adds."""
@@ -96,6 +97,8 @@ class Converter:
         if spec.name in self.table["cuda"]["pins"]:
             return self._cuda_pin(line, spec)
         named = self.names.of(spec.name)
+        if named.dist is not None:
+            self._used.add(named.dist.key)
         if named.status is Status.SYSTEM:
             named = replace(named, note=self._system_note(named))
         if named.requirement is None:
@@ -148,15 +151,10 @@ class Converter:
         """What the listed packages brought along, pinned on the system on which it was installed."""
         installed = self.wishes.installed
         assert installed is not None
-        keys = {one.key for item in items for one in item.requirements}
-        known = {
-            named.dist.key
-            for name in installed.packages
-            if (named := self.names.of(name)).dist and self._is_listed(named, keys)
-        }
+        keys = {one.key for item in items for one in item.requirements} | self._used
         marker = _MARKERS.get(installed.platform, "")
         added = []
-        for dist in installed.brought_along(keys | {key for key in known if key}):
+        for dist in installed.brought_along(keys):
             if dist.editable:
                 continue
             line = Line(f"{dist.name} {dist.version}", Source.INSTALLED, installed.prefix, 0)
@@ -165,10 +163,6 @@ class Converter:
                 Item(line, Status.KEPT, tuple(self._split(requirement)), "installed, though not in the recipe")
             )
         return added
-
-    @staticmethod
-    def _is_listed(named: Named, keys: set[str]) -> bool:
-        return named.requirement is not None and named.requirement.key in keys
 
     def _cuda_pin(self, line: Line, spec: MatchSpec) -> Item:
         if self.cuda.tag and self.names.has_torch:

@@ -17,6 +17,7 @@ from runner.migrate.names import Status
 from runner.migrate.plan import IndexSource, Plan
 from runner.migrate.project import with_group, without_group
 from runner.migrate.reasons import unlockable
+from runner.migrate.recipe import Source
 
 ROUNDS = 60
 _WRONG_NAME = re.compile(r"`(?P<real>[^`]+)` does not match given name `(?P<given>[^`]+)`")
@@ -24,8 +25,8 @@ _NOT_FOUND = re.compile(
     r"Because (?P<name>[\w.-]+)(?:\[[^\]]*\])?(?:\{[^}]*\})? was not found in the (?:package registry|cache)"
 )
 _NO_VERSION = re.compile(
-    r"(?:there (?:is|are) no versions? of|is available and \S+ depends on) "
-    r"(?P<name>[\w.-]+)(?:\[[^\]]*\])?(?:\{[^}]*\})?==(?P<version>[^\s,]+)"
+    r"(?:no versions? of|following versions of|Because only) (?P<name>[\w.-]+?)(?=[\[{=<>!~\s])"
+    r".*?depends? on (?P=name)(?:\[[^\]]*\])?(?:\{[^}]*\})?==(?P<version>[^\s,]+)"
 )
 
 
@@ -116,10 +117,12 @@ class Search:
         said = re.sub(r"\n\s+", " ", attempt.said)
         if found := _WRONG_NAME.search(said):
             return _renamed(plan, found["given"], found["real"])
-        if (found := _NOT_FOUND.search(said)) and plan.candidates:
-            return _from_candidate(plan, found["name"])
-        if (found := _NO_VERSION.search(said)) and (plan.pinned or plan.candidates):
-            return _looser(plan, found["name"], found["version"]) or _from_candidate(plan, found["name"])
+        if found := _NOT_FOUND.search(said):
+            return _from_candidate(plan, found["name"]) or _left_open(plan, found["name"], "not on PyPI")
+        if found := _NO_VERSION.search(said):
+            name, version = found["name"], found["version"]
+            looser = _looser(plan, name) or _from_candidate(plan, name)
+            return looser or _left_open(plan, name, f"PyPI has no {version}")
         return None
 
     def _named(self, attempt: Attempt, plan: Plan) -> list[str]:
@@ -184,17 +187,28 @@ def _from_candidate(plan: Plan, name: str) -> Plan | None:
     return replace(plan, items=tuple(items), sources=(*sources, IndexSource(name, index.name)), indexes=indexes)
 
 
-def _looser(plan: Plan, name: str, version: str) -> Plan | None:
+def _looser(plan: Plan, name: str) -> Plan | None:
     """A pin that PyPI does not have: the releases that begin so (4.10.0 of conda is 4.10.0.84 there)."""
     items, changed = [], False
-    for item in plan.items:
-        pinned = [one for one in item.requirements if one.key == normalised(name) and one.specifier == f"=={version}"]
-        if pinned and plan.pinned and re.fullmatch(r"\d+(\.\d+)*", version):
-            new = tuple(replace(one, specifier=f"=={version}.*") if one in pinned else one for one in item.requirements)
-            status = Status.GUESSED if item.status is Status.KEPT else item.status
-            item = replace(item, requirements=new, status=status).noted(
-                f"PyPI has no {version}: a release of {version}.*"
+    for item in plan.items if plan.pinned else ():
+        pin = next((one for one in item.requirements if one.key == normalised(name)), None)
+        if pin is not None and (found := re.fullmatch(r"==(\d+(?:\.\d+)*)", pin.specifier)):
+            new = tuple(
+                replace(one, specifier=f"{one.specifier}.*") if one == pin else one for one in item.requirements
             )
-            changed = True
+            status = Status.GUESSED if item.status is Status.KEPT else item.status
+            item = replace(item, requirements=new, status=status)
+            item, changed = item.noted(f"PyPI has no {found[1]}: a release of {found[1]}.*"), True
+        items.append(item)
+    return replace(plan, items=tuple(items)) if changed else None
+
+
+def _left_open(plan: Plan, name: str, why: str) -> Plan | None:
+    """A package that --pin added, and that cannot be had: what needs it may choose another version."""
+    items, changed = [], False
+    for item in plan.items:
+        added = item.line.source is Source.INSTALLED and item.requirements
+        if added and any(one.key == normalised(name) for one in item.requirements):
+            item, changed = replace(item, requirements=(), status=Status.LOST).noted(f"{why}: not pinned"), True
         items.append(item)
     return replace(plan, items=tuple(items)) if changed else None

@@ -127,12 +127,15 @@ def test_pins_are_what_is_installed_and_differences_are_told(place: Place) -> No
             {"name": "py-opencv", "version": "4.10.0", "dists": {"opencv-python": "4.10.0"}},
             {"name": "opencv", "version": "4.10.0", "depends": ["py-opencv"]},
             {"name": "grid", "version": "2.0", "dists": {"grid": "2.0"}},
+            {"name": "only-conda", "version": "7", "dists": {"only-conda": "7"}},
         ],
     )
     recipe = place.recipe("- spots\n- opencv")
     assert "another version than installed: grid 2.0 -> 2.1" in place.migrate(recipe, "--dry-run", "--prefix", prefix)
     said = place.migrate(recipe, "--yes", "--prefix", prefix, "--pin")
     assert "PyPI has no 4.10.0" in said
+    assert "only-conda 7" in said
+    assert ": not pinned" in said
     data = tomllib.loads(place.pyproject)
     assert data["dependency-groups"]["cells"] == [
         "spots==1.4", "opencv-python==4.10.0.*", "grid==2.0 ; sys_platform == 'linux'",
