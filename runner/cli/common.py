@@ -134,7 +134,7 @@ def reports_errors(function: Callable[..., Any]) -> Callable[..., Any]:
         except RunnerError as error:
             show_error(error, error_console())
             code = error.exit_code
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, click.exceptions.Abort):  # Abort: Ctrl-C or the end of the input at a question
             error_console().line("interrupted")
             code = ExitCode.INTERRUPTED
         except click.exceptions.Exit:
