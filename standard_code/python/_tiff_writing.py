@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 COMPRESSIONS = ("zlib", "lzw", "none")
 NO_UUID = str(uuid.UUID(int=0))
+BLOCK = 2**13  # bytes
 BUFFER = 2**26  # bytes of planes that wait for their compression
 
 
@@ -74,7 +75,7 @@ def _planes(stack: Stack) -> Iterator[np.ndarray[Any, Any]]:
 
 
 class _Hashed:
-    """Passes planes on, and takes the hash of all of them beside it."""
+    """Passes planes on, and beside it makes a fingerprint of all of them."""
 
     def __init__(self, start: bytes, planes: Iterator[np.ndarray[Any, Any]]) -> None:
         import hashlib
@@ -90,8 +91,18 @@ class _Hashed:
             for plane in self._planes:
                 if before:
                     before.result()
-                before = aside.submit(self._hash.update, memoryview(plane).cast("B") if plane.size else b"")
+                before = aside.submit(self._add, plane)
                 yield plane
+
+    def _add(self, plane: np.ndarray[Any, Any]) -> None:
+        """Takes sums of 8-byte words along rows and columns of blocks: far faster than a hash of all bytes."""
+        import numpy as np
+
+        content = plane.reshape(-1).view(np.uint8)
+        whole = content.size // BLOCK * BLOCK
+        words = content[:whole].view(np.uint64).reshape(-1, BLOCK // 8)
+        for part in (words.sum(axis=0), words.sum(axis=1), content[whole:]):
+            self._hash.update(part)
 
     def digest(self) -> bytes:
         """Of all planes, once they were passed on."""
