@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ LAUNCHERS = ("python", "pythonw", "py", "pyw", "run-pipeline", "uv", "uvw", "uvx
 
 def wait_for_enter(stop: StopRequest | None, *, limit: float | None = None) -> bool:
     """True once Enter was pressed or the input ended; False when asked to stop or after `limit` seconds."""
+    _forget_earlier_keys()
     sys.stdout.write("Press Enter to go on ...")
     sys.stdout.flush()
     deadline = None if limit is None else time.monotonic() + limit
@@ -27,6 +29,20 @@ def wait_for_enter(stop: StopRequest | None, *, limit: float | None = None) -> b
         if (stop is not None and stop.requested) or (deadline is not None and time.monotonic() > deadline):
             return False
     return True
+
+
+def _forget_earlier_keys() -> None:
+    """An Enter pressed while a segment ran is no answer to a question that came later."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        while msvcrt.kbhit():
+            msvcrt.getwch()
+        return
+    import termios
+
+    with contextlib.suppress(termios.error, OSError, ValueError):
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 def _enter_pressed(seconds: float) -> bool:

@@ -133,6 +133,22 @@ def test_a_pause_waits_for_enter(lab: Lab, terminals: list[Terminal]) -> None:
     assert ran(lab) == ["b"]
 
 
+def test_an_enter_pressed_before_the_question_does_not_answer_it(lab: Lab, terminals: list[Terminal]) -> None:
+    early = segment("early", "python", "-c", "import time; print('go', flush=True); time.sleep(1)")
+    pipeline = lab.pipeline([early, {"type": "pause"}, note(lab, "b")])
+    terminal = Terminal(lab, pipeline)
+    terminals.append(terminal)
+    terminal.until("go")
+    terminal.type(b"\n")
+    terminal.until("Press Enter")
+    for _ in range(10):
+        terminal.read(0.1)
+    assert ran(lab) == []
+    terminal.type(b"\n")
+    assert terminal.wait() == 0
+    assert ran(lab) == ["b"]
+
+
 def test_a_pause_goes_on_at_the_end_of_input(lab: Lab, terminals: list[Terminal]) -> None:
     pipeline = lab.pipeline([{"type": "pause"}, note(lab, "b")])
     terminal = Terminal(lab, pipeline)
