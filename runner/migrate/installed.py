@@ -43,7 +43,8 @@ class CondaPackage:
     channel: str
     subdir: str
     python: bool  # it has files below site-packages
-    depends: tuple[str, ...] = ()  # Python packages that it only bundles (a metapackage)
+    empty: bool = False  # a metapackage: it only names others
+    depends: tuple[str, ...] = ()
     metadata: tuple[str, ...] = ()  # of its Python packages, relative to the prefix
 
 
@@ -71,9 +72,9 @@ class Installed:
             return self.dists.get(key)
         package = self.packages.get(conda_name)
         for needed in package.depends if package else ():
-            # matplotlib -> matplotlib-base, opencv -> py-opencv: the one that carries the name
-            if conda_name in needed and (key := self.owners.get(needed)):
-                return self.dists.get(key)
+            # matplotlib -> matplotlib-base, dask -> dask-core: the one that carries the name
+            if self.owners.get(needed) == normalised(conda_name):
+                return self.dists.get(normalised(conda_name))
         if package is None or not package.python:
             return self.dists.get(normalised(conda_name))
         return None
@@ -122,6 +123,7 @@ def _record(path: Path) -> CondaPackage | None:
         channel=str(data.get("channel", "")),
         subdir=str(data.get("subdir", "")),
         python=any("site-packages/" in name for name in files),
+        empty=not files,
         depends=tuple(str(need).split()[0].lower() for need in data.get("depends", []) if str(need).split()),
         metadata=tuple(name for name in files if _METADATA.search(name)),
     )

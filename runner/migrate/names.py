@@ -77,7 +77,7 @@ class Names:
             dist = self.installed.dists.get(special.requirement.key)
         if dist is None:
             package = self.installed.packages.get(conda_name)
-            if special is None and package is not None and not package.python and not package.depends:
+            if special is None and package is not None and not package.python and not package.empty:
                 return Named(Status.SYSTEM, None, "no Python package: its files in the installed environment say so")
             return None
         # PyPI splits by CUDA what conda splits by build (cupy-cuda12x): the table knows, the metadata does not

@@ -214,7 +214,10 @@ def environment(folder: Path, subdir: str = "linux-64") -> Path:
             {"name": "py-opencv", "version": "4.10.0", "dists": {"opencv-python": "4.10.0"}},
             {"name": "opencv", "version": "4.10.0", "depends": ["libopencv 4.10.0", "py-opencv 4.10.0"]},
             {"name": "bftools", "version": "6.13", "files": ["bin/bfconvert"]},
-            {"name": "sdl2", "version": "2.1", "files": ["lib/libsdl2.so"]},
+            {"name": "sdl2", "version": "2.1", "files": ["lib/libsdl2.so"], "depends": ["libgcc >=13"]},
+            {"name": "plots", "version": "1", "depends": ["plots-base 1", "plots-more"]},
+            {"name": "plots-base", "version": "1", "dists": {"Plots": "1.0.2"}},
+            {"name": "plots-more", "version": "1", "dists": {"plots-more": "1"}},
             {"name": "lazy-loader", "version": "0.4", "dists": {"lazy_loader": "0.4"}},
             {"name": "from-pip", "pip": True, "dists": {"napari-tool": "2.0", "pip": "24.0"}},
         ],
@@ -224,13 +227,14 @@ def environment(folder: Path, subdir: str = "linux-64") -> Path:
 
 def test_the_installed_environments_own_metadata_comes_before_the_table(tmp_path: Path) -> None:
     wishes = Wishes(installed=read_installed(environment(tmp_path)))
-    found = plan(tmp_path, "- python-elf\n- opencv\n- numpy\n- sdl2\n- bftools", wishes)
+    found = plan(tmp_path, "- python-elf\n- opencv\n- numpy\n- sdl2\n- bftools\n- plots", wishes)
     assert [(item.status, item.result) for item in found.items] == [
         (Status.RENAMED, "elf"),
         (Status.RENAMED, "opencv-python"),
         (Status.KEPT, "numpy"),
         (Status.SYSTEM, ""),
         (Status.SYSTEM, ""),
+        (Status.KEPT, "Plots"),
     ]
     assert "its files in the installed environment say so" in found.items[3].note
 
@@ -245,6 +249,8 @@ def test_pinning_takes_the_installed_versions_also_of_what_was_brought_along(tmp
         "napari-tool==2.0",
         "elf==0.5.1 ; sys_platform == 'win32'",
         "lazy_loader==0.4 ; sys_platform == 'win32'",
+        "Plots==1.0.2 ; sys_platform == 'win32'",
+        "plots-more==1 ; sys_platform == 'win32'",
     ]
     assert found.requires_python == "==3.11.*"
     assert "not pinned" in found.items[2].note
