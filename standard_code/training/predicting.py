@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ SMALLEST = 50  # pixels; smaller pieces of a network are specks
 
 def session(model: Path = MODEL, threads: int = 2) -> onnxruntime.InferenceSession:
     """The loaded model, on the CPU."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when the library is loaded
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
