@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -112,7 +113,8 @@ def details(recipes: dict[Path, tuple[Result, Result | None]]) -> str:
         text += "".join(f"- `{line['text']}`: {line['status']}; {line['note']}\n" for line in odd)
         text += "".join(f"- {remark}\n" for remark in last.whole["remarks"])
         if not last.locked:
-            said = [line for line in str(last.whole["reason"]).splitlines() if line.startswith("uv: ")]
+            reason = re.sub(r"\S*/uv/git-v\d+/\S+", "(uv's cache)", str(last.whole["reason"]))
+            said = [line for line in reason.splitlines() if line.startswith("uv: ")]
             text += "\n```text\n" + "\n".join(said[:12]) + "\n```\n"
     return text
 

@@ -20,7 +20,7 @@ def write(found: Found, facts: Facts, site: Site) -> None:
     try:
         if is_anchored(found.pyproject, facts.repo):
             write_atomic(lock, found.lock)
-        # written in one step and last but for the check: a process killed here leaves the two in step
+        # each in one step; should the power fail between the two, `uv lock` brings uv.lock back to pyproject.toml
         write_atomic(pyproject, found.pyproject.encode("utf-8"))
         got = run_uv(site, facts.repo, ["lock", "--no-progress"])
         if got.code != 0:
