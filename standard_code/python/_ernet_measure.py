@@ -6,7 +6,7 @@ skeleton of anything up to 128 pixels thick, come out as from the whole mask.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 TUBULE, SHEET, SBT = 1, 2, 3
 SPECK = 50  # pixels; smaller pieces of tubule say nothing about the network
 BAND_PIXELS = 2**22  # at a time; labels of pieces take eight bytes each
+AT_ONCE = 2**20  # pixels of a skeleton
 AROUND = 256  # rows; thinning moves inwards one pixel at a step, in two half steps
 
 COLUMNS = (
@@ -34,7 +35,7 @@ def measures(mask: Array, pixel_size: float | None) -> dict[str, float | int | s
     found: dict[str, float | int | str] = {"foreground_fraction": round(foreground / mask.size, 4)}
     for name, number in (("tubule", TUBULE), ("sheet", SHEET), ("sbt", SBT)):
         found[f"{name}_fraction"] = round(int(counts[number]) / foreground, 4) if foreground else 0.0
-    found |= network(skeleton_pixels(mask), mask.shape)
+    found |= network(skeleton_places(mask), mask.shape[1] + 2)
     length = float(found["tubule_length_px"])
     return found | {"tubule_length_um": round(length * pixel_size, 3) if pixel_size else ""}
 
@@ -60,18 +61,19 @@ def without_specks(foreground: Array, smallest: int) -> Array:
     return large[pieces]
 
 
-def skeleton_pixels(mask: Array) -> tuple[Array, Array]:
-    """Rows and columns of the tubules' centrelines, in row-major order."""
+def skeleton_places(mask: Array) -> Array:
+    """The pixels of the tubules' centrelines as sorted numbers: row * (width + 2) + column.
+
+    The two columns that are always empty keep the end of a row apart from the next one's beginning.
+    """
     import numpy as np
     from skimage.morphology import skeletonize
 
-    rows, columns = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    places = [np.empty(0, np.int64)]
     for band, around, inside in _with_surroundings(mask, AROUND + SPECK):
-        thin = skeletonize(without_specks(around == TUBULE, SPECK))[inside]
-        y, x = np.nonzero(thin)
-        rows.append(y + band.start)
-        columns.append(x)
-    return np.concatenate(rows), np.concatenate(columns)
+        rows, columns = np.nonzero(skeletonize(without_specks(around == TUBULE, SPECK))[inside])
+        places.append((rows + band.start) * (mask.shape[1] + 2) + columns)
+    return np.concatenate(places)
 
 
 def _bands(mask: Array, around: int) -> Iterator[tuple[slice, Array]]:
@@ -88,52 +90,61 @@ def _with_surroundings(mask: Array, around: int) -> Iterator[tuple[slice, Array,
         yield band, rows, slice(first, first + band.stop - band.start)
 
 
-def network(pixels: tuple[Array, Array], shape: tuple[int, ...]) -> dict[str, float | int]:
+def network(places: Array, width: int) -> dict[str, float | int]:
     """The graph of a skeleton: pixels are joined to their neighbours, diagonally only where no straight way leads."""
     import numpy as np
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
 
-    places = pixels[0] * (shape[1] + 2) + pixels[1]  # two empty columns keep the ends of rows apart
-    if not len(places):
-        return {"tubule_length_px": 0.0, "junctions": 0, "ends": 0, "loops": 0, "pieces": 0}
-    ends, lengths = _edges(places, shape[1] + 2)
     count = len(places)
-    graph = coo_array((np.ones(len(ends), bool), (ends[:, 0], ends[:, 1])), shape=(count, count))
-    pieces = int(connected_components(graph, directed=False)[0])
-    degree = np.bincount(ends.ravel(), minlength=count)
+    if not count:
+        return {"tubule_length_px": 0.0, "junctions": 0, "ends": 0, "loops": 0, "pieces": 0}
+    straight, diagonal = _edges(places, width)
+    edges = np.concatenate([straight, diagonal])
+    length = len(straight) + 2**0.5 * len(diagonal)
+    del straight, diagonal
+    degree = np.bincount(edges[:, 0], minlength=count) + np.bincount(edges[:, 1], minlength=count)
     branching = degree >= 3
-    among = branching[ends].all(axis=1)
     # neighbouring pixels of degree 3 or more are one junction
-    near = coo_array((np.ones(int(among.sum()), bool), (ends[among, 0], ends[among, 1])), shape=(count, count))
-    groups = connected_components(near, directed=False)[1]
+    groups = _components(edges[branching[edges].all(axis=1)], count)[1]
+    junctions = len(np.unique(groups[branching]))
+    del groups
+    pieces = _components(edges, count)[0]
     return {
-        "tubule_length_px": round(float(lengths.sum()), 2),
-        "junctions": len(np.unique(groups[branching])),
+        "tubule_length_px": round(length, 2),
+        "junctions": junctions,
         "ends": int((degree == 1).sum()),
-        "loops": len(ends) - count + pieces,  # Euler: independent cycles of the graph
+        "loops": len(edges) - count + pieces,  # Euler: independent cycles of the graph
         "pieces": pieces,
     }
 
 
+def _components(edges: Array, count: int) -> tuple[int, Array]:
+    import numpy as np
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(count, count))
+    number, groups = connected_components(graph, directed=False)
+    return int(number), groups
+
+
 def _edges(places: Array, width: int) -> tuple[Array, Array]:
-    """Pairs of neighbouring pixels by their number, and how far apart they are."""
+    """Pairs of neighbouring pixels by their number: those side by side, and those that only touch at a corner."""
     import numpy as np
 
-    def joined(step: int, unless: Callable[[Array], Array] | None = None) -> Array:
-        first = np.nonzero(_among(places, places + step))[0]
-        if unless is not None:
-            first = first[~unless(places[first])]
-        return np.stack([first, np.searchsorted(places, places[first] + step)], axis=1)
+    def joined(step: int, *corners: int) -> Array:
+        found = [np.empty((0, 2), np.int32)]
+        for start in range(0, len(places), AT_ONCE):
+            here = places[start : start + AT_ONCE]
+            there = _among(places, here + step)
+            for corner in corners:
+                there &= ~_among(places, here + corner)
+            first = np.nonzero(there)[0]
+            pairs = np.stack([first + start, np.searchsorted(places, here[first] + step)], axis=1)
+            found.append(pairs.astype(np.int32))
+        return np.concatenate(found)
 
-    def corner(*steps: int) -> Callable[[Array], Array]:
-        return lambda here: _among(places, here + steps[0]) | _among(places, here + steps[1])
-
-    straight = [joined(1), joined(width)]
-    diagonal = [joined(width + 1, corner(1, width)), joined(width - 1, corner(-1, width))]
-    sides = sum(len(pairs) for pairs in straight)
-    ends = np.concatenate(straight + diagonal)
-    return ends, np.where(np.arange(len(ends)) < sides, 1.0, 2**0.5)
+    straight = np.concatenate([joined(1), joined(width)])
+    return straight, np.concatenate([joined(width + 1, 1, width), joined(width - 1, -1, width)])
 
 
 def _among(places: Array, asked: Array) -> Array:
