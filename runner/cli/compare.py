@@ -186,6 +186,8 @@ def _finish(
     options: dict[str, Any],
     signed: tuple[str, str] | None,
 ) -> int:
+    import os
+
     from runner.compare.report import as_data, prepare_folder, write_report
     from runner.compare.sides import machine
     from runner.compare.sign_off import record, signed_off
@@ -205,7 +207,7 @@ def _finish(
         comparison.sign_off = signed_off(a, b, repo)
     page = None
     if options["report"]:
-        folder = Path(options["report"]).expanduser().absolute()
+        folder = Path(os.path.abspath(Path(options["report"]).expanduser()))  # noqa: PTH100  (no links resolved)
         pictures = prepare_folder(folder)
         measurer.draw(sorted(comparison.pairs, key=lambda pair: pair.order), comparison.pairs, pictures)
         page = write_report(comparison, folder)

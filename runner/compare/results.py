@@ -54,9 +54,9 @@ class Pair:
     captions: list[str] = field(default_factory=list)
 
     @property
-    def order(self) -> tuple[int, float, str]:
-        """For sorting worst first."""
-        return (ORDER[self.rung], -self.distance, self.name)
+    def order(self) -> tuple[int, bool, float, str]:
+        """For sorting worst first; images before what was measured in them."""
+        return (ORDER[self.rung], self.kind not in ("image", "labels", "mask"), -self.distance, self.name)
 
 
 @dataclass

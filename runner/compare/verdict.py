@@ -54,14 +54,10 @@ def conclude(comparison: Comparison) -> None:
         return
     if bad:
         first = bad[0]
-        comparison.sentence = (
-            (
-                f"B gives different results: {len(bad)} of {len(compared)} segments differ, first {first.name}. "
-                if comparison.pipelines
-                else f"B holds different results, in {len(bad)} of {len(compared)} folders. "
-            )
-            + f"{_first_cause(first)}"
-        ).rstrip()
+        where = "segment" if comparison.pipelines else "folder"
+        count = f"{len(bad)} of {len(compared)} {where}s" if len(compared) > 1 else f"the one {where}"
+        first_there = f", first in {first.name}" if comparison.pipelines and len(compared) > 1 else ""
+        comparison.sentence = f"B holds different results in {count}{first_there}. {_first_cause(first)}".rstrip()
     else:
         worst = max((p.rung for p in comparison.pairs), key=list(Rung).index, default=Rung.SAME)
         worded = _WORDS[worst] if worst is Rung.SAME else f"at worst {_WORDS[worst]}"

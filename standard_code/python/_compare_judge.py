@@ -29,7 +29,7 @@ def judge_image(job: dict[str, Any], settings: Settings) -> tuple[dict[str, Any]
         if one.shape != two.shape:
             return _result(DIFFERENT, "image", "; ".join(wrong), math.inf, remarks), {}
         equal = _compare_images.same_values(one, two)
-        labels = _as_labels(job, one, two, settings)
+        labels = not equal and _as_labels(job, one, two, settings)
         kind = "labels" if labels else "image"
         if wrong and equal:
             return _result(DIFFERENT, kind, "the pixels are the same, but " + "; ".join(wrong), 1.0, remarks), {}

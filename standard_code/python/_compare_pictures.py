@@ -78,10 +78,10 @@ def _read(image: Source, plane: int) -> Array:
 
     step = math.ceil(max(image.height, image.width) / LARGEST)
     if step == 1:
-        return image.read(plane, 0, image.height)
+        return image.read(plane, 0, image.height).copy()
     rows = max(step, image.band_rows() // step * step)
     tops = range(0, image.height, rows)
-    parts = [image.read(plane, top, min(top + rows, image.height))[::step, ::step] for top in tops]
+    parts = [image.read(plane, top, min(top + rows, image.height))[::step, ::step].copy() for top in tops]
     return np.concatenate(parts)
 
 

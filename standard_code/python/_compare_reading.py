@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from _files import UserError
 
@@ -27,7 +27,10 @@ _UNITS = {"m": 1e6, "mm": 1e3, "µm": 1, "um": 1, "micron": 1, "micrometer": 1, 
 
 @dataclass
 class Source:
-    """An image: `planes` of `height` x `width` (x `samples` for colours), by `read(plane, first row, last row)`."""
+    """An image: `planes` of `height` x `width` (x `samples` for colours), by `read(plane, from row, to row)`.
+
+    What `read` gives may be written over by the next reading.
+    """
 
     axes: str  # without axes of length 1
     shape: tuple[int, ...]
@@ -70,8 +73,8 @@ def open_image(path: Path) -> Iterator[Source]:
         if ending in TIFF:
             import tifffile
 
-            with tifffile.TiffFile(path) as tif:
-                yield _tiff(tif)
+            with tifffile.TiffFile(path) as tif, _Buffer() as buffer:
+                yield _tiff(tif, buffer)
         elif ending == ".zarr":
             yield _zarr(path)
         elif ending == ".npy":
@@ -88,6 +91,32 @@ def open_image(path: Path) -> Iterator[Source]:
         raise UserError(f"it cannot be read as an image ({error})") from error
     except Exception as error:  # each library has its own for a damaged file
         raise UserError(f"it cannot be read as an image; it may be damaged ({error})") from error
+
+
+class _Buffer:
+    """Memory that one file after the other is read into: fresh memory costs as much time as the reading.
+
+    What was read is good until the next reading from the same file.
+    """
+
+    _free: ClassVar[list[Array]] = []
+
+    def __enter__(self) -> _Buffer:
+        import numpy as np
+
+        self._memory = self._free.pop() if self._free else np.empty(0, np.uint8)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._free.append(self._memory)
+
+    def array(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        import numpy as np
+
+        size = math.prod(shape) * dtype.itemsize
+        if self._memory.nbytes < size:
+            self._memory = np.empty(size, np.uint8)
+        return self._memory[:size].view(dtype).reshape(shape)
 
 
 def _source(axes: str, shape: tuple[int, ...], dtype: Any, read: Any, **more: Any) -> Source:
@@ -137,7 +166,7 @@ def _picture(path: Path) -> Array:
         return np.asarray(picture)
 
 
-def _tiff(tif: tifffile.TiffFile) -> Source:
+def _tiff(tif: tifffile.TiffFile, buffer: _Buffer) -> Source:
     """The first series at its full resolution."""
     series = tif.series[0]
     axes, shape, dtype = series.axes, series.shape, series.dtype
@@ -149,7 +178,7 @@ def _tiff(tif: tifffile.TiffFile) -> Source:
     planes = math.prod(shape[:-3] if axes.endswith("S") else shape[:-2])
     native = dtype.newbyteorder("=")
     if series.dataoffset is not None:
-        return _source(axes, shape, native, _contiguous(tif, series, row), pixel_size=size)
+        return _source(axes, shape, native, _contiguous(tif, series, row, buffer), pixel_size=size)
     if len(series.pages) == planes and first.shape == shape[-len(first.shape) :] and len(first.shape) == 1 + len(row):
         return _source(
             axes, shape, native, _paged(series, row), pixel_size=size, rows=first.tilelength or first.rowsperstrip or 1
@@ -159,16 +188,16 @@ def _tiff(tif: tifffile.TiffFile) -> Source:
     return source
 
 
-def _contiguous(tif: tifffile.TiffFile, series: Any, row: tuple[int, ...]) -> Callable[[int, int, int], Array]:
-    import numpy as np
-
+def _contiguous(
+    tif: tifffile.TiffFile, series: Any, row: tuple[int, ...], buffer: _Buffer
+) -> Callable[[int, int, int], Array]:
     stored = series.dtype.newbyteorder(tif.byteorder)
     length = math.prod(row)
     height = series.shape[-1 - len(row)]
 
     def read(plane: int, top: int, end: int) -> Array:
         tif.filehandle.seek(series.dataoffset + (plane * height + top) * length * stored.itemsize)
-        data = np.empty((end - top, *row), stored)
+        data = buffer.array((end - top, *row), stored)
         if tif.filehandle.readinto(memoryview(data).cast("B")) != data.nbytes:
             raise UserError("it ends before its last row; it may be damaged")
         return data

@@ -67,25 +67,29 @@ def _finite(value: Any) -> Any:
 
 def measure(pairs: list[dict[str, Any]], settings: dict[str, Any]) -> Iterable[dict[str, Any]]:
     """A result for each pair; images come first, for what they tell about the objects in tables."""
-    from _compare_judge import UNREADABLE, judge_image, judge_table
-
     maps: dict[int, Any] = {}
     wanted = {pair.get("labels") for pair in pairs} - {None}
+
     for pair in sorted(pairs, key=lambda one: one["type"] == "table"):
-        try:
-            if pair["type"] == "table":
-                result = judge_table(pair, settings, maps.get(pair.get("labels", -1)))
-            else:
-                result, found = judge_image(pair, settings)
-                if found and pair["index"] in wanted:
-                    maps[pair["index"]] = found
-        except (UserError, OSError, MemoryError) as error:
-            said = str(error) or "it needs more memory than there is"
-            result = {
-                "rung": UNREADABLE, "kind": pair["type"], "said": f"not compared: {said}", "distance": 1e300,
-                "remarks": [], "measures": {},
-            }  # fmt: skip
+        result, found = _judge(pair, settings, maps)
+        if found and pair["index"] in wanted:
+            maps[pair["index"]] = found
         yield {"index": pair["index"], **result}
+
+
+def _judge(pair: dict[str, Any], settings: dict[str, Any], maps: dict[int, Any]) -> tuple[dict[str, Any], Any]:
+    from _compare_judge import UNREADABLE, judge_image, judge_table
+
+    try:
+        if pair["type"] == "table":
+            return judge_table(pair, settings, maps.get(pair.get("labels", -1))), None
+        return judge_image(pair, settings)
+    except (UserError, OSError, MemoryError) as error:
+        said = str(error) or "it needs more memory than there is"
+        return {
+            "rung": UNREADABLE, "kind": pair["type"], "said": f"not compared: {said}", "distance": 1e300,
+            "remarks": [], "measures": {},
+        }, None  # fmt: skip
 
 
 def draw(pairs: list[dict[str, Any]], folder: Path) -> Iterable[dict[str, Any]]:

@@ -106,7 +106,7 @@ def test_the_screen_says_what_differs_in_a_line_each(bench: Bench) -> None:
     bench.make("split")
     done = bench.run("compare", bench.a, bench.b, code=1)
     assert "different  cell_labels.tif: 4 objects against 5" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("B holds different results, in 1 of 1 folders.")
+    assert done.stdout.splitlines()[-1].startswith("B holds different results in the one folder.")
 
 
 @pytest.mark.parametrize(
