@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 
 from runner.compare.isolation import Isolated, Moves, moves_for, reached
 from runner.engine import Session, walk
-from runner.environments import Site, kind
+from runner.environments import Site, kind, words
 from runner.errors import ExitCode, Interrupted, PipelineError, RunnerError
 from runner.executors.local import environment_fingerprint
 from runner.jobs import Job, Jobs, find_problems
@@ -21,6 +22,8 @@ from runner.process.stop import StopRequest
 from runner.report import Reporter
 from runner.state.records import new_run, now_text, read_json, write_json
 from runner.state.status import StatusBook
+
+SCRIPT = 5_000_000  # bytes; what is larger is data
 
 
 class SecondRunFailed(RunnerError):
@@ -97,7 +100,18 @@ def _state(todo: list[Job], site: Site) -> dict[str, Any]:
     return {
         "segments": [job.segment.content_hash for job in todo],
         "environments": [dict(value) for value in seen.values()],
+        "files": _files(todo),
     }
+
+
+def _files(todo: list[Job]) -> dict[str, str]:
+    """SHA-256 of the scripts and settings that commands name: a mended script is another one."""
+    out = {}
+    for text in (text for job in todo for text in words(job.entries)):
+        path = Path(text)
+        if path.is_absolute() and path.is_file() and path.stat().st_size <= SCRIPT:
+            out[text] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return out
 
 
 def _remember(folder: Path, todo: list[Job], site: Site, run: Path) -> None:
