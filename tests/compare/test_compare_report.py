@@ -1,0 +1,122 @@
+"""The report: whole without a network, small, and shown rightly by a real browser."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.compare.conftest import Bench
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+HEADERS = {"Content-Type": "application/json"}
+DRIVER = shutil.which("chromedriver")
+
+
+@pytest.fixture
+def report(bench: Bench) -> Path:
+    bench.make("split", "shifted", "reordered", "changed_cell", "broken_network")
+    folder = bench.root / "Bericht <1> & ü"
+    done = bench.run("compare", bench.a, bench.b, "--report", folder, code=1)
+    assert f"Report: {folder / 'index.html'}" in done.stdout
+    return folder
+
+
+def test_the_page_needs_nothing_but_its_folder_and_has_the_worst_first(report: Path) -> None:
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert not re.findall(r"https?://|@import|<script|url\(", page)
+    sources = re.findall(r'src="([^"]+)"', page)
+    assert len(sources) == 3
+    assert all((report / source).is_file() for source in sources)
+    assert page.index("cell_labels.tif") < page.index("values.csv") < page.index("table.csv")
+    data = json.loads((report / "report.json").read_text(encoding="utf-8"))
+    assert {pair["picture"] for part in data["parts"] for pair in part["files"]} - {None} == set(sources)
+    assert sum(path.stat().st_size for path in report.rglob("*") if path.is_file()) < 300_000
+
+
+def test_a_second_report_leaves_no_picture_of_the_first(bench: Bench, report: Path) -> None:
+    for name in ("moved.tif", "er_mask.tif"):
+        shutil.copy(bench.a / name, bench.b / name)
+    bench.run("compare", bench.a, bench.b, "--report", report, code=1)
+    assert len(list((report / "pictures").iterdir())) == 1
+
+
+class Browser:
+    """A Chromium that is driven over WebDriver."""
+
+    def __init__(self, url: str, profile: Path) -> None:
+        self._url = url
+        options = {
+            "binary": CHROMIUM,
+            "args": ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", "--offline"],
+        }
+        wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        session = self("/session", {"capabilities": {"alwaysMatch": wanted}})
+        self._url += f"/session/{session['sessionId']}"
+
+    def __call__(self, path: str, data: dict[str, Any] | None = None, *, method: str = "") -> Any:
+        body = None if data is None else json.dumps(data).encode()
+        asked = urllib.request.Request(self._url + path, body, HEADERS, method=method or None)
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            return json.loads(answer.read())["value"]
+
+    def run(self, script: str) -> Any:
+        return self("/execute/sync", {"script": script, "args": []})
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    if not CHROMIUM or not DRIVER:
+        pytest.skip("needs Chromium and its driver (Debian: chromium, chromium-driver)")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with subprocess.Popen([DRIVER, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
+        try:
+            deadline = time.monotonic() + 30
+            while not _listens(port) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            made = Browser(url, tmp_path / "profile")
+            try:
+                yield made
+            finally:
+                made("", method="DELETE")
+        finally:
+            driver.terminate()
+
+
+def test_a_real_browser_shows_every_picture_and_prints_the_page(report: Path, browser: Browser) -> None:
+    browser("/window/rect", {"width": 1100, "height": 900})
+    browser("/url", {"url": (report / "index.html").as_uri()})
+    shown = "return [...document.images].map(i => (i.loading = 'eager', i.decode().catch(() => 0), i.currentSrc))"
+    assert len(browser.run(shown)) == 3
+    deadline = time.monotonic() + 20
+    while not all(browser.run("return [...document.images].map(i => i.naturalWidth > 400)")):
+        assert time.monotonic() < deadline, "a picture was not shown"
+        time.sleep(0.1)
+    assert browser.run("return document.documentElement.scrollWidth <= window.innerWidth"), (
+        "it is wider than the window"
+    )
+    assert "cell_labels.tif" in browser.run("return document.body.innerText")
+    assert browser("/se/log", {"type": "browser"}) == []
+    png = base64.b64decode(browser("/screenshot"))
+    assert struct.unpack(">2I", png[16:24])[0] >= 1000
+    assert len(png) > 20_000, "an empty page"
+    assert base64.b64decode(browser("/print", {})).startswith(b"%PDF")
