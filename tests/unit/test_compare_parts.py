@@ -1,0 +1,163 @@
+"""The parts of compare that start nothing: pairs, places, moved outputs, settings, verdict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from runner.compare.isolation import CannotIsolate, Moves, moves_for
+from runner.compare.pairing import Item, core, join, stem
+from runner.compare.pipelines import match_segments
+from runner.compare.places import fixed_part, places_of
+from runner.compare.results import Comparison, Pair, Part, Rung
+from runner.compare.settings import read_settings
+from runner.compare.verdict import conclude, forgive_noise
+from runner.environments import Site
+from runner.errors import UsageError
+from runner.host import this_host
+from runner.jobs import Jobs
+from runner.model import Pipeline
+from runner.pipeline.reader import parse_pipeline
+
+
+def read(folder: Path, *segments: dict[str, Any]) -> tuple[Pipeline, Jobs]:
+    pipeline = parse_pipeline(yaml.safe_dump({"run": list(segments)}, width=1000).encode(), folder / "p.yaml")
+    site = Site(this_host(interactive=False), folder, {}, folder / ".venvs")
+    return pipeline, Jobs(pipeline, site)
+
+
+def step(name: str, *commands: Any, **keys: Any) -> dict[str, Any]:
+    return {"name": name, "environment": "uv:g", "commands": ["python", *commands], **keys}
+
+
+def test_a_pattern_starts_where_its_first_wildcard_is_and_quoted_brackets_are_none() -> None:
+    assert fixed_part("/data [[]1]/out/**/*.tif") == (Path("/data [1]/out"), "**/*.tif")
+    assert fixed_part("/data/out/t.csv") == (Path("/data/out"), "")
+
+
+def test_outputs_are_those_declared_else_those_that_flags_name(tmp_path: Path) -> None:
+    flags = {"--output-folder": "%YAML%/out", "--output-suffix": "_x", "--input-folder": "%YAML%/raw"}
+    _, jobs = read(tmp_path, step("a", flags), step("b", flags, outputs=["%YAML%/declared/**/*.csv"]))
+    assert [place.root for place in places_of(jobs[1])] == [tmp_path / "out"]
+    assert [place.root for place in places_of(jobs[2])] == [tmp_path / "declared"]
+
+
+def test_moved_outputs_are_moved_wherever_they_are_written_and_nothing_else_is(tmp_path: Path) -> None:
+    pipeline, jobs = read(
+        tmp_path,
+        step("a", {"--input": "%YAML%/raw/**/*.tif", "--output-folder": "%YAML%/out"}),
+        step(
+            "b", {"--input": "%YAML%/out/**/*.tif", "--model": "%YAML%/out_model/m.pt", "--output-folder": "%YAML%/t"}
+        ),
+    )
+    moves = moves_for(pipeline, jobs, tmp_path / "elsewhere")
+    job = moves.job(jobs[2])
+    values = dict(pair for entry in job.entries if not isinstance(entry, str) for pair in entry.items)
+    assert values == {
+        "--input": str(tmp_path / "elsewhere/out/**/*.tif"),
+        "--model": str(tmp_path / "out_model/m"),
+        "--output-folder": str(tmp_path / "elsewhere/t"),
+    }
+
+
+def test_a_windows_path_is_moved_with_either_separator() -> None:
+    moves = Moves({Path("D:/lab/out"): Path("E:/x")})
+    assert moves.text("D:\\lab\\out\\a.tif;D:/lab/out") == "E:/x\\a.tif;E:/x"
+    assert moves.text("D:/lab/outer/a.tif") == "D:/lab/outer/a.tif"
+
+
+@pytest.mark.parametrize(
+    ("segments", "said"),
+    [
+        ([step("a", "x.py")], "tells no output folder"),
+        (
+            [step("a", {"--input": "%YAML%/out/old.csv", "--output-folder": "%YAML%/out"})],
+            "no earlier segment has written",
+        ),
+        (
+            [step("a", {"--input": "%YAML%/lab/**/*.tif", "--output-folder": "%YAML%/lab/out"})],
+            "in which the output folder",
+        ),
+        ([step("a", {"--output-folder": "%YAML%"})], "beside other files"),
+    ],
+)
+def test_what_cannot_be_moved_safely_is_told(tmp_path: Path, segments: list[dict[str, Any]], said: str) -> None:
+    pipeline, jobs = read(tmp_path, *segments)
+    with pytest.raises(CannotIsolate, match=said):
+        moves_for(pipeline, jobs, tmp_path / "elsewhere")
+
+
+def test_segments_pair_up_by_name_and_else_by_position(tmp_path: Path) -> None:
+    one, _ = read(tmp_path, step("a"), step("b"), step("c"))
+    two, _ = read(tmp_path, step("b"), step("a"), step("c"))
+    assert [(a.name, b.name) for a, b in match_segments(one, two) if a and b] == [("a", "a"), ("b", "b"), ("c", "c")]
+    three, _ = read(tmp_path, step("x"), step("y"), step("z"))
+    assert [(a.name, b.name) for a, b in match_segments(one, three) if a and b] == [("a", "x"), ("b", "y"), ("c", "z")]
+    four, _ = read(tmp_path, step("x"))
+    with pytest.raises(UsageError, match="names do not tell"):
+        match_segments(one, four)
+
+
+def test_files_pair_by_name_and_by_stem_only_where_that_is_unmistakable() -> None:
+    def items(*names: str) -> list[Item]:
+        return [Item(name, Path(name)) for name in names]
+
+    pairs = join(items("a.tif", "b.png", "c.csv", "d.tif", "d.png"), items("a.tif", "b.ome.tif", "c.tif", "d.npy"))
+    assert {p.name: (p.a is not None, p.b is not None) for p in pairs} == {
+        "a.tif": (True, True), "b.png": (True, True), "c.csv": (True, False), "c.tif": (False, True),
+        "d.tif": (True, False), "d.png": (True, False), "d.npy": (False, True),
+    }  # fmt: skip
+
+
+def test_what_a_name_says_of_its_image_is_left_out_of_its_core() -> None:
+    assert stem("x/cell.ome.tif") == "x/cell"
+    assert core("x/cell_labels.tif") == core("x/cell_objects.csv") == "x/cell"
+
+
+def test_a_later_file_and_then_the_command_line_win(tmp_path: Path) -> None:
+    for name, text in (
+        ("a", "compare: {image: {max: 1, ssim: 0.9}, ignore: '*.log'}"),
+        ("b", "compare: {image: {max: 2}}"),
+    ):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    settings = read_settings([tmp_path / "a.yaml", tmp_path / "b.yaml"], ["image.p99.9=3", "table.keys=a,b"], ["*.bak"])
+    assert settings.image == {"max": 2.0, "ssim": 0.9, "p99.9": 3.0}
+    assert settings.table == {"keys": ["a", "b"]}
+    assert settings.ignore == ["*.log", "*.bak"]
+
+
+def pair(rung: Rung, distance: float = 0.0, kind: str = "image") -> Pair:
+    return Pair(0, "f.tif", Path("a"), Path("b"), rung, kind, "said", distance)
+
+
+def test_noise_forgives_up_to_its_factor_and_only_its_own_kind() -> None:
+    part = Part("s", [pair(Rung.DIFFERENT, 1.4), pair(Rung.DIFFERENT, 1.6), pair(Rung.DIFFERENT, 0.1, "table")])
+    part.noise = {"image": 1.0}
+    forgive_noise(part, 1.5)
+    assert [p.rung for p in part.pairs] == [Rung.NOISE, Rung.DIFFERENT, Rung.DIFFERENT]
+
+
+def test_a_part_that_was_not_compared_is_never_the_same() -> None:
+    comparison = Comparison("a", "b", [Part("one", [pair(Rung.SAME)]), Part("two", note="it tells no outputs")])
+    conclude(comparison)
+    assert not comparison.good
+    assert comparison.sentence.endswith("Not compared: two.")
+
+
+@pytest.mark.parametrize(
+    ("rungs", "sentence"),
+    [
+        ([Rung.SAME], "same: the one file has the same bytes"),
+        ([Rung.WITHIN, Rung.WITHIN], "same: all 2 files are the same within the tolerance"),
+        ([Rung.NOISE], "same: the one file is different by no more than A differs from itself"),
+        ([Rung.SAME, Rung.WITHIN], "same: of 2 files 1 the same bytes; 1 the same within the tolerance"),
+        ([Rung.SAME, Rung.MISSING, Rung.DIFFERENT], "different: of 3 files 1 differs, 1 is missing in B; 1 agree"),
+    ],
+)
+def test_the_sentence_of_a_part(rungs: list[Rung], sentence: str) -> None:
+    comparison = Comparison("a", "b", [Part("s", [pair(rung) for rung in rungs])])
+    conclude(comparison)
+    assert comparison.parts[0].sentence == sentence
