@@ -49,9 +49,7 @@ def test_moved_outputs_are_moved_wherever_they_are_written_and_nothing_else_is(t
     pipeline, jobs = read(
         tmp_path,
         step("a", {"--input": "%YAML%/raw/**/*.tif", "--output-folder": "%YAML%/out"}),
-        step(
-            "b", {"--input": "%YAML%/out/**/*.tif", "--model": "%YAML%/out_model/m.pt", "--output-folder": "%YAML%/t"}
-        ),
+        step("b", {"--input": "%YAML%/out/**/*.tif", "--model": "%YAML%/out_model/m", "--output-folder": "%YAML%/t"}),
     )
     moves = moves_for(pipeline, jobs, tmp_path / "elsewhere")
     job = moves.job(jobs[2])
