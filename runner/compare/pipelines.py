@@ -22,6 +22,7 @@ from runner.errors import UsageError
 from runner.jobs import Job, Jobs
 from runner.model import Pipeline, Segment
 from runner.report import Reporter
+from runner.state.locks import LockFile
 from runner.state.records import FOLDER, hide, records_root
 
 RunAsUsual = Callable[[Path], None]  # raises when the pipeline did not come to its end
@@ -63,7 +64,15 @@ class _Ran:
 
 
 def compare_pipelines(two: Pipelines, settings_ignore: list[str]) -> Comparison:
-    """Runs what is not done, A once more for its noise, and measures. Raises RunnerError."""
+    """Runs what is not done, A once more for its noise, and measures. Raises RunnerError, Busy among them."""
+    folder = two.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    hide(Path(two.a.folder) / FOLDER)
+    with LockFile(folder / "lock", f"run-pipeline compare {two.a.path.name}").acquire(wait=0):
+        return _compare(two, settings_ignore)
+
+
+def _compare(two: Pipelines, settings_ignore: list[str]) -> Comparison:
     matched = match_segments(two.a, two.b)
     a, noise, b = _run_all(two)
     parts = []
@@ -104,8 +113,6 @@ def match_segments(a: Pipeline, b: Pipeline) -> list[tuple[Segment | None, Segme
 def _run_all(two: Pipelines) -> tuple[_Ran, SecondRun | None, _Ran]:
     """A, then A again for its noise, then B; the outputs of each in folders of their own."""
     shared = _shared_roots(two)
-    two.folder.mkdir(parents=True, exist_ok=True)
-    hide(Path(two.a.folder) / FOLDER)
     if two.anew:
         a = _apart(two, two.a, "a", "running A anew, with outputs of its own")
     elif shared and _doubtful(two):
