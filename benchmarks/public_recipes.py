@@ -1,9 +1,9 @@
-"""How many public conda recipes become a group of this repository that locks: writes docs/conda-to-uv-recipes.md.
+"""How many public conda recipes become a group that locks beside others: writes docs/conda-to-uv-recipes.md.
 
     python benchmarks/public_recipes.py [--only NAME] [--note TEXT]
 
 Needs the network: package indexes, PyTorch's and, for some recipes, git repositories. Nothing but the page is written;
-the locks are tried on a copy of pyproject.toml and uv.lock. Minutes.
+the locks are tried in a repository made for it. Minutes. `--repo DIR` tries them beside the groups of another one.
 """
 
 from __future__ import annotations
@@ -25,16 +25,32 @@ REPO = Path(__file__).resolve().parents[1]
 RECIPES = REPO / "tests" / "examples" / "conda_recipes"
 PAGE = REPO / "docs" / "conda-to-uv-recipes.md"
 OTHER_PYTHON = "3.11"  # for recipes whose own is older than this repository allows
+PROJECT = """\
+[project]
+name = "lab"
+version = "1"
+requires-python = ">=3.11"
+[dependency-groups]
+measure = ["numpy>=2.1", "scipy"]
+other = ["tqdm"]
+[tool.uv]
+package = false
+environments = [
+    "sys_platform == 'linux' and platform_machine == 'x86_64'",
+    "sys_platform == 'win32' and platform_machine == 'AMD64'",
+    "sys_platform == 'darwin' and platform_machine == 'arm64'",
+]
+"""
 SHOWN = ("kept", "renamed", "guessed", "not needed", "needs a system package", "lost")
 HEAD = """\
 # Public recipes as dependency groups
 
 `run-pipeline migrate` was tried on {count} conda environment files of image-analysis tools
-(tests/examples/conda_recipes), each as a group of this repository beside all its other groups, for Linux, Windows and
-macOS at once. "Locks" means that `uv lock` found versions of everything; that the results are the same is what
+(tests/examples/conda_recipes), each as a group of a small repository that has two others (`numpy>=2.1` with SciPy, and
+tqdm), for Linux, Windows and macOS at once. "Locks" means that `uv lock` found versions of everything; that the results are the same is what
 `run-pipeline compare` shows.
 
-This repository allows Python 3.11 and newer; a group for an older one is refused.
+The repository allows Python 3.11 and newer; a group for an older one is refused.
 
 **{own} of {count} lock with their own Python, {other} more with Python {python}, {none} do not.**
 
@@ -123,18 +139,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="one recipe; shows its row and leaves the page alone")
     parser.add_argument("--note", default="", help="a sentence for the page: how the network was")
+    parser.add_argument("--repo", type=Path, help="beside the groups of this repository; leaves the page alone")
     arguments = parser.parse_args()
     recipes = [path for path in sorted(RECIPES.glob("*.yml")) if arguments.only in (None, path.stem)]
     results: dict[Path, tuple[Result, Result | None]] = {}
     with tempfile.TemporaryDirectory() as name:
-        for file in ("pyproject.toml", "uv.lock"):
-            shutil.copyfile(REPO / file, Path(name) / file)
+        if arguments.repo:
+            for file in ("pyproject.toml", "uv.lock"):
+                shutil.copyfile(arguments.repo / file, Path(name) / file)
+        else:
+            (Path(name) / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
+            subprocess.run(["uv", "lock", "--quiet"], cwd=name, check=True)
         for recipe in recipes:
             own = migrate(recipe, Path(name))
             other = migrate(recipe, Path(name), "--python", OTHER_PYTHON) if own.refused else None
             results[recipe] = own, other
             print(row(recipe, own, other), end="", flush=True)
-    if arguments.only:
+    if arguments.only or arguments.repo:
         return
     uv = subprocess.run(["uv", "--version"], capture_output=True, text=True, check=False).stdout.split("(")[0].strip()
     locked = sum(own.locked for own, _ in results.values())

@@ -16,7 +16,7 @@ from runner.environments.uv_binary import find_uv
 from runner.environments.uv_variables import flag_is_set, unwanted
 from runner.host import Captured
 
-LOCK_SECONDS = 1800.0  # a first resolution over a slow line
+LOCK_SECONDS = 600.0  # over a slow line; with two dozen conflicts uv may not end at all
 _LINE = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*(?P<version>(?:==|@)[^;]+)")
 
 
