@@ -47,8 +47,8 @@ HEAD = """\
 
 `run-pipeline migrate` was tried on {count} conda environment files of image-analysis tools
 (tests/examples/conda_recipes), each as a group of a small repository that has two others (`numpy>=2.1` with SciPy, and
-tqdm), for Linux, Windows and macOS at once. "Locks" means that `uv lock` found versions of everything; that the results are the same is what
-`run-pipeline compare` shows.
+tqdm), for Linux, Windows and macOS at once. "Locks" means that `uv lock` found versions of everything; that the results
+are the same is what `run-pipeline compare` shows.
 
 The repository allows Python 3.11 and newer; a group for an older one is refused.
 
