@@ -20,6 +20,7 @@ from _files import Job, UserError, plan, writing
 
 if TYPE_CHECKING:
     import numpy as np
+    from _ernet_prepare import Prepared
     from _ernet_tiles import Engine
     from _stacks import Stack
 
@@ -29,6 +30,7 @@ CLASS_NAMES = "0 background, 1 tubule, 2 sheet, 3 SBT"
 CLASSES = {"tubule": 1, "sheet": 2, "sbt": 3}
 COLORS = ((0, 0, 0), (0, 200, 255), (255, 170, 0), (255, 0, 160))  # told apart with any colour vision
 LARGEST_PICTURE = 2048  # pixels a side
+LARGE = 2**24  # pixels; from here on, an image's memory matters
 MANY_TILES = 64  # from here on, an image has a progress bar of its own
 
 
@@ -84,7 +86,9 @@ def arguments() -> argparse.ArgumentParser:
 
 def segment(job: Job, args: argparse.Namespace) -> str:
     """Segments one file; gives what to say about it."""
+    import _ernet_measure
     import numpy as np
+    from _ernet_prepare import prepare
     from _formats import open_scenes
     from _stacks import Stack
     from _tiff_writing import write_stack
@@ -95,11 +99,15 @@ def segment(job: Job, args: argparse.Namespace) -> str:
         frames, _, planes, height, width = stack.shape
 
         def plane(t: int, _: int, z: int) -> Array:
-            image = one_plane(stack, t, args.channel_index, z)
-            mask, row = segment_plane(image, stack, args)
+            image = prepare(read(job.source, stack, t, args.channel_index, z))
+            mask = segment_plane(image, args)
+            shown = (t, z) == (0, planes // 2) and not args.no_overlay
+            grey = in_grey(image) if shown else None
+            del image  # what follows needs memory of its own
+            row = _ernet_measure.measures(mask, stack.pixel_size.x if stack.pixel_size else None)
             rows.append({"file": job.source.name, "t": t, "z": z} | row)
-            if (t, z) == (0, planes // 2) and not args.no_overlay:
-                save_picture(image, mask, beside(job, args, "_ernet_overlay.png"))
+            if grey is not None:
+                save_picture(grey, mask, beside(job, args, "_ernet_overlay.png"))
             return only(mask, args.mask_class)
 
         shape = (frames, 1, planes, height, width)
@@ -116,6 +124,16 @@ def segment(job: Job, args: argparse.Namespace) -> str:
     )
 
 
+def read(path: Path, stack: Stack, t: int, channel: int | None, z: int) -> Array:
+    """One image (Y, X). A large one is read from a file opened anew, for an open one keeps the plane read last."""
+    from _formats import open_scenes
+
+    if stack.shape[3] * stack.shape[4] < LARGE:
+        return one_plane(stack, t, channel, z)
+    with open_scenes(path) as scenes:
+        return one_plane(scenes[0].open(), t, channel, z)
+
+
 def one_plane(stack: Stack, t: int, channel: int | None, z: int) -> Array:
     """One image (Y, X). Raises UserError where there is no such channel."""
     import numpy as np
@@ -127,21 +145,19 @@ def one_plane(stack: Stack, t: int, channel: int | None, z: int) -> Array:
     return stack.plane(t, channel or 0, z)
 
 
-def segment_plane(image: Array, stack: Stack, args: argparse.Namespace) -> tuple[Array, dict[str, float | int | str]]:
-    """The classes of one image, and their measures."""
-    import _ernet_measure
-    from _ernet_prepare import prepare
+def segment_plane(image: Prepared, args: argparse.Namespace) -> Array:
+    """The classes of one image, without specks."""
+    from _ernet_measure import remove_specks
     from _ernet_tiles import segment, tiles
     from tqdm import tqdm
 
     engine = the_engine(args)
-    height, width = image.shape
+    height, width = image.plane.shape
     count = len(tiles(height, width, engine.core, engine.halo, engine.multiple))
     with tqdm(total=count, unit="tile", leave=False, file=sys.stderr, disable=count < MANY_TILES) as bar:
-        mask = segment(prepare(image), (height, width), engine, bar.update)
-    smallest = args.min_size if args.min_size is not None else 50 if args.weights == "default" else 0
-    _ernet_measure.remove_specks(mask, smallest)
-    return mask, _ernet_measure.measures(mask, stack.pixel_size.x if stack.pixel_size else None)
+        mask = segment(image, (height, width), engine, bar.update)
+    remove_specks(mask, args.min_size if args.min_size is not None else 50 if args.weights == "default" else 0)
+    return mask
 
 
 _engines: list[Engine] = []  # one, loaded once for all files
@@ -192,15 +208,20 @@ def save_table(rows: list[dict[str, object]], path: Path) -> None:
         table.writerows(rows)
 
 
-def save_picture(image: Array, mask: Array, path: Path) -> None:
-    """The classes in colour over the image; large images are shown in part of their pixels."""
+def in_grey(image: Prepared) -> Array:
+    """0..255 (Y, X, 1) for a picture; of large images a part of their pixels."""
+    from _ernet_prepare import stretched
+
+    step = -(-max(image.plane.shape) // LARGEST_PICTURE)
+    return stretched(image.plane[::step, ::step], image.low, image.high)[..., None] * 255
+
+
+def save_picture(grey: Array, mask: Array, path: Path) -> None:
+    """The classes in colour over the image in grey; of the mask, the pixels that the image shows."""
     import numpy as np
-    from _ernet_prepare import prepare, stretched
     from PIL import Image
 
-    step = -(-max(image.shape) // LARGEST_PICTURE)
-    levels = prepare(image)
-    grey = stretched(image[::step, ::step], levels.low, levels.high)[..., None] * 255
+    step = -(-max(mask.shape) // LARGEST_PICTURE)
     shown = mask[::step, ::step]
     color = np.array(COLORS, np.float32)[shown]
     picture = np.where(shown[..., None] > 0, 0.5 * grey + 0.5 * color, grey).astype(np.uint8)

@@ -200,15 +200,114 @@ def measuring() -> dict[str, Any]:
     measure.remove_specks(specks, 10)
     found["left"] = int((specks > 0).sum())
     noise = (ndimage.gaussian_filter(np.random.default_rng(0).random((700, 120)), 3) > 0.5).astype(np.uint8)
-    results, masks = [], []
+    masks = []
     for pixels in (64 * 120, 10**6):
         measure.BAND_PIXELS = pixels
-        results.append(measure.measures(noise, None))
         masks.append(noise.copy())
         measure.remove_specks(masks[-1], 200)
-    found["bands"] = results[0] == results[1] and bool((masks[0] == masks[1]).all()) and masks[0].sum() < noise.sum()
-    found["bands"] = bool(found["bands"])
+    found["bands"] = bool((masks[0] == masks[1]).all()) and int(masks[0].sum()) < int(noise.sum())
     return found
+
+
+def networks() -> dict[str, Any]:
+    """Masks whose tubules are thin or wide, have loops, and touch each other across every seam."""
+    import numpy as np
+    from scipy import ndimage
+
+    found = {}
+    for seed in range(3):
+        random = np.random.default_rng(seed)
+        size = (int(random.integers(500, 900)), int(random.integers(60, 200)))
+        noise = ndimage.gaussian_filter(random.random(size), 1 + seed)
+        middle = noise.mean()
+        blobs, lines = noise > middle, abs(noise - middle) < 0.4 * noise.std()
+        found |= {f"blobs {seed}": blobs, f"lines {seed}": lines, f"noise {seed}": random.random(size) > 0.3}
+    down, across = np.mgrid[:1300, :500]
+    found["a ring over all seams"] = abs(np.hypot(down - 600, across - 250) - 230)[:900] < 3
+    found["grid"] = ((down % 64 < 3) | (across % 64 < 3))[:900]
+    found["wide"] = ((across > 50) & (across < 400)) | (down % 500 < 7)
+    found["wedge"] = abs(across - 250) < 2 + down / 8
+    found["disc"] = np.hypot(down - 600, across - 250) < 240
+    found["one row"], found["one column"], found["none"] = np.ones((1, 90)) > 0, np.ones((900, 1)) > 0, down[:90] < 0
+    return found
+
+
+def bands_against_whole() -> list[str]:
+    """Where the measures of bands differ from those of the whole mask; of the latter the graph is made plainly."""
+    import _ernet_measure as measure
+    import numpy as np
+    from skimage.morphology import skeletonize
+
+    different = []
+    for name, drawn in networks().items():
+        mask = drawn.astype(np.uint8)
+        skeleton = skeletonize(measure.without_specks(drawn, measure.SPECK))
+        expected = plain_graph(skeleton)
+        for rows in (64, 333):
+            measure.BAND_PIXELS = rows * mask.shape[1]
+            if (np.concatenate(list(measure.skeleton_bands(mask))) != skeleton).any():
+                different.append(f"skeleton of {name}, {rows} rows")
+        for rows in (1, 2, 7, 64):
+            found = measure.network(skeleton[start : start + rows] for start in range(0, len(skeleton), rows))
+            if found != expected:
+                different.append(f"graph of {name}, {rows} rows: {found} for {expected}")
+    return different
+
+
+def plain_graph(skeleton: Any) -> dict[str, float]:
+    """Of a whole skeleton, pixel by pixel."""
+    import numpy as np
+
+    points = {(int(row), int(column)) for row, column in np.argwhere(skeleton)}
+    joined: dict[tuple[int, int], set[tuple[int, int]]] = {point: set() for point in points}
+    straight = diagonal = 0
+    for row, column in points:
+        for down, across in ((0, 1), (1, 0), (1, 1), (1, -1)):
+            other = (row + down, column + across)
+            corners = {(row + down, column), (row, column + across)} - {(row, column), other}
+            if other in points and not corners & points:
+                joined[row, column].add(other)
+                joined[other].add((row, column))
+                straight, diagonal = (straight, diagonal + 1) if down and across else (straight + 1, diagonal)
+
+    def pieces(among: set[tuple[int, int]]) -> int:
+        number, left = 0, set(among)
+        while left:
+            number, waiting = number + 1, [left.pop()]
+            while waiting:
+                near = joined[waiting.pop()] & left
+                left -= near
+                waiting += near
+        return number
+
+    return {
+        "tubule_length_px": round(straight + 2**0.5 * diagonal, 2),
+        "junctions": pieces({point for point, near in joined.items() if len(near) > 2}),
+        "ends": sum(len(near) == 1 for near in joined.values()),
+        "loops": straight + diagonal - len(points) + pieces(points),
+        "pieces": pieces(points),
+    }
+
+
+def memory_of_measuring() -> float:
+    """Bytes that a further pixel of a dense network costs, the mask's own included. POSIX."""
+    import resource
+
+    import _ernet_measure as measure
+    import numpy as np
+    from scipy import ndimage
+
+    measure.BAND_PIXELS = 2**19
+    noise = ndimage.gaussian_filter(np.random.default_rng(1).random((1000, 1000)), 4, mode="wrap")
+    block = (abs(noise - noise.mean()) < 0.2 * noise.std()).astype(np.uint8)
+    peaks = []
+    for blocks in (3, 25):
+        mask = np.tile(block, (blocks, 1))
+        measure.remove_specks(mask, 50)
+        measure.measures(mask, None)
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+        del mask
+    return float(peaks[1] - peaks[0]) / (22 * block.size)
 
 
 def refusals(engine: str, folder: str) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Tiles, memory, preparation and measures, each by itself."""
 
+import os
+
 import pytest
 
 
@@ -51,5 +53,14 @@ def test_measures_of_drawn_networks_are_what_was_drawn(onnx):
     assert found["left"] == 4 * 48
 
 
-def test_large_masks_are_measured_in_bands_with_the_same_result(onnx):
+def test_specks_are_removed_in_bands_with_the_same_result(onnx):
     assert onnx.ask("measuring")["bands"] is True
+
+
+def test_bands_of_any_height_give_the_skeleton_and_the_graph_of_the_whole_mask(onnx):
+    assert onnx.ask("bands_against_whole") == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the standard library does not tell the largest memory on Windows")
+def test_measuring_takes_hardly_more_memory_than_the_mask(onnx):
+    assert onnx.ask("memory_of_measuring") < 1.5
