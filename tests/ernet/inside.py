@@ -225,11 +225,27 @@ def networks() -> dict[str, Any]:
     down, across = np.mgrid[:1300, :500]
     found["a ring over all seams"] = abs(np.hypot(down - 600, across - 250) - 230)[:900] < 3
     found["grid"] = ((down % 64 < 3) | (across % 64 < 3))[:900]
-    found["wide"] = ((across > 50) & (across < 400)) | (down % 500 < 7)
     found["wedge"] = abs(across - 250) < 2 + down / 8
-    found["disc"] = np.hypot(down - 600, across - 250) < 240
     found["one row"], found["one column"], found["none"] = np.ones((1, 90)) > 0, np.ones((900, 1)) > 0, down[:90] < 0
     return found
+
+
+def wide_tubules() -> dict[str, int]:
+    """Pixels of the skeleton that differ between bands and the whole mask."""
+    import _ernet_measure as measure
+    import numpy as np
+    from skimage.morphology import skeletonize
+
+    down, across = np.mgrid[:1500, :900]
+    drawn = {
+        "disc": np.hypot(down - 700, across - 450) < 440,
+        "bar with branches": ((across > 50) & (across < 850)) | (down % 500 < 7),
+    }
+    measure.BAND_PIXELS = 64 * 900
+    return {
+        name: int((np.concatenate(list(measure.skeleton_bands(one.astype(np.uint8)))) != skeletonize(one)).sum())
+        for name, one in drawn.items()
+    }
 
 
 def bands_against_whole() -> list[str]:

@@ -61,6 +61,10 @@ def test_bands_of_any_height_give_the_skeleton_and_the_graph_of_the_whole_mask(o
     assert onnx.ask("bands_against_whole") == []
 
 
+def test_tubules_much_wider_than_usual_have_the_skeleton_of_the_whole_mask(onnx):
+    assert onnx.ask("wide_tubules") == {"disc": 0, "bar with branches": 0}
+
+
 @pytest.mark.skipif(os.name == "nt", reason="the standard library does not tell the largest memory on Windows")
 def test_measuring_takes_hardly_more_memory_than_the_mask(onnx):
     assert onnx.ask("memory_of_measuring") < 1.5
