@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib.util import find_spec
 
@@ -17,6 +18,8 @@ def main() -> None:
         from runner.bootstrap import start_again
 
         sys.exit(start_again(["-m", "runner", *sys.argv[1:]]))
+    # what is imported and read at the start stays: looking through it for garbage, again and again, finds nothing
+    gc.disable()
     from runner.cli.main import cli
 
     cli(prog_name="run-pipeline")

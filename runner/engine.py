@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from runner.plan import Plan
 from runner.process.stop import StopRequest
 from runner.report import Reporter, Row
 from runner.state.duration import to_go
+from runner.state.files import Syncer
 from runner.state.records import BROKEN_OFF, SUCCEEDED, Run, now_text
 from runner.state.status import Entry, StatusBook
 
@@ -43,6 +45,7 @@ class Session:
     durations: dict[str, float] = field(default_factory=dict)  # seconds by name, from earlier runs
     rows: list[Row] = field(default_factory=list)
     advice: str = ""
+    syncer: Syncer = field(default_factory=Syncer)
     _fingerprints: dict[Any, Mapping[str, object]] = field(default_factory=dict)
 
     def fingerprint(self, job: Job) -> Mapping[str, object]:
@@ -56,6 +59,7 @@ class Session:
 def walk(session: Session) -> ExitCode:
     """Carry the plan out. Raises EnvironmentMissing and StateError; what was finished by then is recorded."""
     to_run = [session.jobs[step.segment.number] for step in session.plan.steps if step.action is Action.RUN]
+    gc.enable()  # see runner.__main__; a run may last for days
     session.reporter.begin(session.name, len(session.jobs), len(session.plan.to_run))
     code = ExitCode.DONE
     reached = 0
@@ -154,6 +158,7 @@ def _run(segment: Segment, session: Session, preparer: Preparer) -> _Taken | Non
         expected=session.durations.get(segment.name),
         on_start=lambda pid, started, marker: _note_child(session, segment, pid, started, marker),
         fingerprint=session.fingerprint,
+        syncer=session.syncer,
     )
     while session.site.notes:
         session.reporter.warn(session.site.notes.pop(0))
@@ -191,7 +196,7 @@ def _remember(segment: Segment, seconds: float, session: Session) -> None:
     session.book.record(
         Entry(segment.name, segment.content_hash, f"{datetime.now():%Y-%m-%d}", __version__, to_go(seconds)), later
     )
-    session.book.save()
+    session.book.save(session.syncer)
     if seconds:
         session.durations[segment.name] = seconds
 
@@ -208,6 +213,7 @@ def _not_reached(session: Session, reached: int) -> None:
 
 def _close(session: Session, code: ExitCode, state: str) -> None:
     """The run's own record, with all that is needed to read it later."""
+    session.syncer.finish()
     session.run.data.update(
         state=state,
         ended=now_text(),

@@ -197,6 +197,7 @@ def _start(
     from runner.engine import Session, walk
     from runner.errors import ExitCode
     from runner.process.stop import StopRequest, install_signal_handlers
+    from runner.state.files import Syncer
 
     adopt(loaded, site, reporter)
     for text in plan.warnings:
@@ -205,7 +206,8 @@ def _start(
     if not plan.to_run:
         _nothing_to_do(plan, loaded, reporter)
         return ExitCode.DONE
-    run, durations = open_run(loaded, plan, selection, site)
+    syncer = Syncer()
+    run, durations = open_run(loaded, plan, selection, site, syncer)
     stop = StopRequest()
     session = Session(
         name=str(loaded.path),
@@ -220,6 +222,7 @@ def _start(
         prepare_ahead=options["prepare_ahead"],
         only=selection.only is not None,
         durations=durations,
+        syncer=syncer,
     )
     code = ExitCode.INTERNAL
     try:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from runner.environments import Site
     from runner.plan import Plan, Selection
     from runner.report import Reporter
+    from runner.state.files import Syncer
     from runner.state.records import Run
     from runner.state.status import StatusBook
 
@@ -90,7 +91,9 @@ def _set_aside(path: Path) -> Path:
     raise StateError(f"there are too many {path.name}.broken-* files", "Remove the old ones.")
 
 
-def open_run(loaded: Loaded, plan: Plan, selection: Selection, site: Site) -> tuple[Run, dict[str, float]]:
+def open_run(
+    loaded: Loaded, plan: Plan, selection: Selection, site: Site, syncer: Syncer
+) -> tuple[Run, dict[str, float]]:
     """The new run's record, and how long each segment took last time (seconds by name)."""
     from runner.process.identity import boot_id, process_started
     from runner.state.duration import from_go
@@ -114,12 +117,13 @@ def open_run(loaded: Loaded, plan: Plan, selection: Selection, site: Site) -> tu
             "command": sys.argv,
             "accept": selection.accept,
         },
+        syncer,
     )
     steps = [
         {"segment": s.segment.number, "name": s.segment.name, "action": s.action.value, "reason": s.reason}
         for s in plan.steps
     ]
-    write_json(run.folder / "plan.json", {"steps": steps})
+    write_json(run.folder / "plan.json", {"steps": steps}, syncer)
     write_atomic(run.folder / "pipeline.yaml", loaded.path.read_bytes(), durable=False)
     return run, durations
 

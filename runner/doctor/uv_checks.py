@@ -7,7 +7,7 @@ from runner.environments import Site
 from runner.environments.disk import is_file, on_disk
 from runner.environments.groups import read_project
 from runner.environments.uv import place
-from runner.environments.uv_binary import VARIABLE, Uv, find_uv
+from runner.environments.uv_binary import VARIABLE, Uv, find_uv, version_of
 from runner.environments.uv_variables import flag_is_set, unwanted
 from runner.errors import EnvironmentMissing
 from runner.host import Captured
@@ -24,7 +24,7 @@ def uv_program(context: Context) -> list[Line]:
             return [ok("not found, and this pipeline does not need it")]
         first, *passed_over = error.message.splitlines()
         return [problem(first, "\n".join([error.cure, *(line.strip() for line in passed_over)]))]
-    return [ok(f"{uv.version}, {uv.path} ({_origin(uv, context.site)})")]
+    return [ok(f"{version_of(uv, context.site.host)}, {uv.path} ({_origin(uv, context.site)})")]
 
 
 def _origin(uv: Uv, site: Site) -> str:

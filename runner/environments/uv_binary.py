@@ -26,7 +26,7 @@ class Uv:
     """A uv that can be used."""
 
     path: str
-    version: str
+    version: str  # "" where it was not asked: see version_of
 
 
 def find_uv(site: Site, own: Callable[[], str | None] | None = None) -> Uv:
@@ -45,6 +45,11 @@ def find_uv(site: Site, own: Callable[[], str | None] | None = None) -> Uv:
         return Uv(site.asked["uv"], site.asked["uv version"])
     message, _, cure = site.asked["uv problem"].partition("\0")
     raise EnvironmentMissing(message, cure)
+
+
+def version_of(uv: Uv, host: Host) -> str:
+    """Its version, asked now where nobody has; "" when it does not answer."""
+    return uv.version or _ask(uv.path, host)[0]
 
 
 def candidates(host: Host, repo: PurePath) -> Iterator[tuple[PurePath, str]]:
@@ -87,10 +92,7 @@ def _look(site: Site, own: Callable[[], str | None]) -> Uv:
         passed_over.append(f"{program}: {reason}")
     packaged = own()
     if packaged:
-        version, reason = _ask(packaged, host)
-        if not reason:
-            return Uv(packaged, version)
-        passed_over.append(f"{packaged}: {reason}")
+        return Uv(packaged, "")  # installed with us, in a version that we asked for: not asked once more at each start
     notes = "".join(f"\n  passed over {note}" for note in passed_over)
     raise EnvironmentMissing(f"uv was not found, and a segment needs it{notes}", _CURE)
 

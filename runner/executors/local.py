@@ -23,6 +23,7 @@ from runner.process.supervise import run
 from runner.report import Reporter
 from runner.state import outputs
 from runner.state.duration import for_people
+from runner.state.files import Syncer
 from runner.state.records import SCHEMA, SUCCEEDED, write_json
 
 
@@ -48,6 +49,7 @@ def run_segment(
     expected: float | None,
     on_start: Callable[[int, float, str], None],
     fingerprint: Callable[[Job], Mapping[str, object]],
+    syncer: Syncer | None = None,
 ) -> Result:
     """Run `job` with its retries; its log and receipt go into `folder`. Raises StateError, EnvironmentMissing."""
     segment = job.segment
@@ -69,7 +71,7 @@ def run_segment(
             break
         delay *= 2
     receipt = _receipt(job, command, result, tries, fingerprint(job))
-    write_json(folder / "receipt.json", receipt)
+    write_json(folder / "receipt.json", receipt, syncer)
     return result
 
 

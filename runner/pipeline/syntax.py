@@ -7,14 +7,16 @@ make, each is mended in a copy, and what the copy then says is reported as well.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from runner.model import Mark
-from runner.pipeline.mistakes import KNOWN_KEY, Mistake, find_mistakes
 from runner.pipeline.nodes import Node, TooLargeError, compose
 from runner.pipeline.report import Report
+
+if TYPE_CHECKING:
+    from runner.pipeline.mistakes import Mistake
 
 _QUOTES = "Put the whole value in single quotes."
 _INDENT = (
@@ -81,6 +83,8 @@ def compose_or_explain(text: str, report: Report) -> tuple[Node | None, bool]:
 
 
 def _find_all(error: yaml.YAMLError, report: Report) -> tuple[Node | None, bool]:
+    from runner.pipeline.mistakes import find_mistakes
+
     mistakes = find_mistakes(list(report.lines))
     for mistake in mistakes:
         report.error(mistake.mark, mistake.message, mistake.cure)
@@ -130,6 +134,8 @@ def _explain(error: yaml.YAMLError, report: Report) -> None:
 def _explain_indentation(number: int, report: Report) -> bool:
     """Where the line is a key that we know, its column is what is wrong."""
     line = report.lines[number] if number < len(report.lines) else ""
+    from runner.pipeline.mistakes import KNOWN_KEY
+
     match = KNOWN_KEY.match(line)
     if not match:
         return False

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import threading
 import time
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from runner.errors import StateError
 
@@ -18,20 +20,74 @@ _IN_USE = (32, 33)
 _FULL = (39, 1295)
 
 
-def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
+class Syncer:
+    """Brings files that were written to the disk itself, in a thread: a segment need not wait for it to start.
+
+    A killed runner loses nothing by that; only a power cut within the next moment could.
+    """
+
+    # an open file cannot be replaced on Windows, so there each write waits for the disk
+    WORKS = not _WINDOWS
+
+    def __init__(self) -> None:
+        self._paths: SimpleQueue[Path | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def later(self, path: Path) -> None:
+        """Sync `path` soon."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="sync files", daemon=True)
+            self._thread.start()
+        self._paths.put(path)
+
+    def finish(self) -> None:
+        """Wait until all of it is on the disk."""
+        if self._thread is not None:
+            self._paths.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _work(self) -> None:
+        while True:
+            waiting = [self._paths.get()]
+            with contextlib.suppress(Empty):
+                while True:
+                    waiting.append(self._paths.get_nowait())
+            for path in dict.fromkeys(waiting):
+                if path is not None:
+                    _sync(path)
+            if None in waiting:
+                return
+
+
+def _sync(path: Path) -> None:
+    """A file that was replaced meanwhile, or a disk that is gone, is no concern here: the next write tells."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_atomic(path: Path, data: bytes, *, durable: bool = True, syncer: Syncer | None = None) -> None:
     """Put `data` at `path` by write-then-rename; on any failure the old file is as it was.
 
-    Raises StateError with what to do for a full disk, a read-only folder and the like.
+    With a `syncer` the write does not wait for the disk. Raises StateError with what to do for a full disk, a
+    read-only folder and the like.
     """
+    later = durable and syncer is not None and Syncer.WORKS
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         try:
             with open(temporary, "wb") as stream:  # noqa: PTH123
                 stream.write(data)
                 stream.flush()
-                if durable:
+                if durable and not later:
                     os.fsync(stream.fileno())
             _replace(temporary, path)
+            if later and syncer is not None:
+                syncer.later(path)
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink()

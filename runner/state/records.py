@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import StateError
-from runner.state.files import state_error, write_atomic
+from runner.state.files import Syncer, state_error, write_atomic
 
 SCHEMA = 1
 FOLDER = ".run-pipeline"
@@ -60,8 +60,8 @@ class Run:
     def state(self) -> str:
         return str(self.data.get("state", ""))
 
-    def save(self) -> None:
-        write_json(self.folder / "run.json", self.data)
+    def save(self, syncer: Syncer | None = None) -> None:
+        write_json(self.folder / "run.json", self.data, syncer)
 
     def note_child(self, child: Mapping[str, Any]) -> None:
         """The process that runs now; a file of its own, so that its cost does not grow with the plan."""
@@ -84,10 +84,10 @@ class Run:
                 yield data
 
 
-def write_json(path: Path, data: Mapping[str, Any]) -> None:
+def write_json(path: Path, data: Mapping[str, Any], syncer: Syncer | None = None) -> None:
     """`data` with a line for each of its keys: readable, and without the cost of indenting all of it."""
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in data.items())
-    write_atomic(path, f"{{\n{lines}\n}}\n".encode("utf-8", "backslashreplace"))
+    write_atomic(path, f"{{\n{lines}\n}}\n".encode("utf-8", "backslashreplace"), syncer=syncer)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -116,7 +116,7 @@ def latest_run(root: Path) -> Run | None:
     return None
 
 
-def new_run(root: Path, data: Mapping[str, Any]) -> Run:
+def new_run(root: Path, data: Mapping[str, Any], syncer: Syncer | None = None) -> Run:
     """Make the next run's folder. Raises StateError where it cannot be written."""
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -129,7 +129,7 @@ def new_run(root: Path, data: Mapping[str, Any]) -> Run:
     except OSError as error:
         raise state_error("write", root, error) from error
     run = Run(folder, {"schema": SCHEMA, **data})
-    run.save()
+    run.save(syncer)
     return run
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runner.state.files import state_error, write_atomic
+from runner.state.files import Syncer, state_error, write_atomic
 
 FIELDS = ("name", "content_hash", "last_processed", "code_version", "run_duration")
 
@@ -226,8 +226,8 @@ class StatusBook:
     def text(self) -> str:
         return status_text(self._texts, self._extra)
 
-    def save(self) -> None:
-        write_atomic(self.path, self.text().encode("utf-8", "surrogatepass"))
+    def save(self, syncer: Syncer | None = None) -> None:
+        write_atomic(self.path, self.text().encode("utf-8", "surrogatepass"), syncer=syncer)
 
 
 def _last_first(entries: list[Entry]) -> Iterable[tuple[int, Entry]]:
