@@ -95,7 +95,7 @@ def test_what_cannot_be_done_is_told_in_words(onnx, small, words, said):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not tell a child's largest memory")
 def test_a_large_image_takes_little_more_memory_than_its_mask(onnx, small):
-    """A measure for 20,000 x 20,000 pixels: in under 2 GB a pixel may cost five bytes."""
+    """At this size the bands of rows take a good part of it; 20,000 x 20,000 pixels have five bytes each in 2 GB."""
     peaks = []
     for side in (1000, 5000):
         onnx.ask("large_image", onnx.folder / f"{side}.tif", side)
@@ -110,4 +110,4 @@ def test_a_large_image_takes_little_more_memory_than_its_mask(onnx, small):
             list(map(str, command)), cwd=onnx.folder, env=onnx.environ(), check=True, capture_output=True, text=True
         )
         peaks.append(int(done.stdout.split()[-1]) * (1 if sys.platform == "darwin" else 1024))
-    assert (peaks[1] - peaks[0]) / (5000**2 - 1000**2) < 12
+    assert (peaks[1] - peaks[0]) / (5000**2 - 1000**2) < 10
