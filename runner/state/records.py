@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -31,6 +32,7 @@ RUNNING = "running"
 BROKEN_OFF = "broken off"  # ended by an error of the runner's own, such as a full disk
 UNFINISHED = (RUNNING, BROKEN_OFF)  # its receipts may say more than the status file
 SUCCEEDED = "succeeded"
+CHILD_LENGTH = 300  # bytes of child.json, whatever it holds
 KEEP_RUNS = 50
 KEEP_DAYS = 180
 _RUN_NAME = re.compile(r"(\d{6,})-.*")
@@ -64,8 +66,18 @@ class Run:
         write_json(self.folder / "run.json", self.data, syncer)
 
     def note_child(self, child: Mapping[str, Any]) -> None:
-        """The process that runs now; a file of its own, so that its cost does not grow with the plan."""
-        write_atomic(self.folder / "child.json", json.dumps(child).encode(), durable=False)
+        """The process that runs now, in a file of its own, which is overwritten in place: replacing a file makes
+        some file systems write to the disk at once, just when the process starts. A torn one is passed over."""
+        text = json.dumps(child).ljust(CHILD_LENGTH).encode("utf-8", "backslashreplace")
+        path = self.folder / "child.json"
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+            try:
+                os.write(descriptor, text)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise state_error("write", path, error) from error
 
     def child(self) -> dict[str, Any] | None:
         return read_json(self.folder / "child.json")
