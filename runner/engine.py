@@ -50,7 +50,7 @@ class Session:
 
     def fingerprint(self, job: Job) -> Mapping[str, object]:
         """Read once a run for each environment."""
-        key = (job.spec, job.entries[:1] if job.spec.kind == "script" else ())
+        key = job.environment_key
         if key not in self._fingerprints:
             self._fingerprints[key] = environment_fingerprint(job, self.site)
         return self._fingerprints[key]

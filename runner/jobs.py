@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -24,6 +24,11 @@ class Job:
     env: Mapping[str, str]
     cwd: str
     outputs: tuple[str, ...]  # globs, absolute or relative to cwd
+
+    @property
+    def environment_key(self) -> Hashable:
+        """Equal for jobs that share an environment; a PEP 723 script has one of its own."""
+        return (self.spec, self.entries if self.spec.kind == "script" else ())
 
     def command(self, site: Site, *, dry: bool = False) -> Command:
         return kind(self.spec).wrap(self.spec, self.entries, self.env, self.cwd, site, dry=dry)

@@ -135,7 +135,7 @@ def _wanted(names: tuple[str, ...], everything: bool, site: Site) -> list[Job]:
         jobs += _pipeline_jobs(name, site) if _is_file(name) else [_group_job(name, site)]
     distinct: dict[object, Job] = {}
     for job in jobs:
-        distinct.setdefault((job.spec, job.entries if job.spec.kind == "script" else ()), job)
+        distinct.setdefault(job.environment_key, job)
     return list(distinct.values())
 
 

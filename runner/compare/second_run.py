@@ -94,7 +94,7 @@ def _state(todo: list[Job], site: Site) -> dict[str, Any]:
     """What decides whether outputs still stand for the pipeline: its text and its environments."""
     seen: dict[Any, Mapping[str, object]] = {}
     for job in todo:
-        key = (job.spec, job.entries[:1] if job.spec.kind == "script" else ())
+        key = job.environment_key
         if key not in seen:
             seen[key] = environment_fingerprint(job, site)
     return {

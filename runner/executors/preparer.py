@@ -68,7 +68,7 @@ class Preparer:
         self._condition = threading.Condition()
         self._items: dict[Hashable, _Item] = {}
         for job in jobs:
-            self._items.setdefault(_key(job), _Item(job))
+            self._items.setdefault(job.environment_key, _Item(job))
         self._closed = False
         self._thread: threading.Thread | None = None
         self._ahead = ahead and len(self._items) > 1
@@ -88,7 +88,7 @@ class Preparer:
 
     def need(self, job: Job) -> None:
         """Wait for, or make, what `job` needs. Raises EnvironmentMissing."""
-        item = self._items.setdefault(_key(job), _Item(job))
+        item = self._items.setdefault(job.environment_key, _Item(job))
         with self._condition:
             item.shown.set()
             while item.state == "busy":
@@ -185,8 +185,3 @@ class Calm:
         """The whole lines worth showing; uv writes a line in pieces."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         return b"".join(line + b"\n" for line in lines if not line.startswith(self.LEFT_OUT))
-
-
-def _key(job: Job) -> Hashable:
-    """Jobs of one key share an environment; a PEP 723 script has one of its own."""
-    return (job.spec, job.entries[:2] if job.spec.kind == "script" else ())
