@@ -25,6 +25,7 @@ from torch.nn import functional
 
 TOKENS = WINDOW * WINDOW
 CPU_WINDOWS = 512  # a slice whose largest intermediate has 1.5 MB: it fits the second-level cache
+WHOLE_STEPS = 128  # windows; softmax takes what is left over by another program, whose last bits differ
 CUDA_WINDOWS = 65_536  # enough to fill a GPU, with about 0.6 GB of intermediates in float32
 
 
@@ -85,10 +86,11 @@ class Group(nn.Module):
     def forward(self, features: Tensor, slice_size: int) -> Tensor:
         windows = _to_windows(features)
         for part in windows.split(slice_size, dim=1):
-            tokens = part
+            count = part.shape[1]
+            tokens = functional.pad(part, (0, 0, 0, -count % WHOLE_STEPS))
             for block in self.residual_group["blocks"]:
                 tokens = block(tokens)
-            part.copy_(tokens)
+            part.copy_(tokens[:, :count])
         return self.resi_connection1(_from_windows(windows, features)).add_(features)
 
 
@@ -107,7 +109,7 @@ class ErnetV2(nn.Module):
         self.segmentation_decode = nn.Conv2d(CHANNELS, 4, 1)
 
     def forward(self, image: Tensor, slice_size: int = CPU_WINDOWS) -> Tensor:
-        first = self.conv_first(image.contiguous(memory_format=torch.channels_last))
+        first = _first(self.conv_first, image)
         features = _each_pixel(self.patch_embed["norm"], first)
         for group in self.layers:
             features = group(features, slice_size)
@@ -124,6 +126,19 @@ class ErnetV2(nn.Module):
 
 def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, padding=1)
+
+
+def _first(convolution: nn.Conv2d, image: Tensor) -> Tensor:
+    """The same as the convolution of one channel, as one product of matrices; the memory has the order channels last.
+
+    PyTorch convolves one channel by one of two programs, according to the image's size, and their last bits differ:
+    a tile would not give exactly what the whole image gives.
+    """
+    height, width = image.shape[2:]
+    filled = functional.pad(image[:, 0], (1, 1, 1, 1))
+    seen = [filled[:, y : y + height, x : x + width] for y in range(3) for x in range(3)]
+    weight = convolution.weight.reshape(CHANNELS, len(seen))
+    return functional.linear(torch.stack(seen, dim=-1), weight, convolution.bias).permute(0, 3, 1, 2)
 
 
 def _each_pixel(norm: nn.Module, features: Tensor) -> Tensor:

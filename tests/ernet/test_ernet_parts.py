@@ -8,7 +8,7 @@ import pytest
 def test_tiles_give_the_result_of_the_whole_image_exactly(engine, tmp_path):
     for size, found in engine.ask("tiles_against_whole", engine.name, tmp_path).items():
         assert found["labels"] == 0, size
-        assert found["logits"] <= 1e-5, size  # the order of sums may follow the size of a tile
+        assert found["logits"] == 0, size
         if size == "96 x 128":
             assert (found["tiles"], found["kinds"]) == (12, 4)
 
