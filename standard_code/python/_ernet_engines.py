@@ -59,6 +59,7 @@ class OnnxEngine:
 
         self.session, self.device = _session(model, device, name)
         on_cpu = self.device == "cpu"
+        self.about = f"onnxruntime on {_on_cores(cores) if on_cpu else self.device}"
         about = self.session.get_modelmeta().custom_metadata_map
         if not {"multiple", "halo"} <= set(about):
             logging.warning("%s does not say what overlap its tiles need; %d pixels are taken", name, UNKNOWN_HALO)
@@ -142,12 +143,12 @@ class TorchEngine:
         import _ernet_network
         import torch
 
-        if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
-            reason = why_no_cuda()
-            if reason:
-                raise UserError(f"--device cuda: {reason}")
-            device = "cuda"
-        self.device = "cpu" if device == "auto" else device
+        reason = "" if device == "cpu" else why_no_cuda()
+        if reason and device == "cuda":
+            raise UserError(f"--device cuda: {reason}")
+        if reason and torch.version.cuda:
+            logging.warning("no GPU is used, and the CPU takes many times as long: %s", reason)
+        self.device = "cpu" if reason else "cuda" if device == "auto" else device
         self.network = _ernet_network.network(_ernet_checkpoint.read_with_torch(path))
         self.order = torch.tensor([_ernet_layout.CLASSES.index(name) for name in _ernet_layout.RAW_CLASSES])
         self.half = False
@@ -158,12 +159,14 @@ class TorchEngine:
             raise UserError(f"--precision {precision} needs a GPU; on a CPU there is fp32 alone.")
         torch.set_num_threads(1)  # tiles run side by side instead, which wastes less
         self.core, self.batch, self.workers = CPU_CORE, 1, cores
+        self.about = f"PyTorch {torch.__version__} on {_on_cores(cores)}"
         self.windows = _ernet_network.CPU_WINDOWS
 
     def _prepare_gpu(self, precision: str) -> None:
         import _ernet_network
         import torch
 
+        torch.backends.cudnn.deterministic = True
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
         self.half = precision == "fp16"
         self.network = self.network.to("cuda", torch.float16 if self.half else torch.float32)
@@ -173,6 +176,9 @@ class TorchEngine:
         free, _ = torch.cuda.mem_get_info()
         tile = (self.core + 2 * self.halo) ** 2 * BYTES_PER_PIXEL
         self.batch = max(1, min(32, int(0.7 * free) // tile))
+        kind = "fp32" if precision == "auto" else precision
+        gpu = f"{torch.cuda.get_device_name()}, {kind}, {self.batch} tiles at once"
+        self.about = f"PyTorch {torch.__version__} on {gpu}"
 
     def logits(self, images: Array) -> Array:
         """(N, 1, H, W) float32 in 0..1 gives (N, 4, H, W) float32 in the file's order."""
@@ -197,6 +203,10 @@ class TorchEngine:
         if self.device == "cuda":
             torch.cuda.empty_cache()
         raise OutOfMemoryError(reason)
+
+
+def _on_cores(count: int) -> str:
+    return f"the CPU, {count} core{'s' if count > 1 else ''}"
 
 
 def why_no_cuda() -> str:

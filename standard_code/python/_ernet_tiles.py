@@ -35,6 +35,7 @@ class Engine(Protocol):
     core: int  # pixels of a tile without its halo
     batch: int  # tiles at once; made smaller when memory runs out
     workers: int  # batches at the same time
+    about: str  # on what it runs, for the user
 
     def classes(self, images: Array) -> Array:
         """(N, 1, H, W) float32 in 0..1 gives (N, H, W) uint8, in our order. May raise OutOfMemoryError."""

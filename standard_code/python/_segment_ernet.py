@@ -237,10 +237,12 @@ def main(argv: list[str] | None = None) -> int:
     if not args.dry_run:
         try:
             plan(args.input_search_pattern, args.output_folder, args.output_suffix, ".tif")
-            the_engine(args)
+            about = the_engine(args).about
         except (UserError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
+        if args.log_level in ("DEBUG", "INFO"):
+            print(f"The network runs in {about}.", flush=True)
     settings = argparse.Namespace(**vars(args) | {"no_parallel": True})  # the network itself uses all cores
     return _work.run(settings, segment, ending=".tif")
 

@@ -82,7 +82,7 @@ def engine_of(name: str, path: Path, **options: Any) -> Any:
     """The program's own engine; `name` is what the environment should choose."""
     from _ernet_engines import engine
 
-    made = engine(path, "cpu", **{"cores": 2, "tile_size": None, "precision": "auto"} | options)
+    made = engine(path, **{"device": "cpu", "cores": 2, "tile_size": None, "precision": "auto"} | options)
     assert type(made).__name__ == {"onnx": "OnnxEngine", "torch": "TorchEngine"}[name]
     return made
 
@@ -118,6 +118,21 @@ def tiles_against_whole(engine: str, folder: str) -> dict[str, Any]:
         found[name] = {"tiles": len(cut), "labels": int((labels != wanted).sum()), "logits": difference}
         found[name]["kinds"] = len(np.unique(wanted))
     return found
+
+
+def gpu_build_without_gpu(folder: str) -> list[str]:
+    """What is said when a PyTorch for GPUs finds none: a PyTorch for the CPU that says of itself to be one."""
+    import logging
+
+    import torch
+
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger().addHandler(handler)
+    torch.version.cuda = "12.4"
+    made = engine_of("torch", checkpoints(Path(folder))["bare"], device="auto")
+    return [made.device, *said]
 
 
 def memory_runs_out(limit: str) -> dict[str, Any]:

@@ -27,6 +27,13 @@ def test_memory_that_does_not_do_for_one_tile_is_told_with_what_to_do(onnx):
     assert "--tile-size" in error
 
 
+def test_a_pytorch_for_gpus_that_finds_none_says_so_before_it_goes_on_slowly(pytorch, tmp_path):
+    device, said = pytorch.ask("gpu_build_without_gpu", tmp_path)
+    assert device == "cpu"
+    assert "no GPU is used" in said
+    assert "nvidia-smi" in said or "CUDA_VISIBLE_DEVICES" in said
+
+
 def test_percentiles_are_those_of_numpy_for_every_kind_of_image(onnx):
     for low, high, numpy_low, numpy_high in onnx.ask("percentiles"):
         assert low == pytest.approx(numpy_low, rel=1e-6)

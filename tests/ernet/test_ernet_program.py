@@ -22,6 +22,7 @@ def test_every_kind_of_image_is_segmented_and_a_corrupt_one_is_named(engine, ima
     engine.ask("checkpoints_in", engine.folder)
     where = ["--input-search-pattern", images / "*.tif", "--output-dir", engine.folder / "out"]
     done = engine.run(*where, "--weights", weights, "--ernet-dir", "x", "--output-ome-tif", code=1)
+    assert done.stdout.startswith("The network runs in " + {"onnx": "onnxruntime", "torch": "PyTorch"}[engine.name])
     assert "error: 2 files of 8 failed:" in done.stderr
     assert f"{images / 'corrupt.tif'}: it cannot be read as a TIFF image" in done.stderr
     assert f"{images / 'nan.tif'}: it has values that are no numbers" in done.stderr
