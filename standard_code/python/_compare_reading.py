@@ -22,6 +22,7 @@ TIFF = (".tif", ".tiff", ".lsm", ".svs", ".stk")
 ENDINGS = (*TIFF, ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".npy", ".zarr")
 WHOLE = 64 << 20  # bytes of a plane that is read at once
 BAND = 16 << 20  # bytes of a band of a larger one
+NEAR = 1 << 20  # bytes that the processor keeps near: read and compared there, they cost half the time
 _UNITS = {"m": 1e6, "mm": 1e3, "µm": 1, "um": 1, "micron": 1, "micrometer": 1, "nm": 1e-3, "pm": 1e-6, "cm": 1e4}
 
 
@@ -42,13 +43,17 @@ class Source:
     read: Callable[[int, int, int], Array]
     pixel_size: dict[str, float] = field(default_factory=dict)  # axis -> micrometres
     rows: int = 1  # a band should be a multiple of these
+    plain: bool = False  # pixels lie in the file as they are; reading a part costs no more than its share
+
+    @property
+    def row_bytes(self) -> int:
+        return max(1, self.width * self.samples * self.dtype.itemsize)
 
     def band_rows(self) -> int:
         """How many rows to read at once."""
-        row = max(1, self.width * self.samples * self.dtype.itemsize)
-        if row * self.height <= WHOLE:
+        if self.row_bytes * self.height <= WHOLE:
             return self.height
-        return max(1, BAND // row // self.rows) * self.rows
+        return max(1, BAND // self.row_bytes // self.rows) * self.rows
 
     @property
     def outer(self) -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -59,7 +64,17 @@ class Source:
 
 def bands(one: Source, two: Source) -> Iterator[tuple[int, int, int]]:
     """(plane, first row, row after the last), for two images of one shape."""
-    step = max(one.band_rows(), two.band_rows())
+    yield from _bands(one, max(one.band_rows(), two.band_rows()))
+
+
+def short_bands(one: Source, two: Source) -> Iterator[tuple[int, int, int]]:
+    """As `bands`, for a look at each pixel alone; of plain images only so many rows as stay near the processor."""
+    if not (one.plain and two.plain):
+        return bands(one, two)
+    return _bands(one, max(1, NEAR // max(one.row_bytes, two.row_bytes)))
+
+
+def _bands(one: Source, step: int) -> Iterator[tuple[int, int, int]]:
     for plane in range(one.planes):
         for top in range(0, one.height, step):
             yield plane, top, min(top + step, one.height)
@@ -104,7 +119,10 @@ class _Buffer:
     def __enter__(self) -> _Buffer:
         import numpy as np
 
-        self._memory = self._free.pop() if self._free else np.empty(0, np.uint8)
+        try:
+            self._memory = self._free.pop()
+        except IndexError:  # asked and not looked before: threads share it
+            self._memory = np.empty(0, np.uint8)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -178,7 +196,7 @@ def _tiff(tif: tifffile.TiffFile, buffer: _Buffer) -> Source:
     planes = math.prod(shape[:-3] if axes.endswith("S") else shape[:-2])
     native = dtype.newbyteorder("=")
     if series.dataoffset is not None:
-        return _source(axes, shape, native, _contiguous(tif, series, row, buffer), pixel_size=size)
+        return _source(axes, shape, native, _contiguous(tif, series, row, buffer), pixel_size=size, plain=True)
     if len(series.pages) == planes and first.shape == shape[-len(first.shape) :] and len(first.shape) == 1 + len(row):
         return _source(
             axes, shape, native, _paged(series, row), pixel_size=size, rows=first.tilelength or first.rowsperstrip or 1

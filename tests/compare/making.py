@@ -105,6 +105,15 @@ def floats(a: Path, b: Path) -> None:
     np.save(b / "nan.npy", values)
 
 
+def last_pixel(a: Path, b: Path) -> None:
+    """Plain stacks, compared in several pieces: equal ones, and ones that differ in the very last pixel."""
+    stack = np.random.default_rng(2).integers(0, 4096, (3, 701, 1000)).astype(np.uint16)
+    for name, change in (("as_it_was.tif", 0), ("last_pixel.tif", 1)):
+        write(a, name, stack)
+        stack[-1, -1, -1] += change
+        write(b, name, stack, description="another program")
+
+
 def zarr_chunks(a: Path, b: Path) -> None:
     import zarr
 

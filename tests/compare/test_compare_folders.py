@@ -68,6 +68,15 @@ def test_a_plane_too_large_for_one_piece_and_a_film_and_zarr_chunks_are_compared
     assert files["cell.ome.zarr"]["rung"] == "same content"
 
 
+def test_one_pixel_at_the_very_end_of_a_stack_is_found(bench: Bench) -> None:
+    bench.make("last_pixel")
+    files = bench.files(bench.compare(code=1))
+    assert files["as_it_was.tif"]["rung"] == "same content"
+    assert files["last_pixel.tif"]["rung"] == "different"
+    assert files["last_pixel.tif"]["measures"]["max"] == 1
+    assert files["last_pixel.tif"]["measures"]["worst_plane"] == 2
+
+
 def test_text_json_and_other_files_need_no_measuring_program(bench: Bench) -> None:
     for folder, end, number, name in ((bench.a, "\n", 1.0, "x"), (bench.b, "\r\n", 1.0000001, "y")):
         (folder / "notes.txt").write_bytes(f"one{end}two{end}".encode())
