@@ -194,7 +194,7 @@ def _prepare(preparation: Preparation, site: Site, console: Console) -> None:
         run_preparation(
             preparation,
             start,
-            on_wait=lambda holder: console.line(f"waiting: {holder} is preparing it"),
+            on_wait=lambda reason: console.line(f"waiting: {reason}"),
             cancelled=lambda: stop.requested,
         )
     console.line(f"{preparation.title}: in step")

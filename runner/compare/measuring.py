@@ -126,7 +126,7 @@ class Measurer:
                 run_preparation(
                     preparation,
                     lambda command: self._start(command, preparation.title),
-                    on_wait=lambda holder: self.say(f"waiting: {holder} is preparing it"),
+                    on_wait=lambda reason: self.say(f"waiting: {reason}"),
                     cancelled=lambda: self.stop.requested,
                 )
             self._ready = site

@@ -49,6 +49,7 @@ class Preparation:
     explain: Callable[[Command, int, str], RunnerError]  # a failed command, its exit code and output
     done: Callable[[str], None]  # called with the last command's output, still under the lock: write the stamp
     begin: Callable[[], None] = lambda: None  # called under the lock before the first command: drop the old stamp
+    changes: Path | None = None  # the virtual environment that is changed, once no program runs from it any more
 
 
 class Kind(Protocol):

@@ -9,18 +9,15 @@ import shutil
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from runner.environments import Site
 from runner.environments.disk import on_disk
 from runner.environments.groups import read_project
+from runner.environments.users import programs_in
 from runner.environments.uv_stamp import Place, State, condition, read_stamp
 from runner.errors import Busy, EnvironmentMissing, StateError
 from runner.state.holder import Holder
 from runner.state.locks import LockFile
-
-if TYPE_CHECKING:
-    import psutil
 
 _NAME = re.compile(r"(?P<group>.+?)(?:-py(?P<python>[0-9A-Za-z.-]+))?")
 _DOOMED = ".removing-"  # what was to be removed, and is no environment any more
@@ -93,31 +90,6 @@ def remove(environment: Environment, site: Site) -> None:
                 f"{folder} cannot be removed: {error.strerror or error}",
                 "End the programs that use it and check that you may write there, then try again.",
             ) from error
-
-
-def programs_in(folder: Path) -> list[str]:
-    """The processes of this machine that run from an environment, as `name (process 4711)`."""
-    import psutil
-
-    found = []
-    for process in psutil.process_iter(["name", "exe", "cmdline"]):
-        if process.pid != os.getpid() and _runs_from(process, folder):
-            found.append(f"{process.info['name']} (process {process.pid})")
-    return found
-
-
-def _runs_from(process: psutil.Process, folder: Path) -> bool:
-    import psutil
-
-    start = str(folder) + os.sep
-    words = [process.info["exe"] or "", *(process.info["cmdline"] or [])[:1]]
-    if any(os.path.normcase(word).startswith(os.path.normcase(start)) for word in words):
-        return True
-    try:
-        own = process.environ().get("VIRTUAL_ENV", "")
-    except (psutil.Error, OSError):
-        return False  # another user's: its program tells, or nothing does
-    return bool(own) and os.path.normcase(own) == os.path.normcase(str(folder))
 
 
 def _is_ours(folder: Path) -> bool:

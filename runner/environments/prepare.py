@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from runner.environments import Preparation
-from runner.errors import Busy, EnvironmentMissing, StateError
+from runner.environments.users import programs_in
+from runner.errors import Busy, EnvironmentMissing, Interrupted, StateError
 from runner.model import Command
-from runner.state.holder import Holder
 from runner.state.locks import LockFile
+
+_LOOK = 1.0  # seconds between two looks at whether a program still runs
 
 
 def run_preparation(
     preparation: Preparation,
     run: Callable[[Command], tuple[int, str]],
     *,
-    on_wait: Callable[[Holder], None] = lambda holder: None,
+    on_wait: Callable[[str], None] = lambda reason: None,
     cancelled: Callable[[], bool] = lambda: False,
     wait: float | None = None,
 ) -> bool:
     """Bring the environment up to date; False when another process had done it by the time we got the lock.
 
-    `run` starts a command and gives its exit code and output; `on_wait` hears of a process that prepares the same
-    environment. Raises EnvironmentMissing, and Busy after `wait` seconds (None: waits for ever).
+    `run` starts a command and gives its exit code and output; `on_wait` hears why nothing happens yet: a process that
+    prepares the same environment, programs that run from it. Raises EnvironmentMissing, Interrupted once `cancelled`
+    says so, and Busy after `wait` seconds (None: waits for ever).
     """
+    deadline = None if wait is None else time.monotonic() + wait
     try:
         preparation.lock.parent.mkdir(parents=True, exist_ok=True)
-        with LockFile(preparation.lock, preparation.title).acquire(wait, on_wait, cancelled):
-            return _carry_out(preparation, run)
+        held = LockFile(preparation.lock, preparation.title)
+        with held.acquire(wait, lambda holder: on_wait(f"{holder} is preparing it"), cancelled):
+            if not preparation.still_needed():
+                return False
+            _wait_for_users(preparation, on_wait, cancelled, deadline)
+            _carry_out(preparation, run)
+            return True
     except Busy:
         raise
     except StateError as error:
@@ -36,9 +46,27 @@ def run_preparation(
         raise _unusable(preparation, error) from error
 
 
-def _carry_out(preparation: Preparation, run: Callable[[Command], tuple[int, str]]) -> bool:
-    if not preparation.still_needed():
-        return False
+def _wait_for_users(
+    preparation: Preparation, on_wait: Callable[[str], None], cancelled: Callable[[], bool], deadline: float | None
+) -> None:
+    """Until no program runs from the environment: uv could not replace its files, or it would fail."""
+    folder = preparation.changes
+    if folder is None or not folder.exists():
+        return
+    told: list[str] = []
+    while users := programs_in(folder):
+        who = ", ".join(users[:3])
+        if users != told:
+            told = users
+            on_wait(f"it changes, and {who} still runs from it; close that if you do not need it")
+        if cancelled():
+            raise Interrupted(f"stopped while waiting for {preparation.title}", "Start again to go on.")
+        if deadline is not None and time.monotonic() > deadline:
+            raise Busy(f"{preparation.title} is in use by {who}", "Wait until that has ended, or end it first.")
+        time.sleep(_LOOK)
+
+
+def _carry_out(preparation: Preparation, run: Callable[[Command], tuple[int, str]]) -> None:
     preparation.begin()
     output = ""
     for command in preparation.commands:
@@ -46,7 +74,6 @@ def _carry_out(preparation: Preparation, run: Callable[[Command], tuple[int, str
         if code != 0:
             raise preparation.explain(command, code, output)
     preparation.done(output)
-    return True
 
 
 def _unusable(preparation: Preparation, error: OSError) -> EnvironmentMissing:

@@ -77,6 +77,7 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
         lambda command, code, output: _explain(where, site, code, output),
         work.done,
         work.begin,
+        None if work.planned is State.RECHECK else on_disk(where.folder),
     )
 
 

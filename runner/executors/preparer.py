@@ -146,7 +146,7 @@ class Preparer:
         run_preparation(
             preparation,
             lambda command: self._command(command, item, preparation),
-            on_wait=lambda holder: self._reporter.note(f"   waiting for {preparation.title}: {holder} is preparing it"),
+            on_wait=lambda reason: self._reporter.note(f"   waiting for {preparation.title}: {reason}"),
             cancelled=lambda: self._stop.requested,
         )
         seconds = time.monotonic() - before

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from runner.state.holder import this_process
 from tests.support.lab import Lab, segment
@@ -21,6 +24,13 @@ def drop_group(lab: Lab, name: str) -> None:
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith(f"{name} =")]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     lab.uv("lock", "--quiet")
+
+
+def program_in_the_environment(lab: Lab) -> subprocess.Popen[bytes]:
+    """A Python of the group `default` that waits for a line."""
+    folder = lab.repo / ".venvs" / "default"
+    python = folder / "Scripts" / "python.exe" if sys.platform == "win32" else folder / "bin" / "python"
+    return subprocess.Popen([python, "-c", "input()"], stdin=subprocess.PIPE)
 
 
 def test_sync_makes_the_environments_of_groups_and_list_shows_them(lab: Lab) -> None:
@@ -81,13 +91,46 @@ def test_one_that_is_in_use_is_not_removed(lab: Lab) -> None:
     assert f"process {holder.pid}" in lab.run("env", "remove", "default", "--yes", check=2).stderr
     assert "being prepared by" in lab.run("env", "list").stdout
     lock.unlink()
-    folder = lab.repo / ".venvs" / "default"
-    python = folder / "Scripts" / "python.exe" if sys.platform == "win32" else folder / "bin" / "python"
-    program = subprocess.Popen([python, "-c", "input()"], stdin=subprocess.PIPE)
+    program = program_in_the_environment(lab)
     said = lab.run("env", "remove", "default", "--yes", check=2).stderr
     program.communicate(b"\n")
     assert f"process {program.pid}" in said
     lab.run("env", "remove", "default", "--yes")
+
+
+def test_one_that_is_in_use_is_changed_only_when_the_program_has_ended(lab: Lab) -> None:
+    lab.run("env", "sync", "default")
+    (lab.repo / ".venvs" / "default.json").unlink()
+    program = program_in_the_environment(lab)
+    sync = lab.popen("env", "sync", "default", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert sync.stderr
+    said = b""
+    while b"still runs from it" not in said:
+        line = sync.stderr.readline()
+        assert line, said
+        said += line
+    assert f"process {program.pid}".encode() in said
+    assert not (lab.repo / ".venvs" / "default.json").exists()
+    program.communicate(b"\n")
+    rest = sync.communicate(timeout=60)[1]
+    assert (sync.returncode, b"uv group default: in step" in rest) == (0, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal of POSIX")
+def test_waiting_for_a_program_in_an_environment_can_be_stopped(lab: Lab) -> None:
+    lab.run("env", "sync", "default")
+    (lab.repo / ".venvs" / "default.json").unlink()
+    program = program_in_the_environment(lab)
+    pipeline = lab.pipeline([segment("one", "python", "-c", "print(1)")])
+    run = lab.popen(pipeline, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    assert run.stdout
+    while b"still runs from it" not in run.stdout.readline():
+        pass
+    run.send_signal(signal.SIGINT)
+    said = run.communicate(timeout=60)[0]
+    assert (run.returncode, b"stopped while waiting" in said) == (130, True)
+    program.communicate(b"\n")
+    lab.run(pipeline)
 
 
 def test_what_the_go_runner_left_is_mentioned_and_never_touched(lab: Lab) -> None:
