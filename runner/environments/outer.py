@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import PurePath
 
@@ -19,8 +20,8 @@ _KEPT = frozenset({"CONDA_ENVS_PATH", "CONDA_ENVS_DIRS", "CONDA_PKGS_DIRS", "CON
 def without_outer(host: Host) -> dict[str, str]:
     """The variables to start an activation from; PATH loses the outer environments' folders."""
     environ = dict(host.environ)
-    if outer := environ.get("CONDA_PREFIX"):
-        environ = _deactivated(environ, host.path(outer), host)
+    for level, outer, in_force in _outer_levels(environ, host):
+        environ = _deactivated(environ, level, outer, host, run=in_force)
     clean = {name: value for name, value in environ.items() if not _tells_of_outer(name)}
     if "PATH" in clean:
         drop = outer_folders(host)
@@ -30,18 +31,35 @@ def without_outer(host: Host) -> dict[str, str]:
     return clean
 
 
-def _deactivated(environ: dict[str, str], outer: PurePath, host: Host) -> dict[str, str]:
+def _outer_levels(environ: Mapping[str, str], host: Host) -> list[tuple[int, PurePath, bool]]:
+    """The outer environments, innermost first: level, folder, and whether its scripts are in force.
+
+    conda runs an environment's deactivate.d when another is activated over it (unless that is stacked on it), but
+    leaves its variables there.
+    """
+    written = environ.get("CONDA_SHLVL", "1")
+    level = int(written) if written.isdecimal() else 1
+    prefix, in_force = environ.get("CONDA_PREFIX"), True
+    found = []
+    while prefix and level > 0:
+        found.append((level, host.path(prefix), in_force))
+        in_force = f"CONDA_STACKED_{level}" in environ
+        level -= 1
+        prefix = environ.get(f"CONDA_PREFIX_{level}")
+    return found
+
+
+def _deactivated(environ: dict[str, str], level: int, outer: PurePath, host: Host, *, run: bool) -> dict[str, str]:
     """`environ` after the outer environment's deactivate.d scripts and without the variables that it set."""
-    if scripts := activate_scripts(outer, host, "deactivate.d")[::-1]:
+    if run and (scripts := activate_scripts(outer, host, "deactivate.d")[::-1]):
         # the user left this environment active; that it cannot be left well is no fault of the segment's
         with suppress(EnvironmentMissing):
             environ, _ = run_scripts(scripts, environ, outer, host)
-    level = environ.get("CONDA_SHLVL", "1")
     for name, value in environment_variables(outer).items():
         if environ.get(name) == value:
             del environ[name]
         # conda keeps what a variable was before under this name
-        before = environ.get(f"__CONDA_SHLVL_{int(level) - 1 if level.isdigit() else 0}_{name}")
+        before = environ.get(f"__CONDA_SHLVL_{level - 1}_{name}")
         if before is not None:
             environ[name] = before
     return environ

@@ -11,6 +11,11 @@ import pytest
 from runner.environments import Site
 from runner.host import this_host
 from tests.conda.conda_layout import Counting, make_base
+from tests.programs.conftest import shared
+from tests.support.conda_channel import make_channel
+from tests.support.real_conda import RealConda, real_conda
+
+__all__ = ["shared"]  # a fixture: what all test processes share
 
 
 @pytest.fixture
@@ -19,12 +24,24 @@ def base(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def conda(tmp_path: Path, shared: Path) -> RealConda:
+    """A real conda with a base installation of the test's own; skips where none can be had."""
+    return real_conda(tmp_path / "mini förge", tmp_path / "home", shared)
+
+
+@pytest.fixture
+def channel(tmp_path: Path) -> Path:
+    """A channel that conda can make environments from without a network."""
+    return make_channel(tmp_path / "chännel 1")
+
+
+@pytest.fixture
 def site_of(tmp_path: Path) -> Callable[..., Site]:
     """A site whose home and environment variables are the test's own; processes are real."""
     repo = tmp_path / "repo"
     repo.mkdir()
     home = tmp_path / "home"
-    home.mkdir()
+    home.mkdir(exist_ok=True)
 
     def make(dotenv: Mapping[str, str] | None = None, **environ: str) -> Site:
         host = this_host(interactive=False)

@@ -194,6 +194,38 @@ def test_an_outer_environment_does_not_leak_in(base: Path, site_of: SiteOf) -> N
     assert not {"OUTER", "STATIC", "CONDA_PREFIX_1"} & set(seen)
 
 
+def test_environments_under_a_stacked_one_do_not_leak_in(base: Path, site_of: SiteOf) -> None:
+    levels = [
+        make_environment(
+            base / "envs" / name,
+            deactivate={"o.sh": f"unset {name}; export LEFT=${{LEFT}}{name}\n"},
+            state={"SHARED": name},
+        )
+        for name in ("one", "two", "three")
+    ]
+    make_environment(base / "envs" / "inner")
+    site = site_of(
+        {"CONDA_PATH": str(base)},
+        PATH=":".join([*(f"{prefix}/bin" for prefix in reversed(levels)), "/usr/bin:/bin"]),
+        CONDA_PREFIX=str(levels[2]),
+        CONDA_PREFIX_2=str(levels[1]),
+        CONDA_PREFIX_1=str(levels[0]),
+        CONDA_SHLVL="3",
+        CONDA_STACKED_2="true",
+        SHARED="three",
+        __CONDA_SHLVL_2_SHARED="two",
+        __CONDA_SHLVL_1_SHARED="one",
+        __CONDA_SHLVL_0_SHARED="mine",
+        three="1",
+        one="1",
+    )
+    _, _, seen = run(wrap("inner", ["python", "-c", SHOW], site), site)
+    # the second was left when the third was activated, the first was not: the second stood on it
+    assert seen["LEFT"] == "threeone"
+    assert seen["SHARED"] == "mine"
+    assert not {"three", "one", "CONDA_STACKED_2"} & set(seen)
+
+
 def test_activation_is_worked_out_once_and_kept_until_something_changes(base: Path, site_of: SiteOf) -> None:
     prefix = make_environment(base / "envs" / "a", scripts={"a.sh": 'export A="$B"\n'})
 
