@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import _tiff_metadata
+import _tiff_whole
 from _files import UserError
 from _stacks import Scene, Stack
 
@@ -26,9 +28,12 @@ def open_tiff(path: Path, stack_axis: str = "Z") -> Iterator[list[Scene]]:
     """The images of a TIFF file; `stack_axis` is what pages mean where the file does not say."""
     import tifffile
 
-    with ExitStack() as closing:
+    with ExitStack() as closing, warnings.catch_warnings():
+        # each page of an image that is spread over several files warns of it
+        warnings.filterwarnings("ignore", message=".*reading array from closed file")
         with _in_words():
             tif = closing.enter_context(tifffile.TiffFile(path))
+            _tiff_whole.check(tif)
             described = _tiff_metadata.describe(tif)
             scenes = [
                 _scene(tif, series, described[number] if number < len(described) else None, stack_axis)
@@ -165,6 +170,17 @@ def _pages(series: tifffile.TiffPageSeries, axes: str) -> _Parts:
 
     def read(number: int) -> Array:
         page = series[number]
-        return np.zeros(shape, series.dtype) if page is None else page.asarray()
+        if page is None:  # tifffile's own reading gives zeros
+            counted = np.unravel_index(number, series.shape[: len(outer)])
+            raise UserError(_missing(dict(zip(outer, counted, strict=True))))
+        return np.asarray(page.asarray())
 
     return _Parts(outer, axes[len(outer) :], read)
+
+
+def _missing(place: dict[str, Any]) -> str:
+    t, c, z = (int(place.get(axis, 0)) for axis in "TCZ")
+    return (
+        f"its plane of time point {t}, channel {c}, Z plane {z} is missing. It may be in another file that belongs to "
+        "it; or it was never taken: convert_to_tif.py with --time-points, --channels or --z-planes takes the others."
+    )

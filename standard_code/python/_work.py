@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ def run(
         collapse = getattr(args, "collapse_delimiter", None)
         jobs = plan(args.input_search_pattern, args.output_folder, args.output_suffix, ending, collapse)
     except (UserError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {reason(error)}", file=sys.stderr)
         return 1
     if args.dry_run:
         for job in jobs:
@@ -189,18 +190,24 @@ def _do(process: Process, job: Job, args: argparse.Namespace) -> Result:
     logger = logging.getLogger()
     logger.setLevel(args.log_level)
     logger.addHandler(handler)
-    logging.captureWarnings(True)
     try:
-        message = process(job, args)
+        with warnings.catch_warnings():
+            warnings.showwarning = _pass_on
+            message = process(job, args)
         result.said.append((logging.INFO, f"{job.source.name}: {message}"))
     except Exception as error:
         result.error = reason(error)
         result.said.append((logging.ERROR, f"error: {job.source.name}: {result.error}"))
         result.said.append((logging.DEBUG, traceback.format_exc()))
     finally:
-        logging.captureWarnings(False)
         logger.removeHandler(handler)
     return result
+
+
+def _pass_on(message: object, category: type[Warning], file: str, line: int, *_: object) -> None:
+    """A library's warning in its own words; where in the code it arose is for those who ask."""
+    logging.warning("%s", message)
+    logging.debug("this %s arose in %s, line %d", category.__name__, file, line)
 
 
 def reason(error: Exception) -> str:

@@ -57,7 +57,7 @@ def holds(path: str, formula: str, places: str) -> bool:
 KINDS = (
     "ome", "imagej", "pages", "lzw", "complex", "rgb16.png", "grey.jpg", "flat", "nan", "series", "touching", "ring",
     "thin", "edge", "dark", "labels", "label series", "label floats", "several", "slope",
-    "levels", "specks",
+    "levels", "specks", "without its companion", "companion",
 )  # fmt: skip
 
 
@@ -112,6 +112,8 @@ def make(kind: str, path: str) -> None:
         tifffile.imwrite(path, frames, ome=True, metadata={"axes": "TYX"})
     elif kind.startswith("label"):
         make_labels(kind, path)
+    elif "companion" in kind:
+        make_one_of_two(path, number=int(kind == "companion"))
     elif kind == "several":
         with tifffile.TiffWriter(path, ome=True) as tif:
             for number, side in enumerate([10, 40, 20]):
@@ -119,6 +121,27 @@ def make(kind: str, path: str) -> None:
                 tif.write(image, metadata={"axes": "YX", "Name": f"image {number}", "PhysicalSizeX": number + 1.0})
     else:
         tifffile.imwrite(path, shapes(kind))
+
+
+def make_one_of_two(path: str, number: int) -> None:
+    """Two of the four Z planes that the description tells of; the others are in a.ome.tif or in companion.ome.tif."""
+    import numpy as np
+    import tifffile
+
+    names = [f"urn:uuid:00000000-0000-0000-0000-00000000000{each}" for each in (1, 2)]
+    places = "".join(
+        f'<TiffData IFD="{z % 2}" FirstZ="{z}" PlaneCount="1"><UUID FileName="{file}">{names[z // 2]}</UUID></TiffData>'
+        for z, file in enumerate(["a.ome.tif"] * 2 + ["companion.ome.tif"] * 2)
+    )
+    described = (
+        f'<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{names[number]}">'
+        '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="30" SizeY="20" '
+        f'SizeZ="4" SizeC="1" SizeT="1"><Channel ID="Channel:0:0"/>{places}</Pixels></Image></OME>'
+    )
+    planes = np.arange(4 * 600, dtype=np.uint16).reshape(4, 20, 30)[2 * number :][:2]
+    with tifffile.TiffWriter(path) as tif:
+        for place, plane in enumerate(planes):
+            tif.write(plane, description=None if place else described, metadata=None, contiguous=False)
 
 
 def make_labels(kind: str, path: str) -> None:

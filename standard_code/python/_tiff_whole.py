@@ -1,0 +1,61 @@
+"""Finds TIFF files that were cut short, for example in copying. tifffile goes on with what is left of them, and where
+their pages or their description are gone, a stack would be taken for its first plane."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from _files import UserError
+
+if TYPE_CHECKING:
+    import tifffile
+
+DESCRIPTION = 270  # the tag that holds OME's XML or ImageJ's text
+MOST_TAGS = 4096  # of a page; more is no page
+
+
+def check(tif: tifffile.TiffFile) -> None:
+    """Raises UserError where parts that the file tells of lie beyond its end."""
+    if not len(tif.pages):
+        raise UserError("it holds no image; it may be damaged.")
+    codes, _ = _page(tif, tif.pages.first.offset)
+    _, following = _page(tif, tif.pages[len(tif.pages) - 1].offset)
+    if following:  # of a whole file, this is 0; of some old ones, a page that came before
+        _page(tif, following)
+    found = tif.pages.first.tags.get(DESCRIPTION)
+    if DESCRIPTION in codes and (not found or found.valueoffset + found.valuebytecount > tif.filehandle.size):
+        raise _cut_short()
+    _check_imagej(tif)
+
+
+def _page(tif: tifffile.TiffFile, offset: int) -> tuple[list[int], int]:
+    """The codes of a page's tags, and where the next page is. Raises UserError where the page is not all there."""
+    kind, file = tif.tiff, tif.filehandle
+    try:
+        file.seek(offset)
+        (count,) = struct.unpack(kind.tagnoformat, file.read(kind.tagnosize))
+        if count > MOST_TAGS:
+            raise _cut_short()
+        tags = file.read(count * kind.tagsize)
+        (following,) = struct.unpack(kind.offsetformat, file.read(kind.offsetsize))
+    except (struct.error, OSError) as error:
+        raise _cut_short() from error
+    code = struct.Struct(kind.byteorder + "H")
+    return [code.unpack_from(tags, number * kind.tagsize)[0] for number in range(count)], following
+
+
+def _check_imagej(tif: tifffile.TiffFile) -> None:
+    """ImageJ's stacks may have one page, with the values of all others behind its own."""
+    if not tif.is_imagej or len(tif.pages) > 1:
+        return
+    images = (tif.imagej_metadata or {}).get("images", 1)
+    first = tif.pages.first
+    if not isinstance(images, int) or images < 2 or not first.is_contiguous:
+        return
+    if first.dataoffsets[0] + images * first.nbytes > tif.filehandle.size:
+        raise _cut_short()
+
+
+def _cut_short() -> UserError:
+    return UserError("it cannot be read as a TIFF image: its end is missing. Was it copied completely?")
