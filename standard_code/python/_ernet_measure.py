@@ -114,7 +114,7 @@ def network(bands: Iterator[Array]) -> dict[str, float | int]:
     """
     import numpy as np
 
-    count = straight = diagonal = ends = 0
+    count = straight = diagonal = squares = ends = 0
     pieces, junctions = Pieces(), Pieces()
     for rows in _with_neighbours(bands):
         edges = _edges(rows)
@@ -125,6 +125,7 @@ def network(bands: Iterator[Array]) -> dict[str, float | int]:
         count += int(np.count_nonzero(inner))
         straight += sum(int(np.count_nonzero(each)) for each in new[:2])
         diagonal += sum(int(np.count_nonzero(each)) for each in new[2:])
+        squares += int(np.count_nonzero(rows[:-2, :-1] & rows[:-2, 1:] & inner[:, :-1] & inner[:, 1:]))
         ends += int(np.count_nonzero(inner & (degree == 1)))
         pieces.add(inner, new)
         # neighbouring pixels of degree 3 or more are one junction
@@ -133,7 +134,8 @@ def network(bands: Iterator[Array]) -> dict[str, float | int]:
         "tubule_length_px": round(straight + 2**0.5 * diagonal, 2),
         "junctions": junctions.count,
         "ends": ends,
-        "loops": straight + diagonal - count + pieces.count,  # Euler: independent cycles of the graph
+        # Euler: independent cycles of the graph; four pixels that fill a square, as at many crossings, are none
+        "loops": straight + diagonal - squares - count + pieces.count,
         "pieces": pieces.count,
     }
 

@@ -211,6 +211,9 @@ def measuring() -> dict[str, Any]:
     ring[0:10, 0:30] = measure.SHEET
     specks[5:8, 5:8] = specks[28:32, 2:50] = measure.TUBULE
     found: dict[str, Any] = {"cross": measure.measures(cross, 0.5), "ring": measure.measures(ring, None)}
+    saltire = np.hypot(*np.mgrid[-30:30, -30:30]) < 28
+    saltire &= (abs(np.subtract(*np.mgrid[:60, :60])) < 4) | (abs(np.add(*np.mgrid[:60, :60]) - 60) < 4)
+    found["saltire"] = measure.measures(saltire.astype(np.uint8), None)
     found["nothing"] = measure.measures(np.zeros((5, 5), np.uint8), None)
     measure.remove_specks(specks, 10)
     found["left"] = int((specks > 0).sum())
@@ -286,8 +289,9 @@ def bands_against_whole() -> list[str]:
 
 
 def plain_graph(skeleton: Any) -> dict[str, float]:
-    """Of a whole skeleton, pixel by pixel."""
+    """Of a whole skeleton, pixel by pixel; loops are its holes."""
     import numpy as np
+    from skimage.measure import euler_number, label
 
     points = {(int(row), int(column)) for row, column in np.argwhere(skeleton)}
     joined: dict[tuple[int, int], set[tuple[int, int]]] = {point: set() for point in points}
@@ -315,7 +319,7 @@ def plain_graph(skeleton: Any) -> dict[str, float]:
         "tubule_length_px": round(straight + 2**0.5 * diagonal, 2),
         "junctions": pieces({point for point, near in joined.items() if len(near) > 2}),
         "ends": sum(len(near) == 1 for near in joined.values()),
-        "loops": straight + diagonal - len(points) + pieces(points),
+        "loops": label(skeleton, connectivity=2).max() - euler_number(skeleton, connectivity=2),
         "pieces": pieces(points),
     }
 

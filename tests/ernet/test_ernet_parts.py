@@ -60,6 +60,11 @@ def test_measures_of_drawn_networks_are_what_was_drawn(onnx):
     assert found["left"] == 4 * 48
 
 
+def test_a_crossing_of_diagonal_tubules_is_a_junction_and_no_loop(onnx):
+    saltire = onnx.ask("measuring")["saltire"]
+    assert (saltire["junctions"], saltire["ends"], saltire["loops"], saltire["pieces"]) == (1, 4, 0, 1)
+
+
 def test_specks_are_removed_in_bands_with_the_same_result(onnx):
     assert onnx.ask("measuring")["bands"] is True
 
