@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from _compare_reading import Source, bands, short_bands
+from _compare_reading import Source, bands, real, short_bands
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,9 +48,30 @@ def same_values(one: Source, two: Source) -> bool:
 
     for plane, top, end in short_bands(one, two):
         a, b = one.read(plane, top, end), two.read(plane, top, end)
-        if not np.array_equal(a, b, equal_nan=a.dtype.kind == "f" and bool(np.isnan(np.sum(a)))):
+        if not np.array_equal(a, b) and not np.all(_same(a, b)):
             return False
     return True
+
+
+def _same(a: Array, b: Array) -> Array:
+    """Where both are equal, in their own types: as floats, two large whole numbers may look the same."""
+    import numpy as np
+
+    equal: Array = a == b
+    return equal | (np.isnan(a) & np.isnan(b)) if a.dtype.kind in "fc" and b.dtype.kind in "fc" else equal
+
+
+def _apart(a: Array, b: Array) -> Array:
+    """How far each pixel lies from its partner; not finite where only one of them is a number."""
+    import numpy as np
+
+    whole = a.dtype.kind in "uib" and b.dtype.kind in "uib"
+    same = _same(a, b)
+    wide = np.result_type(a, b, np.float64)
+    with np.errstate(all="ignore"):
+        apart = np.abs(a.astype(wide) - b.astype(wide))
+    apart[same] = 0
+    return np.maximum(apart, 1, where=~same, out=apart) if whole else apart
 
 
 def measure(one: Source, two: Source) -> dict[str, Any]:
@@ -74,18 +95,17 @@ def measure(one: Source, two: Source) -> dict[str, Any]:
             here = float(np.dot(found, np.arange(len(found), dtype=np.float64) ** 2))
             largest = max(largest, float(len(found) - 1))
         else:
-            a, b = a.astype(np.float64), b.astype(np.float64)
-            same = (a == b) | (np.isnan(a) & np.isnan(b))
-            apart = np.where(same, 0.0, np.abs(a - b))
+            apart = _apart(a, b)
+            changed += int(np.count_nonzero(apart))
             bad = int(np.count_nonzero(~np.isfinite(apart)))
             nan += bad
             in_plane[plane] = in_plane.get(plane, 0.0) + bad * _NOTHING_IS_WORSE
             apart[~np.isfinite(apart)] = 0
             counts.add(apart)
-            finite = a[np.isfinite(a)]
+            values = real(a)
+            finite = values[np.isfinite(values)]
             if finite.size:
                 low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-            changed += int(np.count_nonzero(~same))
             here = float(np.sum(apart**2))
             largest = max(largest, float(apart.max()))
         squares += here
@@ -96,16 +116,28 @@ def measure(one: Source, two: Source) -> dict[str, Any]:
     rmse = math.sqrt(squares / max(total, 1))
     return {
         "max": largest,
-        "p99.9": float(np.searchsorted(np.cumsum(counts), 0.999 * total)) if whole else counts.percentile(0.999),
+        "p99.9": min(largest, _percentile(counts, 0.999)),
         "rmse": rmse,
         "rmse_over_range": rmse / span,
         "psnr": 20 * math.log10(span / rmse) if rmse else None,
         "ssim": _ssim(one, two, span),
         "changed": changed / max(total, 1),
+        "pixels_changed": changed,
+        "pixels": int(total),
         "range": [low, high],
         "not_finite": nan,
         "worst_plane": -worst[1],
     }
+
+
+def _percentile(counts: Any, share: float) -> float:
+    """Of differences counted by their size, or in `_Floats`."""
+    import numpy as np
+
+    if isinstance(counts, _Floats):
+        return counts.percentile(share)
+    found = np.cumsum(counts)
+    return float(np.searchsorted(found, share * found[-1]))
 
 
 class _Floats:
@@ -144,7 +176,7 @@ def _ssim(one: Source, two: Source, span: float) -> float | None:
     for plane in range(0, one.planes, step):
         for top in range(0, one.height - SSIM_WINDOW + 1, rows):
             end = min(top + rows + SSIM_WINDOW - 1, one.height)
-            a, b = (np.nan_to_num(s.read(plane, top, end).astype(np.float32)) for s in (one, two))
+            a, b = (np.nan_to_num(real(s.read(plane, top, end)).astype(np.float32)) for s in (one, two))
             for c in range(one.samples):
                 x, y = (a[..., c], b[..., c]) if one.samples > 1 else (a, b)
                 found = _ssim_of(x, y, span)
@@ -178,6 +210,7 @@ def shift(a: Array, b: Array) -> tuple[int, int] | None:
 
     if a.shape != b.shape or min(a.shape[:2]) < 16:
         return None
+    a, b = real(a), real(b)
     if a.ndim == 3:
         a, b = a.mean(axis=2), b.mean(axis=2)
     y, x = ((n - min(n, SHIFT_SIDE)) // 2 for n in a.shape)

@@ -9,6 +9,7 @@ from typing import Any
 
 import _compare_images
 import _compare_labels
+import _compare_table_files
 import _compare_tables
 from _compare_reading import Source, open_image
 
@@ -17,6 +18,7 @@ UNREADABLE = "unreadable"
 FLOAT_SHARE = 1e-5  # of the range: how far values with a fraction may lie apart when no limit is given
 OBJECTS = {"pq": 0.99, "iou": 0.9}  # when no limit is given
 MASK = {"dice": 0.999}
+HIGHER = ("psnr", "ssim", "dice", "cl_dice", "pq", "mean_iou", "iou")  # is better; of the others, less
 
 Settings = dict[str, Any]
 Maps = dict[tuple[int, ...], dict[int, int]]
@@ -24,37 +26,51 @@ Maps = dict[tuple[int, ...], dict[int, int]]
 
 def judge_image(job: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], Maps]:
     """The result of two images, and how B's objects are numbered in A."""
-    with open_image(Path(job["a"])) as one, open_image(Path(job["b"])) as two:
+    with open_image(Path(job["a"]), "A") as one, open_image(Path(job["b"]), "B") as two:
         wrong, remarks = _compare_images.about(one, two)
         if one.shape != two.shape:
             return _result(DIFFERENT, "image", "; ".join(wrong), math.inf, remarks), {}
-        equal = _compare_images.same_values(one, two)
-        labels = not equal and _as_labels(job, one, two, settings)
-        kind = "labels" if labels else "image"
-        if wrong and equal:
-            return _result(DIFFERENT, kind, "the pixels are the same, but " + "; ".join(wrong), 1.0, remarks), {}
-        if equal:
-            rung = WITHIN if one.dtype != two.dtype else CANONICAL
-            said = "same values" + (f", {remarks[0]}" if rung == WITHIN else "; the files are written differently")
-            return _result(rung, kind, said, 0.0, remarks), {}
-        if labels:
-            measures, maps = _compare_labels.measure(one, two)
-            result = _objects(measures, settings, one, two)
-        else:
-            measures, maps = _compare_images.measure(one, two), {}
-            result = _values(measures, settings, one, two)
+        if _compare_images.same_values(one, two):
+            return _equal(one, two, wrong, remarks), {}
+        result, maps = _measured(job, settings, one, two)
         result["remarks"] += remarks
         if wrong:
-            result["rung"] = DIFFERENT
+            result["rung"], result["distance"] = DIFFERENT, math.inf
             result["said"] += "; " + "; ".join(wrong)
-        result["measures"] = measures
         return result, maps
 
 
+def _equal(one: Source, two: Source, wrong: list[str], remarks: list[str]) -> dict[str, Any]:
+    """All pixels are the same."""
+    if wrong:
+        return _result(DIFFERENT, "image", "the pixels are the same, but " + "; ".join(wrong), math.inf, remarks)
+    if one.dtype != two.dtype:
+        told = next(r for r in remarks if r.startswith("number type"))
+        return _result(WITHIN, "image", f"same values, {told}", 0.0, [r for r in remarks if r != told])
+    return _result(CANONICAL, "image", "same values; the files are written differently", 0.0, remarks)
+
+
+def _measured(job: dict[str, Any], settings: Settings, one: Source, two: Source) -> tuple[dict[str, Any], Maps]:
+    remarks = []
+    if _as_labels(job, one, two, settings):
+        try:
+            measures, maps = _compare_labels.measure(one, two)
+            return _objects(measures, settings, one, two) | {"measures": measures}, maps
+        except _compare_labels.NotLabels as reason:
+            remarks = [f"objects were not matched: {reason}"]
+    measures = _compare_images.measure(one, two)
+    result = _values(measures, settings, one, two)
+    result["remarks"] += remarks
+    return result | {"measures": measures}, {}
+
+
 def _result(rung: str, kind: str, said: str, distance: float, remarks: list[str]) -> dict[str, Any]:
-    """`distance` is 0 for the same and grows; it is what the noise floor is compared with."""
+    """`distance` is 0 for the same and grows; it is what the noise floor is compared with.
+
+    Infinite: what differs cannot be measured by degrees, and no noise excuses it.
+    """
     return {
-        "rung": rung, "kind": kind, "said": said, "distance": min(distance, 1e300), "remarks": list(remarks),
+        "rung": rung, "kind": kind, "said": said, "distance": distance, "remarks": list(remarks),
         "measures": {},
     }  # fmt: skip
 
@@ -71,34 +87,46 @@ def _as_labels(job: dict[str, Any], one: Source, two: Source, settings: Settings
 
 def _values(measures: dict[str, Any], settings: Settings, one: Source, two: Source) -> dict[str, Any]:
     """Two images of measured values."""
-    limits = settings.get("image") or {}
     low, high = measures["range"]
-    if not limits:
-        limits = {"max": FLOAT_SHARE * (high - low)} if "f" in (one.dtype.kind, two.dtype.kind) else {"max": 0}
-    good = measures["not_finite"] == 0 and _fulfils(measures, limits, higher=("psnr", "ssim"))
-    said = (
-        f"{measures['changed']:.2%} of the pixels differ, by at most {measures['max']:.6g} "
-        f"(99.9 % by at most {measures['p99.9']:.4g}); RMSE is {measures['rmse_over_range']:.3g} of the range"
+    floats = "f" in (one.dtype.kind, two.dtype.kind) or "c" in (one.dtype.kind, two.dtype.kind)
+    usual = {"max": FLOAT_SHARE * (high - low) if floats and high > low else 0.0}
+    good, remarks = _fulfils(measures, settings.get("image") or {}, usual)
+    good = good and measures["not_finite"] == 0
+    said = f"{_share(measures)}, by at most {measures['max']:.6g} (99.9 % by at most {measures['p99.9']:.4g}); "
+    said += (
+        f"RMSE is {measures['rmse_over_range']:.3g} of the range" if high > low else f"RMSE is {measures['rmse']:.3g}"
     )
     if measures["ssim"] is not None:
         said += f", SSIM {measures['ssim']:.5f}"
-    if measures["not_finite"]:
-        said += f"; {measures['not_finite']} pixels are a number in one image alone"
+    if count := measures["not_finite"]:
+        said += f"; {count:,} pixel{'s are' if count > 1 else ' is'} a number in one image alone"
     if not good and (moved := _shift(one, two, measures["worst_plane"], lambda values: values)):
         measures["shift"] = list(moved)
         said = f"shifted by {_moved(moved)}; {said}"
     distance = math.inf if measures["not_finite"] else measures["rmse_over_range"]
-    return _result(WITHIN if good else DIFFERENT, "image", said, distance, [])
+    return _result(WITHIN if good else DIFFERENT, "image", said, distance, remarks)
 
 
-def _fulfils(measures: dict[str, Any], limits: dict[str, float], higher: tuple[str, ...]) -> bool:
-    for name, limit in limits.items():
-        value = measures.get(name)
-        if value is None:
-            continue
-        if value < limit if name in higher else value > limit:
-            return False
-    return True
+def _share(measures: dict[str, Any]) -> str:
+    """How many pixels differ; a share too small to be seen as one is told as a number."""
+    if measures["changed"] >= 1e-4:
+        return f"{measures['changed']:.2%} of the pixels differ"
+    count = measures["pixels_changed"]
+    return f"{count:,} of {measures['pixels']:,} pixels differ{'s' * (count == 1)}"
+
+
+def _fulfils(measures: dict[str, Any], limits: dict[str, float], usual: dict[str, float]) -> tuple[bool, list[str]]:
+    """Whether all limits are kept, and remarks. The usual ones where none is given that these images have a value for.
+
+    Otherwise a limit of the centreline would let every mask pass that has none.
+    """
+    lost = [name for name in limits if measures.get(name) is None]
+    used = {name: limit for name, limit in limits.items() if name not in lost} or usual
+    good = all(measures[n] >= limit if n in HIGHER else measures[n] <= limit for n, limit in used.items())
+    if not lost:
+        return good, []
+    decides = "" if len(lost) < len(limits) else "; the usual limits decide"
+    return good, [f"there is no {' and no '.join(lost).replace('_', ' ')} of these images{decides}"]
 
 
 def _shift(one: Source, two: Source, plane: int, prepared: Any) -> tuple[int, int] | None:
@@ -116,9 +144,9 @@ def _moved(shift: tuple[int, int]) -> str:
 def _objects(measures: dict[str, Any], settings: Settings, one: Source, two: Source) -> dict[str, Any]:
     """Two label images or masks."""
     mask = measures["kind"] == "mask"
-    limits = settings.get("labels") or (MASK if mask else OBJECTS)
+    limits = settings.get("labels") or {}
     if mask:
-        good = _fulfils(measures, limits, higher=("dice", "cl_dice", "pq"))
+        good, remarks = _fulfils(measures, limits, MASK)
         name = "mask"
         said = f"Dice {measures['dice']:.4f}"
         if "cl_dice" in measures:
@@ -128,22 +156,23 @@ def _objects(measures: dict[str, Any], settings: Settings, one: Source, two: Sou
         name, distance = "labels", 1 - measures["pq"]
         a, b = measures["objects_a"], measures["objects_b"]
         if a == b == measures["exact"]:
-            return _result(
-                CANONICAL, name, f"the same {a} objects, {measures['renumbered']} of them with other numbers", 0.0, []
-            )
-        given = dict(limits)
-        iou = given.pop("iou", None)
+            return _result(CANONICAL, name, _renumbered(a, measures["renumbered"]), 0.0, [])
         all_matched = a == b == measures["tp_50"] and not measures["splits"] and not measures["merges"]
-        least = min((w["iou"] for w in measures["worst"]), default=1.0)
-        good = _fulfils(measures, given, higher=("pq", "dice", "mean_iou", "tp_50", "tp_90"))
-        good = good and (iou is None or (all_matched and least >= iou))
+        least = min((w["iou"] for w in measures["worst"]), default=1.0) if all_matched else -1.0
+        good, remarks = _fulfils({**measures, "iou": least}, limits, OBJECTS)
         said = _said_of_objects(measures)
     if min(measures.get("objects_a", 1), measures.get("objects_b", 1)) == 0:
         good = False
     if not good and (moved := _shift(one, two, 0, lambda values: values > 0)):
         measures["shift"] = list(moved)
         said = f"shifted by {_moved(moved)}; {said}"
-    return _result(WITHIN if good else DIFFERENT, name, said, distance, [])
+    return _result(WITHIN if good else DIFFERENT, name, said, distance, remarks)
+
+
+def _renumbered(count: int, others: int) -> str:
+    if count == 1:
+        return "the same object" + (" with another number" if others else "")
+    return f"the same {count} objects, {others} of them with other numbers"
 
 
 def _said_of_objects(m: dict[str, Any]) -> str:
@@ -169,7 +198,7 @@ def _said_of_objects(m: dict[str, Any]) -> str:
 def judge_table(job: dict[str, Any], settings: Settings, maps: Maps | None) -> dict[str, Any]:
     """The result of two tables; `maps` is how B's objects are numbered in A."""
     own = settings.get("table") or {}
-    one, two = (_compare_tables.read(Path(job[side])) for side in "ab")
+    one, two = (_compare_table_files.read(Path(job[side]), side.upper()) for side in "ab")
     found = _compare_tables.compare(
         one, two,
         rtol=own.get("rtol", 1e-5), atol=own.get("atol"), columns=own.get("columns") or {},
@@ -192,7 +221,8 @@ def judge_table(job: dict[str, Any], settings: Settings, maps: Maps | None) -> d
         said, rung = "same values", CANONICAL
     if how:
         said += f" ({', '.join(how)})"
-    distance = math.inf if wrong and not found["cells_beyond"] else found["over_tolerance"]
+    apart = any(found[key] for key in ("columns_missing", "columns_extra", "rows_missing", "rows_extra"))
+    distance = math.inf if apart or found["over_tolerance"] >= 1e300 else found["over_tolerance"]
     return _result(rung, "table", said, distance, []) | {"measures": found}
 
 

@@ -20,15 +20,22 @@ PART_OF_WHOLE = 0.1  # of the larger one that each part must cover
 LISTED = 50
 PIXELS_AT_ONCE = 16 << 20  # a larger plane gets no components and no skeleton
 THIN = 12.0  # pixels of mean width: a network
+HIGHEST = (1 << 32) - 1  # number of an object: two of them make a code of 64 bits
 FLAT_SHARE = 0.9  # of neighbours with equal values, which measured values never have
+
+
+class NotLabels(Exception):
+    """Why the numbers in an image are not those of objects, to be told after "objects were not matched: "."""
 
 
 def is_label_image(path: PurePath, image: Source) -> bool:
     """By its name; else by its values: whole numbers, with background, constant over areas."""
     import numpy as np
 
-    if image.samples > 1 or image.dtype.kind not in "uib":
+    if image.samples > 1 or image.dtype.kind == "c":
         return False
+    if image.dtype.kind == "f":  # as some programs write label images; measured values have other names
+        return NAME.search(path.name.partition(".")[0]) is not None
     if image.dtype.kind == "b" or NAME.search(path.name.partition(".")[0]):
         return True
     rows = min(image.height, max(1, (1 << 20) // image.width))
@@ -104,11 +111,24 @@ def _runs(a: Array, b: Array, top: int) -> tuple[Array, ...]:
     change[:, 1:] |= b[:, 1:] != b[:, :-1]
     starts = np.flatnonzero(change)
     lengths = np.diff(starts, append=a.size)
-    of_a, of_b = a.reshape(-1)[starts].astype(np.int64), b.reshape(-1)[starts].astype(np.int64)
+    of_a, of_b = (_numbers(image.reshape(-1)[starts]) for image in (a, b))
     kept = (of_a != 0) | (of_b != 0)
     starts, lengths, of_a, of_b = starts[kept], lengths[kept], of_a[kept], of_b[kept]
     y, x = starts // a.shape[1] + top, starts % a.shape[1] + (lengths - 1) / 2
     return _added(of_a << 32 | of_b, lengths, lengths * y, lengths * x)
+
+
+def _numbers(values: Array) -> Array:
+    """As 64-bit integers. Raises NotLabels when they cannot be numbers of objects."""
+    import numpy as np
+
+    if values.dtype.kind == "f" and not np.all(values == np.floor(values)):  # NaN is not equal to itself
+        raise NotLabels("there are values that are no whole numbers")
+    if values.dtype.kind in "if" and values.size and values.min() < 0:
+        raise NotLabels("there are negative numbers")
+    if (values.dtype.itemsize > 4 or values.dtype.kind == "f") and values.size and values.max() > HIGHEST:
+        raise NotLabels(f"there are numbers above {HIGHEST:,}")
+    return values.astype(np.int64)
 
 
 def _added(codes: Array, *values: Array) -> tuple[Array, ...]:
@@ -184,7 +204,7 @@ def _of_objects(
         "fp_90": b - total["tp_90"],
         "fn_90": a - total["tp_90"],
         "pq": iou_sum / (tp + (a - tp + b - tp) / 2) if a + b else 1.0,
-        "mean_iou": iou_sum / tp if tp else None,
+        "mean_iou": iou_sum / tp if tp else 0.0 if a + b else None,
         "dice": 2 * shared / (pixels_a + pixels_b) if pixels_a + pixels_b else 1.0,
         "exact": exact,
         "renumbered": renumbered,

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _compare_reading import Source, open_image
+from _compare_reading import Source, open_image, real
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,10 +78,10 @@ def _read(image: Source, plane: int) -> Array:
 
     step = math.ceil(max(image.height, image.width) / LARGEST)
     if step == 1:
-        return image.read(plane, 0, image.height).copy()
+        return real(image.read(plane, 0, image.height)).copy()
     rows = max(step, image.band_rows() // step * step)
     tops = range(0, image.height, rows)
-    parts = [image.read(plane, top, min(top + rows, image.height))[::step, ::step].copy() for top in tops]
+    parts = [real(image.read(plane, top, min(top + rows, image.height))[::step, ::step]).copy() for top in tops]
     return np.concatenate(parts)
 
 
@@ -133,7 +133,8 @@ def _of_values(a: Array, b: Array, side: int) -> list[Picture]:
     if apart.ndim == 3:
         apart = apart.max(axis=2)
     box = _around(apart)
-    span = float(np.nanmax(a)) - float(np.nanmin(a)) if a.size else 1.0
+    known = a[np.isfinite(a)]
+    span = float(known.max()) - float(known.min()) if known.size else 1.0
     heat = _heat(_reduced(apart, side), FAINT * span)
     panels = [_fit(_grey(a, a), side), _fit(_grey(b, a), side), _fit(heat, side)]
     y, x = box

@@ -2,114 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from _files import UserError
+from _compare_table_files import Row, Table, number
 
-ENDINGS = (".csv", ".tsv", ".parquet", ".xlsx")
 IDS = ("label", "label_id", "object", "object_id", "objectnumber", "cell_id", "nucleus_id", "mask_id", "id", "roi")
 PLACES = ("image", "file", "filename", "file_name", "path", "sheet", "time_point", "frame", "t", "time", "channel",
           "position", "well", "site", "series", "scene", "z", "slice")  # fmt: skip
 TIMES = ("time_point", "frame", "t", "time")
 LISTED = 30
+ROW_NUMBERS = ("", "unnamed: 0")  # heads of columns that may hold nothing but the number of the row
+NO_VALUE = "no value"
 SCALE = 1e-6  # of a column's median size: what counts as zero in it
-
-Row = tuple[str, ...]
-
-
-@dataclass
-class Table:
-    columns: tuple[str, ...]
-    rows: list[Row]
-
-
-def read(path: Path) -> Table:
-    """The table in `path`, its cells as text. Raises UserError."""
-    try:
-        if path.suffix.lower() == ".xlsx":
-            return _excel(path)
-        if path.suffix.lower() == ".parquet":
-            import pyarrow.parquet
-
-            data = pyarrow.parquet.read_table(path)
-            columns = [[_text(v) for v in column.to_pylist()] for column in data.columns]
-            return Table(tuple(data.column_names), [tuple(row) for row in zip(*columns, strict=True)])
-        return _delimited(path)
-    except (UserError, MemoryError):
-        raise
-    except OSError as error:
-        raise UserError(f"it cannot be read as a table ({error.strerror or error})") from error
-    except Exception as error:  # each library has its own for a damaged file
-        raise UserError(f"it cannot be read as a table; it may be damaged ({error})") from error
-
-
-def _delimited(path: Path) -> Table:
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", "replace")  # what Excel writes
-    lines = text.splitlines()
-    head = lines[0] if lines else ""
-    mark = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=head.count)
-    rows = [tuple(cell.strip() for cell in row) for row in csv.reader(lines, delimiter=mark) if row]
-    if mark == ";":  # then numbers may have a decimal comma
-        rows = [tuple(_decimal(cell) for cell in row) for row in rows]
-    return _with_head(rows)
-
-
-def _with_head(rows: list[Row]) -> Table:
-    if not rows:
-        return Table((), [])
-    wide = len(rows[0])
-    return Table(rows[0], [(row + ("",) * wide)[: max(wide, len(row))] for row in rows[1:]])
-
-
-def _decimal(cell: str) -> str:
-    return cell.replace(",", ".") if cell.count(",") == 1 and "." not in cell and number(cell) is None else cell
-
-
-def _excel(path: Path) -> Table:
-    import openpyxl
-
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    try:
-        sheets = {s.title: [tuple(map(_text, row)) for row in s.iter_rows(values_only=True)] for s in book.worksheets}
-    finally:
-        book.close()
-    if len(sheets) == 1:
-        return _with_head(next(iter(sheets.values())))
-    columns: dict[str, None] = {"sheet": None}
-    for rows in sheets.values():
-        columns |= dict.fromkeys(rows[0] if rows else ())
-    out = []
-    for title, rows in sheets.items():
-        for row in rows[1:]:
-            cells = dict(zip(rows[0], row, strict=False))
-            out.append((title, *(cells.get(name, "") for name in list(columns)[1:])))
-    return Table(tuple(columns), out)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return "nan" if math.isnan(value) else repr(value)
-    return str(value)
-
-
-def number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
 
 Translation = Mapping[tuple[int, ...], Mapping[int, int]]
 
@@ -119,6 +25,7 @@ def compare(
     keys: Sequence[str], translation: Translation | None,
 ) -> dict[str, Any]:  # fmt: skip
     """What differs. `translation` turns objects' numbers in B into those of A; `columns` has its own tolerances."""
+    one, two = _without_row_numbers(one, two)
     missing = [c for c in one.columns if c not in two.columns]
     extra = [c for c in two.columns if c not in one.columns]
     common = [c for c in one.columns if c in two.columns]
@@ -147,6 +54,16 @@ def compare(
         "extra": [_named(right[i], common, places) for i in only_b[:LISTED]],
     }
     return result | _values([(left[i], right[j]) for j, i, _ in joined], common, places, rtol, atol, columns)
+
+
+def _without_row_numbers(*tables: Table) -> Sequence[Table]:
+    """Rows that are counted in front, as pandas and ImageJ do, say nothing; in another order they would differ."""
+    for table in tables:
+        first = [row[0] for row in table.rows if row]
+        counted = any(first == [str(n) for n in range(start, start + len(first))] for start in (0, 1))
+        if not counted or len(table.columns) < 2 or table.columns[0].lower() not in ROW_NUMBERS:
+            return tables
+    return [Table(table.columns[1:], [row[1:] for row in table.rows]) for table in tables]
 
 
 def _narrowed(table: Table, common: Sequence[str]) -> list[Row]:
@@ -242,7 +159,7 @@ def _values(
         relative = own.get(name, {}).get("rtol", rtol)
         fixed = own.get(name, {}).get("atol", atol)
         absolute = SCALE * (sizes[len(sizes) // 2] if sizes else 0.0) if fixed is None else fixed
-        beyond, most, texts = 0, 0.0, Counter[str]()
+        beyond, most = 0, 0.0
         for (a, b), (row_a, row_b) in zip(numbers, pairs, strict=True):
             if row_a[place] == row_b[place]:
                 continue
@@ -255,11 +172,9 @@ def _values(
                 most = max(most, abs(a - b) if math.isfinite(a - b) else math.inf)
             if over > 1:
                 beyond += 1
-                texts[f"{row_a[place]} -> {row_b[place]}"] += 1
                 where = _named(row_a, columns, places)
-                cells.append(
-                    {"row": where, "column": name, "a": row_a[place], "b": row_b[place], "over": min(over, 1e300)}
-                )
+                one, two = row_a[place] or NO_VALUE, row_b[place] or NO_VALUE
+                cells.append({"row": where, "column": name, "a": one, "b": two, "over": min(over, 1e300)})
         if most or beyond:
             by_column[name] = {
                 "beyond": beyond,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import math
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 import _alone
 from _files import UserError
+from _work import reason
 
 PICTURES = 8_500_000  # bytes of all pictures of a report together
 SIDES = ((60, 240), (200, 180), (500, 128))  # up to so many pairs, pictures of that many pixels
@@ -84,12 +86,17 @@ def _judge(pair: dict[str, Any], settings: dict[str, Any], maps: dict[int, Any])
         if pair["type"] == "table":
             return judge_table(pair, settings, maps.get(pair.get("labels", -1))), None
         return judge_image(pair, settings)
-    except (UserError, OSError, MemoryError) as error:
-        said = str(error) or "it needs more memory than there is"
-        return {
-            "rung": UNREADABLE, "kind": pair["type"], "said": f"not compared: {said}", "distance": 1e300,
-            "remarks": [], "measures": {},
-        }, None  # fmt: skip
+    except UserError as error:
+        said = str(error)
+    except MemoryError:
+        said = "the pair needs more memory than there is"
+    except Exception as error:  # the other pairs are to be measured all the same
+        logging.debug("where it arose:", exc_info=True)
+        said = f"{reason(error)}; this is a mistake of the measuring program, please report it"
+    return {
+        "rung": UNREADABLE, "kind": pair["type"], "said": f"not compared: {said}", "distance": None,
+        "remarks": [], "measures": {},
+    }, None  # fmt: skip
 
 
 def draw(pairs: list[dict[str, Any]], folder: Path) -> Iterable[dict[str, Any]]:

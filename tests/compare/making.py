@@ -114,6 +114,65 @@ def last_pixel(a: Path, b: Path) -> None:
         write(b, name, stack, description="another program")
 
 
+def rare_numbers(a: Path, b: Path) -> None:
+    """Values that a 64-bit float cannot tell apart, and parts of a number that are easily forgotten."""
+    huge = np.full((9, 9), 2**53, np.int64)
+    wave = np.full((9, 9), 1 + 2j)
+    special = np.array([[1.0, np.inf], [-np.inf, np.nan]])
+    for name, one, two in (
+        ("huge.npy", huge, huge + 1),
+        ("wave.npy", wave, wave.conj()),
+        ("wave_nan.npy", wave * np.nan, np.asfortranarray(wave * np.nan)),
+        ("special.npy", special, np.asfortranarray(special)),
+        ("flat.npy", np.full((9, 9), 6e4, np.float16), np.full((9, 9), 6e4 + 32, np.float16)),
+        ("none.npy", np.zeros((0, 5)), np.zeros((0, 5), np.float32)),
+    ):
+        np.save(a / name, one)
+        np.save(b / name, two)
+
+
+def rare_labels(a: Path, b: Path) -> None:
+    """Numbers of objects as other programs write them: floats (MorphoLibJ), negative, above 32 bits."""
+    order = np.array([0, 3, 1, 4, 2])
+    write(a, "float_labels.tif", labels().astype(np.float32))
+    write(b, "float_labels.tif", order[labels()].astype(np.float32))
+    below, above = labels().astype(np.int32), labels().astype(np.uint64) << np.uint64(40)
+    for name, one in (("below_labels.tif", below), ("above_labels.tif", above)):
+        write(a, name, one)
+        one = one.copy()
+        one[2, 2] = -1 if one.dtype.kind == "i" else 1 << 50
+        write(b, name, one)
+    part = labels().astype(np.float32)
+    write(a, "part_labels.tif", part)
+    part[60, 60] += 0.5
+    write(b, "part_labels.tif", part)
+
+
+def thick(a: Path, b: Path) -> None:
+    """A mask without a centreline worth the name, and an image too small for SSIM; both differ everywhere."""
+    mask = np.zeros((256, 256), np.uint8)
+    mask[:100, :100] = 255
+    for folder, data, tiny in ((a, mask, 1), (b, mask[::-1], 200)):
+        write(folder, "thick_mask.tif", data, compression="zlib")
+        write(folder, "tiny.tif", np.full((5, 5), tiny, np.uint8))
+
+
+def awkward_tables(a: Path, b: Path) -> None:
+    texts = {
+        # two columns of one name, as a join of tables leaves them
+        "twice.csv": ("label,v,v\n1,2,3\n", "label,v,v\n1,2,4\n"),
+        # numbers of rows in front, as pandas and ImageJ write them; files found in another order
+        "numbered.csv": (",name,v\n0,a,1\n1,b,2\n", ",name,v\n0,b,2\n1,a,1\n"),
+        "results.csv": (" ,v,w\n1,10,5\n2,20,6\n", " ,v,w\n1,20,6\n2,10,5\n"),
+        # no value, in the words of two programs
+        "missing.csv": ("label,v\n1,\n2,5\n", "label,v\n1,NaN\n2,5\n"),
+        "lost.csv": ("label,v\n1,\n2,5\n", "label,v\n1,7\n2,5\n"),
+    }
+    for name, pair in texts.items():
+        for folder, text in zip((a, b), pair, strict=True):
+            (folder / name).write_text(text, encoding="utf-8")
+
+
 def zarr_chunks(a: Path, b: Path) -> None:
     import zarr
 

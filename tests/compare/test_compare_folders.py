@@ -29,7 +29,7 @@ def test_planted_differences_of_images_and_objects_are_told_as_what_they_are(ben
     is_("torn.tif", "unreadable", "may be damaged")
     is_("scaled.ome.tif", "different", "the pixels are the same, but pixel size in X is 0.107 against 0.108 µm")
     is_("stack.tif", "within tolerance", "SSIM 1.00000")
-    is_("nan.npy", "different", "1 pixels are a number in one image alone")
+    is_("nan.npy", "different", "1 pixel is a number in one image alone")
     is_("plain.tif", "same content", "written differently")
     is_("cell.tif", "same bytes")
     assert told["same"] is False
@@ -75,6 +75,58 @@ def test_one_pixel_at_the_very_end_of_a_stack_is_found(bench: Bench) -> None:
     assert files["last_pixel.tif"]["rung"] == "different"
     assert files["last_pixel.tif"]["measures"]["max"] == 1
     assert files["last_pixel.tif"]["measures"]["worst_plane"] == 2
+
+
+def test_numbers_that_are_easily_taken_for_equal_are_not(bench: Bench) -> None:
+    bench.make("rare_numbers")
+    done = bench.run("compare", bench.a, bench.b, "--json", code=1)
+    assert "Warning" not in done.stderr
+    files = bench.files(json.loads(done.stdout))
+    assert files["huge.npy"]["said"].startswith("100.00% of the pixels differ, by at most 1")
+    assert files["wave.npy"]["said"].startswith("100.00% of the pixels differ, by at most 4")
+    assert "99.9 % by at most 32); RMSE is 32, SSIM" in files["flat.npy"]["said"]
+    assert [files[n]["rung"] for n in ("huge.npy", "wave.npy", "flat.npy")] == ["different"] * 3
+    assert [files[n]["rung"] for n in ("wave_nan.npy", "special.npy")] == ["same content"] * 2
+    assert files["none.npy"]["said"] == "not compared: A holds no pixel"
+
+
+def test_objects_have_numbers_of_any_type_that_programs_write(bench: Bench) -> None:
+    bench.make("rare_labels")
+    files = bench.files(bench.compare(code=1))
+    assert files["float_labels.tif"]["said"] == "the same 4 objects, 4 of them with other numbers"
+    for name in ("below_labels.tif", "above_labels.tif", "part_labels.tif"):
+        assert files[name]["rung"] == "different", files[name]
+        assert "0.00" not in files[name]["said"].partition(",")[0]
+        assert "objects were not matched" in files[name]["remarks"][0]
+    assert files["part_labels.tif"]["said"].startswith("1 of 65,536 pixels differs, by at most 0.5")
+
+
+def test_a_limit_that_a_pair_cannot_be_measured_by_lets_nothing_pass(bench: Bench) -> None:
+    bench.make("thick")
+    limits = ("image.ssim=0.1", "labels.cl-dice=0.1")
+    files = bench.files(bench.compare(*(f"--tolerance={limit}" for limit in limits), code=1))
+    assert {name: pair["rung"] for name, pair in files.items()} == {
+        "thick_mask.tif": "different", "tiny.tif": "different",
+    }  # fmt: skip
+
+
+def test_a_damaged_file_is_told_with_its_side(bench: Bench) -> None:
+    bench.make("damaged")
+    (bench.a / "empty.tif").write_bytes(b"")
+    (bench.b / "empty.tif").write_bytes((bench.a / "torn.tif").read_bytes())
+    files = bench.files(bench.compare(code=1))
+    assert files["torn.tif"]["said"] == "not compared: B ends before its last row; it may be damaged"
+    assert files["empty.tif"]["said"] == "not compared: A is an empty file"
+
+
+def test_tables_that_programs_write_awkwardly_are_read_as_they_are_meant(bench: Bench) -> None:
+    bench.make("awkward_tables")
+    files = bench.files(bench.compare(code=1))
+    assert "v (2) of label 1: 3 against 4" in files["twice.csv"]["said"]
+    for name in ("numbered.csv", "results.csv"):
+        assert files[name]["said"] == "same values (rows in another order)", files[name]["said"]
+    assert files["missing.csv"]["rung"] == "same content"
+    assert "v of label 1: no value against 7" in files["lost.csv"]["said"]
 
 
 def test_text_json_and_other_files_need_no_measuring_program(bench: Bench) -> None:

@@ -1,0 +1,158 @@
+"""TIFF files for a comparison, read in bands of rows."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from _compare_reading import Source, of_array, source_of
+from _files import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tifffile
+
+    Array = np.ndarray[Any, Any]
+
+_UNITS = {"m": 1e6, "mm": 1e3, "µm": 1, "um": 1, "micron": 1, "micrometer": 1, "nm": 1e-3, "pm": 1e-6, "cm": 1e4}
+
+
+def open_tiff(path: Path, closing: ExitStack) -> Source:
+    """The first series of `path` at its full resolution, until `closing` ends."""
+    import tifffile
+
+    return _tiff(closing.enter_context(tifffile.TiffFile(path)), closing.enter_context(_Buffer()))
+
+
+class _Buffer:
+    """Memory that one file after the other is read into: fresh memory costs as much time as the reading.
+
+    What was read is good until the next reading from the same file.
+    """
+
+    _free: ClassVar[list[Array]] = []
+
+    def __enter__(self) -> _Buffer:
+        import numpy as np
+
+        try:
+            self._memory = self._free.pop()
+        except IndexError:  # asked and not looked before: threads share it
+            self._memory = np.empty(0, np.uint8)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._free.append(self._memory)
+
+    def array(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        import numpy as np
+
+        size = math.prod(shape) * dtype.itemsize
+        if self._memory.nbytes < size:
+            self._memory = np.empty(size, np.uint8)
+        return self._memory[:size].view(dtype).reshape(shape)
+
+
+def _tiff(tif: tifffile.TiffFile, buffer: _Buffer) -> Source:
+    """The first series at its full resolution."""
+    series = tif.series[0]
+    axes, shape, dtype = series.axes, series.shape, series.dtype
+    if len(shape) < 2 or dtype is None:
+        raise UserError("holds no image of two dimensions")
+    size = _tiff_pixel_size(tif)
+    first = series.keyframe
+    row = shape[-2:] if axes.endswith("S") else shape[-1:]
+    planes = math.prod(shape[:-3] if axes.endswith("S") else shape[:-2])
+    native = dtype.newbyteorder("=")
+    if series.dataoffset is not None:
+        return source_of(axes, shape, native, _contiguous(tif, series, row, buffer), pixel_size=size, plain=True)
+    if len(series.pages) == planes and first.shape == shape[-len(first.shape) :] and len(first.shape) == 1 + len(row):
+        return source_of(
+            axes, shape, native, _paged(series, row), pixel_size=size, rows=first.tilelength or first.rowsperstrip or 1
+        )
+    source = of_array(series.asarray(), axes)  # colours as separate planes and the like
+    source.pixel_size = size
+    return source
+
+
+def _contiguous(
+    tif: tifffile.TiffFile, series: Any, row: tuple[int, ...], buffer: _Buffer
+) -> Callable[[int, int, int], Array]:
+    stored = series.dtype.newbyteorder(tif.byteorder)
+    length = math.prod(row)
+    height = series.shape[-1 - len(row)]
+
+    def read(plane: int, top: int, end: int) -> Array:
+        tif.filehandle.seek(series.dataoffset + (plane * height + top) * length * stored.itemsize)
+        data = buffer.array((end - top, *row), stored)
+        if tif.filehandle.readinto(memoryview(data).cast("B")) != data.nbytes:
+            raise UserError("ends before its last row; it may be damaged")
+        return data
+
+    return read
+
+
+def _paged(series: Any, row: tuple[int, ...]) -> Callable[[int, int, int], Array]:
+    def read(plane: int, top: int, end: int) -> Array:
+        page = series.pages[plane]
+        if page is None:
+            import numpy as np
+
+            return np.zeros((end - top, *row), series.dtype)
+        if end - top == series.keyframe.shape[0]:
+            whole: Array = page.asarray()
+            return whole
+        return _rows(page, series.keyframe, top, end, row)
+
+    return read
+
+
+def _rows(page: Any, keyframe: Any, top: int, end: int, row: tuple[int, ...]) -> Array:
+    """Only the strips or tiles that hold these rows are decoded."""
+    import numpy as np
+
+    out = np.zeros((end - top, *row), keyframe.dtype)
+    high = keyframe.tilelength if keyframe.is_tiled else keyframe.rowsperstrip
+    across = math.ceil(row[0] / keyframe.tilewidth) if keyframe.is_tiled else 1
+    handle = page.parent.filehandle
+    for index in range(top // high * across, math.ceil(end / high) * across):
+        if index >= len(page.dataoffsets) or not page.databytecounts[index]:
+            continue
+        handle.seek(page.dataoffsets[index])
+        tables = {} if page.jpegtables is None else {"jpegtables": page.jpegtables}
+        segment, place, _ = keyframe.decode(handle.read(page.databytecounts[index]), index, **tables)
+        if segment is None:
+            continue
+        y, x = place[2], place[3]
+        from_row, to_row = max(y, top), min(y + segment.shape[1], end)
+        across_part = min(segment.shape[2], row[0] - x)  # tiles at the edge are filled up
+        part = segment[0, from_row - y : to_row - y, :across_part]
+        out[from_row - top : to_row - top, x : x + across_part] = part if len(row) == 2 else part[..., 0]
+    return out
+
+
+def _tiff_pixel_size(tif: tifffile.TiffFile) -> dict[str, float]:
+    """In micrometres, from OME-XML, ImageJ's words or the resolution tags; empty where none tells it."""
+    with suppress(Exception):  # a pixel size that cannot be read is none
+        if tif.ome_metadata:
+            found = re.findall(r'PhysicalSize([XYZ])="([^"]+)"', tif.ome_metadata)
+            units = dict(re.findall(r'PhysicalSize([XYZ])Unit="([^"]+)"', tif.ome_metadata))
+            return {axis: float(v) * _UNITS.get(units.get(axis, "µm"), 1) for axis, v in reversed(found)}
+        tags = tif.pages[0].tags  # type: ignore[union-attr]
+        across = tags["XResolution"].value
+        per_pixel = across[1] / across[0] if across[0] else 0
+        if tif.imagej_metadata:
+            unit = _UNITS.get(str(tif.imagej_metadata.get("unit", "")).replace("\\u00B5", "µ"), 0)
+            sizes = {"X": per_pixel * unit, "Y": per_pixel * unit}
+            if "spacing" in tif.imagej_metadata:
+                sizes["Z"] = float(tif.imagej_metadata["spacing"]) * unit
+            return {axis: value for axis, value in sizes.items() if value}
+        unit = {2: 25_400, 3: 10_000}.get(int(tags["ResolutionUnit"].value), 0)
+        # 72 or 96 dots per inch is what programs write that know nothing
+        if per_pixel and unit and round(1 / per_pixel) not in (1, 72, 96):
+            return {"X": per_pixel * unit, "Y": per_pixel * unit}
+    return {}
