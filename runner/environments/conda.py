@@ -16,7 +16,7 @@ from runner.model import Command, EnvironmentSpec, ResolvedEntry
 
 
 def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> list[Finding]:
-    """No name, no conda, no such environment, or no such program in it; nothing is asked at the terminal."""
+    """No name, no conda, no such environment or a damaged one, no such program; nothing is asked at the terminal."""
     from runner.environments import conda_findings
 
     if finding := conda_findings.about_name(spec):
@@ -29,6 +29,8 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
         return [conda_findings.no_environment(spec, prefix, base, site)]
     if not is_folder(prefix / "conda-meta"):
         return [conda_findings.no_conda_meta(prefix)]
+    if finding := conda_findings.about_variables(prefix):
+        return [finding]
     return conda_findings.about_program(words(entries), prefix, site)
 
 

@@ -10,6 +10,7 @@ from runner.environments import Finding, Site
 from runner.environments.conda_base import find_base
 from runner.environments.conda_prefix import environment_names
 from runner.environments.conda_program import is_python, program_words, python_of
+from runner.environments.conda_variables import damaged_file, state_file
 from runner.environments.disk import entries, is_file, read_text
 from runner.environments.spec import is_prefix, parse_environment
 from runner.model import EnvironmentSpec
@@ -51,6 +52,20 @@ def no_conda_meta(prefix: PurePath) -> Finding:
     """A folder that conda did not make."""
     cure = "Give the folder of a conda environment, or remove this one and create the environment anew."
     return Finding(f"{prefix} is a folder but no conda environment (it has no conda-meta)", cure)
+
+
+def about_variables(prefix: PurePath) -> Finding | None:
+    """A file of the environment's variables that cannot be read: with conda, nothing would be activated."""
+    damaged = damaged_file(prefix)
+    if damaged is None:
+        return None
+    file, why = damaged
+    cure = "Correct the file, or remove it"
+    if file == state_file(prefix):
+        cure += f' and set its variables anew: conda env config vars set -p "{prefix}" NAME=VALUE'
+    else:
+        cure += " and install the package anew that brought it."
+    return Finding(f"conda cannot activate the environment: {file} is damaged ({why})", cure)
 
 
 def about_program(words: Sequence[str], prefix: PurePath, site: Site) -> list[Finding]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import PurePath
 
-from runner.environments.disk import entries, read_text
+from runner.environments.disk import entries, is_file, read_text
 
 UNSET = "***unset***"  # how conda-meta/state writes a variable that was taken out
 
@@ -16,9 +16,27 @@ def environment_variables(prefix: PurePath) -> dict[str, str]:
     found: dict[str, str] = {}
     for file in entries(prefix / "etc" / "conda" / "env_vars.d"):
         found |= _texts(_read_json(file))
-    state = _read_json(prefix / "conda-meta" / "state").get("env_vars")
+    state = _read_json(state_file(prefix)).get("env_vars")
     found |= _texts(state) if isinstance(state, dict) else {}
     return {name.upper(): value for name, value in found.items() if value != UNSET}
+
+
+def damaged_file(prefix: PurePath) -> tuple[PurePath, str] | None:
+    """The first of these files that conda could not read, and why: then it activates nothing."""
+    for file in [*entries(prefix / "etc" / "conda" / "env_vars.d"), state_file(prefix)]:
+        if not is_file(file):
+            continue
+        try:
+            if not isinstance(json.loads(read_text(file)), dict):
+                return file, "no object of names and values"
+        except ValueError as error:
+            return file, f"no JSON: {error}"
+    return None
+
+
+def state_file(prefix: PurePath) -> PurePath:
+    """Where conda keeps what `conda env config vars set` was told."""
+    return prefix / "conda-meta" / "state"
 
 
 def _read_json(path: PurePath) -> dict[str, object]:
@@ -30,4 +48,4 @@ def _read_json(path: PurePath) -> dict[str, object]:
 
 
 def _texts(data: Mapping[str, object]) -> dict[str, str]:
-    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in data.items()}
+    return {name: UNSET if value is None else str(value) for name, value in data.items()}

@@ -288,6 +288,15 @@ def test_a_folder_that_conda_did_not_make_is_refused(base: Path, site_of: SiteOf
     assert "no conda environment" in message
 
 
+def test_a_damaged_file_of_variables_is_told_before_the_run(base: Path, site_of: SiteOf) -> None:
+    prefix = make_environment(base / "envs" / "a", state={"A": "1"})
+    (prefix / "conda-meta" / "state").write_text('{"env_vars": {"A"', encoding="utf-8")
+    ((key, message, cure),) = messages("a", ["python"], site_of({"CONDA_PATH": str(base)}))
+    assert key == "environment"
+    assert f"{prefix / 'conda-meta' / 'state'} is damaged (no JSON: " in message
+    assert f'conda env config vars set -p "{prefix}" NAME=VALUE' in cure
+
+
 def test_an_environment_that_is_not_there_names_the_recipe(base: Path, site_of: SiteOf) -> None:
     site = site_of({"CONDA_PATH": str(base)})
     recipes = Path(site.repo) / "conda_envs"
