@@ -16,7 +16,7 @@ from runner.environments.uv_binary import find_uv
 from runner.environments.uv_variables import flag_is_set, unwanted
 from runner.host import Captured
 
-LOCK_SECONDS = 600.0  # over a slow line; with two dozen conflicts uv may not end at all
+LOCK_SECONDS = 600.0  # over a slow line
 _LINE = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*(?P<version>(?:==|@)[^;]+)")
 
 
@@ -24,13 +24,17 @@ _LINE = re.compile(r"^(?P<name>[A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*(?P<version>
 class Attempt:
     """How `uv lock` ended, and what it said."""
 
-    code: int
+    code: int  # -1: it did not end in time, or could not be started
     said: str
     offline: bool = False  # uv was told to use no network
 
     @property
     def locked(self) -> bool:
         return self.code == 0
+
+    @property
+    def ended(self) -> bool:
+        return self.code != -1
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -49,14 +53,14 @@ class Workbench:
     repo: Path
     folder: Path
 
-    def lock(self, text: str, *, fresh: bool = False) -> Attempt:
-        """Lock `text` as pyproject.toml. `fresh`: without the repository's uv.lock."""
+    def lock(self, text: str, *, fresh: bool = False, seconds: float = LOCK_SECONDS) -> Attempt:
+        """Lock `text` as pyproject.toml, within `seconds`. `fresh`: without the repository's uv.lock."""
         (self.folder / "pyproject.toml").write_bytes(anchored(text, self.repo).encode())
         lock = self.folder / "uv.lock"
         lock.unlink(missing_ok=True)
         if not fresh and (self.repo / "uv.lock").is_file():
             shutil.copyfile(self.repo / "uv.lock", lock)
-        got = self.uv("lock", "--no-progress")
+        got = self.uv("lock", "--no-progress", seconds=seconds)
         return attempt_of(got, self.site)
 
     def versions(self, group: str) -> frozenset[str] | None:
@@ -69,15 +73,15 @@ class Workbench:
         lines = got.stdout.decode("utf-8", "replace").splitlines()
         return frozenset(f"{m['name']}{m['version'].strip()}" for line in lines if (m := _LINE.match(line)))
 
-    def uv(self, *arguments: str) -> Captured:
+    def uv(self, *arguments: str, seconds: float = LOCK_SECONDS) -> Captured:
         """Run uv in the folder, without the variables that change what it does."""
-        return run_uv(self.site, self.folder, arguments)
+        return run_uv(self.site, self.folder, arguments, seconds)
 
 
-def run_uv(site: Site, folder: Path, arguments: Sequence[str]) -> Captured:
+def run_uv(site: Site, folder: Path, arguments: Sequence[str], seconds: float = LOCK_SECONDS) -> Captured:
     """uv in `folder`, with the caller's variables but those that change what is resolved."""
     environ = clean(site.host.environ)
-    return site.host.capture([find_uv(site).path, *arguments], env=environ, cwd=str(folder), timeout=LOCK_SECONDS)
+    return site.host.capture([find_uv(site).path, *arguments], env=environ, cwd=str(folder), timeout=seconds)
 
 
 def attempt_of(got: Captured, site: Site) -> Attempt:

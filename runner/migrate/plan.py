@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,15 @@ class IndexSource:
     marker: str = ""
 
 
+class Clash(Enum):
+    """Why a group is kept apart from this one."""
+
+    CONTRADICTS = "cannot be locked with it"
+    EXCLUDED = "has a version that it does not allow"
+    SHIFTED = "would have got other versions"
+    UNTRIED = "was not tried by itself"
+
+
 @dataclass(frozen=True)
 class Problem:
     """Why nothing can be written."""
@@ -64,8 +74,7 @@ class Plan:
     remarks: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     pinned: bool = False
-    conflicts: tuple[str, ...] = ()  # groups that this one cannot be locked together with
-    shifted: tuple[str, ...] = ()  # those whose versions it would have changed otherwise
+    conflicts: Mapping[str, Clash] = field(default_factory=dict)  # groups to be declared as pairs with this one
     locked: Mapping[str, str] = field(default_factory=dict)  # name as PyPI compares it -> version, once it locks
     installed: Mapping[str, str] = field(default_factory=dict)  # the same of the conda environment
 
@@ -73,6 +82,11 @@ class Plan:
     def requirements(self) -> list[Requirement]:
         """The lines of the group."""
         return merged(one for item in self.items for one in item.requirements)
+
+    def apart_from(self, groups: Iterable[str], why: Clash) -> Plan:
+        """With these groups in conflict too; what is known of one already stays."""
+        new = {name: why for name in groups if name not in self.conflicts}
+        return replace(self, conflicts={**self.conflicts, **new})
 
     def count(self, status: Status) -> int:
         return sum(item.status is status for item in self.items)

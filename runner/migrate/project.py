@@ -163,13 +163,27 @@ def _add_conflict(document: Any, group: str, other: str) -> None:
         uv["conflicts"] = tomlkit.array()
     wanted = {normalised_group(group), normalised_group(other)}
     for pair in uv["conflicts"]:
-        if wanted <= {normalised_group(str(one.get("group", ""))) for one in pair}:
+        if wanted <= _groups_of(pair):
             return
     pair = tomlkit.array()
     for name in (group, other):
         pair.append(_inline({"group": name}))
-    uv["conflicts"].append(pair)
+    uv["conflicts"].insert(_behind(uv["conflicts"], other), pair)
     uv["conflicts"].multiline(True)
+
+
+def _behind(conflicts: Any, group: str) -> int:
+    """The place right behind the last entry that names `group`, or the end.
+
+    uv splits its work at every entry, and can forget a group once no entry names it any more. With two groups that both
+    contradict nine others, those nine pair by pair took it 12 s; first the nine of one, then those of the other 330 s.
+    """
+    named = [number for number, pair in enumerate(conflicts) if normalised_group(group) in _groups_of(pair)]
+    return named[-1] + 1 if named else len(conflicts)
+
+
+def _groups_of(pair: Any) -> set[str]:
+    return {normalised_group(str(one["group"])) for one in pair if "group" in one}
 
 
 def without_group(text: str, group: str, *, whole: bool = False) -> str:

@@ -60,9 +60,8 @@ def consequences(plan: Plan) -> Iterator[str]:
     for source in plan.sources:
         where = f"the index {source.index}" if source.index else source.path
         yield f"{source.package} comes from {where}{f' ({source.marker})' if source.marker else ''}"
-    for other in plan.conflicts:
-        why = "would have got other versions" if other in plan.shifted else "cannot be locked with it"
-        yield f"conflict with the group {other}, which {why}"
+    for other, why in plan.conflicts.items():
+        yield f"conflict with the group {other}, which {why.value}"
     yield from plan.remarks
 
 

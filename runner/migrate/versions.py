@@ -60,27 +60,35 @@ def _equal(version: str, fuzzy: bool) -> str:
 
 def minors(specifier: str) -> set[int]:
     """The minor versions of Python 3 of which at least one release satisfies `specifier`; all for ""."""
-    return {minor for minor in MINORS if any(_allows(specifier, (3, minor, patch)) for patch in range(40))}
+    return {minor for minor in MINORS if any(allows(specifier, (3, minor, patch)) for patch in range(40))}
 
 
-def _allows(specifier: str, release: tuple[int, int, int]) -> bool:
+def allows(specifier: str, release: tuple[int, ...]) -> bool:
+    """Whether a plain release such as (1, 26, 4) satisfies a specifier of PEP 440."""
     return all(_holds(part.strip(), release) for part in specifier.split(",") if part.strip())
 
 
-def _holds(part: str, release: tuple[int, int, int]) -> bool:
+def _holds(part: str, release: tuple[int, ...]) -> bool:
     found = re.match(r"(===|==|>=|<=|!=|~=|>|<)\s*(\d+(?:\.\d+)*)(.*)", part)
     if not found:
         return True
     operator, numbers, rest = found.groups()
     wanted = tuple(int(number) for number in numbers.split("."))
-    if operator == "~=":
-        return release >= wanted and release[: len(wanted) - 1] == wanted[:-1]
-    if rest.strip().startswith(".*"):
-        same = release[: len(wanted)] == wanted
+    prefix = len(wanted) - (operator == "~=")
+    if operator == "~=" or rest.strip().startswith(".*"):
+        same = _padded(release, len(wanted))[:prefix] == wanted[:prefix]
+        if operator == "~=":
+            return same and _padded(release, len(wanted)) >= wanted
         return same if operator in ("==", "===") else not same
-    padded = (*wanted, 0, 0, 0)[:3]
+    length = max(len(wanted), len(release))
+    have, asked = _padded(release, length), _padded(wanted, length)
     comparisons = {
-        "==": release == padded, "===": release == padded, "!=": release != padded,
-        ">=": release >= padded, "<=": release <= padded, ">": release > padded, "<": release < padded,
+        "==": have == asked, "===": have == asked, "!=": have != asked,
+        ">=": have >= asked, "<=": have <= asked, ">": have > asked, "<": have < asked,
     }  # fmt: skip
     return comparisons[operator]
+
+
+def _padded(release: tuple[int, ...], length: int) -> tuple[int, ...]:
+    """1.2 is 1.2.0."""
+    return release + (0,) * (length - len(release))

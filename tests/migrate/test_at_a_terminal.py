@@ -63,7 +63,7 @@ def test_yes_writes_it(place: Place) -> None:
     code, screen = answered(place, place.recipe("- spots"), b"y\n")
     assert code == 0, screen
     assert "cells = [" in place.pyproject
-    assert "uv lock with" in screen  # what takes its time is shown while it does
+    assert "uv lock beside" in screen  # what takes its time is shown while it does
 
 
 def test_an_end_of_the_input_at_the_question_is_no_crash_and_writes_nothing(place: Place) -> None:

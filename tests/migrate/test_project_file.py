@@ -11,7 +11,7 @@ import pytest
 
 from runner.errors import UsageError
 from runner.migrate.facts import Index, facts_of
-from runner.migrate.plan import IndexSource, Plan, Wishes, make_plan
+from runner.migrate.plan import Clash, IndexSource, Plan, Wishes, make_plan
 from runner.migrate.project import with_group, without_group
 from runner.migrate.recipe import read_recipe
 
@@ -65,7 +65,7 @@ def a_plan(folder: Path) -> Plan:
             IndexSource("torch", "b", marker="sys_platform != 'darwin'"),
             IndexSource("x", path="tools/x", editable=True),
         ),
-        conflicts=("old",),
+        conflicts={"old": Clash.CONTRADICTS},
     )
 
 
@@ -113,3 +113,20 @@ def test_a_source_that_holds_for_the_whole_repository_is_not_overruled(tmp_path:
     text = FULL.replace(', group = "old" }', " }")
     with pytest.raises(UsageError, match="for the whole repository"):
         with_group(text, a_plan(tmp_path), tmp_path)
+
+
+def test_a_pair_stands_behind_the_one_that_names_the_same_group_and_comments_stay(tmp_path: Path) -> None:
+    pairs = """\
+    # NumPy 1 is not for all
+    [{ group = "big" }, { group = "old" }],  # since 2024
+    [{ group = "big" }, { group = "dev" }],
+    # the last one
+"""
+    text = FULL.replace('    [{ group = "old" }, { group = "dev" }],\n', pairs).replace("dev = [", "big = []\ndev = [")
+    plan = replace(a_plan(tmp_path), conflicts={"Old": Clash.SHIFTED, "dev": Clash.SHIFTED, "rest": Clash.SHIFTED})
+    after = with_group(text, plan, tmp_path)
+    groups = [[one["group"] for one in pair] for pair in tomllib.loads(after)["tool"]["uv"]["conflicts"]]
+    assert groups == [["big", "old"], ["new", "Old"], ["big", "dev"], ["new", "dev"], ["new", "rest"]]
+    for comment in ("# NumPy 1 is not for all\n", "# since 2024\n", "# the last one\n"):
+        assert comment in after
+    assert after.index("# since 2024") < after.index('"Old"')
