@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ import yaml
 
 from tests.compare.conftest import Bench
 from tests.conda.conda_layout import make_base, make_environment
-from tests.programs.conftest import REPO, python_of
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="the environments are laid out for POSIX")
 COUNT = """\
@@ -135,34 +132,15 @@ def test_segments_without_known_outputs_are_not_passed_in_silence(bench: Bench) 
     assert told["parts"][0]["verdict"] == "not compared: it tells no outputs; declare them under `outputs:`"
 
 
-def test_an_unknown_key_of_the_compare_block_is_told_with_the_one_that_was_meant(bench: Bench) -> None:
+def test_a_mistake_in_the_compare_block_is_told_with_its_place_and_its_cure(bench: Bench) -> None:
     segment = {"name": "talk", "environment": "cmd", "commands": ["echo done"]}
-    a = pipeline(bench.root / "a.yaml", segment, compare={"lables": {"pq": 0.9}})
-    b = pipeline(bench.root / "b.yaml", segment)
-    assert "Did you mean `labels`?" in bench.run("compare", a, b, code=2).stderr
-
-
-@POSIX
-def test_the_pilot_gives_the_same_in_conda_and_in_uv(bench: Bench, base: Path) -> None:
-    """The example's conda pipeline against its uv twin, each segment in its real environment."""
-    prefix = make_environment(base / "envs" / "segment_threshold", scripts={"v.sh": "export OMP_NUM_THREADS=1\n"})
-    groups = ("convert_to_tif", "segment_threshold", "mask_measure", "draw_outlines")
-    pythons = [python_of(group, bench.shared) for group in groups]
-    sites = [next((python.parent.parent / "lib").glob("python3*")) / "site-packages" for python in pythons]
-    own = next((prefix / "lib").glob("python3*")) / "site-packages"
-    (own / "packages.pth").write_text("".join(f"{site}\n" for site in sites))
-    for name in ("segment_threshold.yaml", "segment_threshold_conda.yaml"):
-        shutil.copy(REPO / "pipeline_configs" / name, bench.root / name)
-    shutil.copytree(REPO / "pipeline_configs" / "example_data", bench.root / "example_data")
-    told = bench.told(
-        bench.root / "segment_threshold_conda.yaml", bench.root / "segment_threshold.yaml", "--no-noise-floor", code=0
-    )
-    assert [part["name"] for part in told["parts"]] == [
-        "Convert to OME-TIFF", "Segment by threshold", "Measure objects", "Draw outlines"
-    ]  # fmt: skip
-    assert all(pair["same"] for pair in bench.files(told).values())
-    assert len(bench.files(told)) == 4
-    side = told["parts"][1]["a"]
-    assert side["environment"] == "segment_threshold"
-    assert side["python"] == "{}.{}.{}".format(*sys.version_info[:3])
-    assert side["seconds"] > 0
+    a = pipeline(bench.root / "a.yaml", segment)
+    for block, place, said in (
+        ("compare:\n  lables: {pq: 0.9}\n", "a.yaml:2:3: error: `lables` is no key", "Did you mean `labels`?"),
+        ("compare: {table: {columns: [v]}}\n", "a.yaml:1:28: error: `columns` must hold", "columns: {area_px"),
+    ):
+        a.write_text(block + yaml.safe_dump({"run": [segment]}), encoding="utf-8")
+        b = pipeline(bench.root / "b.yaml", segment)
+        told = bench.run("compare", a, b, code=2).stderr
+        assert place in told
+        assert said in told
