@@ -85,6 +85,10 @@ def _segments(root: Node | None, report: Report, hashes_only: bool) -> list[Segm
         return []
     fields = fields_of(root, report)
     warn_of_unknown_top_keys(fields, report)
+    if "compare" in fields:
+        from runner.pipeline.compare_block import warn_of_block
+
+        warn_of_block(fields["compare"][-1][1], report)
     run = _run_of(fields, report)
     if run is None:
         return []

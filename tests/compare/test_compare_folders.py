@@ -175,7 +175,9 @@ def test_the_screen_says_what_differs_in_a_line_each(bench: Bench) -> None:
     [
         (["--tolerance", "image.maxx=1"], "`maxx` is no limit of `image`"),
         (["--tolerance", "image.max"], "there is no ="),
-        (["--tolerance", "image.max=-1"], "no number of at least 0"),
+        (["--tolerance", "image.max=-1"], "`max` is -1.0; it must be a number of at least 0"),
+        (["--tolerance", "labels.pq=98"], "it must be a number from 0 to 1"),
+        (["--tolerance", "table.columns=area"], "`columns` must hold the names of columns"),
         (["--sign-off", "me: fine"], "--sign-off is for two pipelines"),
     ],
 )

@@ -143,10 +143,21 @@ def test_what_the_go_runner_took_in_silence_is_taken_with_a_warning(line: str, p
 
 
 def test_unknown_keys_at_the_top_warn_unless_they_hold_an_anchor() -> None:
-    text = "version: 3\nruns: []\ncommon:\n  env: &env {A: 1}\ncompare: {x: 1}\nrun:\n- env: *env\n  commands: [a]\n"
+    text = "version: 3\nruns: []\ncommon:\n  env: &env {A: 1}\ncompare: ~\nrun:\n- env: *env\n  commands: [a]\n"
     found = warnings(text)
     assert [one[:2] for one in found] == [(1, 1), (2, 1)]
     assert found[1][3] == "Did you mean `run`?"
+
+
+def test_a_mistake_under_compare_is_told_with_its_place_and_stops_no_run() -> None:
+    text = (
+        "compare:\n  lables: {pq: 0.9}\n  image: {max: -1}\n  labels:\n    pq: 98\n"
+        "  table: {columns: [area], keys: {a: 1}}\n  ignore: {a: b}\nrun:\n- commands: [a]\n  environment: cmd\n"
+    )
+    found = [one for one in warnings(text) if one[0] < 8]
+    assert [one[:2] for one in found] == [(2, 3), (3, 16), (5, 9), (6, 20), (6, 34), (7, 11)]
+    assert found[0][2:] == ("`lables` is no key of `compare`", "Did you mean `labels`?")
+    assert found[2][2] == "`pq` is 98; it must be a number from 0 to 1"
 
 
 def test_status_keys_of_old_files_are_no_news() -> None:
