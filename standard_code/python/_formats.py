@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import _bioio
 from _files import UserError
 from _images import Image
-from _stacks import Scene, load, stack_of
+from _stacks import Scene, stack_of
 from _tiff_reading import open_tiff
 
 if TYPE_CHECKING:
@@ -32,12 +32,6 @@ def open_scenes(path: Path, *, stack_axis: str = "Z") -> AbstractContextManager[
     if path.stat().st_size == 0:
         raise UserError("the file is empty.")
     return READERS.get(ending, _with(_bioio.BIOFORMATS))(path, stack_axis)
-
-
-def read(path: Path, *, stack_axis: str = "Z") -> Image:
-    """The first image of a file, in memory."""
-    with open_scenes(path, stack_axis=stack_axis) as scenes:
-        return load(scenes[0].open())
 
 
 def _with(plugin: _bioio.Plugin) -> Opener:

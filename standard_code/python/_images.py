@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,13 +45,12 @@ class Image:
 
 def read_tiff(path: Path, *, stack_axis: str = "Z") -> Image:
     """The first image of a TIFF file. `stack_axis` is what pages mean where the file does not say."""
+    from _scenes import first_of
     from _stacks import load
     from _tiff_reading import open_tiff
 
     with open_tiff(path, stack_axis) as scenes:
-        if len(scenes) > 1:
-            logging.warning("it holds %d images; the first is taken", len(scenes))
-        return load(scenes[0].open())
+        return load(first_of(scenes).open())
 
 
 def write_tiff(path: Path, image: Image) -> None:

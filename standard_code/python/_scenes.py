@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,16 @@ def choose(scenes: Sequence[Scene], rule: str, texts: Sequence[str]) -> list[Sce
         names = ", ".join(repr(scene.name) for scene in scenes)
         raise UserError(f"--scene-filter {rule} {' '.join(texts)} leaves none of its images: {names}.")
     return kept
+
+
+def first_of(scenes: Sequence[Scene]) -> Scene:
+    """For programs that take one image of a file."""
+    if len(scenes) > 1:
+        count = len(scenes)
+        logging.warning(
+            "it holds %d images; the first is taken. For others, see --scene-filter of convert_to_tif.py", count
+        )
+    return scenes[0]
 
 
 def names_of(scenes: Sequence[Scene]) -> list[str]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import _arguments
 import _work
-from _files import Job, UserError, plan, writing
+from _files import Job, UserError, writing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,12 +90,13 @@ def segment(job: Job, args: argparse.Namespace) -> str:
     import numpy as np
     from _ernet_prepare import prepare
     from _formats import open_scenes
+    from _scenes import first_of
     from _stacks import Stack
     from _tiff_writing import write_stack
 
     rows: list[dict[str, object]] = []
     with open_scenes(job.source) as scenes:
-        stack = scenes[0].open()
+        stack = first_of(scenes).open()
         frames, _, planes, height, width = stack.shape
 
         def plane(t: int, _: int, z: int) -> Array:
@@ -234,17 +235,15 @@ def main(argv: list[str] | None = None) -> int:
     words = [word.replace("--output-dir", "--output-folder", 1) if word.split("=")[0] == "--output-dir" else word
              for word in (sys.argv[1:] if argv is None else argv)]  # fmt: skip
     args = arguments().parse_args(words)
-    if not args.dry_run:
-        try:
-            plan(args.input_search_pattern, args.output_folder, args.output_suffix, ".tif")
-            about = the_engine(args).about
-        except (UserError, OSError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 1
-        if args.log_level in ("DEBUG", "INFO"):
-            print(f"The network runs in {about}.", flush=True)
     settings = argparse.Namespace(**vars(args) | {"no_parallel": True})  # the network itself uses all cores
-    return _work.run(settings, segment, ending=".tif")
+    return _work.run(settings, segment, ending=".tif", before=lambda: load(args))
+
+
+def load(args: argparse.Namespace) -> None:
+    """Makes the network ready, and says where it runs."""
+    about = the_engine(args).about
+    if args.log_level in ("DEBUG", "INFO"):
+        print(f"The network runs in {about}.", flush=True)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ def open_tiff(path: Path, stack_axis: str = "Z") -> Iterator[list[Scene]]:
     """The images of a TIFF file; `stack_axis` is what pages mean where the file does not say."""
     import tifffile
 
+    _tiff_whole.check_kind(path)
     with ExitStack() as closing, warnings.catch_warnings():
         # each page of an image that is spread over several files warns of it
         warnings.filterwarnings("ignore", message=".*reading array from closed file")

@@ -4,6 +4,7 @@ their pages or their description are gone, a stack would be taken for its first 
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from _files import UserError
@@ -13,6 +14,16 @@ if TYPE_CHECKING:
 
 DESCRIPTION = 270  # the tag that holds OME's XML or ImageJ's text
 MOST_TAGS = 4096  # of a page; more is no page
+
+
+def check_kind(path: Path) -> None:
+    """Raises UserError for an empty file, and for one that is not even meant to be a TIFF file."""
+    with path.open("rb") as file:
+        beginning = file.read(2)
+    if not beginning:
+        raise UserError("the file is empty.")
+    if beginning not in (b"II", b"MM") and path.suffix.lower() not in (".tif", ".tiff"):
+        raise UserError("it is no TIFF file, which is needed here. Make one of it with convert_to_tif.py.")
 
 
 def check(tif: tifffile.TiffFile) -> None:

@@ -33,9 +33,18 @@ Results = Generator[Result, None, None]  # as they come
 
 
 def run(
-    args: argparse.Namespace, process: Process, *, ending: str, finish: Callable[[list[Path]], None] | None = None
+    args: argparse.Namespace,
+    process: Process,
+    *,
+    ending: str,
+    before: Callable[[], object] | None = None,
+    finish: Callable[[list[Path]], None] | None = None,
 ) -> int:
-    """Does `process` for each file that matches; gives the exit code. `finish` gets the results that were written."""
+    """Does `process` for each file that matches; gives the exit code.
+
+    `before` is called when there is something to do, and may raise UserError. `finish` gets the results that were
+    written.
+    """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name that the console cannot show
     try:
@@ -51,7 +60,12 @@ def run(
         return 0
     stop_kindly()
     try:
+        if before:
+            before()
         return _report(args, _with_progress(jobs, args, process), finish)
+    except (UserError, OSError) as error:
+        print(f"error: {reason(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         for job in jobs:
             part_of(job.target).unlink(missing_ok=True)

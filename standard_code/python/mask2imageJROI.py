@@ -36,11 +36,12 @@ def arguments() -> argparse.ArgumentParser:
 
 def convert(job: Job, args: argparse.Namespace) -> str:
     """Converts one file; gives what to say about it."""
+    from _scenes import first_of
     from _stacks import select
     from _tiff_reading import open_tiff
 
     with open_tiff(job.source) as scenes:
-        stack = select(scenes[0].open(), channels=[args.channel_index])
+        stack = select(first_of(scenes).open(), channels=[args.channel_index])
         if stack.dtype.kind not in "uib":
             raise UserError("it is no label image: its values are not whole numbers.")
         frames, _, planes, _, _ = stack.shape

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
+import math
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +17,7 @@ from _files import Job, UserError, find
 
 if TYPE_CHECKING:
     import numpy as np
+    from _images import PixelSize
     from _stacks import Stack
 
     Array = np.ndarray[Any, Any]
@@ -80,13 +83,14 @@ def merge(job: Job, args: argparse.Namespace) -> str:
     from contextlib import ExitStack
 
     from _formats import open_scenes
+    from _scenes import first_of
     from _tiff_writing import write_stack
 
     with ExitStack() as closing:
         stacks = []
         for path in [job.source, *partners(job.source, args)]:
             scenes = closing.enter_context(open_scenes(path))
-            stacks.append(scenes[0].open())
+            stacks.append(first_of(scenes).open())
         merged = joined(stacks, args)
         write_stack(job.target, merged)
     names = f": {', '.join(merged.channels)}" if merged.channels else ""
@@ -147,7 +151,19 @@ def joined(stacks: list[Stack], args: argparse.Namespace) -> Stack:
         plane=plane,
         channels=tuple(names) if known else (),
         rgb=False,
+        pixel_size=_pixel_size(stacks),
     )
+
+
+def _pixel_size(stacks: list[Stack]) -> PixelSize | None:
+    """Of the first image that tells one; another that differs from it is worth a warning."""
+    known = [stack.pixel_size for stack in stacks if stack.pixel_size]
+    for other in known[1:]:
+        if not math.isclose(other.x, known[0].x, rel_tol=0.01):
+            logging.warning(
+                "its images have different pixel sizes, %.4g and %.4g µm; the first is kept", known[0].x, other.x
+            )
+    return known[0] if known else None
 
 
 def _groups(images: list[list[_Source]], chosen: Choice | dict[int, Choice | None] | None) -> list[list[_Source]]:

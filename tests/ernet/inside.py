@@ -392,6 +392,16 @@ def refusals(engine: str, folder: str) -> dict[str, str]:
     return found
 
 
+def several_images(path: str) -> None:
+    """Two images of different sizes in one file."""
+    import numpy as np
+    import tifffile
+
+    with tifffile.TiffWriter(path, ome=True) as tif:
+        for shape in ((20, 30), (40, 50)):
+            tif.write(np.zeros(shape, np.uint8), metadata={"axes": "YX"})
+
+
 def make_images(folder: str) -> None:
     """Images of many kinds for the program."""
     import numpy as np

@@ -71,6 +71,13 @@ def test_the_mask_keeps_the_classes_that_are_asked_for(onnx, small):
     assert not [name for name in sheets if name.endswith(".png")]
 
 
+def test_of_a_file_with_several_images_the_first_is_taken_and_that_is_said(onnx, small):
+    onnx.ask("several_images", onnx.folder / "several.ome.tif")
+    done = onnx.run("--input-search-pattern", onnx.folder / "several.ome.tif", *small)
+    assert "warning: several.ome.tif: it holds 2 images; the first is taken" in done.stderr
+    assert onnx.ask("look", onnx.folder / "out")["several_ernet_mask.tif"]["shape"] == [20, 30]
+
+
 def test_a_dry_run_writes_and_fetches_nothing(onnx, small):
     image = ["--input-search-pattern", onnx.folder / "images" / "*.tif"]
     done = onnx.run(*image, *small, "--weights", "http://127.0.0.1:9/x.pth", "--dry-run")

@@ -1,10 +1,16 @@
 """Where weights come from, and which files are not taken for them."""
 
 import hashlib
+import os
+import signal
+import socket
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from tests.programs.conftest import PROGRAMS
 
 REASONS = {
     "shifted windows": "shifted windows of 4 x 4",
@@ -112,6 +118,27 @@ def test_a_file_with_another_hash_is_refused_and_not_kept(onnx, shelf):
     done = start(onnx, shelf.address, "--weights-sha256", "0" * 64, code=1)
     assert "its SHA-256 is" in done.stderr
     assert "model.onnx" not in kept(onnx)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no such signal to one process")
+def test_a_download_can_be_stopped(onnx, tmp_path):
+    onnx.ask("make_images", tmp_path / "images")
+    program = [onnx.python, PROGRAMS / "_segment_ernet.py", "--input-search-pattern", tmp_path / "images" / "u8.tif"]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/model.onnx"
+        environ = onnx.environ() | {"XDG_CACHE_HOME": str(tmp_path / "home"), "no_proxy": "*"}
+        with subprocess.Popen(
+            [*program, "--output-folder", tmp_path / "out", "--weights", address],
+            env=environ,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        ) as child:
+            silent.settimeout(60)
+            with silent.accept()[0] as asked:
+                asked.recv(1000)  # it waits for the answer now
+                child.send_signal(signal.SIGINT)
+                said = child.communicate(timeout=60)[1]
+    assert (child.returncode, "Traceback" in said, "Stopped." in said) == (130, False, True)
 
 
 def test_an_address_without_a_file_is_named(onnx, shelf):

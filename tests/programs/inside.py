@@ -57,7 +57,7 @@ def holds(path: str, formula: str, places: str) -> bool:
 KINDS = (
     "ome", "imagej", "pages", "lzw", "complex", "rgb16.png", "grey.jpg", "flat", "nan", "series", "touching", "ring",
     "thin", "edge", "dark", "labels", "label series", "label floats", "several", "slope",
-    "levels", "specks", "without its companion", "companion",
+    "levels", "specks", "without its companion", "companion", "plain",
 )  # fmt: skip
 
 
@@ -83,6 +83,8 @@ def make(kind: str, path: str) -> None:
             "Channel": {"Name": ["DAPI", "Grün"]},
         }  # fmt: skip
         tifffile.imwrite(path, ramp, ome=True, metadata=metadata)
+    elif kind == "plain":
+        tifffile.imwrite(path, ramp, ome=True, metadata={"axes": "TCZYX"})
     elif kind == "imagej":
         described = {"axes": "TZCYX", "unit": "micron", "spacing": 2.0}
         tifffile.imwrite(path, ramp.swapaxes(1, 2), imagej=True, metadata=described, resolution=(2, 2))

@@ -90,6 +90,21 @@ def test_images_of_different_sizes_are_refused(programs, image):
     assert "its images have different sizes: 30 x 20 pixels, 4 Z planes, 3 time points and 150 x 100" in done.stderr
 
 
+def test_images_of_different_pixel_sizes_are_merged_with_a_warning_that_names_both(programs, image):
+    other = programs.make("imagej", programs.folder / "in" / "b.tif")
+    done = merge(programs, image, "--input-search-pattern2", other)
+    assert (
+        "warning: a.ome.tif: its images have different pixel sizes, 0.25 and 0.5 µm; the first is kept" in done.stderr
+    )
+    assert merged(programs)["pixel_size"] == {"X": 0.25, "Y": 0.25, "Z": 1.5}
+
+
+def test_the_pixel_size_comes_from_the_image_that_tells_it(programs, image):
+    plain = programs.make("plain", programs.folder / "in" / "plain.ome.tif")
+    merge(programs, plain, "--input-search-pattern2", image)
+    assert merged(programs, "plain")["pixel_size"] == {"X": 0.25, "Y": 0.25, "Z": 1.5}
+
+
 @pytest.mark.parametrize("text", ["0;1", "[]", "[-1]", '{"a": [0]}', "[true]"])
 def test_a_list_of_channels_that_is_none_is_told_with_an_example(programs, image, text):
     assert "is not a list such as [0,2] or [[0,1],2]" in merge(programs, image, "--channels", text, code=2).stderr

@@ -156,7 +156,9 @@ def test_an_image_of_one_value_has_no_objects_and_a_warning(programs):
         ("nan", [], "values that are no numbers"),
         ("lzw", ["--channel-index", 1], "there is no channel 1: it has 1, counted from 0"),
         ("ome", [], "4 Z planes"),
+        ("grey.jpg", [], "it is no TIFF file, which is needed here. Make one of it with convert_to_tif.py."),
     ],
 )
 def test_what_cannot_be_segmented_is_told_in_words(programs, kind, more, told):
-    assert told in segment(programs, programs.make(kind, programs.folder / "in" / "a.tif"), *more, code=1).stderr
+    source = programs.folder / "in" / ("a.jpg" if kind == "grey.jpg" else "a.tif")
+    assert told in segment(programs, programs.make(kind, source), *more, code=1).stderr
