@@ -36,7 +36,13 @@ def arguments() -> argparse.ArgumentParser:
         "--break-prob", type=share, default=0.05, metavar="SHARE", help="of the tubules that have a gap, 0 to 1"
     )
     parser.add_argument(
-        "--darkness", type=share, default=0.0, metavar="SHARE", help="of the light that is missing, 0 to 1"
+        "--darkness",
+        type=share,
+        nargs="?",
+        const=0.5,  # older pipelines name it without a number
+        default=0.0,
+        metavar="SHARE",
+        help="of the light that is missing, 0 to 1; 0.5 where no number follows",
     )
     return parser
 

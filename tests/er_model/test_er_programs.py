@@ -45,6 +45,14 @@ def test_help_is_quick_by_path_and_by_module(er, name):
     assert subprocess.run(command, cwd=REPO, env=environ, capture_output=True, encoding="utf-8").stdout == done.stdout
 
 
+def test_darkness_may_stand_alone_as_in_older_pipelines_and_means_half_the_light(er):
+    for name, words in (("alone", []), ("half", [0.5])):
+        where = ["--output-folder", er.folder / name, "--size", 32, "--N", 1]
+        er.run("generate_synthetic_er", *where, "--break-prob", 0, "--darkness", *words)
+    alone, half = ((er.folder / name / "images" / "er_plain_001.ome.tif").read_bytes() for name in ("alone", "half"))
+    assert alone == half
+
+
 def test_images_and_truth_are_written_with_their_pixel_size(er):
     folder = synthetic(er, "--kind", "low-light")
     assert sorted(path.name for path in (folder / "images").iterdir()) == [
