@@ -81,7 +81,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     me.touch()
     yield folder
     with exclusive(folder / "users.lock"):
-        me.unlink()
+        me.unlink(missing_ok=True)  # each conftest that imports this fixture has one of its own
         if not any(users.iterdir()):
             for entry in folder.iterdir():
                 if entry.is_dir() and entry != users:
