@@ -15,8 +15,8 @@ from runner.compare.pairing import join
 from runner.compare.places import Place, items_of, places_of
 from runner.compare.results import Comparison, Pair, Part, Side
 from runner.compare.second_run import SecondRun, second_run
-from runner.compare.sides import receipts_by_hash, side_of
-from runner.compare.verdict import noise_of
+from runner.compare.sides import changed_output, environment_changed, receipts_by_hash, side_of
+from runner.compare.verdict import noise_of, unstable
 from runner.environments import Site
 from runner.errors import UsageError
 from runner.jobs import Job, Jobs
@@ -154,16 +154,7 @@ def _doubtful(two: Pipelines) -> bool:
     receipts = [receipts_by_hash(records_root(Path(p.path), None)) for p in (two.a, two.b)]
     if any(segment.content_hash in receipts[1] for segment in reached(two.b)):
         return True
-    return any(_changed_output(receipts[0].get(s.content_hash)) for s in reached(two.a))
-
-
-def _changed_output(receipt: Mapping[str, Any] | None) -> Path | None:
-    """The first output that is not as the receipt says."""
-    for output in (receipt or {}).get("outputs") or ():
-        path = Path(output["path"])
-        if not path.exists() or path.stat().st_mtime != output["modified"]:
-            return path
-    return None
+    return any(changed_output(receipts[0].get(s.content_hash)) for s in reached(two.a))
 
 
 def _shared_roots(two: Pipelines) -> list[Path]:
@@ -192,20 +183,17 @@ def _usual(two: Pipelines, pipeline: Pipeline) -> _Ran:
 
 def _tell_changes(two: Pipelines, pipeline: Pipeline, jobs: Jobs, receipts: Mapping[str, Mapping[str, Any]]) -> None:
     """Results that are older than the environment as it is now, or that something has written since."""
-    from runner.executors.local import environment_fingerprint
-
     for segment in reached(pipeline):
         told = receipts.get(segment.content_hash)
         if told is None:
             two.notes.append(f"{pipeline.path.name}: no receipt tells how segment {segment.number} was run.")
             continue
-        then = {k: v for k, v in (told.get("environment") or {}).items() if k != "text"}
-        if then and then != dict(environment_fingerprint(jobs[segment.number], two.site)):
+        if environment_changed(told, jobs[segment.number], two.site):
             two.notes.append(
                 f"{pipeline.path.name}: the environment of segment {segment.number} ({segment.name}) has changed since "
                 "it ran; --fresh runs it anew."
             )
-        if path := _changed_output(told):
+        if path := changed_output(told):
             two.notes.append(
                 f"{pipeline.path.name}: {path} was changed after segment {segment.number} had written it; "
                 "--fresh runs it anew."
@@ -273,3 +261,9 @@ def _measure_noise(
     climb(pairs, two.measurer)
     for number, found in of_part.items():
         parts[number].noise = noise_of(found)
+        if other := unstable(found):
+            more = f" and {len(other) - 1} more" if len(other) > 1 else ""
+            two.notes.append(
+                f"{parts[number].name}: A itself does not give the same twice: {other[0].name}: "
+                f"{other[0].said or other[0].rung.value}{more}. Noise excuses no such difference."
+            )

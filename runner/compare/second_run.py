@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from runner.compare.isolation import Isolated, Moves, moves_for, reached
+from runner.compare.sides import changed_output, environment_changed, receipts_by_hash
 from runner.engine import Session, walk
 from runner.environments import Site, kind, words
 from runner.errors import ExitCode, Interrupted, PipelineError, RunnerError
-from runner.executors.local import environment_fingerprint
 from runner.jobs import Job, Jobs, find_problems
 from runner.model import Action, Pipeline, Step
 from runner.plan import Plan
@@ -23,6 +23,7 @@ from runner.report import Reporter
 from runner.state.records import new_run, now_text, read_json, write_json
 from runner.state.status import StatusBook
 
+STARTED = "started.json"
 SCRIPT = 5_000_000  # bytes; what is larger is data
 
 
@@ -50,17 +51,25 @@ def second_run(
     moves = moves_for(pipeline, Jobs(pipeline, site), folder / "out")
     jobs = Isolated(pipeline, site, moves)
     todo = [jobs[segment.number] for segment in reached(pipeline)]
-    if not anew and _as_it_was(folder, todo, site):
+    done = 0 if anew else _still_done(folder, todo, moves, site)
+    if done == len(todo):
         reporter.note(f"{why}: taken from {folder}")
         return SecondRun(moves, _receipts(folder))
     if problems := find_problems(todo, pipeline, site):
         raise PipelineError(f"{len(problems)} problems found; nothing was run", problems)
-    _clear(folder)
+    if not done:
+        _clear(folder)
     for new in moves.folders.values():
-        new.mkdir(parents=True)
-    reporter.note(why)
+        new.mkdir(parents=True, exist_ok=True)
+    write_json(folder / STARTED, _asked_for(todo))
+    reporter.note(f"{why}; it goes on with segment {todo[done].segment.number}" if done else why)
     run = new_run(folder / "runs", {"state": "running", "pipeline": str(pipeline.path), "started": now_text()})
-    steps = tuple(Step(job.segment, Action.RUN, "for the comparison") for job in todo)
+    steps = tuple(
+        Step(job.segment, Action.SKIP, "it was done before")
+        if number < done
+        else Step(job.segment, Action.RUN, "for the comparison")
+        for number, job in enumerate(todo)
+    )
     session = Session(
         name=str(pipeline.path),
         plan=Plan(steps, ()),
@@ -74,10 +83,9 @@ def second_run(
     )
     code = walk(session)
     if code is ExitCode.INTERRUPTED:
-        raise Interrupted("stopped", "Start the comparison again.")
+        raise Interrupted("stopped", "Start the comparison again: what is finished stays finished.")
     if code is not ExitCode.DONE:
         raise SecondRunFailed(f"{why}: a segment failed", f"Its log is in {run.folder}.")
-    _remember(folder, todo, site, run.folder)
     return SecondRun(moves, _receipts(folder))
 
 
@@ -87,21 +95,12 @@ def _clear(folder: Path) -> None:
         if (folder / name).exists():
             shutil.rmtree(folder / name)
     with contextlib.suppress(FileNotFoundError):
-        (folder / "done.json").unlink()
+        (folder / STARTED).unlink()
 
 
-def _state(todo: list[Job], site: Site) -> dict[str, Any]:
-    """What decides whether outputs still stand for the pipeline: its text and its environments."""
-    seen: dict[Any, Mapping[str, object]] = {}
-    for job in todo:
-        key = job.environment_key
-        if key not in seen:
-            seen[key] = environment_fingerprint(job, site)
-    return {
-        "segments": [job.segment.content_hash for job in todo],
-        "environments": [dict(value) for value in seen.values()],
-        "files": _files(todo),
-    }
+def _asked_for(todo: list[Job]) -> dict[str, Any]:
+    """What the outputs stand for: the text of the segments, and the scripts and settings that they name."""
+    return {"segments": [job.segment.content_hash for job in todo], "files": _files(todo)}
 
 
 def _files(todo: list[Job]) -> dict[str, str]:
@@ -114,21 +113,21 @@ def _files(todo: list[Job]) -> dict[str, str]:
     return out
 
 
-def _remember(folder: Path, todo: list[Job], site: Site, run: Path) -> None:
-    write_json(folder / "done.json", {**_state(todo, site), "run": run.name})
-
-
-def _as_it_was(folder: Path, todo: list[Job], site: Site) -> bool:
-    known = read_json(folder / "done.json")
-    if known is None:
-        return False
-    if any(kind(job.spec).prepare(job.spec, job.entries, site) is not None for job in todo):
-        return False  # an environment is behind its lock
-    now = _state(todo, site)
-    return all(known.get(key) == value for key, value in now.items())
+def _still_done(folder: Path, todo: list[Job], moves: Moves, site: Site) -> int:
+    """How many segments from the first on need not run again. None where any later one left results of other days."""
+    if read_json(folder / STARTED) != _asked_for(todo) or not all(new.is_dir() for new in moves.folders.values()):
+        return 0
+    receipts = _receipts(folder)
+    count = 0
+    for job in todo:
+        told = receipts.get(job.segment.content_hash)
+        if told is None or changed_output(told) or environment_changed(told, job, site):
+            break
+        if kind(job.spec).prepare(job.spec, job.entries, site) is not None:  # the environment is behind its lock
+            break
+        count += 1
+    return 0 if any(job.segment.content_hash in receipts for job in todo[count:]) else count
 
 
 def _receipts(folder: Path) -> dict[str, Mapping[str, Any]]:
-    from runner.compare.sides import receipts_by_hash
-
     return dict(receipts_by_hash(folder / "runs"))

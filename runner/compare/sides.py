@@ -31,6 +31,23 @@ def receipts_by_hash(root: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
+def changed_output(receipt: Mapping[str, Any] | None) -> Path | None:
+    """The first output that is not as the receipt says."""
+    for output in (receipt or {}).get("outputs") or ():
+        path = Path(output["path"])
+        if not path.exists() or path.stat().st_mtime != output["modified"]:
+            return path
+    return None
+
+
+def environment_changed(receipt: Mapping[str, Any], job: Job, site: Site) -> bool:
+    """Whether the segment's environment is another one than when it ran."""
+    from runner.executors.local import environment_fingerprint
+
+    then = {k: v for k, v in (receipt.get("environment") or {}).items() if k != "text"}
+    return bool(then) and then != dict(environment_fingerprint(job, site))
+
+
 def side_of(job: Job, receipt: Mapping[str, Any] | None, site: Site, sizes: dict[str, int | None]) -> Side:
     """`sizes` remembers each environment's size by its folder."""
     told = receipt or {}

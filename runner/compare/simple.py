@@ -79,10 +79,10 @@ def _judge_data(pair: Pair, rtol: float) -> bool:
     assert pair.b is not None
     try:
         one, two = (_load(path) for path in (pair.a, pair.b))
-    except (ValueError, OSError):
+        found = list(_apart(one, two, "", rtol))
+    except (ValueError, RecursionError):  # damaged, or nested beyond all measure: then it is text
         return False
     pair.kind = "data"
-    found = list(_apart(one, two, "", rtol))
     worst = [one for one in found if one[2] > 1]
     if not found:
         pair.rung, pair.said = Rung.CONTENT, "same values; the files are written differently"
@@ -92,7 +92,8 @@ def _judge_data(pair: Pair, rtol: float) -> bool:
     else:
         pair.rung, pair.distance = Rung.DIFFERENT, max(one[2] for one in worst)
         pair.said = (
-            f"{len(worst)} value{'s' * (len(worst) != 1)} differ, first {worst[0][0] or 'the whole'}: {worst[0][1]}"
+            f"{len(worst)} value{' differs' if len(worst) == 1 else 's differ'}, "
+            f"first {worst[0][0] or 'the whole'}: {worst[0][1]}"
         )
         pair.measures = {"differences": [f"{where}: {text}" for where, text, _ in worst[:40]]}
     return True
@@ -128,7 +129,14 @@ def _apart(a: Any, b: Any, where: str, rtol: float) -> Iterator[tuple[str, str, 
             allowed = rtol * max(abs(a), abs(b))
             yield where, f"{a} against {b}", abs(a - b) / allowed if allowed else math.inf
     elif a != b or type(a) is not type(b):
-        yield where, f"{str(a)[:60]!r} against {str(b)[:60]!r}", math.inf
+        yield where, f"{_shown(a)} against {_shown(b)}", math.inf
+
+
+def _shown(value: Any) -> str:
+    """As JSON writes it: `true` is no text and no 1."""
+    if isinstance(value, dict | list):
+        return f"{len(value)} {'keys' if isinstance(value, dict) else 'entries'}"
+    return repr(value[:60]) if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _is_number(value: Any) -> bool:

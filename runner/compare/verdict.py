@@ -23,12 +23,17 @@ _BAD = {
 
 
 def noise_of(pairs: Iterable[Pair]) -> dict[str, float]:
-    """The largest distance of A from its own second run, by kind."""
+    """The largest distance of A from its own second run, by kind; without what is no matter of degree."""
     floor: dict[str, float] = {}
     for pair in pairs:
-        if pair.rung in (Rung.WITHIN, Rung.DIFFERENT):
+        if pair.rung in (Rung.WITHIN, Rung.DIFFERENT) and math.isfinite(pair.distance):
             floor[pair.kind] = max(floor.get(pair.kind, 0.0), pair.distance)
     return floor
+
+
+def unstable(pairs: Iterable[Pair]) -> list[Pair]:
+    """What A, run twice, makes another file of: another shape, other rows, a file that is missing."""
+    return [p for p in pairs if not p.rung.good and not (p.rung is Rung.DIFFERENT and math.isfinite(p.distance))]
 
 
 def forgive_noise(part: Part, factor: float) -> None:
@@ -84,6 +89,8 @@ def _of_part(part: Part) -> str:
         return f"not compared: {part.note}"
     counts = Counter(pair.rung for pair in part.pairs)
     total = len(part.pairs)
+    if total == 1 and not part.pairs[0].rung.good:
+        return f"different: the one file {_BAD[part.pairs[0].rung][0]}"
     bad = [(rung, counts[rung]) for rung in _BAD if counts[rung]]
     if bad:
         told = ", ".join(f"{n} {_BAD[rung][n != 1]}" for rung, n in bad)

@@ -146,7 +146,16 @@ def test_text_json_and_other_files_need_no_measuring_program(bench: Bench) -> No
         "notes.txt": "same content", "facts.json": "within tolerance", "other.json": "different",
         "raw.bin": "different", "sub/same.bin": "same bytes", "sub/only x.txt": "missing", "sub/only y.txt": "extra",
     }  # fmt: skip
-    assert files["other.json"]["said"] == "1 value differ, first a.name: 'x' against 'y'"
+    assert files["other.json"]["said"] == "1 value differs, first a.name: 'x' against 'y'"
+
+
+def test_json_nested_beyond_all_measure_is_compared_as_text(bench: Bench) -> None:
+    for folder, inside in ((bench.a, ""), (bench.b, "1")):
+        (folder / "deep.json").write_text("[" * 100_000 + inside + "]" * 100_000)
+        (folder / "flag.json").write_text('{"flag": true, "list": [1, null]}' if inside else '{"flag": 1, "list": [1]}')
+    files = bench.files(bench.compare(code=1))
+    assert files["deep.json"]["kind"] == "text"
+    assert files["flag.json"]["said"] == "2 values differ, first flag: 1 against true"
 
 
 def test_files_of_other_endings_pair_up_by_their_stem(bench: Bench) -> None:

@@ -92,6 +92,60 @@ def test_what_differs_as_much_from_run_to_run_is_noise(bench: Bench, base: Path)
 
 
 @POSIX
+def test_what_a_itself_does_not_give_twice_is_told_and_excuses_nothing_else(bench: Bench, base: Path) -> None:
+    """One table of A has another number of rows in each run; the other one differs in B alone."""
+    unstable = (
+        "import os, pathlib\n"
+        "seen = pathlib.Path(__file__).with_name('runs'); runs = len(seen.read_text()) if seen.exists() else 0\n"
+        "seen.write_text('x' * (runs + 1)); rows = ['v'] + ['1'] * (runs // 5 + 1)\n"
+        "def count(n):\n"
+        "    import sys; out = sys.argv[sys.argv.index('--output-folder') + 1]\n"
+        "    (pathlib.Path(out) / 'rows.csv').write_text('\\n'.join(rows)); return 100 + n\n"
+    )
+    lab_environment(base, "one", "1.0", unstable.replace("runs // 5", "runs"))
+    lab_environment(base, "two", "1.0", unstable.replace("runs // 5", "runs").replace("100 + n", "100.5 + n"))
+    a = pipeline(bench.root / "a.yaml", counting(bench, "one", "out_a"))
+    b = pipeline(bench.root / "b.yaml", counting(bench, "two", "out_b"))
+    told = bench.told(a, b, code=1)
+    assert {pair["name"]: pair["rung"] for pair in told["parts"][0]["files"]}["counts.csv"] == "different"
+    assert told["notes"] == [
+        "Count: A itself does not give the same twice: rows.csv: 1 row only in B. Noise excuses no such difference."
+    ]
+
+
+@POSIX
+def test_a_run_for_the_comparison_that_failed_goes_on_where_it_failed(bench: Bench, base: Path) -> None:
+    lab_environment(base, "one", "1.0", "def count(n): return n")
+    mark, log = bench.root / "repaired", bench.root / "log"
+    second = bench.root / "second.py"
+    second.write_text(
+        "import sys, pathlib\nout = pathlib.Path(sys.argv[sys.argv.index('--output-folder') + 1])\n"
+        f"out.mkdir(exist_ok=True); (out / 'b.txt').write_text('b')\n"
+        f"sys.exit(0 if '.run-pipeline' not in str(out) or pathlib.Path({str(mark)!r}).exists() else 3)\n"
+    )
+    first = counting(bench, "one", "first", outputs=["%YAML%/first/*.csv"])
+    (bench.root / "count.py").write_text(COUNT + f"open({str(log)!r}, 'a').write('x')\n")
+    last = {
+        "name": "Last",
+        "environment": "one",
+        "commands": ["python", str(second), {"--output-folder": "%YAML%/last"}],
+    }
+    a = pipeline(bench.root / "a.yaml", first, last)
+    b = pipeline(bench.root / "b.yaml", first, last)
+    failed = bench.run("compare", a, b, "--no-noise-floor", code=1)
+    assert "a segment failed" in failed.stderr
+    assert log.read_text() == "xx"
+    mark.touch()
+    done = bench.run("compare", a, b, "--no-noise-floor", code=0)
+    assert log.read_text() == "xx", "the first segment of B ran again"
+    assert "goes on with segment 2" in done.stdout
+    (made,) = bench.root.glob(".run-pipeline/compare/*/b/out/first/counts.csv")
+    made.unlink()
+    bench.run("compare", a, b, "--no-noise-floor", code=0)
+    assert log.read_text() == "xxx"
+
+
+@POSIX
 def test_a_pipeline_that_reads_what_it_did_not_write_is_not_run_twice(bench: Bench, base: Path) -> None:
     lab_environment(base, "one", "1.0", "def count(n): return n")
     segment = counting(bench, "one", "out_a")

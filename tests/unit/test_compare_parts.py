@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from runner.compare.pipelines import match_segments
 from runner.compare.places import fixed_part, places_of
 from runner.compare.results import Comparison, Pair, Part, Rung
 from runner.compare.settings import read_settings
-from runner.compare.verdict import conclude, forgive_noise
+from runner.compare.verdict import conclude, forgive_noise, noise_of, unstable
 from runner.environments import Site
 from runner.errors import UsageError
 from runner.host import this_host
@@ -136,6 +137,12 @@ def test_noise_forgives_up_to_its_factor_and_only_its_own_kind() -> None:
     part.noise = {"image": 1.0}
     forgive_noise(part, 1.5)
     assert [p.rung for p in part.pairs] == [Rung.NOISE, Rung.DIFFERENT, Rung.DIFFERENT]
+
+
+def test_what_is_no_matter_of_degree_makes_no_noise_floor() -> None:
+    again = [pair(Rung.DIFFERENT, math.inf), pair(Rung.DIFFERENT, 0.5), pair(Rung.MISSING)]
+    assert noise_of(again) == {"image": 0.5}
+    assert [p.rung for p in unstable(again)] == [Rung.DIFFERENT, Rung.MISSING]
 
 
 def test_a_part_that_was_not_compared_is_never_the_same() -> None:
