@@ -50,6 +50,7 @@ def record(comparison: Comparison, a: Path, b: Path, repo: Path, name: str, reas
         "hashes": {_shown(path, repo): _digest(path) for path in (a, b)},
         "same": comparison.good,
         "verdict": comparison.sentence,
+        "settings": dict(comparison.settings),
         "environments": [
             {"segment": part.name, "a": _environment(part.a), "b": _environment(part.b)} for part in comparison.parts
         ],
@@ -72,11 +73,17 @@ def record(comparison: Comparison, a: Path, b: Path, repo: Path, name: str, reas
 
 
 def signed_off(a: Path, b: Path, repo: Path) -> Mapping[str, Any] | None:
-    """The sign-off of these two pipeline files as they are now; None when there is none, or one was edited."""
-    entry = read_json(path_for(a, b, repo))
-    if entry is None or not isinstance(entry.get("hashes"), dict):
-        return None
-    return entry if all(entry["hashes"].get(_shown(path, repo)) == _digest(path) for path in (a, b)) else None
+    """The newest sign-off of these two pipeline files as they are now; None when there is none, or one was edited.
+
+    An earlier one counts too: files of the same names in two folders share a file of sign-offs.
+    """
+    newest = read_json(path_for(a, b, repo)) or {}
+    now = {_shown(path, repo): _digest(path) for path in (a, b)}
+    earlier = newest.get("earlier")
+    for entry in (newest, *(earlier if isinstance(earlier, list) else [])):
+        if isinstance(entry, dict) and entry.get("hashes") == now:
+            return entry
+    return None
 
 
 def _shown(path: Path, repo: Path) -> str:

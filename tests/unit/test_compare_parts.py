@@ -15,6 +15,7 @@ from runner.compare.pipelines import match_segments
 from runner.compare.places import fixed_part, places_of
 from runner.compare.results import Comparison, Pair, Part, Rung
 from runner.compare.settings import read_settings
+from runner.compare.sign_off import record, signed_off
 from runner.compare.verdict import conclude, forgive_noise, noise_of, unstable
 from runner.environments import Site
 from runner.errors import UsageError
@@ -166,3 +167,24 @@ def test_the_sentence_of_a_part(rungs: list[Rung], sentence: str) -> None:
     comparison = Comparison("a", "b", [Part("s", [pair(rung) for rung in rungs])])
     conclude(comparison)
     assert comparison.parts[0].sentence == sentence
+
+
+def test_a_sign_off_counts_for_its_two_files_as_they_are_and_not_for_others_of_their_names(tmp_path: Path) -> None:
+    pairs_of_files = []
+    for lab in ("one", "two"):
+        (tmp_path / lab).mkdir()
+        files = tmp_path / lab / "nuclei.yaml", tmp_path / lab / "nuclei_uv.yaml"
+        for path in files:
+            path.write_text(f"# {path}")
+        pairs_of_files.append(files)
+    for files, name in zip(pairs_of_files, ("Ada", "Bob"), strict=True):
+        comparison = Comparison(*map(str, files), [Part("s", [pair(Rung.DIFFERENT)])], settings={"image": {"max": 3}})
+        record(comparison, *files, tmp_path, name, "looked at it", "user")
+    for files, name in zip(pairs_of_files, ("Ada", "Bob"), strict=True):
+        found = signed_off(*files, tmp_path)
+        assert found is not None
+        assert found["signed_by"] == name
+        assert found["settings"] == {"image": {"max": 3}}
+    pairs_of_files[0][1].write_text("# edited")
+    assert signed_off(*pairs_of_files[0], tmp_path) is None
+    assert signed_off(*pairs_of_files[1], tmp_path) is not None
