@@ -126,6 +126,7 @@ class _Migration:
         from runner.migrate.facts import read_facts
         from runner.migrate.pipelines import pipeline_files, plan_twins
         from runner.migrate.plan import Wishes, make_plan
+        from runner.migrate.reasons import UNTOUCHED
         from runner.migrate.recipe import read_recipe
         from runner.migrate.report import Outcome
 
@@ -144,6 +145,9 @@ class _Migration:
             return self._refuse(plan, outcome)
         try:
             found = self._search(plan, facts)
+        except KeyboardInterrupt:
+            self._say(UNTOUCHED)
+            raise
         except RunnerError as error:
             outcome.locked, outcome.reason = False, f"{error.message}\n{error.cure}"
             self._finish(plan, outcome)
@@ -158,12 +162,12 @@ class _Migration:
         return 0
 
     def _search(self, plan: Plan, facts: Facts) -> Found:
+        from runner.cli.migrate_progress import Progress
         from runner.migrate.locking import workbench
         from runner.migrate.search import Search
 
-        with workbench(self.site, self.repo) as bench:
-            found = Search(bench, facts, lambda text: self.console.live(f"  {text} ...")).find(plan)
-        self.console.clear_live()
+        with Progress(self.console) as progress, workbench(self.site, self.repo) as bench:
+            found = Search(bench, facts, progress).find(plan)
         changed = [(old, new) for old, new in zip(plan.items, found.plan.items, strict=True) if old != new]
         if changed:
             self._say("After asking uv:")
@@ -171,10 +175,18 @@ class _Migration:
         return found
 
     def _write(self, found: Found, facts: Facts, outcome: Outcome) -> None:
+        from runner.cli.migrate_progress import Progress
         from runner.migrate.pipelines import write_twins
+        from runner.migrate.reasons import UNTOUCHED
         from runner.migrate.write import write
 
-        write(found, facts, self.site)
+        try:
+            with Progress(self.console) as progress:
+                progress("uv lock in the repository")
+                write(found, facts, self.site)
+        except KeyboardInterrupt:
+            self._say(UNTOUCHED)
+            raise
         outcome.written = True
         self._say(f"Wrote the group {found.plan.group} to pyproject.toml and uv.lock.")
         for path in write_twins(outcome.twins):

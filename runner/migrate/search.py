@@ -162,4 +162,4 @@ class Search:
 
 def _those(plan: Plan) -> str:
     count = len(plan.conflicts)
-    return f"the other groups, {count} of them in conflict with it" if count else "the other groups"
+    return f"the other groups ({count} in conflict)" if count else "the other groups"

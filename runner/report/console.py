@@ -83,8 +83,8 @@ class Console:
             return
         self.clear_live()
         text = self.plain(text)
+        self._live = len(text)  # first: Ctrl-C may come any moment
         self._write("\r" + self.style(text, "dim"))
-        self._live = len(text)
 
     def clear_live(self) -> None:
         if self._live:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
 import pytest
+import uv as uv_package
 
 from tests.migrate.places import Place
 
@@ -19,13 +24,15 @@ import pty
 import select
 
 
-def answered(place: Place, recipe: Path, answer: bytes) -> tuple[int, str]:
-    """Exit code and screen, when `answer` is typed at the question."""
+def answered(
+    place: Place, recipe: Path, answer: bytes, more: Mapping[str, str] = {}, stop_at: bytes = b""
+) -> tuple[int, str]:
+    """Exit code and screen, when `answer` is typed at the question, or Ctrl-C as soon as `stop_at` is shown."""
     master, slave = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "runner", "migrate", "--repo", str(place.repo), str(recipe)],
         cwd=Path(__file__).resolve().parents[2],
-        env={**place.environ(), "TERM": "xterm"},
+        env={**place.environ(), "TERM": "xterm", **more},
         stdin=slave,
         stdout=slave,
         stderr=slave,
@@ -46,6 +53,9 @@ def answered(place: Place, recipe: Path, answer: bytes) -> tuple[int, str]:
         if not sent and b"[y/N]" in screen:
             os.write(master, answer)
             sent = True
+        if stop_at and stop_at in screen:
+            os.killpg(process.pid, signal.SIGINT)
+            stop_at = b""
     os.close(master)
     return process.wait(timeout=30), screen.decode("utf-8", "replace")
 
@@ -72,3 +82,36 @@ def test_an_end_of_the_input_at_the_question_is_no_crash_and_writes_nothing(plac
     assert code == 130, screen
     assert "report" not in screen
     assert place.pyproject == before
+
+
+def slow_uv(place: Place, delay: str, where: str = "*") -> dict[str, str]:
+    """Variables under which `uv lock` in a folder that is like `where` is delayed."""
+    slow = place.root / "slow uv" / "uv"
+    slow.parent.mkdir()
+    lines = f'case "$1 $PWD" in lock\\ {where}) {delay};; esac\nexec "{uv_package.find_uv_bin()}" "$@"\n'
+    slow.write_text(f"#!/bin/sh\n{lines}", encoding="utf-8")
+    slow.chmod(0o755)
+    return {"RUN_PIPELINE_UV": str(slow)}
+
+
+def test_seconds_are_counted_while_uv_works(place: Place) -> None:
+    code, screen = answered(place, place.recipe("- spots"), b"n\n", slow_uv(place, "sleep 1.5"))
+    assert code == 0, screen
+    assert re.search(r"uv lock of the group cells alone: 1\.\d s", screen)
+
+
+@pytest.mark.parametrize(
+    ("where", "stop_at"), [("*run-pipeline-migrate-*", b"as it is"), ("*Labor*", b"uv lock in the repository")]
+)
+def test_ctrl_c_while_uv_works_leaves_both_files_and_no_process(place: Place, where: str, stop_at: bytes) -> None:
+    before = (place.repo / "pyproject.toml").read_bytes(), (place.repo / "uv.lock").read_bytes()
+    scratch = place.root / "scratch"
+    scratch.mkdir()
+    # in the repository the lock comes last: Ctrl-C when both files are written already
+    environ = slow_uv(place, "exec sleep 77", where) | {"TMPDIR": str(scratch)}
+    code, screen = answered(place, place.recipe("- spots"), b"y\n", environ, stop_at)
+    assert code == 130, screen
+    assert "pyproject.toml and uv.lock are as they were" in screen
+    assert ((place.repo / "pyproject.toml").read_bytes(), (place.repo / "uv.lock").read_bytes()) == before
+    assert list(scratch.iterdir()) == []
+    assert not [one for one in psutil.process_iter(["environ"]) if str(scratch) in str(one.info["environ"])]
