@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from runner.report import Reporter
     from runner.report.console import Console
 
+SHOWN = 5  # pairs of a segment on the screen
+
 EPILOG = """\b
 Examples:
   run-pipeline compare nuclei.yaml nuclei_uv.yaml --report report
@@ -235,10 +237,13 @@ def _show(comparison: Comparison, page: Path | None, options: dict[str, Any]) ->
     for part in comparison.parts:
         console.line(console.style(part.name, "bold"))
         console.line(f"   {part.sentence}")
-        for pair in sorted((p for p in part.pairs if not p.rung.good), key=lambda p: p.order)[:5]:
+        bad = sorted((p for p in part.pairs if not p.rung.good), key=lambda p: p.order)
+        for pair in bad[:SHOWN]:
             console.line(
                 f"   {console.style(pair.rung.value, 'red')}  {pair.name}" + (f": {pair.said}" if pair.said else "")
             )
+        if len(bad) > SHOWN:
+            console.line(f"   and {len(bad) - SHOWN} more" + ("" if page else "; --report DIR shows all"))
         found = [row for row in versions(part.a.fingerprint, part.b.fingerprint) if row[1] and row[2]]
         if found and not part.good:
             told = ", ".join(f"{name} {one} -> {two}" for name, one, two in found[:8])

@@ -30,9 +30,10 @@ table { border-collapse: collapse; margin: .6rem 0; width: 100%; font-size: 14px
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #d9dce3; text-align: left; vertical-align: top; }
 th { font-weight: 600; background: #f5f6f8; } td { overflow-wrap: anywhere; } td:first-child { min-width: 9.5rem; }
 td.number { white-space: nowrap; } .number { text-align: right; font-variant-numeric: tabular-nums; }
-.mark { font-weight: 600; } .mark.bad { color: #b34700; } .mark.good { color: #00598c; }
-figure { margin: .3rem 0 .2rem; } figure img { max-width: 100%; height: auto; display: block; background: #fff; }
-figcaption { display: flex; font-size: 12px; color: #555d6e; max-width: 100%; }
+.mark { font-weight: 600; white-space: nowrap; } .mark.bad { color: #b34700; } .mark.good { color: #00598c; }
+figure { margin: .3rem 0 .2rem; width: fit-content; max-width: 100%; }
+figure img { max-width: 100%; height: auto; display: block; background: #fff; }
+figcaption { display: flex; font-size: 12px; color: #555d6e; width: 0; min-width: 100%; }
 figcaption span { flex: 1; } .remark { color: #555d6e; font-size: 13px; }
 .old { border-bottom: 3px solid #e69f00; } .new { border-bottom: 3px solid #56b4e9; }
 details { margin: .4rem 0; } summary { cursor: pointer; color: #00598c; } pre { font-size: 12px; overflow-x: auto; }

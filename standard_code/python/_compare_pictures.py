@@ -22,8 +22,8 @@ FAINT = 0.02  # of the range
 LARGEST = 4096  # pixels a side that are looked at; of a larger plane every 2nd, 3rd, ... pixel
 
 
-def strip(job: dict[str, Any], side: int) -> Picture:
-    """The pictures side by side, each at most `side` pixels wide and high."""
+def strip(job: dict[str, Any], side: int) -> tuple[Picture, list[str]]:
+    """The pictures side by side, each at most `side` pixels wide and high, and what each shows."""
     from PIL import Image
 
     measures = job.get("measures") or {}
@@ -32,25 +32,20 @@ def strip(job: dict[str, Any], side: int) -> Picture:
         a, b = _read(one, plane), _read(two, min(plane, two.planes - 1))
         step = math.ceil(max(one.height, one.width) / LARGEST)
     if a.shape != b.shape:
-        panels = [_fit(_grey(a, a), side), _fit(_grey(b, b), side)]
+        panels, captions = [_fit(_grey(a, a), side), _fit(_grey(b, b), side)], ["A", "B"]
     elif job["kind"] in ("labels", "mask"):
         panels = _of_labels(a, b, _behind(job, plane, a.shape), measures, step, side)
+        captions = ["A", "B", "difference", "outlines", "where it differs most"]
     else:
         panels = _of_values(a, b, side)
+        captions = ["A", "B", "difference", "where it differs most: A, B"]
     width = sum(p.width for p in panels) + GAP * (len(panels) - 1)
     out = Image.new("RGB", (width, max(p.height for p in panels)), "white")
     x = 0
     for panel in panels:
         out.paste(panel, (x, 0))
         x += panel.width + GAP
-    return out
-
-
-def captions(job: dict[str, Any]) -> list[str]:
-    """What the pictures of a strip show."""
-    if job["kind"] in ("labels", "mask"):
-        return ["A", "B", "difference", "outlines", "where it differs most"]
-    return ["A", "B", "difference", "where it differs most: A, B"]
+    return out, captions
 
 
 def _plane(measures: dict[str, Any], image: Source) -> int:

@@ -101,7 +101,7 @@ def _judge(pair: dict[str, Any], settings: dict[str, Any], maps: dict[int, Any])
 
 def draw(pairs: list[dict[str, Any]], folder: Path) -> Iterable[dict[str, Any]]:
     """A strip of pictures for each pair in the order given, until they would make the report too large."""
-    from _compare_pictures import captions, strip
+    from _compare_pictures import strip
 
     folder.mkdir(parents=True, exist_ok=True)
     side = next((side for most, side in SIDES if len(pairs) <= most), SMALLEST)
@@ -111,12 +111,13 @@ def draw(pairs: list[dict[str, Any]], folder: Path) -> Iterable[dict[str, Any]]:
             return
         path = folder / f"{pair['index']:05d}.webp"
         try:
-            strip(pair, side).save(path, quality=72, method=4)
-        except (UserError, OSError, MemoryError, ValueError) as error:
-            yield {"index": pair["index"], "problem": str(error)}
+            picture, captions = strip(pair, side)
+            picture.save(path, quality=72, method=4)
+        except Exception as error:  # a report without one picture is better than none
+            yield {"index": pair["index"], "problem": reason(error)}
             continue
         spent += path.stat().st_size
-        yield {"index": pair["index"], "picture": path.name, "captions": captions(pair)}
+        yield {"index": pair["index"], "picture": path.name, "captions": captions}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -205,6 +205,12 @@ def damaged(a: Path, b: Path) -> None:
     (b / "torn.tif").write_bytes((a / "torn.tif").read_bytes()[:3000])
 
 
+def two_shapes(a: Path, b: Path) -> None:
+    for number in range(7):
+        write(a, f"{number}.tif", image())
+        write(b, f"{number}.tif", image()[: 200 + number])
+
+
 def tiles(a: Path, b: Path) -> None:
     """Planes so large that they are read in bands: one in tiles, one in strips, one object split."""
     big = np.zeros((6000, 6001), np.uint16)

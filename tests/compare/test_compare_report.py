@@ -52,6 +52,15 @@ def test_a_second_report_leaves_no_picture_of_the_first(bench: Bench, report: Pa
     assert len(list((report / "pictures").iterdir())) == 1
 
 
+def test_images_of_two_shapes_are_shown_beside_each_other_and_nothing_more_is_promised(bench: Bench) -> None:
+    bench.make("two_shapes")
+    done = bench.run("compare", bench.a, bench.b, "--report", bench.root / "report", code=1)
+    assert done.stdout.count(".tif: shape ") == 6  # five pairs, and the verdict
+    assert "and 2 more" in done.stdout
+    page = (bench.root / "report" / "index.html").read_text(encoding="utf-8")
+    assert page.count("<figcaption><span>A</span><span>B</span></figcaption>") == 7
+
+
 class Browser:
     """A Chromium that is driven over WebDriver."""
 
@@ -114,6 +123,8 @@ def test_a_real_browser_shows_every_picture_and_prints_the_page(report: Path, br
     assert browser.run("return document.documentElement.scrollWidth <= window.innerWidth"), (
         "it is wider than the window"
     )
+    as_wide = "return [...document.querySelectorAll('figure')].map(f => f.lastChild.offsetWidth - f.firstChild.width)"
+    assert all(abs(apart) <= 1 for apart in browser.run(as_wide)), "captions do not stand below their pictures"
     assert "cell_labels.tif" in browser.run("return document.body.innerText")
     assert browser("/se/log", {"type": "browser"}) == []
     png = base64.b64decode(browser("/screenshot"))
