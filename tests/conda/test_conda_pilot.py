@@ -64,7 +64,8 @@ def test_the_pilot_gives_the_same_in_conda_and_in_uv(bench: Bench) -> None:
         assert part["a"]["environment"] == NAME
         assert part["a"]["python"] == "{}.{}.{}".format(*sys.version_info[:3])
         assert part["a"]["seconds"] > 0
-        # all that the uv environment has is in the conda environment, in the same version
-        assert [one for one in part["versions"] if one["b"]] == []
+        # all that the uv environment has is in the conda environment, in the version that is for this Python
+        if part["a"]["python"] == part["b"]["python"]:
+            assert [one for one in part["versions"] if one["b"]] == []
         if variables:
             assert {"package": "lab-vars", "a": "1.0", "b": ""} in part["versions"]

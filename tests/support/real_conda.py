@@ -25,9 +25,9 @@ from tests.programs.conftest import UV_HOME, exclusive
 PACKAGES = Path(__file__).with_name("real_conda.txt")
 # asked before the tests get a PATH and a home of their own
 GIVEN = os.environ.get("RUN_PIPELINE_TEST_CONDA") or shutil.which("conda")
-FETCH_TIMEOUT = 180  # seconds
-_PYTHON = os.path.realpath(sys.executable)
-_SITE = Path("lib", "python{}.{}".format(*sys.version_info[:2]), "site-packages")
+FETCH_TIMEOUT = 120  # seconds for each of two calls of uv; others wait for five minutes at most
+# this conda runs with no newer Python; the environments that it makes may have any
+_PYTHON = os.path.realpath(sys.executable) if sys.version_info < (3, 13) else ">=3.9,<3.13"
 _CARRIED = "conda_lock._vendor.conda"
 
 # sh reads the first two lines, Python takes them for a text: a first line cannot name a path with blanks
@@ -118,7 +118,7 @@ def make_real_base(base: Path, installed: Path) -> Path:
     for name in ("bin", "condabin", "conda-meta", "envs", "pkgs"):
         (base / name).mkdir(parents=True)
     (base / "conda-meta" / "history").touch()
-    (base / "bin" / "python").symlink_to(_PYTHON)
+    (base / "bin" / "python").symlink_to((installed / "bin" / "python").resolve())
     (base / "lib").symlink_to(installed / "lib")
     shutil.copy(installed / "pyvenv.cfg", base / "pyvenv.cfg")
     (base / ".condarc").write_text(_SETTINGS, encoding="utf-8")
@@ -151,7 +151,7 @@ def _install(folder: Path) -> str:
     # with uv's cache of whoever runs the tests
     environ |= {"UV_HTTP_TIMEOUT": "20", **UV_HOME}
     for arguments in (
-        ["venv", "--quiet", "--python", _PYTHON, folder],
+        ["venv", "--quiet", "--no-python-downloads", "--python", _PYTHON, folder],
         ["pip", "install", "--quiet", "--no-deps", "--no-build", "--python", python, "--requirements", PACKAGES],
     ):
         try:
@@ -167,8 +167,10 @@ def _install(folder: Path) -> str:
         except subprocess.TimeoutExpired:
             return f"uv did not end within {FETCH_TIMEOUT} seconds"
         except subprocess.CalledProcessError as error:
-            return str(error.stderr).strip() or f"uv ended with {error.returncode}"
-    _unpack(folder / _SITE)
+            said = [line.strip() for line in str(error.stderr).splitlines() if line.strip()]
+            return "; ".join(said[:2]) or f"uv ended with {error.returncode}"
+    (site,) = (folder / "lib").glob("python3.*/site-packages")
+    _unpack(site)
     subprocess.run([python, "-m", "compileall", "-q", folder / "lib"], check=True, stdout=subprocess.DEVNULL)
     return ""
 
