@@ -13,7 +13,7 @@ from runner.host import this_host
 from tests.conda.conda_layout import Counting, make_base
 from tests.programs.conftest import shared
 from tests.support.conda_channel import make_channel
-from tests.support.real_conda import RealConda, real_conda
+from tests.support.real_conda import RealConda, library, make_real_base, real_conda
 
 __all__ = ["shared"]  # a fixture: what all test processes share
 
@@ -21,6 +21,13 @@ __all__ = ["shared"]  # a fixture: what all test processes share
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
     return make_base(tmp_path / "mini forge")
+
+
+@pytest.fixture(params=["laid out by hand", "real conda"])
+def any_base(request: pytest.FixtureRequest, tmp_path: Path, shared: Path) -> Path:
+    """A base installation, without a conda program that could be asked and with one."""
+    folder = tmp_path / "mini forge"
+    return make_base(folder) if request.param == "laid out by hand" else make_real_base(folder, library(shared))
 
 
 @pytest.fixture

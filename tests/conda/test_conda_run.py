@@ -50,20 +50,20 @@ def test_the_environments_own_python_is_started_directly(base: Path, site_of: Si
     assert command.env == {"OWN": "1"}
 
 
-def test_base_is_an_environment_of_its_own(base: Path, site_of: SiteOf) -> None:
-    command = wrap("Base", ["python", "--version"], site_of({"CONDA_PATH": str(base)}))
-    assert command.argv == (str(base / "bin/python"), "--version")
+def test_base_is_an_environment_of_its_own(any_base: Path, site_of: SiteOf) -> None:
+    command = wrap("Base", ["python", "--version"], site_of({"CONDA_PATH": str(any_base)}))
+    assert command.argv == (str(any_base / "bin/python"), "--version")
     assert command.activation["CONDA_DEFAULT_ENV"] == "base"
 
 
-def test_the_program_sees_what_activation_gives(base: Path, site_of: SiteOf) -> None:
+def test_the_program_sees_what_activation_gives(any_base: Path, site_of: SiteOf) -> None:
     prefix = make_environment(
-        base / "envs" / "mäuse 1",
+        any_base / "envs" / "mäuse 1",
         scripts={"b.sh": 'export SECOND="$FIRST/b"\n', "a.sh": 'export FIRST="$CONDA_PREFIX/a b"\nunset GONE\n'},
         variables={"p.json": {"STATIC": "a b$c", "BOTH": "package"}},
         state={"Both": "user", "TAKEN_OUT": "***unset***"},
     )
-    site = site_of({"CONDA_PATH": str(base)}, GONE="x", PYTHONPATH="/elsewhere", VIRTUAL_ENV="/some/venv", KEPT="1")
+    site = site_of({"CONDA_PATH": str(any_base)}, GONE="x", PYTHONPATH="/elsewhere", VIRTUAL_ENV="/some/venv", KEPT="1")
     words, seen_prefix, seen = run(wrap("mäuse 1", ["python", "-c", SHOW, "it's", "", "$x"], site), site)
     assert words == ["it's", "", "$x"]
     assert seen_prefix == str(prefix)
@@ -73,7 +73,7 @@ def test_the_program_sees_what_activation_gives(base: Path, site_of: SiteOf) -> 
     assert seen["BOTH"] == "user"
     assert seen["CONDA_PREFIX"] == str(prefix)
     assert (seen["CONDA_SHLVL"], seen["CONDA_DEFAULT_ENV"], seen["KEPT"]) == ("1", "mäuse 1", "1")
-    assert seen["PATH"] == f"{prefix}/bin:{base}/condabin:/usr/bin:/bin"
+    assert seen["PATH"] == f"{prefix}/bin:{any_base}/condabin:/usr/bin:/bin"
     assert seen["PYTHONUNBUFFERED"] == "1"
     assert not {"GONE", "PYTHONPATH", "VIRTUAL_ENV", "TAKEN_OUT"} & set(seen)
 
@@ -104,21 +104,21 @@ def test_a_word_that_the_environment_does_not_have_stays_as_it_is(base: Path, si
     assert len(messages("tools", ["/no/such/program"], site)) == 1
 
 
-def test_what_scripts_print_stays_out_of_the_way(base: Path, site_of: SiteOf) -> None:
+def test_what_scripts_print_stays_out_of_the_way(any_base: Path, site_of: SiteOf) -> None:
     make_environment(
-        base / "envs" / "loud", scripts={"a.sh": "printf 'X=1\\0\\0'; echo no >&2; false; export GOOD=1\n"}
+        any_base / "envs" / "loud", scripts={"a.sh": "printf 'X=1\\0\\0'; echo no >&2; false; export GOOD=1\n"}
     )
-    site = site_of({"CONDA_PATH": str(base)})
+    site = site_of({"CONDA_PATH": str(any_base)})
     _, _, seen = run(wrap("loud", ["python", "-c", SHOW], site), site)
     assert seen["GOOD"] == "1"
     assert "X" not in seen
 
 
-def test_the_answer_is_the_same_on_macos(base: Path, site_of: SiteOf) -> None:
-    make_environment(base / "envs" / "a", scripts={"a.sh": "export LINES_='two\nlines' U=ü; unset GONE\n"})
+def test_the_answer_is_the_same_on_macos(any_base: Path, site_of: SiteOf) -> None:
+    make_environment(any_base / "envs" / "a", scripts={"a.sh": "export LINES_='two\nlines' U=ü; unset GONE\n"})
     changes = []
     for platform in ("linux", "darwin"):
-        site = site_of({"CONDA_PATH": str(base)}, GONE="1")
+        site = site_of({"CONDA_PATH": str(any_base)}, GONE="1")
         command = wrap("a", ["python"], replace(site, host=replace(site.host, platform=platform)))
         changes.append((command.activation, command.unset))
     assert changes[0] == changes[1]
@@ -126,11 +126,11 @@ def test_the_answer_is_the_same_on_macos(base: Path, site_of: SiteOf) -> None:
     assert changes[0][1] == ("GONE",)
 
 
-def test_a_script_that_ends_the_shell_is_named(base: Path, site_of: SiteOf) -> None:
+def test_a_script_that_ends_the_shell_is_named(any_base: Path, site_of: SiteOf) -> None:
     scripts = {"a.sh": "export A=1\n", "b.sh": "echo no licence; exit 5\n", "c.sh": "export C=1\n"}
-    make_environment(base / "envs" / "broken", scripts=scripts)
+    make_environment(any_base / "envs" / "broken", scripts=scripts)
     with pytest.raises(EnvironmentMissing) as error:
-        wrap("broken", ["python"], site_of({"CONDA_PATH": str(base)}))
+        wrap("broken", ["python"], site_of({"CONDA_PATH": str(any_base)}))
     assert "b.sh" in error.value.message
     assert "code 5" in error.value.message
     assert "no licence" in error.value.message
@@ -173,39 +173,39 @@ def test_scripts_that_cannot_be_run_are_told_to_the_user(base: Path, site_of: Si
     assert "bash was not found" in note
 
 
-def test_an_outer_environment_does_not_leak_in(base: Path, site_of: SiteOf) -> None:
+def test_an_outer_environment_does_not_leak_in(any_base: Path, site_of: SiteOf) -> None:
     outer = make_environment(
-        base / "envs" / "outer", deactivate={"o.sh": "unset OUTER\n"}, variables={"o.json": {"STATIC": "outer"}}
+        any_base / "envs" / "outer", deactivate={"o.sh": "unset OUTER\n"}, variables={"o.json": {"STATIC": "outer"}}
     )
-    prefix = make_environment(base / "envs" / "inner")
+    prefix = make_environment(any_base / "envs" / "inner")
     site = site_of(
-        {"CONDA_PATH": str(base)},
-        PATH=f"{outer}/bin:{base}/bin:/usr/bin:/bin",
+        {"CONDA_PATH": str(any_base)},
+        PATH=f"{outer}/bin:{any_base}/bin:/usr/bin:/bin",
         CONDA_PREFIX=str(outer),
-        CONDA_PREFIX_1=str(base),
+        CONDA_PREFIX_1=str(any_base),
         CONDA_SHLVL="2",
         CONDA_DEFAULT_ENV="outer",
         OUTER="1",
         STATIC="outer",
     )
     _, _, seen = run(wrap("inner", ["python", "-c", SHOW], site), site)
-    assert seen["PATH"] == f"{prefix}/bin:{base}/condabin:/usr/bin:/bin"
+    assert seen["PATH"] == f"{prefix}/bin:{any_base}/condabin:/usr/bin:/bin"
     assert (seen["CONDA_SHLVL"], seen["CONDA_DEFAULT_ENV"]) == ("1", "inner")
     assert not {"OUTER", "STATIC", "CONDA_PREFIX_1"} & set(seen)
 
 
-def test_environments_under_a_stacked_one_do_not_leak_in(base: Path, site_of: SiteOf) -> None:
+def test_environments_under_a_stacked_one_do_not_leak_in(any_base: Path, site_of: SiteOf) -> None:
     levels = [
         make_environment(
-            base / "envs" / name,
+            any_base / "envs" / name,
             deactivate={"o.sh": f"unset {name}; export LEFT=${{LEFT}}{name}\n"},
             state={"SHARED": name},
         )
         for name in ("one", "two", "three")
     ]
-    make_environment(base / "envs" / "inner")
+    make_environment(any_base / "envs" / "inner")
     site = site_of(
-        {"CONDA_PATH": str(base)},
+        {"CONDA_PATH": str(any_base)},
         PATH=":".join([*(f"{prefix}/bin" for prefix in reversed(levels)), "/usr/bin:/bin"]),
         CONDA_PREFIX=str(levels[2]),
         CONDA_PREFIX_2=str(levels[1]),

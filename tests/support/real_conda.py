@@ -103,10 +103,8 @@ class RealConda:
 
 def real_conda(folder: Path, home: Path, shared: Path) -> RealConda:
     """A conda for one test, its base installation in `folder` unless one is given; skips where none can be had."""
-    if os.name == "nt":
-        pytest.skip("the base installation is laid out as on POSIX")
     home.mkdir(parents=True, exist_ok=True)
-    if GIVEN:
+    if GIVEN and os.name != "nt":
         # a conda of the user: its own environments and packages are left alone
         kept = {"CONDA_ENVS_PATH": str(folder / "envs"), "CONDA_PKGS_DIRS": str(folder / "pkgs")}
         return RealConda(Path(GIVEN), home, kept)
@@ -131,6 +129,8 @@ def make_real_base(base: Path, installed: Path) -> Path:
 
 def library(shared: Path) -> Path:
     """The folder where conda and its packages are installed, once for all test processes; skips where they are not."""
+    if os.name == "nt":
+        pytest.skip("the base installation is laid out as on POSIX")
     folder, failed = shared / "conda library", shared / "conda library.failed"
     with exclusive(shared / "conda library.lock"):
         if not folder.exists() and not failed.exists():
