@@ -24,7 +24,7 @@ from tests.programs.conftest import UV_HOME, exclusive
 
 PACKAGES = Path(__file__).with_name("real_conda.txt")
 # asked before the tests get a PATH and a home of their own
-GIVEN = os.environ.get("RUN_PIPELINE_TEST_CONDA") or shutil.which("conda")
+GIVEN = os.environ.get("TEST_CONDA") or shutil.which("conda")
 FETCH_TIMEOUT = 120  # seconds for each of two calls of uv; others wait for five minutes at most
 # this conda runs with no newer Python; the environments that it makes may have any
 _PYTHON = os.path.realpath(sys.executable) if sys.version_info < (3, 13) else ">=3.9,<3.13"
