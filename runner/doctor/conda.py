@@ -50,7 +50,7 @@ def conda_programs(context: Context) -> list[Line]:
 def defaults_channel(context: Context) -> list[Line]:
     """Settings, recipes and environments of FILE that take packages from Anaconda's own channels."""
     site = context.site
-    lines = [_setting(path) for path in _settings(site) if _names_defaults(path)]
+    lines = [line for path in _settings(site) if (line := _setting(path))]
     base = find_base(site).base
     if base is not None and conda_program(base, site.host) and not any(_channels(path) for path in _settings(site)):
         cure = f"`conda config --add channels conda-forge` and `conda config --remove channels defaults`. {_LICENCE}"
@@ -65,25 +65,28 @@ def defaults_channel(context: Context) -> list[Line]:
             lines.append(warning(f"{recipe.name} does not keep the `defaults` channel out", cure))
     for name, packages in _installed(context).items():
         cure = f"Create it anew from conda-forge, or move to a uv group. {_LICENCE}"
-        lines.append(warning(f"environment {name} holds {packages} packages of the `defaults` channel", cure))
+        held = f"{packages} package{'s' * (packages != 1)}"
+        lines.append(warning(f"environment {name} holds {held} of the `defaults` channel", cure))
     if not lines and base is not None:
         lines.append(ok("the `defaults` channel is not used"))
     return lines
 
 
-def _setting(path: PurePath) -> Line:
-    return warning(
-        f"{path} names the `defaults` channel",
-        f"`conda config --remove channels defaults` and `conda config --add channels conda-forge`. {_LICENCE}",
-    )
+def _setting(path: PurePath) -> Line | None:
+    """The file is named in the cure too: conda would change the user's own one."""
+    channels = _channels(path)
+    paid = [channel for channel in channels if _ANACONDAS.search(channel)]
+    if not paid:
+        return None
+    changes = [] if "conda-forge" in channels else ["--add channels conda-forge"]
+    changes += [f"--remove channels {channel}" for channel in paid]
+    commands = " and ".join(f'`conda config --file "{path}" {change}`' for change in changes)
+    named = f"the channel{'s' * (len(paid) > 1)} {', '.join(paid)}"
+    return warning(f"{path} names {named}", f"{commands}. {_LICENCE}")
 
 
 def _settings(site: Site) -> Iterator[PurePath]:
     yield from settings_files(find_base(site).base, site.host)
-
-
-def _names_defaults(path: PurePath) -> bool:
-    return any(_ANACONDAS.search(channel) for channel in _channels(path))
 
 
 def _channels(path: PurePath) -> list[str]:

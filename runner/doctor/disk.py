@@ -27,6 +27,7 @@ class _Volume:
     folder: Path  # one that is there
     uses: list[str] = field(default_factory=list)
     need: int = 0  # bytes
+    outputs: int = 0  # bytes of them
     why: list[str] = field(default_factory=list)
 
 
@@ -42,26 +43,32 @@ def room(context: Context) -> list[Line]:
         places.append(("uv's cache", cache, None if _device(cache) == _device(environments) else prepared))
     written = outputs_forecast(context)
     outputs = list(_output_folders(context))
-    if context.pipeline is not None and not outputs and not written:
+    if context.pipeline is not None and not outputs and not written.sizes:
         outputs = [Path(context.pipeline.folder)]
     places += [("outputs", folder, None) for folder in outputs]
     for use, folder, forecast in places:
         _add(volumes, use, folder, forecast)
-    for share, forecast in written.items():
-        _add(volumes, "outputs", share, forecast)
+    for share, size in written.sizes.items():
+        if volume := _add(volumes, "outputs", share, None):
+            volume.outputs += size
+    for volume in volumes.values():
+        if volume.outputs:
+            volume.need += volume.outputs
+            volume.why.append(written.text(volume.outputs))
     return [_line(volume) for volume in volumes.values()]
 
 
-def _add(volumes: dict[object, _Volume], use: str, folder: Path, forecast: Forecast | None) -> None:
+def _add(volumes: dict[object, _Volume], use: str, folder: Path, forecast: Forecast | None) -> _Volume | None:
     there = nearest(folder)
     if there is None:
-        return
+        return None
     volume = volumes.setdefault(_device(there), _Volume(there))
     if use not in volume.uses:
         volume.uses.append(use)
     if forecast is not None and forecast.size:
         volume.need += forecast.size
         volume.why.append(forecast.text)
+    return volume
 
 
 def _line(volume: _Volume) -> Line:

@@ -87,7 +87,7 @@ def _work(number: int, check: Check, context: Context, done: Done) -> None:
 
     began = time.monotonic()
     try:
-        lines = check.run(context)
+        lines = list(dict.fromkeys(check.run(context)))  # what several environments have wrong is told once
     except RunnerError as error:
         lines = [from_error(error)]
     except Exception as error:  # one check that fails must not hide what the others saw

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,22 @@ class Forecast:
     text: str
 
 
-def outputs_forecast(context: Context) -> dict[Path, Forecast]:
+@dataclass(frozen=True)
+class OutputsForecast:
     """Bytes that a whole run wrote at last, for each folder right below which it wrote."""
+
+    sizes: Mapping[Path, int]
+    at_least: bool = False  # not all files are known
+
+    def text(self, size: int) -> str:
+        """What is written to one disk, in words."""
+        return f"a run writes {'at least ' * self.at_least}{_rounded(size)} of outputs"
+
+
+def outputs_forecast(context: Context) -> OutputsForecast:
+    """From the newest receipt of each segment."""
     if context.records is None:
-        return {}
+        return OutputsForecast({})
     found: dict[int, dict[str, Any]] = {}  # segment -> its newest receipt
     for folder in reversed(run_folders(context.records)[-EARLIER_RUNS:]):
         for receipt in Run(folder).receipts():
@@ -41,14 +54,13 @@ def outputs_forecast(context: Context) -> dict[Path, Forecast]:
             if receipt.get("state") == SUCCEEDED and receipt.get("outputs") and isinstance(number, int):
                 found.setdefault(number, receipt)
     sizes: dict[Path, int] = {}
-    more = ""
     for receipt in found.values():
         outputs = receipt["outputs"]
-        # a receipt lists no more than that
-        more = "at least " if len(outputs) >= MOST_LISTED else more
         top = _common_folder([str(entry.get("path", "")) for entry in outputs])
         sizes[top] = sizes.get(top, 0) + sum(int(entry.get("size") or 0) for entry in outputs)
-    return {top: Forecast(size, f"a run writes {more}{_rounded(size)} of outputs") for top, size in sizes.items()}
+    # a receipt lists no more than that
+    more = any(len(receipt["outputs"]) >= MOST_LISTED for receipt in found.values())
+    return OutputsForecast(sizes, at_least=more)
 
 
 def environments_forecast(context: Context) -> Forecast | None:

@@ -101,7 +101,10 @@ def _unreachable(host: str, why: str, context: Context) -> Line:
     text = f"{host} cannot be used: {why}"
     cure = "Check the network; behind a proxy set HTTPS_PROXY."
     if "certificate" in why:
-        cure = "Behind an institute's proxy set UV_SYSTEM_CERTS=1, or SSL_CERT_FILE to its certificate."
+        cure = (
+            "Behind an institute's proxy set UV_SYSTEM_CERTS=1 (older uv: UV_NATIVE_TLS=1), or SSL_CERT_FILE to its "
+            "certificate."
+        )
     elif "password" in why:
         cure = "Set UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD for that index, or HTTPS_PROXY with both."
     missing = _to_prepare(context) if context.has_file else []

@@ -58,7 +58,7 @@ def pythons(context: Context) -> list[Line]:
         elif may_download(context.site):
             lines.append(ok(f"{text} is not here; uv downloads it when it is needed"))
         else:
-            cure = f"Install it with `uv python install {version}`, or allow downloads."
+            cure = f"Install it with `{typed(uv, context.site)} python install {version}`, or allow downloads."
             lines.append(problem(f"{text} is missing, and uv may not download it", cure))
     return ([ok("; ".join(found))] if found else []) + lines
 
@@ -96,7 +96,8 @@ def lock(context: Context) -> list[Line]:
     if context.has_file and not context.uses("uv"):
         return []
     if not is_file(site.repo / "uv.lock"):
-        return [problem(f"there is no uv.lock in {site.repo}", "Run `uv lock` in that folder and commit the file.")]
+        cure = f"Run `{typed(uv, site)} lock` in that folder and commit the file."
+        return [problem(f"there is no uv.lock in {site.repo}", cure)]
     if uv is None:
         return [warning("not looked at: uv was not found", "See the line about uv.")]
     words = ["lock", "--check", "--project", str(site.repo)]
@@ -106,17 +107,17 @@ def lock(context: Context) -> list[Line]:
         answer = online if online.code == 0 else answer
     if answer.code == 0:
         return [ok("uv.lock is in step with pyproject.toml")]
-    return [_why_not(answer, site)]
+    return [_why_not(answer, uv, site)]
 
 
-def _why_not(answer: Captured, site: Site) -> Line:
+def _why_not(answer: Captured, uv: Uv, site: Site) -> Line:
     from runner.environments.uv_failures import explain
 
     said = answer.stderr.decode("utf-8", "replace")
     if answer.code is None:
         return warning(f"`uv lock --check` gave no answer: {answer.error}", f"Run it yourself in {site.repo}.")
     if any(sign in said for sign in _OUT_OF_STEP):
-        cure = f"Run `uv lock` in {site.repo} and commit uv.lock with pyproject.toml."
+        cure = f"Run `{typed(uv, site)} lock` in {site.repo} and commit uv.lock with pyproject.toml."
         return problem("uv.lock is not in step with pyproject.toml; no environment can be prepared", cure)
     return from_error(explain("uv.lock", said, answer.code, repo=str(site.repo), folder=str(site.environments)))
 
@@ -127,6 +128,13 @@ def ask_uv(uv: Uv, words: list[str], site: Site) -> Captured:
     environ = {name: value for name, value in site.host.environ.items() if name not in drop}
     environ |= {"UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1"}
     return site.host.capture([uv.path, *words], env=environ, cwd=str(site.repo))
+
+
+def typed(uv: Uv | None, site: Site) -> str:
+    """uv as a user types it: that of the Python package is mostly not on PATH."""
+    if uv is None or site.host.which("uv"):
+        return "uv"
+    return f'"{uv.path}"' if " " in str(uv.path) else str(uv.path)
 
 
 def _uv(site: Site) -> Uv | None:

@@ -67,12 +67,25 @@ def test_the_defaults_channel_is_found_in_settings_recipes_and_environments(mach
     assert all(line.state is State.WARNING for line in lines)
     texts = [line.text for line in lines]
     assert texts == [
-        f"{machine.home / '.condarc'} names the `defaults` channel",
+        f"{machine.home / '.condarc'} names the channel defaults",
         "a.yml takes packages from the `defaults` channel",
         "b.yml does not keep the `defaults` channel out",
         "d.yml does not keep the `defaults` channel out",
-        "environment cells holds 1 packages of the `defaults` channel",
+        "environment cells holds 1 package of the `defaults` channel",
     ]
+
+
+def test_the_cure_for_a_channel_names_the_channel_and_the_file_that_holds_it(machine: Machine, base: Path) -> None:
+    """`conda config --remove channels defaults` alone would look into the user's own file."""
+    settings = base / ".condarc"
+    channel = "https://repo.example.org/pkgs/main"
+    settings.write_text(f"channels:\n  - {channel}\n", encoding="utf-8")
+    line = only(machine.lines("conda channels"))
+    assert line.text == f"{settings} names the channel {channel}"
+    for command in ("--add channels conda-forge", f"--remove channels {channel}"):
+        assert f'`conda config --file "{settings}" {command}`' in line.cure
+    settings.write_text(f"channels:\n  - {channel}\n  - conda-forge\n", encoding="utf-8")
+    assert "--add" not in only(machine.lines("conda channels")).cure
 
 
 def test_conda_without_settings_takes_packages_from_defaults(machine: Machine, base: Path) -> None:

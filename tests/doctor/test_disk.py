@@ -21,7 +21,7 @@ SEGMENT = {
 }
 
 
-def receipt(machine: Machine, run: int, **values: Any) -> None:
+def receipt(machine: Machine, run: int, **values: Any) -> Path:
     """As an earlier run wrote it; its outputs lie in `out` beside the pipeline file."""
     assert machine.file is not None
     folder = machine.file.parent / ".run-pipeline" / machine.file.name / f"{run:06d}-2026-01-01-120000" / "01-a"
@@ -29,6 +29,7 @@ def receipt(machine: Machine, run: int, **values: Any) -> None:
     outputs = [{"path": str(machine.file.parent / "out" / f"{n}.tif"), "size": size} for n, size in values["sizes"]]
     data = {"segment": 1, "state": values.get("state", "succeeded"), "outputs": outputs}
     (folder / "receipt.json").write_text(json.dumps(data), encoding="utf-8")
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,18 @@ def test_the_forecast_comes_from_the_newest_receipt_that_is_a_success(machine: M
     receipt(machine, 2, sizes=[(1, 3 << 20), (2, 4 << 20)])
     receipt(machine, 3, sizes=[(1, 10**18)], state="failed")
     assert "a run writes 7 MiB of outputs" in only(machine.lines("disk")).text
+
+
+def test_the_outputs_of_several_segments_are_one_sum(machine: Machine) -> None:
+    """Each writes into a folder of its own; the sum counts, and it is told once."""
+    machine.pipeline(SEGMENT)
+    assert machine.file is not None
+    folder = receipt(machine, 1, sizes=[(1, 3 << 20)])
+    other = {"path": str(machine.file.parent / "second" / "1.tif"), "size": 4 << 20}
+    second = folder.with_name("02-b")
+    second.mkdir()
+    (second / "receipt.json").write_text(json.dumps({"segment": 2, "state": "succeeded", "outputs": [other]}))
+    assert only(machine.lines("disk")).text.endswith("; a run writes 7 MiB of outputs")
 
 
 def test_outputs_that_cannot_fit_are_a_problem(machine: Machine) -> None:

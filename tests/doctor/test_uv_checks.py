@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.doctor import State
+from runner.environments.uv_binary import find_uv
 from runner.state.holder import this_process
 from tests.doctor.machine import Machine, only, posix_only
 
@@ -52,6 +53,23 @@ def test_a_lock_in_step_needs_no_network_and_one_out_of_step_is_a_problem(machin
     assert "uv lock" in line.cure
     (machine.repo / "uv.lock").unlink()
     assert "there is no uv.lock" in only(machine.lines("lock")).text
+
+
+def test_a_cure_names_the_uv_that_the_user_can_start(machine: Machine) -> None:
+    """uv of the Python package is mostly not on PATH; `uv lock` would not be found."""
+    (machine.repo / "uv.lock").unlink()
+    own = find_uv(machine.context().site).path
+    assert own in only(machine.lines("lock")).cure
+    on_path = machine.program(Path(own).name, f'exec "{own}" "$@"')
+    machine.environ["RUN_PIPELINE_UV"] = str(on_path)
+    assert only(machine.lines("lock")).cure.startswith("Run `uv lock` in ")
+
+
+def test_what_all_environments_have_wrong_is_told_once(machine: Machine) -> None:
+    machine.pipeline(segment("a", "uv:plain", "python"), segment("b", "uv:other", "python"))
+    (machine.repo / "uv.lock").unlink()
+    assert len(machine.context().uv_groups()) == 2
+    assert "there is no uv.lock" in only(machine.lines("uv environments")).text
 
 
 def test_a_lock_that_is_no_toml_is_explained(machine: Machine) -> None:
