@@ -18,6 +18,7 @@ from runner.migrate.recipe import Line, Recipe, Source
 from runner.migrate.requirement import MatchSpec, Requirement, parse_match_spec, parse_pip
 
 _ANACONDA = ("defaults", "anaconda", "main", "r", "msys2", "pkgs/main", "pkgs/r")
+_SUBDIR = re.compile(r"/(?:noarch|(?:linux|osx|win)-\w+)$")
 _MARKERS = {
     "win32": "sys_platform == 'win32'",
     "linux": "sys_platform == 'linux'",
@@ -105,8 +106,9 @@ class Converter:
             return Item(line, named.status, note=named.note)
         requirement, note = self._versioned(named, spec)
         item = Item(line, named.status, tuple(self._split(requirement)), named.note).noted(note)
-        if spec.channel and spec.channel.rpartition("/")[2] not in ("conda-forge", "pytorch", "nvidia", *_ANACONDA):
-            item = item.noted(f"was from the channel {spec.channel}")
+        channel = _SUBDIR.sub("", spec.channel)
+        if channel and channel.rpartition("/")[2] not in ("conda-forge", "pytorch", "nvidia", *_ANACONDA):
+            item = item.noted(f"was from the channel {channel}")
         return item.noted(
             "the build string has no counterpart" if spec.build and not spec.name.startswith("pytorch") else ""
         )

@@ -66,6 +66,8 @@ class Names:
             return special
         if normalised(conda_name) in _same(self.table):
             return Named(Status.KEPT, Requirement(conda_name))
+        if library := self._library(conda_name):
+            return library
         note = "the same name on PyPI is a guess: look whether it is the same tool"
         return Named(Status.GUESSED, Requirement(conda_name), note)
 
@@ -78,6 +80,8 @@ class Names:
         if dist is None:
             package = self.installed.packages.get(conda_name)
             if special is None and package is not None and not package.python and not package.empty:
+                if library := self._library(conda_name):
+                    return library
                 return Named(Status.SYSTEM, None, "no Python package: its files in the installed environment say so")
             return None
         # PyPI splits by CUDA what conda splits by build (cupy-cuda12x): the table knows, the metadata does not
@@ -112,6 +116,11 @@ class Names:
             requirement = _requirement(table["renamed"][name])
             return Named(Status.KEPT if requirement.key == normalised(name) else Status.RENAMED, requirement)
         return None
+
+    def _library(self, name: str) -> Named | None:
+        known = self.table["libraries"]
+        is_one = any(re.fullmatch(pattern, name) for pattern in known["names"])
+        return Named(Status.REPLACED, None, str(known["note"])) if is_one else None
 
     def _system(self, name: str, entry: Mapping[str, str]) -> Named:
         systems = {"windows": "Windows", "linux": "Linux", "macos": "macOS"}

@@ -17,6 +17,7 @@ from runner.migrate.requirement import Requirement, parse_pip
 _OPTION = re.compile(r"(?P<name>--?[a-z][a-z-]*)(?:[\s=]+(?P<value>.+))?", re.IGNORECASE)
 _PATH = re.compile(r"(?:\.{1,2}(?:[/\\]|$)|[/\\~]|[A-Za-z]:[/\\]|file:).*")
 _INDEXES = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links")
+_PROJECT_FILES = ("pyproject.toml", "setup.py")
 _SAYS = {
     "--trusted-host": (Status.LOST, "uv asks for it in UV_INSECURE_HOST on each machine"),
     "--no-deps": (Status.LOST, "uv installs what a package needs"),
@@ -104,6 +105,10 @@ class PipOptions:
         path = Path(os.path.normpath(line.file.parent / Path(place).expanduser()))
         if not path.exists():
             return Item(line, Status.LOST, note=f"there is no {path}")
+        if path.is_dir() and not any((path / name).is_file() for name in _PROJECT_FILES):
+            return Item(
+                line, Status.LOST, note=f"{path} is no Python project: it has no pyproject.toml and no setup.py"
+            )
         name = _project_name(path)
         names = tuple(part.strip() for part in extras.rstrip("] ").split(",") if part.strip())
         self.sources.append(IndexSource(name, path=self._relative(path), editable=editable))

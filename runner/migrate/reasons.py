@@ -69,6 +69,11 @@ REASONS = (
         "Usually it is too old for this Python: try a newer version, or another Python (--python).",
     ),
     Reason(
+        r"Failed to parse entry in group `[^`]*`: `(?P<what>[^`]*)`",
+        "uv does not understand its line `{what}`",
+        "Change that line of the recipe.",
+    ),
+    Reason(
         r"No solution found",
         "what it asks for does not go together",
         "Change a version in the recipe, or try another Python (--python), and compare the results.",
@@ -98,6 +103,8 @@ def unlockable(plan: Plan, attempt: Attempt, facts: Facts, *, together: bool) ->
             message = reason.message.format_map(values).replace("Python>=", "Python >=")
             return EnvironmentMissing(f"{title}: {message}", f"{cure}\n{offline}{_rest(said)}")
     error = explain(title, said, attempt.code, repo=str(facts.repo), folder="uv's cache")
+    if error.message.endswith(f"exit code {attempt.code}"):
+        return EnvironmentMissing(f"{title}, and uv's reason is not one that is known here", _rest(said))
     return EnvironmentMissing(error.message, f"{error.cure}\n{UNTOUCHED}")
 
 

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from runner.errors import UsageError
+from runner.migrate import selectors
 
-_SELECTOR = re.compile(r"#\s*\[(?P<words>[\w\s]+)\]")
-_SELECTOR_KEY = re.compile(r"sel\((?P<words>[\w\s]+)\)")
-# word of a selector -> marker of PEP 508
-_PLATFORMS = {
-    "win": "sys_platform == 'win32'",
-    "win32": "sys_platform == 'win32'",
-    "win64": "sys_platform == 'win32'",
-    "linux": "sys_platform == 'linux'",
-    "linux64": "sys_platform == 'linux'",
-    "osx": "sys_platform == 'darwin'",
-    "osx64": "sys_platform == 'darwin' and platform_machine == 'x86_64'",
-    "arm64": "sys_platform == 'darwin' and platform_machine == 'arm64'",
-    "unix": "sys_platform != 'win32'",
-}
-_NEGATED = {"win": "sys_platform != 'win32'", "linux": "sys_platform != 'linux'", "osx": "sys_platform != 'darwin'"}
+_NO_ENTRY = "no kind of entry that conda knows"
 
 
 class Source(Enum):
@@ -63,7 +50,7 @@ def read_recipe(path: Path) -> Recipe:
     """The recipe at `path`, with the requirements files that its pip list names. Raises UsageError."""
     text = read_text(path)
     root = _root(text, path)
-    texts = text.splitlines()
+    texts = re.split(r"\r\n|[\r\n]", text)
     lines: list[Line] = []
     name = path.stem
     for key, value in _pairs(root):
@@ -72,13 +59,14 @@ def read_recipe(path: Path) -> Recipe:
         if word == "name" and _is_scalar(value) and value.value.strip():
             name = value.value.strip()
         elif word == "dependencies":
-            lines += _dependencies(value, path, number)
+            lines += _dependencies(value, path, number, texts)
         elif word == "channels":
             lines += [Line(_scalar(one), Source.CHANNEL, path, one.start_mark.line + 1) for one in _items(value)]
         elif word != "name":
             lines += _setting(word, value, path, number)
-    selected = [_with_selector(line, texts) for line in lines]
-    return Recipe(path, name, tuple(selected))
+    if not any(line.source is not Source.CHANNEL for line in lines):
+        raise UsageError(f"{path} asks for no packages", "List them below `dependencies:`.")
+    return Recipe(path, name, tuple(lines))
 
 
 def read_text(path: Path) -> str:
@@ -91,8 +79,9 @@ def read_text(path: Path) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
         raise UsageError(
-            f"{path} is not {encoding[:6].upper()} text (byte {error.start})", "Save it as UTF-8."
+            f"{path} is not {encoding.removesuffix('-sig').upper()} text (line {line})", "Save it as UTF-8."
         ) from None
 
 
@@ -118,40 +107,42 @@ def _root(text: str, path: Path) -> Any:
     return root
 
 
-def _dependencies(node: Any, path: Path, number: int) -> Iterator[Line]:
-    if _is_scalar(node) and node.value:
-        yield Line(_scalar(node), Source.CONDA, path, number, remark="`dependencies:` is no list")
-        return
+def _dependencies(node: Any, path: Path, number: int, texts: Sequence[str]) -> Iterator[Line]:
+    if _pairs(node) or (_is_scalar(node) and node.value):
+        raise UsageError(
+            f"{path.name}, line {number}: `dependencies:` is no list",
+            "Write each package in a line that begins with `-`.",
+        )
     lost_pip = False
     for item in _items(node):
         at = item.start_mark.line + 1
         if _is_scalar(item):
-            if lost_pip:
-                remark = "stands below an empty `pip:`: read as one of its entries"
-                yield Line(_scalar(item), Source.PIP, path, at, remark=remark)
-            else:
-                yield Line(_scalar(item), Source.CONDA, path, at)
+            source = Source.PIP if lost_pip else Source.CONDA
+            remark = "stands below an empty `pip:`: read as one of its entries" if lost_pip else ""
+            yield _with_selector(Line(_scalar(item), source, path, at, remark=remark), texts)
             continue
+        if not _pairs(item):
+            yield Line(_scalar(item), Source.SETTING, path, at, remark=_NO_ENTRY)
         for key, value in _pairs(item):
             word = str(getattr(key, "value", ""))
             if word == "pip":
-                lost_pip = not _items(value)
-                yield from _pip(value, path)
-            elif found := _SELECTOR_KEY.fullmatch(word.strip()):
-                marker, remark = _marker(found["words"])
+                lost_pip = _is_scalar(value) and not value.value
+                yield from _pip(value, path, texts)
+            elif found := selectors.KEY.fullmatch(word.strip()):
+                marker, remark = selectors.marker_of(found["words"])
                 for text, line in _texts(value):
                     yield Line(text, Source.CONDA, path, line, marker, remark)
             else:
-                yield Line(
-                    word, Source.SETTING, path, key.start_mark.line + 1, remark="no kind of entry that conda knows"
-                )
+                yield Line(word, Source.SETTING, path, key.start_mark.line + 1, remark=_NO_ENTRY)
 
 
-def _pip(node: Any, path: Path) -> Iterator[Line]:
+def _pip(node: Any, path: Path, texts: Sequence[str]) -> Iterator[Line]:
     from runner.migrate.requirements_file import expand
 
+    if _pairs(node):
+        yield Line("pip:", Source.SETTING, path, node.start_mark.line + 1, remark="`pip:` holds no list")
     for text, number in _texts(node):
-        yield from expand(Line(text, Source.PIP, path, number))
+        yield from expand(_with_selector(Line(text, Source.PIP, path, number), texts))
 
 
 def _setting(word: str, node: Any, path: Path, number: int) -> Iterator[Line]:
@@ -165,27 +156,13 @@ def _setting(word: str, node: Any, path: Path, number: int) -> Iterator[Line]:
         yield Line(f"{word}: {text}", Source.SETTING, path, at.start_mark.line + 1)
 
 
-def _with_selector(line: Line, texts: list[str]) -> Line:
-    """A comment such as `# [win]` behind an entry; conda-build, conda-lock and others read it, conda does not."""
-    if line.source not in (Source.CONDA, Source.PIP) or line.marker or not 0 < line.number <= len(texts):
-        return line
-    found = _SELECTOR.search(texts[line.number - 1])
+def _with_selector(line: Line, texts: Sequence[str]) -> Line:
+    """As a comment such as `# [win]` behind the entry narrows it."""
+    found = selectors.COMMENT.search(texts[line.number - 1]) if 0 < line.number <= len(texts) else None
     if not found:
         return line
-    marker, remark = _marker(found["words"])
+    marker, remark = selectors.marker_of(found["words"])
     return replace(line, marker=marker, remark="; ".join(filter(None, (line.remark, remark))))
-
-
-def _marker(words: str) -> tuple[str, str]:
-    """`win`, `not osx`, `linux or win` as a marker, or a remark that it could not be read."""
-    markers = []
-    for part in re.split(r"\s+or\s+", words.strip()):
-        negated = part.startswith("not ")
-        known = (_NEGATED if negated else _PLATFORMS).get(part.removeprefix("not ").strip())
-        if known is None:
-            return "", f"the selector [{words}] is not understood: taken for every platform"
-        markers.append(known)
-    return " or ".join(markers), f"only for [{words}]"
 
 
 def _texts(node: Any) -> list[tuple[str, int]]:

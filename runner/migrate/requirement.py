@@ -79,7 +79,7 @@ def parse_match_spec(text: str) -> MatchSpec | None:
 def _version_and_build(rest: str) -> tuple[str, str, bool]:
     """`=1.8=py27_0`, `1.8.* py27_0`, `>= 1.2, <2` -> version, build string, whether a bare version is exact."""
     rest = rest.replace("'", "").replace('"', "").strip()
-    if found := re.fullmatch(r"=?([^=<>!~\s|,]+)=([^=<>!~\s]+)", rest):
+    if found := re.fullmatch(r"={0,2}([^=<>!~\s|,]+)=([^=<>!~\s]+)", rest):
         return found[1], found[2], True
     rest = re.sub(r"\s*(===|==|>=|<=|!=|~=|=|>|<|,|\|)\s*", r"\1", rest)
     version, _, build = rest.partition(" ")

@@ -32,7 +32,8 @@ def expand(line: Line, depth: int = 0) -> Iterator[Line]:
             "A path behind -r is relative to the file in which it stands.",
         )
     for number, text in _logical_lines(read_text(path)):
-        yield from expand(Line(text, line.source, path, number, line.marker), depth + 1)
+        # with the selector that stood behind the file's name
+        yield from expand(replace(line, text=text, file=path, number=number), depth + 1)
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:

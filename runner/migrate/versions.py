@@ -24,13 +24,31 @@ def to_pep440(text: str, *, exact: bool = False) -> tuple[str, str]:
     """
     text = re.sub(r"\s+", "", text).strip("'\"")
     if "|" in text:
-        return "", f"`{text}` is a choice, which PEP 440 has no way to write: the version is left open"
+        span = _span(text.split("|"))
+        taken = "everything from its lowest to its highest is allowed" if span else "the version is left open"
+        return span, f"`{text}` is a choice, which PEP 440 has no way to write: {taken}"
     parts, notes = [], []
     for atom in filter(None, text.split(",")):
         part, note = _atom(atom, exact)
         parts += [part] if part else []
         notes += [note] if note else []
     return ",".join(dict.fromkeys(parts)), "; ".join(notes)
+
+
+def _span(choices: list[str]) -> str:
+    """`1.7|1.9.*` as `>=1.7,<1.10`; "" where one of them is more than a release."""
+    found = [re.fullmatch(r"={0,2}(\d+(?:\.\d+)*)(\.?\*)?", choice) for choice in choices]
+    if not all(found):
+        return ""
+    releases = [(tuple(map(int, one[1].split("."))), bool(one[2])) for one in found if one]
+    lowest, (highest, open_end) = min(releases)[0], max(releases)
+    if open_end:
+        highest = (*highest[:-1], highest[-1] + 1)
+    return f">={_dotted(lowest)},{'<' if open_end else '<='}{_dotted(highest)}"
+
+
+def _dotted(release: tuple[int, ...]) -> str:
+    return ".".join(map(str, release))
 
 
 def _atom(atom: str, exact: bool) -> tuple[str, str]:

@@ -57,6 +57,16 @@ def only(found: Plan) -> Item:
         ("- graphviz", Status.SYSTEM, ""),
         ("- pip", Status.REPLACED, ""),
         ("- libtiff", Status.REPLACED, ""),
+        ("- _libgcc_mutex=0.1=main", Status.REPLACED, ""),
+        ("- libavif16=1.1.1=h1909e37_2", Status.REPLACED, ""),
+        ("- xorg-libxau=1.0.11", Status.REPLACED, ""),
+        ("- m2w64-gcc-libs", Status.REPLACED, ""),
+        ("- freetype=2.12.1", Status.REPLACED, ""),
+        ("- librosa", Status.KEPT, "librosa"),
+        ("- python-tzdata=2024.2", Status.RENAMED, "tzdata==2024.2.*"),
+        ("- tzdata=2024b", Status.REPLACED, ""),
+        ("- numpy-base=1.26.4", Status.RENAMED, "numpy==1.26.4.*"),
+        ("- conda-forge/linux-64::networkx", Status.KEPT, "networkx"),
         ("- nb_conda", Status.LOST, ""),
         ("- pywin32", Status.KEPT, "pywin32 ; sys_platform == 'win32'"),
         ("- cudatoolkit=10.1.*", Status.SYSTEM, ""),
@@ -282,3 +292,22 @@ def test_the_table_of_names_keeps_its_form() -> None:
         assert not set(table[kind]) & set(table["same"]), kind
     for entry in table["system"].values():
         assert set(entry) <= {"instead", "note", "windows", "linux", "macos"}
+
+
+def test_a_folder_without_a_python_project_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    item = only(plan(tmp_path, "- pip:\n  - -e ./scripts"))
+    assert item.status is Status.LOST
+    assert "no Python project" in item.note
+
+
+def test_an_installed_package_with_python_in_it_is_no_library_whatever_its_name(tmp_path: Path) -> None:
+    prefix = make_installed(
+        tmp_path / "env",
+        [
+            {"name": "libspots", "version": "1", "dists": {"libspots": "1"}},
+            {"name": "libother", "version": "1", "files": ["lib/libother.so"]},
+        ],
+    )
+    found = plan(tmp_path, "- libspots\n- libother", Wishes(installed=read_installed(prefix)))
+    assert [item.status for item in found.items] == [Status.KEPT, Status.REPLACED]

@@ -39,8 +39,8 @@ def test_a_recipe_without_a_name_is_called_as_its_file(tmp_path: Path) -> None:
 
 
 def test_variables_are_one_line_each(tmp_path: Path) -> None:
-    recipe = read_recipe(write(tmp_path, "dependencies: []\nvariables:\n  A: 1\n  B: two\n"))
-    assert [line.text for line in recipe.lines] == ["variables: A=1", "variables: B=two"]
+    recipe = read_recipe(write(tmp_path, "dependencies: [pip]\nvariables:\n  A: 1\n  B: two\n"))
+    assert [line.text for line in recipe.lines][1:] == ["variables: A=1", "variables: B=two"]
 
 
 @pytest.mark.parametrize(
@@ -49,13 +49,41 @@ def test_variables_are_one_line_each(tmp_path: Path) -> None:
         ("# [win]", "sys_platform == 'win32'"),
         ("# [not osx]", "sys_platform != 'darwin'"),
         ("# [linux or win]", "sys_platform == 'linux' or sys_platform == 'win32'"),
+        (
+            "# [linux and x86_64]",
+            "sys_platform == 'linux' and (platform_machine == 'x86_64' or platform_machine == 'AMD64')",
+        ),
+        ("# [not win and py<312]", "sys_platform != 'win32' and python_version < '3.12'"),
+        ("#[py==311]", "python_version == '3.11'"),
+        (
+            "# [win or osx and arm64]",
+            "sys_platform == 'win32' or sys_platform == 'darwin' and platform_machine == 'arm64'",
+        ),
         ("# [py27]", ""),
+        ("# [vc>=14]", ""),
         ("# a word in [brackets, so]", ""),
     ],
 )
 def test_a_selector_behind_an_entry_is_a_marker(tmp_path: Path, comment: str, marker: str) -> None:
     (line,) = read_recipe(write(tmp_path, f"dependencies:\n  - pywin32  {comment}\n")).lines
     assert line.marker == marker
+
+
+def test_a_selector_that_is_not_understood_is_never_passed_over_in_silence(tmp_path: Path) -> None:
+    (line,) = read_recipe(write(tmp_path, "dependencies:\n  - pywin32  # [win and vc>=14]\n")).lines
+    assert (line.marker, line.remark) == (
+        "",
+        "the selector [win and vc>=14] is not understood: taken for every platform",
+    )
+
+
+def test_a_selector_behind_a_requirements_file_is_that_of_its_lines_and_no_other(tmp_path: Path) -> None:
+    write(tmp_path, "numpy\n# a comment\ntifffile\nzarr\n", "r.txt")
+    text = "dependencies:\n- pip\n- pip:\n  - tqdm  # [osx]\n  - -r r.txt  # [win]\n"
+    lines = {line.text: line for line in read_recipe(write(tmp_path, text)).lines}
+    assert lines["tqdm"].marker == "sys_platform == 'darwin'"
+    assert {lines[name].marker for name in ("numpy", "tifffile", "zarr")} == {"sys_platform == 'win32'"}
+    assert lines["zarr"].remark == "only for [win]"
 
 
 def test_a_selector_as_a_key_is_a_marker_too(tmp_path: Path) -> None:
@@ -94,6 +122,9 @@ def test_entries_below_an_empty_pip_are_taken_for_its_entries_and_said_so(tmp_pa
         ("dependencies: [a\n", "no valid YAML, line"),
         ("", "no list `dependencies:`"),
         ("- a\n", "no list `dependencies:`"),
+        ("name: a\ndependencies: {numpy: 1}\n", "line 2: `dependencies:` is no list"),
+        ("name: a\ndependencies:\n", "asks for no packages"),
+        ("name: a\ndependencies: []\n", "asks for no packages"),
     ],
 )
 def test_what_is_no_recipe_is_refused_in_plain_words(tmp_path: Path, text: str, said: str) -> None:
@@ -107,6 +138,16 @@ def test_utf_16_with_a_mark_is_read_and_bytes_that_are_no_text_are_refused(tmp_p
     path = tmp_path / "env.yml"
     path.write_bytes("name: Größe\ndependencies: [numpy]\n".encode("utf-16"))
     assert read_recipe(path).name == "Größe"
-    path.write_bytes(b"name: Gr\xf6\xdfe\ndependencies: [numpy]\n")
-    with pytest.raises(UsageError, match="UTF-8"):
+    path.write_bytes(b"dependencies: [numpy]\nname: Gr\xf6\xdfe\n")
+    with pytest.raises(UsageError, match=r"is not UTF-8 text \(line 2\)"):
         read_recipe(path)
+
+
+def test_entries_of_a_shape_that_conda_does_not_know_are_lines_too(tmp_path: Path) -> None:
+    text = "dependencies:\n- [numpy, scipy]\n- pip: {a: b}\n- tqdm\n"
+    found = [(line.number, line.source, line.remark) for line in read_recipe(write(tmp_path, text)).lines]
+    assert found == [
+        (2, Source.SETTING, "no kind of entry that conda knows"),
+        (3, Source.SETTING, "`pip:` holds no list"),
+        (4, Source.CONDA, ""),
+    ]

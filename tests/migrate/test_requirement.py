@@ -23,6 +23,11 @@ from runner.migrate.versions import minors, to_pep440
         ("numpy 1.26.4", "numpy", "==1.26.4"),
         ("numpy 1.26.* py310_0", "numpy", "==1.26.*"),
         ("numpy=1.26=py310_0", "numpy", "==1.26"),
+        ("numpy==1.26.4=py310_0", "numpy", "==1.26.4"),
+        ("numpy=1.26.*=py310_0", "numpy", "==1.26.*"),
+        ("numpy=1.7|1.8", "numpy", ">=1.7,<=1.8"),
+        ("numpy 1.9.3|1.10|2.*", "numpy", ">=1.9.3,<3"),
+        ("numpy 1.26.*|1.27.*", "numpy", ">=1.26,<1.28"),
         ("numpy >= 1.2 , < 2", "numpy", ">=1.2,<2"),
         ("numpy>=1.24,<2.0", "numpy", ">=1.24,<2.0"),
         ("numpy 1.8*", "numpy", "==1.8.*"),
@@ -55,7 +60,7 @@ def test_channel_and_build_string_are_told_apart_from_the_version() -> None:
     assert (spec.channel, spec.build) == ("bioconda", "hdfd78af_0")
 
 
-@pytest.mark.parametrize("text", ["numpy=1.7|1.8", "jpeg=9e", "openssl=1.1.1k"])
+@pytest.mark.parametrize("text", ["numpy<1.7|>1.8", "jpeg=9e", "openssl=1.1.1k"])
 def test_a_version_that_pypi_cannot_say_is_left_open_and_reported(text: str) -> None:
     spec = parse_match_spec(text)
     assert spec is not None

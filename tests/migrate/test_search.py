@@ -11,8 +11,9 @@ from runner.environments import Site
 from runner.host import Host
 from runner.migrate.conflicts import foreseen
 from runner.migrate.facts import facts_of, read_facts
-from runner.migrate.locking import workbench
+from runner.migrate.locking import Attempt, workbench
 from runner.migrate.plan import Clash, Plan, Wishes, make_plan
+from runner.migrate.reasons import unlockable
 from runner.migrate.recipe import read_recipe
 from runner.migrate.search import TOGETHER_SECONDS, Found, Search
 from runner.migrate.versions import allows
@@ -132,3 +133,20 @@ def test_groups_for_other_pythons_do_not_clash(tmp_path: Path) -> None:
 )
 def test_releases_of_any_length_are_held_against_a_specifier(specifier: str, version: str, allowed: bool) -> None:
     assert allows(specifier, tuple(map(int, version.split(".")))) is allowed
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (
+            "error: Failed to parse entry in group `cells`: `_x==1`\n  Expected package name",
+            "not understand its line `_x==1`",
+        ),
+        ("error: the moon is full", "the group cells does not lock, and uv's reason is not one that is known here"),
+    ],
+)
+def test_what_uv_says_is_passed_on_whatever_it_is(tmp_path: Path, said: str, message: str) -> None:
+    error = unlockable(planned(tmp_path, "numpy"), Attempt(2, said), facts_of(GROUPS, tmp_path), together=False)
+    assert message in error.message
+    assert "uv: error: " in error.cure
+    assert "as they were" in error.cure
