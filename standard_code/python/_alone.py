@@ -8,22 +8,14 @@ import sys
 from collections.abc import Callable
 
 import _work
-from _arguments import Help
+from _arguments import Help, add_telling
 from _files import UserError
 
 
 def parser(description: str) -> argparse.ArgumentParser:
     """A parser with the arguments that every such program has."""
     made = argparse.ArgumentParser(description=description, formatter_class=Help, allow_abbrev=False)
-    work = made.add_argument_group("how to work")
-    work.add_argument("--dry-run", action="store_true", help="print what would be done, write nothing")
-    work.add_argument(
-        "--log-level",
-        type=str.upper,
-        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
-        default="INFO",
-        help="how much to tell; DEBUG also shows where in the program an error arose",
-    )
+    add_telling(made.add_argument_group("how to work"))
     return made
 
 

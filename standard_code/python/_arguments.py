@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from typing import TypeVar
+
+Number = TypeVar("Number", int, float)
 
 
 class Help(argparse.ArgumentDefaultsHelpFormatter):
@@ -41,6 +45,12 @@ def parser(
     work.add_argument(
         "--maxcores", type=positive_integer, metavar="N", help="at most N files at a time (default: one per core)"
     )
+    add_telling(work)
+    return made
+
+
+def add_telling(work: argparse._ArgumentGroup) -> None:
+    """Adds the arguments that say how much is told, and whether anything is done."""
     work.add_argument("--dry-run", action="store_true", help="print what would be done, write nothing")
     work.add_argument(
         "--log-level",
@@ -49,7 +59,6 @@ def parser(
         default="INFO",
         help="how much to tell; DEBUG also shows where in the program an error arose",
     )
-    return made
 
 
 def collapse(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +73,7 @@ def collapse(parser: argparse.ArgumentParser) -> None:
 
 def numbers(text: str) -> list[int]:
     """Whole numbers from 0, such as `0,2` or `0-4,7`."""
-    found = []
+    found: list[int] = []
     for part in text.replace(",", " ").split():
         first, dash, last = part.partition("-")
         if not (first.isdecimal() and (last.isdecimal() or not dash)):
@@ -95,7 +104,7 @@ def not_negative(text: str) -> float:
     return _number(text, float, "a number of at least 0", lambda value: 0 <= value < float("inf"))
 
 
-def _number(text, convert, wanted, accepts):  # type: ignore[no-untyped-def]
+def _number(text: str, convert: Callable[[str], Number], wanted: str, accepts: Callable[[Number], bool]) -> Number:
     try:
         value = convert(text)
     except ValueError:

@@ -10,16 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from _files import UserError
+from _files import UserError, in_words
 from _images import PixelSize
 from _stacks import Scene, Stack
 
 if TYPE_CHECKING:
     import numpy as np
 
-    Array = np.ndarray[Any, Any]
+    Array: TypeAlias = np.ndarray[Any, Any]
 
 KEPT = 2**28  # bytes of decoded pixels that are kept, since a file's blocks may hold several planes
 
@@ -65,7 +65,7 @@ def open_with(plugin: Plugin, path: Path) -> Iterator[list[Scene]]:
             f"files ending in {path.suffix.lower()!r} need the package {plugin.package}, which this environment does "
             f"not have. In the pipeline, write `environment: uv:{plugin.group}`."
         )
-    with _in_words(path):
+    with in_words(partial(_unreadable, path)):
         image = bioimage(plugin, path)
         names = [str(name) for name in image.scenes]
         scenes = [
@@ -92,20 +92,6 @@ def bioimage(plugin: Plugin, path: Path, **options: Any) -> Any:
         raise
 
 
-@contextmanager
-def _in_words(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (UserError, MemoryError):
-        raise
-    except OSError as error:
-        if error.strerror:
-            raise
-        raise UserError(_unreadable(path, error)) from error
-    except Exception as error:  # each format's reader has its own
-        raise UserError(_unreadable(path, error)) from error
-
-
 def _unreadable(path: Path, error: Exception) -> str:
     """Of the reader's own words, as much as is good to read."""
     words = str(error).strip().partition("\n")[0] or type(error).__name__
@@ -121,7 +107,7 @@ def _pixels(image: Any, number: int) -> int:
 
 
 def _stack(plugin: Plugin, path: Path, number: int) -> Stack:
-    with _in_words(path):
+    with in_words(partial(_unreadable, path)):
         image = bioimage(plugin, path)
         image.set_scene(number)
         if plugin is LIF and int(image.dims.Z) * _pixels(image, number) * image.dtype.itemsize > KEPT:
@@ -137,7 +123,7 @@ def _stack(plugin: Plugin, path: Path, number: int) -> Stack:
     blocks = _Blocks(pixels)
 
     def plane(t: int, c: int, z: int) -> Array:
-        with _in_words(path):
+        with in_words(partial(_unreadable, path)):
             found = blocks.plane(t, c // samples, z)
         return found[..., c % samples] if colours else found
 
@@ -166,7 +152,7 @@ class _Blocks:
 
     def __init__(self, pixels: Any) -> None:
         self._pixels = pixels
-        self._kept: OrderedDict[tuple[slice, ...], Array] = OrderedDict()
+        self._kept: OrderedDict[tuple[tuple[int, int], ...], Array] = OrderedDict()
         self._lock = threading.Lock()
 
     def plane(self, *place: int) -> Array:

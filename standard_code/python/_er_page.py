@@ -6,13 +6,13 @@ import base64
 import html
 import io
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image as Picture
 
-    Array = np.ndarray[Any, Any]
+    Array: TypeAlias = np.ndarray[Any, Any]
 
 # Told apart also by people who see red and green alike (after Okabe and Ito).
 COLORS = ((0, 0, 0), (0, 158, 115), (86, 180, 233), (230, 159, 0))  # background, tubule, sheet, SBT

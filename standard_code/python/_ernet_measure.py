@@ -8,12 +8,12 @@ hundreds of rows are the exception: thinning shortens them from their ends, howe
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
 
-    Array = np.ndarray[Any, Any]
+    Array: TypeAlias = np.ndarray[Any, Any]
 
 TUBULE, SHEET, SBT = 1, 2, 3
 SPECK = 50  # pixels; smaller pieces of tubule say nothing about the network

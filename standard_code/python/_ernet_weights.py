@@ -103,8 +103,8 @@ def _download(address: str, part: Path) -> None:
 
 def _tag(answer: Any) -> str:
     """What names this version of the file; weak tags do not."""
-    tag = answer.headers.get("ETag", "")
-    return tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
+    tag = str(answer.headers.get("ETag", ""))
+    return tag if tag and not tag.startswith("W/") else str(answer.headers.get("Last-Modified", ""))
 
 
 def _copy(answer: Any, file: Any, have: int) -> None:

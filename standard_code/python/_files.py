@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,19 @@ NOT_IN_NAMES = frozenset('/\\:*?"<>|')
 
 class UserError(Exception):
     """Something that the user can put right; its text is all that is shown."""
+
+
+@contextmanager
+def in_words(words: Callable[[Exception], str]) -> Iterator[None]:
+    """Turns what a library reports about a file into what `words` makes of it; the system's own errors stay."""
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:  # each format's reader has its own
+        if isinstance(error, OSError) and error.strerror:
+            raise
+        raise UserError(words(error)) from error
 
 
 @dataclass(frozen=True)

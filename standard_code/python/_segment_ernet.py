@@ -12,7 +12,7 @@ import csv
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import _arguments
 import _work
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from _ernet_tiles import Engine
     from _stacks import Stack
 
-    Array = np.ndarray[Any, Any]
+    Array: TypeAlias = np.ndarray[Any, Any]
 
 CLASS_NAMES = "0 background, 1 tubule, 2 sheet, 3 SBT"
 CLASSES = {"tubule": 1, "sheet": 2, "sbt": 3}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from _files import UserError
 from _images import Image, PixelSize
@@ -13,7 +13,7 @@ from _images import Image, PixelSize
 if TYPE_CHECKING:
     import numpy as np
 
-    Plane = np.ndarray[Any, Any]
+    Plane: TypeAlias = np.ndarray[Any, Any]
 
 METHODS = ("max", "mean", "sum", "median", "min", "std")
 
@@ -34,7 +34,7 @@ class Stack:
     def nbytes(self) -> int:
         """Of all its pixels, as they would lie in memory."""
         frames, channels, planes, height, width = self.shape
-        return frames * channels * planes * height * width * self.dtype.itemsize
+        return frames * channels * planes * height * width * int(self.dtype.itemsize)
 
 
 @dataclass(frozen=True)

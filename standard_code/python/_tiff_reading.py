@@ -6,21 +6,21 @@ import logging
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import _tiff_metadata
 import _tiff_whole
-from _files import UserError
+from _files import UserError, in_words
 from _stacks import Scene, Stack
 
 if TYPE_CHECKING:
     import numpy as np
     import tifffile
 
-    Array = np.ndarray[Any, Any]
+    Array: TypeAlias = np.ndarray[Any, Any]
 
 
 @contextmanager
@@ -43,19 +43,9 @@ def open_tiff(path: Path, stack_axis: str = "Z") -> Iterator[list[Scene]]:
         yield scenes
 
 
-@contextmanager
-def _in_words() -> Iterator[None]:
-    """Turns what goes wrong in reading into words for the user."""
-    try:
-        yield
-    except (UserError, MemoryError):
-        raise
-    except OSError as error:
-        if error.strerror:
-            raise
-        raise UserError(f"it cannot be read as a TIFF image ({error}).") from error
-    except Exception as error:  # tifffile and the codecs have many of their own for a damaged file
-        raise UserError(f"it cannot be read as a TIFF image; it may be damaged ({error}).") from error
+def _in_words() -> AbstractContextManager[None]:
+    """Around tifffile and its codecs."""
+    return in_words(lambda error: f"it cannot be read as a TIFF image; it may be damaged ({error}).")
 
 
 def _scene(

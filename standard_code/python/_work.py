@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from _files import Job, UserError, absolute, part_of, plan
 
@@ -218,10 +219,17 @@ def _do(process: Process, job: Job, args: argparse.Namespace) -> Result:
     return result
 
 
-def _pass_on(message: object, category: type[Warning], file: str, line: int, *_: object) -> None:
+def _pass_on(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """A library's warning in its own words; where in the code it arose is for those who ask."""
     logging.warning("%s", message)
-    logging.debug("this %s arose in %s, line %d", category.__name__, file, line)
+    logging.debug("this %s arose in %s, line %d", category.__name__, filename, lineno)
 
 
 def reason(error: Exception) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import _arguments
 import _work
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from roifile import ImagejRoi
 
-    Array = np.ndarray[Any, Any]
+    Array: TypeAlias = np.ndarray[Any, Any]
 
 BEGINNING = (1980, 1, 1, 0, 0, 0)  # the time that each ROI gets in the zip file, so that equal labels give equal files
 

@@ -9,7 +9,7 @@ import math
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import _arguments
 import _work
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from _images import PixelSize
     from _stacks import Stack
 
-    Array = np.ndarray[Any, Any]
+    Array: TypeAlias = np.ndarray[Any, Any]
 
 MOST = 9  # images that can be put together
 Choice = list[list[int]]  # each new channel: the numbers of those that are joined to it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import _arguments
 import _work
@@ -13,8 +13,8 @@ from _files import Job, UserError
 if TYPE_CHECKING:
     import numpy as np
 
-    Array = np.ndarray[Any, Any]
-    Threshold = float | Array
+    Array: TypeAlias = np.ndarray[Any, Any]
+    Threshold: TypeAlias = float | Array
 
 METHODS = (
     "otsu", "li", "triangle", "yen", "isodata", "mean", "minimum", "multiotsu", "local", "niblack", "sauvola",
