@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,24 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.programs.conftest import PROGRAMS, REPO, child_environment, exclusive, python_of
+from tests.programs.conftest import PROGRAMS, REPO, child_environment, python_of, shared
+
+__all__ = ["shared"]  # a fixture: environments that all test processes share
 
 INSIDE = Path(__file__).with_name("inside_er.py")
-
-
-@pytest.fixture(scope="session")
-def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Holds the group's environment, for all test processes. The last one removes it."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "er_environments"
-    (folder / "users").mkdir(parents=True, exist_ok=True)
-    me = folder / "users" / str(os.getpid())
-    me.touch()
-    yield folder
-    with exclusive(folder / "users.lock"):
-        me.unlink()
-        if not any((folder / "users").iterdir()):
-            shutil.rmtree(folder / "segment_er", ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -77,5 +61,5 @@ def inside(environments: Path, task: str, *arguments: str) -> Any:
 
 
 @pytest.fixture
-def er(environments: Path, tmp_path: Path) -> Er:
-    return Er(environments, tmp_path)
+def er(shared: Path, tmp_path: Path) -> Er:
+    return Er(shared, tmp_path)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,7 +14,9 @@ from typing import Any
 import pytest
 from uv import find_uv_bin
 
-from tests.programs.conftest import PROGRAMS, REPO, UV_HOME, child_environment, exclusive, python_of
+from tests.programs.conftest import PROGRAMS, REPO, UV_HOME, child_environment, exclusive, python_of, shared
+
+__all__ = ["shared"]  # a fixture: environments that all test processes share
 
 HERE = Path(__file__).resolve().parent
 TORCH = "2.13.0+cpu"
@@ -54,23 +54,6 @@ def torch_python(folder: Path) -> Path:
             subprocess.run([find_uv_bin(), *install, *wheels], cwd=folder, env=environ, check=True)
             (environment / "ready").touch()
     return python
-
-
-@pytest.fixture(scope="session")
-def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The last test process removes them."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "ernet environments"
-    users = folder / "users"
-    users.mkdir(parents=True, exist_ok=True)
-    (users / str(os.getpid())).touch()
-    yield folder
-    with exclusive(folder / "users.lock"):
-        (users / str(os.getpid())).unlink()
-        if not any(users.iterdir()):
-            for entry in folder.iterdir():
-                if entry.is_dir() and entry != users:
-                    shutil.rmtree(entry)
 
 
 @dataclass(frozen=True)
@@ -117,15 +100,15 @@ def _engine(name: str, environments: Path, folder: Path) -> Engine:
 
 
 @pytest.fixture(params=["onnx", "torch"])
-def engine(request: pytest.FixtureRequest, environments: Path, tmp_path: Path) -> Engine:
-    return _engine(request.param, environments, tmp_path)
+def engine(request: pytest.FixtureRequest, shared: Path, tmp_path: Path) -> Engine:
+    return _engine(request.param, shared, tmp_path)
 
 
 @pytest.fixture
-def onnx(environments: Path, tmp_path: Path) -> Engine:
-    return _engine("onnx", environments, tmp_path)
+def onnx(shared: Path, tmp_path: Path) -> Engine:
+    return _engine("onnx", shared, tmp_path)
 
 
 @pytest.fixture
-def pytorch(environments: Path, tmp_path: Path) -> Engine:
-    return _engine("torch", environments, tmp_path)
+def pytorch(shared: Path, tmp_path: Path) -> Engine:
+    return _engine("torch", shared, tmp_path)

@@ -89,6 +89,20 @@ def test_the_pipelines_for_own_images_name_groups_and_arguments_that_are_there(p
         assert Path(output).name.removeprefix("*") in done.stdout.splitlines()[0]
 
 
+def test_every_group_of_a_segment_has_a_conda_recipe_with_its_packages():
+    """`compare` measures for the runner itself; PyTorch for macOS is in no recipe, for conda there is for CUDA."""
+    recipes = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (REPO / "conda_envs").glob("*.yml")]
+    packages = [{line for part in recipe["dependencies"] for line in lines(part)} for recipe in recipes]
+    for name in GROUPS.keys() - {"dev", "compare"}:
+        wanted = {line.split(" ;")[0] for line in GROUPS[name] if "== 'darwin'" not in line}
+        assert any(wanted <= found for found in packages), name
+
+
+def lines(part):
+    """An entry of `dependencies`: a package, or pip's list."""
+    return [part] if isinstance(part, str) else part["pip"]
+
+
 @pytest.mark.parametrize("name", ["bioio", "bioio_czi", "bioio_bioformats"])
 def test_each_recipe_for_microscope_files_has_the_packages_of_its_group(name):
     recipe = yaml.safe_load((REPO / "conda_envs" / f"{name}.yml").read_text(encoding="utf-8"))
