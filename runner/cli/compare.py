@@ -69,10 +69,33 @@ def command(a: str, b: str, **options: Any) -> int:
         raise UsageError("--sign-off is for two pipelines", "Compare the pipeline files that made these folders.")
     if not folders and (one.is_dir() or two.is_dir()):
         raise UsageError("A and B are a folder and a file", "Give two pipeline files, or two folders.")
+    if folders:
+        _refuse_nested(one, two)
+    if options["report"]:
+        from runner.compare.report import check_folder
+
+        check_folder(_report_folder(options), (one, two) if folders else ())
     site = make_site(options["repo"], interactive=False if options["as_json"] else None)
     with _measurer(site, (one, two), options, folders=folders) as measurer:
         comparison = (_of_folders if folders else _of_pipelines)(one, two, measurer, options)
         return _finish(comparison, one, two, measurer, options, signed)
+
+
+def _refuse_nested(a: Path, b: Path) -> None:
+    from runner.errors import UsageError
+
+    one, two = a.resolve(), b.resolve()
+    if one == two:
+        raise UsageError("A and B are the same folder", "Give the folder of each run.")
+    if one.is_relative_to(two) or two.is_relative_to(one):
+        inner, outer = (a, b) if one.is_relative_to(two) else (b, a)
+        raise UsageError(f"{inner} lies in {outer}", "Give two folders beside each other.")
+
+
+def _report_folder(options: dict[str, Any]) -> Path:
+    import os
+
+    return Path(os.path.abspath(Path(options["report"]).expanduser()))  # noqa: PTH100  (no links resolved)
 
 
 @contextmanager
@@ -188,9 +211,7 @@ def _finish(
     options: dict[str, Any],
     signed: tuple[str, str] | None,
 ) -> int:
-    import os
-
-    from runner.compare.report import as_data, prepare_folder, write_report
+    from runner.compare.report import as_data
     from runner.compare.sides import machine
     from runner.compare.sign_off import record, signed_off
     from runner.compare.verdict import conclude, forgive_noise
@@ -207,17 +228,28 @@ def _finish(
         comparison.sign_off = record(comparison, a, b, repo, *signed, user=_user())
     elif a.is_file():
         comparison.sign_off = signed_off(a, b, repo)
-    page = None
-    if options["report"]:
-        folder = Path(os.path.abspath(Path(options["report"]).expanduser()))  # noqa: PTH100  (no links resolved)
-        pictures = prepare_folder(folder)
-        measurer.draw(sorted(comparison.pairs, key=lambda pair: pair.order), comparison.pairs, pictures)
-        page = write_report(comparison, folder)
+    page = _reported(comparison, measurer, options) if options["report"] else None
     if options["as_json"]:
         print(json.dumps({"event": "comparison", **as_data(comparison), "report": str(page) if page else None}))
     else:
         _show(comparison, page, options)
     return 0 if comparison.good else 1
+
+
+def _reported(comparison: Comparison, measurer: Measurer, options: dict[str, Any]) -> Path:
+    """The page; where it cannot be made, the result is on the screen all the same."""
+    from runner.compare.report import prepare_folder, write_report
+    from runner.errors import RunnerError
+
+    folder = _report_folder(options)
+    try:
+        pictures = prepare_folder(folder)
+        measurer.draw(sorted(comparison.pairs, key=lambda pair: pair.order), comparison.pairs, pictures)
+        return write_report(comparison, folder)
+    except RunnerError:
+        if not options["as_json"]:
+            _show(comparison, None, options)
+        raise
 
 
 def _user() -> str:

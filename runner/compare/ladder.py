@@ -15,13 +15,13 @@ def climb(pairs: Sequence[Pair], measurer: Measurer) -> None:
     rest = []
     for pair in pairs:
         if measurer.stop.requested:
-            break
+            raise simple.stopped()
         if pair.a is None or pair.b is None:
             pair.rung = Rung.MISSING if pair.b is None else Rung.EXTRA
             pair.kind = kind(pair.name)
             continue
         try:
-            if simple.same_bytes(pair.a, pair.b):
+            if simple.same_bytes(pair.a, pair.b, measurer.stop):
                 pair.rung, pair.kind, pair.said = Rung.SAME, kind(pair.name) or "bytes", "same bytes"
             elif kind(pair.name):
                 rest.append(pair)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -76,27 +77,32 @@ def is_zarr(path: Path) -> bool:
 
 def join(a: Sequence[Item], b: Sequence[Item], first: int = 0) -> list[Pair]:
     """Pairs by relative name; what is left pairs by name without the ending, where that is unmistakable."""
-    of_b = {item.name: item for item in b}
+    of_b = {_key(item.name): item for item in b}
     found: list[tuple[str, Path | None, Path | None]] = []
     alone: list[Item] = []
     for item in a:
-        other = of_b.pop(item.name, None)
+        other = of_b.pop(_key(item.name), None)
         if other is None:
             alone.append(item)
         else:
             found.append((item.name, item.path, other.path))
     by_stem: dict[str, list[Item]] = {}
     for item in of_b.values():
-        by_stem.setdefault(stem(item.name), []).append(item)
+        by_stem.setdefault(_key(stem(item.name)), []).append(item)
     for item in alone:
-        same = [one for one in by_stem.get(stem(item.name), ()) if kind(one.name) == kind(item.name) != ""]
+        same = [one for one in by_stem.get(_key(stem(item.name)), ()) if kind(one.name) == kind(item.name) != ""]
         if len(same) == 1 and sum(stem(one.name) == stem(item.name) for one in alone) == 1:
-            del of_b[same[0].name]
+            del of_b[_key(same[0].name)]
             found.append((item.name, item.path, same[0].path))
         else:
             found.append((item.name, item.path, None))
     found += [(item.name, None, item.path) for item in of_b.values()]
     return [Pair(first + n, name, one, two) for n, (name, one, two) in enumerate(sorted(found, key=lambda f: f[0]))]
+
+
+def _key(name: str) -> str:
+    """macOS writes an ü as two characters, where other systems have one."""
+    return unicodedata.normalize("NFC", name)
 
 
 def kind(name: str) -> str:

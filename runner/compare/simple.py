@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.compare.results import Pair, Rung
+from runner.errors import Interrupted
+from runner.process.stop import StopRequest
 
 BLOCK = 1 << 20  # bytes
 TEXT = (".txt", ".md", ".log", ".ini", ".cfg", ".toml", ".xml", ".html", ".svg", ".ijm", ".py", ".r", ".m")
@@ -18,15 +20,17 @@ LARGEST_TEXT = 50 << 20  # bytes; more is compared by bytes
 RTOL = 1e-5
 
 
-def same_bytes(a: Path, b: Path) -> bool:
-    """Whether both hold the same bytes; folders (OME-Zarr) file by file. Raises OSError."""
+def same_bytes(a: Path, b: Path, stop: StopRequest | None = None) -> bool:
+    """Whether both hold the same bytes; folders (OME-Zarr) file by file. Raises OSError, Interrupted."""
     if a.is_dir() or b.is_dir():
-        return a.is_dir() and b.is_dir() and _same_folders(a, b)
+        return a.is_dir() and b.is_dir() and _same_folders(a, b, stop)
     if a.stat().st_size != b.stat().st_size:
         return False
     one, two = bytearray(BLOCK), bytearray(BLOCK)
     with a.open("rb", buffering=0) as left, b.open("rb", buffering=0) as right:
         while True:
+            if stop is not None and stop.requested:
+                raise stopped()
             count, other = left.readinto(one), right.readinto(two)
             if count != other or (one != two if count == BLOCK else one[:count] != two[:count]):
                 return False
@@ -34,9 +38,14 @@ def same_bytes(a: Path, b: Path) -> bool:
                 return True
 
 
-def _same_folders(a: Path, b: Path) -> bool:
+def stopped() -> Interrupted:
+    """For whoever sees that it is to stop."""
+    return Interrupted("stopped while comparing", "Start the comparison again: what the pipelines made stays.")
+
+
+def _same_folders(a: Path, b: Path, stop: StopRequest | None) -> bool:
     names = [sorted(p.relative_to(f).as_posix() for p in f.rglob("*") if p.is_file()) for f in (a, b)]
-    return names[0] == names[1] and all(same_bytes(a / name, b / name) for name in names[0])
+    return names[0] == names[1] and all(same_bytes(a / name, b / name, stop) for name in names[0])
 
 
 def judge(pair: Pair, tolerances: dict[str, Any]) -> None:

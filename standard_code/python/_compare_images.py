@@ -184,10 +184,11 @@ def _ssim(one: Source, two: Source, span: float) -> float | None:
                 count += found.size
             if size > SSIM_PIXELS and top >= SSIM_PIXELS // max(one.width * one.samples, 1):
                 break  # of one very large plane its upper part
-    return sums / count if count else None
+    return sums / count if count and math.isfinite(sums) else None
 
 
 def _ssim_of(a: Array, b: Array, span: float) -> Array:
+    import numpy as np
     from scipy.ndimage import uniform_filter
 
     base = a.mean()  # float32 keeps more digits around zero
@@ -198,7 +199,8 @@ def _ssim_of(a: Array, b: Array, span: float) -> Array:
     vxy = uniform_filter(x * y, SSIM_WINDOW) - mx * my
     mx, my = mx + base, my + base
     c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
-    found = (2 * mx * my + c1) * (2 * vxy + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))
+    with np.errstate(all="ignore"):  # numbers too large for float32 have no SSIM
+        found = (2 * mx * my + c1) * (2 * vxy + c2) / ((mx * mx + my * my + c1) * (vx + vy + c2))
     edge = SSIM_WINDOW // 2
     inner: Array = found[edge : found.shape[0] - edge, edge : found.shape[1] - edge]
     return inner

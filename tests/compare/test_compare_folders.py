@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import unicodedata
 
+import psutil
 import pytest
 
 from tests.compare.conftest import Bench
+from tests.programs.conftest import REPO
 
 
 def test_planted_differences_of_images_and_objects_are_told_as_what_they_are(bench: Bench) -> None:
@@ -92,7 +100,9 @@ def test_numbers_that_are_easily_taken_for_equal_are_not(bench: Bench) -> None:
 
 def test_objects_have_numbers_of_any_type_that_programs_write(bench: Bench) -> None:
     bench.make("rare_labels")
-    files = bench.files(bench.compare(code=1))
+    done = bench.run("compare", bench.a, bench.b, "--json", code=1)
+    assert "Warning" not in done.stderr
+    files = bench.files(json.loads(done.stdout))
     assert files["float_labels.tif"]["said"] == "the same 4 objects, 4 of them with other numbers"
     for name in ("below_labels.tif", "above_labels.tif", "part_labels.tif"):
         assert files[name]["rung"] == "different", files[name]
@@ -163,6 +173,34 @@ def test_files_of_other_endings_pair_up_by_their_stem(bench: Bench) -> None:
     (bench.b / "plain.tif").rename(bench.b / "plain.ome.tif")
     told = bench.compare(code=0)
     assert list(bench.files(told)) == ["plain.tif"]
+
+
+def test_a_name_with_an_umlaut_is_one_name_on_every_system(bench: Bench) -> None:
+    (bench.a / unicodedata.normalize("NFC", "Zählung.txt")).write_text("1")
+    (bench.b / unicodedata.normalize("NFD", "Zählung.txt")).write_text("1")
+    assert bench.compare(code=0)["verdict"].endswith("the same bytes.")
+
+
+def test_a_folder_is_not_compared_with_itself_or_with_a_part_of_itself(bench: Bench) -> None:
+    (bench.a / "new").mkdir()
+    assert "are the same folder" in bench.run("compare", bench.a, bench.a / "new" / "..", code=2).stderr
+    assert f"{bench.a / 'new'} lies in {bench.a}" in bench.run("compare", bench.a, bench.a / "new", code=2).stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a large file without content is a matter of POSIX")
+def test_ctrl_c_ends_the_reading_of_a_large_file(bench: Bench) -> None:
+    for folder in (bench.a, bench.b):
+        with (folder / "large.bin").open("wb") as file:
+            file.truncate(200 << 30)
+    command = [sys.executable, "-m", "runner", "compare", str(bench.a), str(bench.b)]
+    with subprocess.Popen(command, cwd=REPO, env=bench.environ(), stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 30
+        while not any(file.path.endswith("large.bin") for file in psutil.Process(process.pid).open_files()):
+            assert time.monotonic() < deadline, "it does not read"
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert "stopped while comparing" in process.communicate(timeout=15)[1]
+    assert process.returncode == 130
 
 
 def test_ignored_files_are_left_out(bench: Bench) -> None:

@@ -52,6 +52,30 @@ def test_a_second_report_leaves_no_picture_of_the_first(bench: Bench, report: Pa
     assert len(list((report / "pictures").iterdir())) == 1
 
 
+def test_a_report_writes_over_no_file_that_is_not_its_own(bench: Bench) -> None:
+    for folder in (bench.a, bench.b):
+        (folder / "x.txt").write_text("x")
+    site = bench.root / "web site"
+    site.mkdir()
+    (site / "index.html").write_text("my own")
+    done = bench.run("compare", bench.a, bench.b, "--report", site, code=2)
+    assert f"{site / 'index.html'} is no report of a comparison" in done.stderr
+    assert (site / "index.html").read_text() == "my own"
+    assert "which is compared" in bench.run("compare", bench.a, bench.b, "--report", bench.b / "report", code=2).stderr
+    assert not (bench.b / "report").exists()
+
+
+def test_where_no_report_can_be_made_the_result_is_told_all_the_same(bench: Bench) -> None:
+    for folder, text in ((bench.a, "x"), (bench.b, "y")):
+        (folder / "x.txt").write_text(text)
+    page = bench.root / "report" / "index.html"
+    page.mkdir(parents=True)
+    page.with_name("report.json").write_text('{"verdict": "of an earlier comparison"}')
+    done = bench.run("compare", bench.a, bench.b, "--report", page.parent, code=4)
+    assert "line 1 is 'x' against 'y'" in done.stdout
+    assert f"cannot write {page}" in done.stderr
+
+
 def test_images_of_two_shapes_are_shown_beside_each_other_and_nothing_more_is_promised(bench: Bench) -> None:
     bench.make("two_shapes")
     done = bench.run("compare", bench.a, bench.b, "--report", bench.root / "report", code=1)
