@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import os
 import subprocess
 import sys
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +13,7 @@ from pathlib import Path
 import uv as uv_package
 
 from tests.support.lab import PRIVATE
+from tests.support.wheels import make_wheel
 
 PYPROJECT = """\
 # of the whole lab
@@ -38,30 +36,6 @@ count = { requires-python = ">=3.11" }
 [tool.ruff]
 line-length = 120
 """
-
-
-def make_wheel(folder: Path, name: str, version: str, requires: Sequence[str] = (), python: str = "") -> Path:
-    """A wheel with one module that holds its version."""
-    module = name.replace("-", "_").lower()
-    info = f"{module}-{version}.dist-info"
-    needs = "".join(f"Requires-Dist: {need}\n" for need in requires)
-    needs += f"Requires-Python: {python}\n" if python else ""
-    files = {
-        f"{module}.py": f"VERSION = {version!r}\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    rows = []
-    for path, text in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-        rows.append(f"{path},sha256={digest},{len(text)}\n")
-    files[f"{info}/RECORD"] = "".join(rows) + f"{info}/RECORD,,\n"
-    folder.mkdir(parents=True, exist_ok=True)
-    wheel = folder / f"{module}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        for path, text in files.items():
-            archive.writestr(zipfile.ZipInfo(path, (2024, 1, 1, 0, 0, 0)), text)
-    return wheel
 
 
 @dataclass
