@@ -96,7 +96,7 @@ def find_sign_off(path: Path, twin: Path, repo: Path) -> Mapping[str, Any] | str
     found = signed_off(path, twin, repo) or signed_off(twin, path, repo)
     if found is not None:
         return found
-    command = f'`run-pipeline compare {path.name} {twin.name} --sign-off "NAME: REASON"`'
+    command = f'`run-pipeline compare "{path}" "{twin}" --sign-off "NAME: REASON"`'
     return f"nobody has signed that {twin.name} gives what {path.name} gives, as they are now: {command}"
 
 
