@@ -126,7 +126,6 @@ class _Migration:
         from runner.migrate.facts import read_facts
         from runner.migrate.pipelines import pipeline_files, plan_twins
         from runner.migrate.plan import Wishes, make_plan
-        from runner.migrate.reasons import UNTOUCHED
         from runner.migrate.recipe import read_recipe
         from runner.migrate.report import Outcome
 
@@ -143,11 +142,9 @@ class _Migration:
             return self._twins_only(plan, outcome)
         if plan.problems:
             return self._refuse(plan, outcome)
+        self._prepare()
         try:
             found = self._search(plan, facts)
-        except KeyboardInterrupt:
-            self._say(UNTOUCHED)
-            raise
         except RunnerError as error:
             outcome.locked, outcome.reason = False, f"{error.message}\n{error.cure}"
             self._finish(plan, outcome)
@@ -177,16 +174,11 @@ class _Migration:
     def _write(self, found: Found, facts: Facts, outcome: Outcome) -> None:
         from runner.cli.migrate_progress import Progress
         from runner.migrate.pipelines import write_twins
-        from runner.migrate.reasons import UNTOUCHED
         from runner.migrate.write import write
 
-        try:
-            with Progress(self.console) as progress:
-                progress("uv lock in the repository")
-                write(found, facts, self.site)
-        except KeyboardInterrupt:
-            self._say(UNTOUCHED)
-            raise
+        with Progress(self.console) as progress:
+            progress("uv lock in the repository")
+            write(found, facts, self.site)
         outcome.written = True
         self._say(f"Wrote the group {found.plan.group} to pyproject.toml and uv.lock.")
         for path in write_twins(outcome.twins):
@@ -199,6 +191,7 @@ class _Migration:
     def _twins_only(self, plan: Plan, outcome: Outcome) -> int:
         from runner.migrate.pipelines import write_twins
 
+        self._prepare()
         self._say(f"The group {plan.group} is there already; only the pipelines are written (--replace writes both).")
         self._consequences(replace(plan, indexes=(), sources=(), remarks=(), requires_python=""), outcome)
         if not self.dry_run and self._agreed(plan):
@@ -218,15 +211,20 @@ class _Migration:
             self._say(f"  {problem.cure}")
         return ExitCode.USAGE
 
-    def _agreed(self, plan: Plan) -> bool:
+    def _prepare(self) -> None:
+        """Whatever would stop it later is said before uv works for minutes. Raises UsageError."""
         from runner.errors import UsageError
 
-        if self.yes:
-            return True
-        if not self.site.host.interactive:
+        if self.report_file and not (folder := Path(self.report_file).expanduser().absolute().parent).is_dir():
+            raise UsageError(f"--report: there is no folder {folder}", "Make it, or give another file.")
+        if not (self.yes or self.dry_run or self.site.host.interactive):
             raise UsageError(
                 "nobody is there to accept the plan", "Give --yes to write it, or --dry-run to see it only."
             )
+
+    def _agreed(self, plan: Plan) -> bool:
+        if self.yes:
+            return True
         return bool(click.confirm(f"Write the group {plan.group}?", err=self.as_json))
 
     def _show(self, plan: Plan) -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 from types import TracebackType
 
+from runner.migrate.reasons import UNTOUCHED
 from runner.report.console import Console
 
 _EVERY = 1.0  # seconds
@@ -43,6 +44,8 @@ class Progress:
         if self._thread.is_alive():
             self._thread.join()
         self._console.clear_live()
+        if kind is KeyboardInterrupt:
+            self._console.line(UNTOUCHED)
 
     def _count(self) -> None:
         with self._changed:

@@ -92,8 +92,11 @@ def attempt_of(got: Captured, site: Site) -> Attempt:
 
 
 def clean(environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` less what a command of uv is started without."""
-    dropped = set(unwanted(environ))
+    """`environ` less what a command of uv is started without.
+
+    COLUMNS too: uv would fold its reasons at that width, also inside the name of a group.
+    """
+    dropped = {*unwanted(environ), "COLUMNS"}
     return {name: value for name, value in environ.items() if name not in dropped}
 
 

@@ -86,7 +86,7 @@ def unlockable(plan: Plan, attempt: Attempt, facts: Facts, *, together: bool) ->
     said = re.sub(r"(?<=://)[^/@\s]+@", "", attempt.said).strip()
     whole = re.sub(r"\s*\n\s+", " ", said)
     title = f"the group {plan.group} does not lock" + (" together with the rest of pyproject.toml" if together else "")
-    if attempt.code == -1:
+    if not attempt.ended:
         return EnvironmentMissing(f"{title}: {said}", UNTOUCHED)
     if together and re.search(r"your project depends on", whole) and "No solution found" in whole:
         message = f"{title}: it contradicts the dependencies of [project] itself"
@@ -105,6 +105,19 @@ def unlockable(plan: Plan, attempt: Attempt, facts: Facts, *, together: bool) ->
     error = explain(title, said, attempt.code, repo=str(facts.repo), folder="uv's cache")
     if error.message.endswith(f"exit code {attempt.code}"):
         return EnvironmentMissing(f"{title}, and uv's reason is not one that is known here", _rest(said))
+    return EnvironmentMissing(error.message, f"{error.cure}\n{UNTOUCHED}")
+
+
+def unsound(attempt: Attempt, facts: Facts) -> EnvironmentMissing:
+    """The error for a repository that does not lock as it is."""
+    title = "the repository does not lock even without the new group"
+    if not attempt.ended:
+        return EnvironmentMissing(f"{title}: {attempt.said}", UNTOUCHED)
+    if "No solution found" in attempt.said:
+        return EnvironmentMissing(
+            f"{title}: its groups contradict each other", f"Mend that first.\n{_rest(attempt.said)}"
+        )
+    error = explain(title, attempt.said, attempt.code, repo=str(facts.repo), folder="uv's cache")
     return EnvironmentMissing(error.message, f"{error.cure}\n{UNTOUCHED}")
 
 

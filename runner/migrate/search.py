@@ -12,14 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from runner.environments.spec import normalised_group as normalised
-from runner.errors import EnvironmentMissing
 from runner.migrate.conflicts import foreseen
 from runner.migrate.facts import Facts
 from runner.migrate.locking import Attempt, Workbench
 from runner.migrate.mending import mended
 from runner.migrate.plan import Clash, Plan
 from runner.migrate.project import with_group, without_group
-from runner.migrate.reasons import unlockable
+from runner.migrate.reasons import unlockable, unsound
 
 MENDINGS = 60  # of one line each, most of them quick
 TRIALS = 12  # beside the other groups
@@ -52,18 +51,15 @@ class Search:
         return self._together(plan.apart_from(foreseen(plan, self.facts, before), Clash.EXCLUDED), before)
 
     def _baseline(self, plan: Plan) -> Versions:
-        """What the other groups have now; nothing where that cannot be told."""
+        """What the other groups have now."""
         text = self.facts.text
         if normalised(plan.group) in self.facts.groups:
             text = without_group(text, plan.group, whole=True)
         self.progress("uv lock of the repository as it is")
         attempt = self.bench.lock(text)
-        if not attempt.locked and "No solution found" in attempt.said:
-            raise EnvironmentMissing(
-                "the repository's own pyproject.toml does not lock, even without the new group",
-                "Mend that first: `uv lock` in the repository tells the reason.",
-            )
-        return {name: self.bench.versions(name) for name in self._others(plan)} if attempt.locked else {}
+        if not attempt.locked:
+            raise unsound(attempt, self.facts)
+        return {name: self.bench.versions(name) for name in self._others(plan)}
 
     def _alone(self, plan: Plan) -> Plan:
         """The plan in a form that locks with no other group beside it."""

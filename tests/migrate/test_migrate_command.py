@@ -42,7 +42,37 @@ def test_a_dry_run_shows_everything_and_writes_nothing(place: Place, tmp_path: P
 
 def test_without_a_terminal_and_without_yes_nothing_is_written(place: Place) -> None:
     before = untouched(place)
-    assert "--yes" in place.migrate(place.recipe("- spots"), code=2)
+    said = place.migrate(place.recipe("- spots"), code=2)
+    assert "guessed" in said  # the plan is shown
+    assert "--yes" in said
+    assert "uv lock" not in said  # and nobody waits for a lock that nobody can accept
+    assert untouched(place) == before
+
+
+def test_a_report_that_cannot_be_written_is_said_before_the_work(place: Place) -> None:
+    before = untouched(place)
+    said = place.migrate(place.recipe("- spots"), "--yes", "--report", place.root / "gone" / "r.md", code=2)
+    assert f"there is no folder {place.root / 'gone'}" in said
+    assert "uv lock" not in said
+    assert untouched(place) == before
+
+
+def test_a_uv_lock_that_is_broken_is_told_before_anything_is_tried(place: Place) -> None:
+    (place.repo / "uv.lock").write_text('{"a":', encoding="utf-8")
+    before = untouched(place)
+    said = place.migrate(place.recipe("- spots"), "--yes", code=3)
+    assert "the repository does not lock even without the new group: uv.lock is not valid: line 1" in said
+    assert "alone" not in said
+    assert untouched(place) == before
+
+
+def test_a_repository_that_contradicts_itself_is_told_with_uvs_reason(place: Place) -> None:
+    text = PYPROJECT.replace('count = ["grid>=2"]', 'count = ["grid>=2"]\nother = ["grid<2"]')
+    (place.repo / "pyproject.toml").write_text(text, encoding="utf-8")
+    before = untouched(place)
+    said = place.migrate(place.recipe("- spots"), "--yes", code=3)
+    assert "the repository does not lock even without the new group" in said
+    assert "we can conclude that lab:count and lab:other are incompatible" in said
     assert untouched(place) == before
 
 
