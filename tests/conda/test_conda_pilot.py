@@ -15,7 +15,7 @@ from tests.compare.conftest import Bench, bench
 from tests.conda.conda_layout import make_base, make_environment
 from tests.programs.conftest import REPO, UV_HOME, child_environment
 from tests.support.conda_channel import make_channel
-from tests.support.real_conda import real_conda
+from tests.support.real_conda import own_conda
 
 __all__ = ["bench"]  # a fixture: `compare` as users start it
 
@@ -24,17 +24,16 @@ SEGMENTS = ["Convert to OME-TIFF", "Segment by threshold", "Measure objects", "D
 GROUPS = ("convert_to_tif", "segment_threshold", "mask_measure", "draw_outlines")
 
 
-def make_pilot(bench: Bench) -> dict[str, str]:
-    """Makes the pilot's conda environment; gives the variables that lead to its conda."""
+def make_pilot(bench: Bench) -> tuple[Path, bool]:
+    """The pilot's conda environment, still without packages, and whether a real conda made it."""
     home = bench.root / "home"
     try:
-        conda = real_conda(home / "miniforge3", home, bench.shared)
+        # not a conda of the user: that may well have an environment of this name
+        conda = own_conda(home / "miniforge3", home, bench.shared)
         prefix = conda.create(NAME, "python", "lab-vars", channel=make_channel(bench.root / "channel"))
-        variables = {"CONDA_EXE": str(conda.program), **conda.variables}
+        return prefix, True
     except pytest.skip.Exception:
-        prefix, variables = make_environment(make_base(home / "miniforge3") / "envs" / NAME), {}
-    fill(prefix, bench)
-    return variables
+        return make_environment(make_base(home / "miniforge3") / "envs" / NAME), False
 
 
 def fill(prefix: Path, bench: Bench) -> None:
@@ -51,12 +50,13 @@ def fill(prefix: Path, bench: Bench) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="the environment is laid out as on POSIX")
 def test_the_pilot_gives_the_same_in_conda_and_in_uv(bench: Bench) -> None:
-    variables = make_pilot(bench)
+    prefix, by_conda = make_pilot(bench)
+    fill(prefix, bench)
     for name in ("segment_threshold.yaml", "segment_threshold_conda.yaml"):
         shutil.copy(REPO / "pipeline_configs" / name, bench.root / name)
     shutil.copytree(REPO / "pipeline_configs" / "example_data", bench.root / "example_data")
     conda, uv = bench.root / "segment_threshold_conda.yaml", bench.root / "segment_threshold.yaml"
-    told = bench.told(conda, uv, "--no-noise-floor", code=0, **variables)
+    told = bench.told(conda, uv, "--no-noise-floor", code=0)
     assert [part["name"] for part in told["parts"]] == SEGMENTS
     assert all(pair["same"] for pair in bench.files(told).values())
     assert len(bench.files(told)) == 4
@@ -67,5 +67,5 @@ def test_the_pilot_gives_the_same_in_conda_and_in_uv(bench: Bench) -> None:
         # all that the uv environment has is in the conda environment, in the version that is for this Python
         if part["a"]["python"] == part["b"]["python"]:
             assert [one for one in part["versions"] if one["b"]] == []
-        if variables:
+        if by_conda:
             assert {"package": "lab-vars", "a": "1.0", "b": ""} in part["versions"]

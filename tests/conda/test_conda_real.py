@@ -90,12 +90,12 @@ def test_variables_that_conda_was_told_to_set_and_to_forget_reach_a_segment(
     channel: Path, conda: RealConda, site_of: SiteOf
 ) -> None:
     prefix = conda.create("mäuse", "cell-tools", "lab-vars", channel=channel)
-    conda.run("env", "config", "vars", "set", "--name", "mäuse", "LAB_BOTH=user", 'Lab_own=ü "$HOME" \\')
+    conda.run("env", "config", "vars", "set", "--prefix", prefix, "LAB_BOTH=user", 'Lab_own=ü "$HOME" \\')
     told = given_by_runner(prefix, site_for(conda, site_of))
     assert (told["LAB_BOTH"], told["LAB_OWN"], told["LAB_STATIC"]) == ("user", 'ü "$HOME" \\', "a b$c")
     assert told["CELL_MODELS"] == f"{prefix}/share/cell models"
     assert told == activated_by_conda(conda, prefix, site_for(conda, site_of).host.environ)
-    conda.run("env", "config", "vars", "unset", "--name", "mäuse", "LAB_BOTH", "Lab_own")
+    conda.run("env", "config", "vars", "unset", "--prefix", prefix, "LAB_BOTH", "Lab_own")
     told = given_by_runner(prefix, site_for(conda, site_of))
     assert "LAB_OWN" not in told
     assert told == activated_by_conda(conda, prefix, site_for(conda, site_of).host.environ)

@@ -92,9 +92,9 @@ def test_a_pipeline_runs_in_it_and_follows_its_changes(lab_with_conda: Lab, chan
     extra = dict(conda.variables)
     assert "CONDA_DEFAULT_ENV=mäuse CELL_MODELS=None" in lab.run(pipeline, **extra).stdout
     source = ("--override-channels", "--channel", channel.as_uri())
-    conda.run("install", "--yes", "--offline", *source, "--name", "mäuse", "lab-vars")
+    conda.run("install", "--yes", "--offline", *source, "--prefix", prefix, "lab-vars")
     assert f"CELL_MODELS={prefix}/share/cell models" in lab.run(pipeline, "--force", **extra).stdout
-    conda.run("remove", "--yes", "--offline", "--name", "mäuse", "lab-vars")
+    conda.run("remove", "--yes", "--offline", "--prefix", prefix, "lab-vars")
     assert "CELL_MODELS=None" in lab.run(pipeline, "--force", **extra).stdout
 
 
@@ -114,12 +114,13 @@ def test_an_environment_that_conda_removed_is_told_with_those_that_are_left(
     lab_with_conda: Lab, channel: Path, conda: RealConda
 ) -> None:
     lab = lab_with_conda
-    make_environment(conda.create("cells", channel=channel).with_name("cells2"))
-    pipeline = lab.pipeline([segment("Show", "python", "-c", SHOW, environment="cells")])
-    conda.run("env", "remove", "--yes", "--name", "cells")
+    prefix = conda.create("läuse", channel=channel)
+    make_environment(prefix.with_name("läuse2"))
+    pipeline = lab.pipeline([segment("Show", "python", "-c", SHOW, environment="läuse")])
+    conda.run("env", "remove", "--yes", "--prefix", prefix)
     done = lab.run(pipeline, check=3, **conda.variables)
-    assert "there is no conda environment 'cells'" in done.stderr
-    assert "Did you mean cells2?" in done.stderr
+    assert "there is no conda environment 'läuse'" in done.stderr
+    assert "Did you mean läuse2?" in done.stderr
 
 
 def test_the_cure_for_an_environment_without_python_works(lab_with_conda: Lab, channel: Path, conda: RealConda) -> None:
@@ -167,12 +168,12 @@ def test_doctor_shows_this_conda_and_misses_no_environment(
     lab_with_conda: Lab, channel: Path, conda: RealConda
 ) -> None:
     lab = lab_with_conda
-    conda.create("cells", "python", channel=channel)
-    pipeline = lab.pipeline([segment("Show", "python", "-c", SHOW, environment="cells")])
+    prefix = conda.create("läuse", "python", channel=channel)
+    pipeline = lab.pipeline([segment("Show", "python", "-c", SHOW, environment="läuse")])
     version = conda.run("--version").strip()
     printed = lab.run("doctor", pipeline, "--json", **conda.variables).stdout
     lines = [line for line in map(json.loads, printed.splitlines()) if line.get("check") == "conda"]
     assert [(line["state"], line["text"]) for line in lines] == [("ok", f"{version}, {conda.program}")]
-    conda.run("env", "remove", "--yes", "--name", "cells")
+    conda.run("env", "remove", "--yes", "--prefix", prefix)
     told = lab.run("doctor", pipeline, check=1, **conda.variables).stdout
-    assert "there is no conda environment 'cells'" in told
+    assert "there is no conda environment 'läuse'" in told

@@ -68,6 +68,7 @@ class RealConda:
 
     program: Path
     home: Path
+    environments: Path
     variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -94,21 +95,27 @@ class RealConda:
 
     def create(self, where: str | Path, *packages: str, channel: Path | None = None) -> Path:
         """A new environment, by its name or (a path) by its folder; gives the folder back."""
-        place = ("--prefix", where) if isinstance(where, Path) else ("--name", where)
+        # never `--name`: conda would write over an environment of that name that its user has
+        place = where if isinstance(where, Path) else self.environments / where
         source = ("--override-channels", "--channel", channel.as_uri()) if channel else ()
-        common = ("--yes", "--quiet", "--offline")
-        made = self.told("create", *common, *source, *place, *packages)
-        return Path(made["prefix"])
+        made = self.told("create", "--yes", "--quiet", "--offline", *source, "--prefix", place, *packages)
+        assert Path(made["prefix"]) == place
+        return place
 
 
 def real_conda(folder: Path, home: Path, shared: Path) -> RealConda:
-    """A conda for one test, its base installation in `folder` unless one is given; skips where none can be had."""
+    """The conda that is given, with environments and packages in `folder` alone, or else `own_conda`."""
+    if not GIVEN or os.name == "nt":
+        return own_conda(folder, home, shared)
     home.mkdir(parents=True, exist_ok=True)
-    if GIVEN and os.name != "nt":
-        # a conda of the user: its own environments and packages are left alone
-        kept = {"CONDA_ENVS_PATH": str(folder / "envs"), "CONDA_PKGS_DIRS": str(folder / "pkgs")}
-        return RealConda(Path(GIVEN), home, kept)
-    return RealConda(make_real_base(folder, library(shared)) / "bin" / "conda", home)
+    kept = {"CONDA_ENVS_PATH": str(folder / "envs"), "CONDA_PKGS_DIRS": str(folder / "pkgs")}
+    return RealConda(Path(GIVEN), home, folder / "envs", kept)
+
+
+def own_conda(folder: Path, home: Path, shared: Path) -> RealConda:
+    """A conda for one test, its base installation in `folder`; skips where it cannot be had."""
+    home.mkdir(parents=True, exist_ok=True)
+    return RealConda(make_real_base(folder, library(shared)) / "bin" / "conda", home, folder / "envs")
 
 
 def make_real_base(base: Path, installed: Path) -> Path:
