@@ -51,10 +51,10 @@ def background(pixels: Array, scale: int, saturated: float) -> Picture:
 
 def outlines(picture: Picture, labels: Array, scale: int, color: str, width: float) -> int:
     """Draws a line around each object; gives the number of objects."""
-    from skimage.measure import regionprops
+    from _regions import regions
 
     edge = math.ceil(2 * width / scale) + 2  # pixels of the image around an object's box
-    shapes = [_Shape.of(region, edge, scale) for region in regionprops(labels)]
+    shapes = [_Shape.of(region, edge, scale) for _, region in regions(labels)]
     # All dark rims come first, so that none covers a neighbour's line. They show lines on bright objects.
     for paint, thick in (("black", 2 * width), (color, width)):
         for shape in shapes:
@@ -109,18 +109,18 @@ def numbers(picture: Picture, labels: Array, scale: int, color: str) -> None:
     """Writes each object's number to the upper right of it."""
     from statistics import median
 
+    from _regions import regions
     from PIL import ImageDraw, ImageFont
-    from skimage.measure import regionprops
 
-    regions = regionprops(labels)
-    if not regions:
+    found = regions(labels)
+    if not found:
         return
-    height = scale * median(region.bbox[2] - region.bbox[0] for region in regions)
+    height = scale * median(region.bbox[2] - region.bbox[0] for _, region in found)
     font = ImageFont.load_default(max(10, min(round(height * 0.6), min(picture.size) // 35)))
     pen = ImageDraw.Draw(picture)
-    for region in regions:
+    for number, region in found:
         top, _, _, right = region.bbox
-        text = str(region.label)
+        text = str(number)
         wide, high = pen.textbbox((0, 0), text, font=font, stroke_width=2)[2:]
         x = min(right * scale, picture.width - wide - 2)
         y = max(top * scale - high // 2, 0)

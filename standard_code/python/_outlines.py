@@ -21,14 +21,15 @@ SIDES = (
 def outlines(labels: Array, split: bool = False) -> list[tuple[int, list[list[Array]]]]:
     """For each label its parts, each a list of loops as corners (x, y). `split` takes its pieces as parts."""
     import numpy as np
-    from skimage.measure import label, regionprops
+    from _regions import regions
+    from skimage.measure import label
 
     found = []
-    for region in regionprops(labels.astype(np.int64)):
+    for number, region in regions(labels):
         corner = np.array(region.bbox[1::-1])
         pieces = label(region.image, connectivity=1) if split else region.image.astype(int)
-        parts = [[loop + corner for loop in trace(pieces == number)] for number in range(1, int(pieces.max()) + 1)]
-        found.append((int(region.label), parts))
+        parts = [[loop + corner for loop in trace(pieces == piece)] for piece in range(1, int(pieces.max()) + 1)]
+        found.append((number, parts))
     return found
 
 

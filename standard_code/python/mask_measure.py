@@ -13,6 +13,7 @@ import _masks
 import _work
 from _files import Job, writing
 from _images import read_tiff
+from _regions import regions
 
 SHAPE = (
     "image", "time_point", "label", "area_px", "area_um2", "centroid_x_px", "centroid_y_px", "centroid_x_um",
@@ -73,13 +74,11 @@ def measure(job: Job, args: argparse.Namespace) -> str:
 
 def rows_of(channels: dict[str, Any], labels: Any, um: float | None) -> list[dict[str, Any]]:
     """One row for each object; `um` is the side of a pixel in micrometres, `channels` go by the end of column names."""
-    from skimage.measure import regionprops
-
-    regions = regionprops(labels)
-    distances = _nearest([region.centroid for region in regions])
+    found = regions(labels)
+    distances = _nearest([region.centroid for _, region in found])
     rows = []
-    for region, distance in zip(regions, distances, strict=True):
-        row = _shape(region, labels.shape) | {"nearest_distance_px": distance}
+    for (number, region), distance in zip(found, distances, strict=True):
+        row = {"label": number} | _shape(region, labels.shape) | {"nearest_distance_px": distance}
         for ending, pixels in channels.items():
             row |= {f"{name}{ending}": value for name, value in _intensity(region, pixels).items()}
         rows.append(row | (_in_um(row, um) if um else {}))
@@ -93,7 +92,6 @@ def _shape(region: Any, shape: tuple[int, int]) -> dict[str, Any]:
     # A line has no inside, so nothing that comes of its hull is asked for.
     hull = int(region.area_convex) if min(region.image.shape) > 1 and area > 2 else area
     return {
-        "label": region.label,
         "area_px": area,
         "centroid_x_px": x,
         "centroid_y_px": y,

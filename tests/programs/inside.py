@@ -57,7 +57,7 @@ def holds(path: str, formula: str, places: str) -> bool:
 KINDS = (
     "ome", "imagej", "pages", "lzw", "complex", "rgb16.png", "grey.jpg", "flat", "nan", "series", "touching", "ring",
     "thin", "edge", "dark", "labels", "label series", "label floats", "several", "slope",
-    "levels", "specks", "without its companion", "companion", "plain",
+    "levels", "specks", "without its companion", "companion", "plain", "label high",
 )  # fmt: skip
 
 
@@ -160,6 +160,9 @@ def make_labels(kind: str, path: str) -> None:
     labels[10:13, 20:23] = 4
     labels[13:16, 23:26] = 4
     labels[0, 29] = 300
+    if kind == "label high":
+        labels = labels.astype(np.uint32)
+        labels[labels == 300] = 4_000_000_000
     if kind == "label series":
         tifffile.imwrite(
             path, np.stack([labels, labels.T[:20].repeat(2, 1)[:, :30]]), ome=True, metadata={"axes": "TYX"}

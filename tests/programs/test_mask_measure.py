@@ -118,3 +118,17 @@ def test_labels_of_another_size_are_refused(programs):
     folders = ["--mask-folder", programs.folder / "masks", "--output-folder", programs.folder / "out"]
     done = programs.run("mask_measure", "--input-search-pattern", image, *folders, code=1)
     assert "has another size: 30 x 20 pixels against 150 x 100 pixels" in done.stderr
+
+
+def test_objects_may_have_any_number(programs):
+    labels = programs.make("label high", programs.folder / "masks" / "a_labels.tif")
+    image = programs.make("lzw", programs.folder / "a.tif")
+    where = ["--mask-folder", labels.parent, "--output-folder", programs.folder]
+    programs.run("mask_measure", "--input-search-pattern", image, *where)
+    rows = table(programs.folder / "a_objects.csv")
+    assert [(row["label"], row["area_px"]) for row in rows] == [
+        ("1", "55"),
+        ("2", "33"),
+        ("4", "18"),
+        ("4000000000", "1"),
+    ]
