@@ -31,7 +31,7 @@ class Converter:
 
     def __init__(self, recipe: Recipe, facts: Facts, wishes: Wishes, table: Mapping[str, Any]) -> None:
         self.recipe, self.facts, self.wishes, self.table = recipe, facts, wishes, table
-        self.python = GroupPython(facts, wishes.python)
+        self.python = GroupPython(facts, wishes.python, wishes.installed.python if wishes.installed else "")
         self.cuda: Cuda = find_cuda(recipe, wishes.cuda, [index.url for index in facts.indexes], table)
         conda = {spec.name for line in recipe.lines if (spec := parse_match_spec(line.text))}
         has_gpu_wheels = bool(conda & set(table["cuda"]["gpu"]))
@@ -46,8 +46,7 @@ class Converter:
     def items(self) -> list[Item]:
         """One for each line, and for what --pin adds."""
         found = [self._item(line) for line in self.recipe.lines]
-        if self.wishes.installed is not None:
-            self.python.from_installed(self.wishes.installed.python)
+        self.python.from_installed()
         found = self.options.constrained(found)
         if self.wishes.pin and self.wishes.installed is not None:
             found += self._brought_along(found)

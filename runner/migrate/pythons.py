@@ -17,6 +17,7 @@ class GroupPython:
 
     facts: Facts
     option: str = ""
+    installed: str = ""  # version of the installed environment's
     specifier: str = ""
     problems: list[Problem] = field(default_factory=list)
 
@@ -33,6 +34,8 @@ class GroupPython:
         if self.option:
             asked = f"the recipe's {specifier}" if specifier else "any Python"
             return f"--python {self.option} was asked for instead of {asked}: compare the results"
+        if not specifier and self.from_installed():
+            return f"requires-python = {self.specifier!r}, as installed"
         note = ""
         if found := re.fullmatch(r"==(3\.\d+)\.\d+(?:\.\*)?", specifier):
             specifier, note = f"=={found[1]}.*", "any release of that Python"
@@ -42,11 +45,14 @@ class GroupPython:
             part for part in (f"requires-python = {specifier!r}" if specifier else "any Python", note) if part
         )
 
-    def from_installed(self, version: str) -> None:
-        """The recipe names none: that of the installed environment."""
-        if not self.specifier and not self.option and (found := re.match(r"3\.\d+", version)):
-            self.specifier = f"=={found[0]}.*"
-            self._check()
+    def from_installed(self) -> bool:
+        """Take that of the installed environment, where the recipe names none and there is one."""
+        found = re.match(r"3\.\d+", self.installed)
+        if self.specifier or self.option or not found:
+            return False
+        self.specifier = f"=={found[0]}.*"
+        self._check()
+        return True
 
     def _check(self) -> None:
         """uv locks a group whose Python the project excludes as if it were empty, so it is refused here."""

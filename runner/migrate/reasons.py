@@ -48,6 +48,12 @@ REASONS = (
         "See line {line} of the recipe: change the version there, and compare the results.",
     ),
     Reason(
+        rf"there are no versions of {_NAME}[ ,]",
+        "there is no version of {name} that can be had",
+        "See line {line} of the recipe: it may have another name on PyPI, or be no Python package. Take it out, or "
+        "write the PyPI name below `pip:`.",
+    ),
+    Reason(
         rf"only {_NAME}(?P<have>[=<>!~]\S*) (?:is|are) available and (?:all versions of )?(?P<who>\S+) depends? on "
         r"(?P=name)(?:\[[^\]]*\])?(?:\{[^}]*\})?(?P<version>[=<>!~][^\s]*?)[,\s]",
         "there is no version {version} of {name} ({who} asks for it): only {name}{have} can be had",

@@ -311,3 +311,12 @@ def test_an_installed_package_with_python_in_it_is_no_library_whatever_its_name(
     )
     found = plan(tmp_path, "- libspots\n- libother", Wishes(installed=read_installed(prefix)))
     assert [item.status for item in found.items] == [Status.KEPT, Status.REPLACED]
+
+
+def test_a_recipe_that_names_no_version_of_python_takes_that_of_the_installed_environment(tmp_path: Path) -> None:
+    prefix = make_installed(tmp_path / "env", [{"name": "python", "version": "3.12.4"}])
+    for lines in ("- python\n- pip", "- pip"):
+        found = plan(tmp_path, lines, Wishes(installed=read_installed(prefix)))
+        assert found.requires_python == "==3.12.*"
+    found = plan(tmp_path, "- python", Wishes(installed=read_installed(prefix)))
+    assert only(found).note == "requires-python = '==3.12.*', as installed"

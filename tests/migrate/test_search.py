@@ -142,6 +142,11 @@ def test_releases_of_any_length_are_held_against_a_specifier(specifier: str, ver
             "error: Failed to parse entry in group `cells`: `_x==1`\n  Expected package name",
             "not understand its line `_x==1`",
         ),
+        (
+            "error: No solution found\n  cause: Because there are no versions of numpy{python_full_version < '3.12'} "
+            "and lab:cells depends on numpy",
+            "there is no version of numpy that can be had",
+        ),
         ("error: the moon is full", "the group cells does not lock, and uv's reason is not one that is known here"),
     ],
 )
