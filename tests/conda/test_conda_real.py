@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from tests.conda.conda_layout import make_environment
 from tests.support.real_conda import RealConda
 
 SiteOf = Callable[..., Site]
-# what the shell that ran conda's own text adds
-SHELLS = {"PWD", "OLDPWD", "SHLVL", "_"}
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these environments are laid out as on POSIX")
+# what the shell and the Python that ran conda's own text add
+SHELLS = {"PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE", "__CF_USER_TEXT_ENCODING"}
+DUMP = "import os; os.write(3, b'\\0'.join(k + b'=' + v for k, v in os.environb.items()))"
 # `conda run` activates base first, and conda's own process leaves CONDA_ROOT behind
 RUNS = {"CONDA_SHLVL", "CONDA_PREFIX_1", "CONDA_ROOT"}
 ACTIVATE = 'eval "$("$0" shell.posix activate "$1")"'
@@ -27,9 +30,12 @@ STACK = 'eval "$("$0" shell.posix activate --stack "$1")"'
 
 def in_shell(conda: RealConda, lines: str, *places: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """The environment after `lines` of bash, in which $0 is conda and $1, $2 … are `places`."""
-    argv = ["bash", "--noprofile", "--norc", "-c", f"exec 3>&1 1>&2; {lines}; env -0 >&3", conda.program, *places]
-    done = subprocess.run(argv, env={**conda.variables, **environ}, capture_output=True, check=True, timeout=120)
-    return variables_of(done.stdout.decode())
+    # not `env -0`, which older systems of Apple do not know
+    text = f'exec 3>&1 1>&2; {lines}; exec "$PYTHON_OF_TESTS" -I -S -c "$DUMP_OF_TESTS"'
+    own = {"PYTHON_OF_TESTS": sys.executable, "DUMP_OF_TESTS": DUMP}
+    argv = ["bash", "--noprofile", "--norc", "-c", text, conda.program, *places]
+    done = subprocess.run(argv, env={**conda.variables, **environ, **own}, capture_output=True, check=True, timeout=120)
+    return {k: v for k, v in variables_of(done.stdout.decode()).items() if k not in own}
 
 
 def variables_of(answer: str) -> dict[str, str]:
@@ -47,7 +53,7 @@ def given_by_runner(prefix: Path, site: Site) -> dict[str, str]:
     """The environment of a segment in `prefix`."""
     change = activated(prefix, find_base(site).base, site)
     kept = {name: value for name, value in site.host.environ.items() if name not in change.unset}
-    return kept | dict(change.variables)
+    return {k: v for k, v in (kept | dict(change.variables)).items() if k not in SHELLS}
 
 
 def site_for(conda: RealConda, site_of: SiteOf, **environ: str) -> Site:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.conda.conda_layout import make_environment
 from tests.support.lab import Lab, segment
 from tests.support.real_conda import RealConda
 
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="these environments are laid out as on POSIX")
 SiteOf = Callable[..., Site]
 SHOW = "import os; print(*(f'{name}={os.environ.get(name)}' for name in ('CONDA_DEFAULT_ENV', 'CELL_MODELS')))"
 
@@ -65,6 +67,16 @@ def test_the_runner_finds_every_environment_that_conda_lists(
     for name, prefix in wanted.items():
         assert prefix_of(name, base, site.repo, site.host) == prefix
     assert prefix_of("base", base, site.repo, site.host) == Path(conda.run("info", "--base").strip())
+
+
+def test_a_wrapper_on_path_leads_to_the_base(tmp_path: Path, conda: RealConda, site_of: SiteOf) -> None:
+    wrapper = tmp_path / "bin of mine" / "conda"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nexec "{conda.program}" "$@"\n', encoding="utf-8")
+    wrapper.chmod(0o755)
+    site = site_of({})
+    site = replace(site, host=replace(site.host, which=lambda name: str(wrapper) if name == "conda" else None))
+    assert find_base(site).base == Path(conda.run("info", "--base").strip())
 
 
 def test_the_receipt_has_the_packages_that_conda_lists(channel: Path, conda: RealConda, site_of: SiteOf) -> None:
