@@ -27,6 +27,7 @@ IMAGES = (
     ".ome.zarr",
     ".zarr",
 )
+LABELS = "/labels/"  # between the name of an OME-Zarr image and that of labels in it
 TABLES = (".csv", ".tsv", ".parquet", ".xlsx")
 # the word at the end of a name that says what of the image it is: cell_labels.tif, cell_objects.csv
 ROLES = (
@@ -58,6 +59,7 @@ def _walk(folder: Path, above: str, ignore: tuple[str, ...]) -> Iterator[Item]:
             if entry.is_dir():
                 if is_zarr(path):
                     yield Item(name, path)
+                    yield from labels_inside(name, path)
                 elif not entry.is_symlink():
                     yield from _walk(path, name + "/", ignore)
             else:
@@ -68,6 +70,14 @@ def ignored(name: str, ignore: Iterable[str]) -> bool:
     """By the file's own name, or by its relative one."""
     own = name.rpartition("/")[2]
     return any(fnmatch.fnmatch(own, p) for p in (*LITTER, *ignore)) or any(fnmatch.fnmatch(name, p) for p in ignore)
+
+
+def labels_inside(name: str, image: Path) -> Iterator[Item]:
+    """The label images that an OME-Zarr image holds: results of their own."""
+    labels = image / "labels"
+    for path in sorted(labels.iterdir()) if labels.is_dir() else ():
+        if path.is_dir() and is_zarr(path):
+            yield Item(f"{name}{LABELS}{path.name}", path)
 
 
 def is_zarr(path: Path) -> bool:
@@ -108,7 +118,7 @@ def _key(name: str) -> str:
 def kind(name: str) -> str:
     """image or table for what the measuring program reads, else empty."""
     lower = name.lower()
-    if lower.endswith(IMAGES):
+    if lower.endswith(IMAGES) or f".zarr{LABELS}" in lower:
         return "image"
     return "table" if lower.endswith(TABLES) else ""
 

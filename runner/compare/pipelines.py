@@ -11,7 +11,7 @@ from typing import Any
 from runner.compare.isolation import CannotIsolate, Moves, reached
 from runner.compare.ladder import climb
 from runner.compare.measuring import Measurer
-from runner.compare.pairing import join
+from runner.compare.pairing import Item, join
 from runner.compare.places import Place, items_of, places_of
 from runner.compare.results import Comparison, Pair, Part, Side
 from runner.compare.second_run import SecondRun, second_run
@@ -232,6 +232,8 @@ def join_places(a: list[Place], b: list[Place], ignore: list[str], first: int) -
         left, right = items_of(one, ignore), items_of(two, ignore)
         if one.file and two.file and left and right:
             pairs.append(Pair(first + len(pairs), one.file, left[0].path, right[0].path))
+            inside = [Item(one.file + item.name.removeprefix(two.file), item.path) for item in right[1:]]
+            pairs += join(left[1:], inside, first + len(pairs))
         else:
             pairs += join(left, right, first + len(pairs))
     return pairs

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.compare.pairing import Item, ignored, is_zarr, items_below
+from runner.compare.pairing import Item, ignored, is_zarr, items_below, labels_inside
 from runner.jobs import Job
 from runner.model import ResolvedFlags
 
@@ -96,7 +96,7 @@ def items_of(place: Place, ignore: Sequence[str]) -> list[Item]:
     """What is there now; names relative to the place's folder."""
     if place.file:
         path = place.root / place.file
-        return [Item(place.file, path)] if path.exists() else []
+        return [Item(place.file, path), *labels_inside(place.file, path)] if path.exists() else []
     if not place.root.is_dir():
         return []
     if not place.patterns:
@@ -110,6 +110,7 @@ def items_of(place: Place, ignore: Sequence[str]) -> list[Item]:
                 continue
             if path.is_file() or is_zarr(path):
                 found[name] = Item(name, path)
+                found |= {item.name: item for item in labels_inside(name, path)}
             elif "**" not in pattern:
                 found |= {f"{name}/{i.name}": Item(f"{name}/{i.name}", i.path) for i in items_below(path, ignore)}
     return sorted(found.values(), key=lambda item: item.name)

@@ -53,6 +53,19 @@ def same_values(one: Source, two: Source) -> bool:
     return True
 
 
+def other_images(one: Source, two: Source) -> list[str]:
+    """What both hold besides their first image and does not have the same shape and values, by name."""
+    differing = []
+    for name in dict.fromkeys([*one.others, *two.others]):
+        if name not in one.others or name not in two.others:
+            differing.append(f"{name} (in {'A' if name in one.others else 'B'} alone)")
+            continue
+        a, b = one.others[name](), two.others[name]()
+        if a.shape != b.shape or not same_values(a, b):
+            differing.append(name)
+    return differing
+
+
 def _same(a: Array, b: Array) -> Array:
     """Where both are equal, in their own types: as floats, two large whole numbers may look the same."""
     import numpy as np

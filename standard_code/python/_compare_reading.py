@@ -39,6 +39,7 @@ class Source:
     read: Callable[[int, int, int], Array]
     pixel_size: dict[str, float] = field(default_factory=dict)  # axis -> micrometres
     rows: int = 1  # a band should be a multiple of these
+    others: dict[str, Callable[[], Source]] = field(default_factory=dict)  # what else the file holds, by name
     plain: bool = False  # pixels lie in the file as they are; reading a part costs no more than its share
 
     @property
@@ -126,8 +127,10 @@ def _opened(path: Path, closing: ExitStack) -> Source:
         from _compare_tiff import open_tiff
 
         return open_tiff(path, closing)
-    if ending == ".zarr":
-        return _zarr(path)
+    if path.is_dir():
+        from _compare_zarr import open_zarr
+
+        return open_zarr(path)
     if ending == ".npy":
         import numpy as np
 
@@ -189,38 +192,3 @@ def _picture(path: Path) -> Array:
 
     with Image.open(path) as picture:
         return np.asarray(picture)
-
-
-def _zarr(path: Path) -> Source:
-    """The full resolution of an OME-Zarr image, or the first array of a plain one."""
-    import zarr
-
-    node: Any = zarr.open(str(path), mode="r")
-    axes, scale = "", []
-    if hasattr(node, "attrs") and not hasattr(node, "shape"):
-        attributes = dict(node.attrs)
-        about = attributes.get("ome", attributes).get("multiscales")
-        if about:
-            first = about[0]["datasets"][0]
-            axes = "".join(str(a["name"] if isinstance(a, dict) else a)[0].upper() for a in about[0].get("axes", ()))
-            scale = next((t["scale"] for t in first.get("coordinateTransformations", ()) if t["type"] == "scale"), [])
-            node = node[first["path"]]
-        else:
-            arrays = sorted(node.arrays())
-            if not arrays:
-                raise UserError("is a Zarr group without an array at its top")
-            node = arrays[0][1]
-    shape = tuple(node.shape)
-    if len(shape) < 2:
-        raise UserError("holds no image of two dimensions")
-    if len(axes) != len(shape):
-        axes = "Q" * (len(shape) - 2) + "YX"
-    lead = shape[:-2]
-
-    def read(plane: int, top: int, end: int) -> Array:
-        import numpy as np
-
-        return np.asarray(node[(*np.unravel_index(plane, lead), slice(top, end))] if lead else node[top:end])
-
-    sizes = {a: float(s) for a, s in zip(axes, scale, strict=False) if a in "XYZ"}
-    return source_of(axes, shape, node.dtype.newbyteorder("="), read, pixel_size=sizes, rows=node.chunks[-2])

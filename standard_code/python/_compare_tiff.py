@@ -22,10 +22,15 @@ _UNITS = {"m": 1e6, "mm": 1e3, "µm": 1, "um": 1, "micron": 1, "micrometer": 1, 
 
 
 def open_tiff(path: Path, closing: ExitStack) -> Source:
-    """The first series of `path` at its full resolution, until `closing` ends."""
+    """The first series of `path` at its full resolution, with the others beside it, until `closing` ends."""
     import tifffile
 
-    return _tiff(closing.enter_context(tifffile.TiffFile(path)), closing.enter_context(_Buffer()))
+    tif, buffer = closing.enter_context(tifffile.TiffFile(path)), closing.enter_context(_Buffer())
+    source = _of_series(tif, tif.series[0], buffer)
+    source.pixel_size = _tiff_pixel_size(tif)
+    for number, series in enumerate(tif.series[1:], 2):
+        source.others[f"series {number}"] = lambda series=series: _of_series(tif, series, buffer)  # type: ignore[misc]
+    return source
 
 
 class _Buffer:
@@ -57,26 +62,20 @@ class _Buffer:
         return self._memory[:size].view(dtype).reshape(shape)
 
 
-def _tiff(tif: tifffile.TiffFile, buffer: _Buffer) -> Source:
-    """The first series at its full resolution."""
-    series = tif.series[0]
+def _of_series(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, buffer: _Buffer) -> Source:
+    """At its full resolution."""
     axes, shape, dtype = series.axes, series.shape, series.dtype
     if len(shape) < 2 or dtype is None:
         raise UserError("holds no image of two dimensions")
-    size = _tiff_pixel_size(tif)
     first = series.keyframe
     row = shape[-2:] if axes.endswith("S") else shape[-1:]
     planes = math.prod(shape[:-3] if axes.endswith("S") else shape[:-2])
     native = dtype.newbyteorder("=")
     if series.dataoffset is not None:
-        return source_of(axes, shape, native, _contiguous(tif, series, row, buffer), pixel_size=size, plain=True)
+        return source_of(axes, shape, native, _contiguous(tif, series, row, buffer), plain=True)
     if len(series.pages) == planes and first.shape == shape[-len(first.shape) :] and len(first.shape) == 1 + len(row):
-        return source_of(
-            axes, shape, native, _paged(series, row), pixel_size=size, rows=first.tilelength or first.rowsperstrip or 1
-        )
-    source = of_array(series.asarray(), axes)  # colours as separate planes and the like
-    source.pixel_size = size
-    return source
+        return source_of(axes, shape, native, _paged(series, row), rows=first.tilelength or first.rowsperstrip or 1)
+    return of_array(series.asarray(), axes)  # colours as separate planes and the like
 
 
 def _contiguous(

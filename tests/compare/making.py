@@ -186,6 +186,35 @@ def zarr_chunks(a: Path, b: Path) -> None:
         ]
 
 
+def zarr_labels(a: Path, b: Path) -> None:
+    """One image with labels in it, as OME-Zarr keeps them; and a group with two arrays. B's image is the same."""
+    import zarr
+
+    cut = labels()
+    cut[(cut == 3) & (np.mgrid[:256, :256][1] > 80)] = 9
+    for folder, objects, chunk in ((a, labels(), 64), (b, cut, 128)):
+        group = zarr.open_group(str(folder / "cell.ome.zarr"), mode="w")
+        for place, pixels in (("0", image()), ("labels/cells/0", objects)):
+            group.create_array(place, shape=(256, 256), chunks=(chunk, chunk), dtype="uint16")[:] = pixels
+        about = [{"axes": [{"name": n, "type": "space"} for n in "yx"], "datasets": [{"path": "0"}], "version": "0.4"}]
+        group.attrs["multiscales"] = about
+        group["labels"].attrs["labels"] = ["cells"]
+        group["labels/cells"].attrs["multiscales"] = about
+        two = zarr.open_group(str(folder / "two.zarr"), mode="w")
+        for place in ("first", "second"):
+            two.create_array(place, shape=(64, 64), dtype="uint8")[:] = 1 if place == "first" else int(objects.max())
+
+
+def two_series(a: Path, b: Path) -> None:
+    """Two images in one file; the second one differs in B, and in the other file it is missing there."""
+    for folder, change in ((a, 0), (b, 1)):
+        for name, count in (("changed.ome.tif", 2), ("fewer.ome.tif", 2 - change)):
+            with tifffile.TiffWriter(folder / name, ome=True) as file:
+                file.write(image(), metadata={"axes": "YX"})
+                if count == 2:
+                    file.write(image()[:100] + np.uint16(change), metadata={"axes": "YX"})
+
+
 def books(a: Path, b: Path) -> None:
     import openpyxl
     import pyarrow

@@ -76,6 +76,25 @@ def test_a_plane_too_large_for_one_piece_and_a_film_and_zarr_chunks_are_compared
     assert files["cell.ome.zarr"]["rung"] == "same content"
 
 
+def test_labels_and_other_arrays_inside_a_zarr_image_are_not_passed_over(bench: Bench) -> None:
+    bench.make("zarr_labels")
+    files = bench.files(bench.compare(code=1))
+    assert files["cell.ome.zarr"]["rung"] == "same content"
+    assert "1 split (object 3 of A is 3, 9 in B)" in files["cell.ome.zarr/labels/cells"]["said"]
+    assert files["two.zarr"]["said"] == "the pixels are the same, but what else it holds differs: second"
+    done = bench.run("compare", bench.a, bench.b, "--report", bench.root / "report", code=1)
+    assert done.stdout.count("no picture") == 0
+    assert len(list((bench.root / "report" / "pictures").iterdir())) == 2
+
+
+def test_a_second_image_in_a_file_is_not_passed_over(bench: Bench) -> None:
+    bench.make("two_series")
+    files = bench.files(bench.compare(code=1))
+    begin = "the pixels are the same, but what else it holds differs: series 2"
+    assert files["changed.ome.tif"]["said"] == begin
+    assert files["fewer.ome.tif"]["said"] == f"{begin} (in A alone)"
+
+
 def test_one_pixel_at_the_very_end_of_a_stack_is_found(bench: Bench) -> None:
     bench.make("last_pixel")
     files = bench.files(bench.compare(code=1))
