@@ -37,7 +37,7 @@ def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--model", type=Path, default=MODEL, metavar="FILE", help="an ONNX file (default: the shipped)")
-    parser.add_argument("--images", type=int, default=10, metavar="N", help="of each kind (default: 10)")
+    parser.add_argument("--images", type=int, default=20, metavar="N", help="of each kind (default: 20)")
     parser.add_argument("--size", type=int, default=384, metavar="PIXELS", help="side of an image (default: 384)")
     parser.add_argument("--seed", type=int, default=1000, metavar="N", help="not the training's (default: 1000)")
     parser.add_argument("--no-classical", action="store_true", help="the model alone, which is quick")

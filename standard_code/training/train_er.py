@@ -6,7 +6,7 @@
 
     uv run --script standard_code/training/train_er.py --output er_default.onnx
 
-The number of iterations is fixed, and everything follows from the seed. It takes about twenty minutes on one core.
+The number of iterations is fixed, and everything follows from the seed. It takes about an hour on one core.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from unet import HALO, MULTIPLE, UNet, export, parameters
 
 Array = np.ndarray[Any, Any]
 
-VERSION = "1"
-ITERATIONS = 3000
+VERSION = "2"
+ITERATIONS = 6000
 BATCH, CROP, SIZE = 8, 128, 256  # images, pixels of a crop's side, pixels of an image's side
-IMAGES = 400  # as many of each look, in turn
+IMAGES = 2000  # as many of each look, in turn
 PEAK_RATE = 4e-3
 THREADS = 1  # more add numbers in another order, and gain little for a model this small
 # The kinds, low light still darker than they are; and one that spans them all, for what lies between them.
@@ -105,7 +105,7 @@ def train(seed: int, iterations: int, count: int) -> UNet:
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(seed)
     images, truths = training_set(seed, count)
-    model = UNet()
+    model = UNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third faster here
     print(f"{len(images)} images, {parameters(model)} parameters", flush=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_RATE, total_steps=iterations, pct_start=0.15)
@@ -115,7 +115,7 @@ def train(seed: int, iterations: int, count: int) -> UNet:
     start, recent = time.monotonic(), 0.0
     endless = batches(images, truths, np.random.default_rng([seed, len(images)]))
     for number, (image, truth) in enumerate(islice(endless, iterations), 1):
-        loss = loss_of(model(image), truth)
+        loss = loss_of(model(image.contiguous(memory_format=torch.channels_last)), truth)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
