@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from uv import find_uv_bin
 
 from runner.environments import Site
 from runner.host import Host
@@ -21,9 +23,12 @@ from runner.process.capture import capture
 from tests.migrate.places import PYPROJECT, Place, make_wheel
 
 
-def search(place: Place, recipe: Path, seconds: float = TOGETHER_SECONDS) -> tuple[Found, list[str]]:
+def search(
+    place: Place, recipe: Path, seconds: float = TOGETHER_SECONDS, uv: Path | None = None
+) -> tuple[Found, list[str]]:
     """What is found, and each step on the way."""
-    host = Host("linux", place.environ(), place.repo, lambda name: None, capture)
+    environ = place.environ() | ({"RUN_PIPELINE_UV": str(uv)} if uv else {})
+    host = Host("linux", environ, place.repo, lambda name: None, capture)
     facts = read_facts(place.repo)
     steps: list[str] = []
     with workbench(Site(host, place.repo, {}, place.repo / ".venvs"), place.repo) as bench:
@@ -57,6 +62,20 @@ def test_when_the_trials_take_too_long_the_group_is_kept_apart_from_all_and_that
     pairs = tomllib.loads(found.pyproject)["tool"]["uv"]["conflicts"]
     assert pairs == [[{"group": "cells"}, {"group": "count"}], [{"group": "cells"}, {"group": "tidy"}]]
     assert b"opencv-python" in found.lock
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for a uv that does not end")
+def test_a_trial_that_does_not_end_is_ended_and_the_group_kept_apart(place: Place) -> None:
+    with_groups(place, {"tidy": "opencv-python"})
+    uv = place.root / "slow" / "uv"
+    uv.parent.mkdir()
+    file = "pyproject.toml"
+    together = f"grep -q '^cells' {file} && grep -q '^tidy' {file} && ! grep -q 'group = \"tidy\"' {file}"
+    uv.write_text(f'#!/bin/sh\n[ "$1" = lock ] && {together} && exec sleep 77\nexec "{find_uv_bin()}" "$@"\n')
+    uv.chmod(0o755)
+    found, steps = search(place, place.recipe("- spots"), 2, uv)
+    assert found.plan.conflicts == {"count": Clash.UNTRIED, "tidy": Clash.UNTRIED}
+    assert [step for step in steps if "trial" in step] == ["uv lock beside the other groups, trial 1"]
 
 
 def test_what_only_uv_can_know_is_found_by_trials(place: Place) -> None:
