@@ -150,6 +150,7 @@ def _of_pipelines(a: Path, b: Path, measurer: Measurer, options: dict[str, Any])
     pipelines = read_pipeline(a), read_pipeline(b)
     for pipeline in pipelines:
         _stop_on_problems(pipeline, measurer.site)
+    measurer.prepare()
     two = Pipelines(
         *pipelines,
         measurer.site,

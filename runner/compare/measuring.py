@@ -42,6 +42,13 @@ class Measurer:
     _ready: Site | None = None
     _count: int = field(default=0)
 
+    def prepare(self) -> None:
+        """Make the environment now, so that what it lacks is known before a night of runs; equal files do without."""
+        try:
+            self._prepared()
+        except EnvironmentMissing as error:
+            self.say(f"warning: files that differ cannot be measured: {error.message}. {error.cure}")
+
     def measure(self, pairs: Sequence[Pair]) -> None:
         """Fill in the results of images and tables. Raises EnvironmentMissing, StateError, Interrupted."""
         todo = [pair for pair in pairs if pair.a is not None and pair.b is not None and kind(pair.name)]

@@ -198,3 +198,26 @@ def test_a_mistake_in_the_compare_block_is_told_with_its_place_and_its_cure(benc
         told = bench.run("compare", a, b, code=2).stderr
         assert place in told
         assert said in told
+
+
+@POSIX
+def test_that_nothing_could_be_measured_is_told_before_a_runs_and_equal_files_need_no_measuring(
+    bench: Bench, base: Path, tmp_path: Path
+) -> None:
+    lab_environment(base, "old", "1.0", "def count(n): return 10 * n")
+    a = pipeline(bench.root / "a" / "count.yaml", counting(bench, "old"))
+    b = pipeline(bench.root / "b" / "count.yaml", counting(bench, "old"))
+    nothing = {"UV_CACHE_DIR": str(tmp_path / "cache"), "UV_OFFLINE": "1", "RUN_PIPELINE_ENVS": str(tmp_path / "envs")}
+    done = bench.run("compare", a, b, "--no-noise-floor", code=0, **nothing)
+    before, _, after = (done.stdout + done.stderr).partition("Count")
+    assert "files that differ cannot be measured" in before
+    assert "the same" in after
+
+
+@POSIX
+def test_what_measures_is_prepared_before_a_runs_for_a_night(bench: Bench, base: Path, tmp_path: Path) -> None:
+    lab_environment(base, "old", "1.0", "def count(n): return 10 * n")
+    a = pipeline(bench.root / "a" / "count.yaml", counting(bench, "old"))
+    b = pipeline(bench.root / "b" / "count.yaml", counting(bench, "old"))
+    done = bench.run("compare", a, b, "--no-noise-floor", code=0, RUN_PIPELINE_ENVS=str(tmp_path / "envs"))
+    assert "preparing uv group compare" in done.stdout.partition("Count")[0]
