@@ -100,13 +100,16 @@ def error_console() -> Console:
 
 
 def show_diagnostics(diagnostics: Sequence[Diagnostic], console: Console) -> None:
-    """Each with its position, excerpt and cure; errors red, warnings yellow."""
+    """Each with its position, excerpt and cure; errors red, warnings yellow. Equal ones once, with all their lines."""
     from runner.model import Severity
     from runner.pipeline.diagnostics import render
 
-    for diagnostic in diagnostics:
+    alike: dict[tuple[object, ...], list[Diagnostic]] = {}
+    for one in diagnostics:
+        alike.setdefault((one.severity, one.message, one.cure, one.file), []).append(one)
+    for diagnostic, *others in alike.values():
         colour = "red" if diagnostic.severity is Severity.ERROR else "yellow"
-        first, *rest = render(diagnostic)
+        first, *rest = render(diagnostic, others)
         console.line(console.style(first, colour, "bold"))
         for line in rest:
             console.line(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 from runner.model import Diagnostic, Mark
 
@@ -10,11 +11,13 @@ _WIDEST = 160  # of an excerpt; longer lines are cut around the caret
 _BEFORE = 60  # kept before the caret in a cut line
 
 
-def render(diagnostic: Diagnostic) -> list[str]:
-    """The lines to show, without colour."""
+def render(diagnostic: Diagnostic, others: Sequence[Diagnostic] = ()) -> list[str]:
+    """The lines to show, without colour; `others` say the same of other places."""
     lines = [f"{_place(diagnostic)}{diagnostic.severity.value}: {diagnostic.message}"]
     if diagnostic.mark and diagnostic.excerpt.strip():
         lines += _excerpt(diagnostic.excerpt, diagnostic.mark)
+    if numbers := [str(other.mark.line) for other in others if other.mark]:
+        lines.append(f"  The same in line{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}.")
     if diagnostic.cure:
         lines += [f"  {line}" for line in diagnostic.cure.splitlines()]
     return lines

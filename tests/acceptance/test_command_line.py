@@ -144,6 +144,15 @@ def test_all_findings_stop_a_run_before_anything_is_written(lab: Lab) -> None:
     assert sorted(lab.root.rglob("*")) == before
 
 
+def test_what_is_wrong_in_several_places_is_told_once_with_all_its_lines(lab: Lab) -> None:
+    pipeline = lab.pipeline([segment(name, "python", "-c", "pass", environment="uv:no-such") for name in "abc"])
+    for words in ((pipeline,), ("check", pipeline), (pipeline, "--dry-run")):
+        done = lab.run(*words, check=None)
+        said = done.stdout + done.stderr
+        assert said.count("no dependency group `no-such`") == 1, words
+        assert "The same in lines 9, 15." in said
+
+
 def test_a_failing_segment_ends_the_run_with_1_and_its_own_code_is_shown(lab: Lab) -> None:
     pipeline = lab.pipeline([segment("fails", "python", "-c", "import sys; sys.exit(7)"), note(lab, "later")])
     done = lab.run(pipeline, check=1)
