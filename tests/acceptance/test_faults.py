@@ -163,7 +163,8 @@ def test_a_full_disk_at_the_status_file_keeps_the_receipt_and_the_old_status(lab
 
 @root
 def test_a_full_disk_at_the_log_stops_the_segment_with_a_clear_error(lab: Lab, small_disk: Path) -> None:
-    pipeline = lab.pipeline([shell("talks", "yes | head -c 5000000; sleep 60")])
+    # not at once: the note of the running process must have been written by then
+    pipeline = lab.pipeline([shell("talks", "sleep 1; yes | head -c 5000000; sleep 60")])
     before = time.monotonic()
     done = lab.run(pipeline, "--records", small_disk, check=4)
     assert time.monotonic() - before < 50

@@ -18,7 +18,7 @@ def trained(engine, name):
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert "2 images, 239108 parameters" in done.stdout
+    assert "2 images, 447540 parameters" in done.stdout
     return path.read_bytes()
 
 
