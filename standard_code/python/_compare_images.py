@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from _compare_reading import Source, bands, real, short_bands
 
 if TYPE_CHECKING:
     import numpy as np
 
-    Array = np.ndarray[Any, Any]
+    Array: TypeAlias = np.ndarray[Any, Any]
 
 SSIM_WINDOW = 7  # pixels
 SSIM_PIXELS = 32 << 20  # of a stack; more are sampled by planes
@@ -21,7 +21,8 @@ _NOTHING_IS_WORSE = 1e60
 
 def about(one: Source, two: Source) -> tuple[list[str], list[str]]:
     """What differs in shape, axes and pixel size (as differences), and in the number type (as a remark)."""
-    wrong, remarks = [], []
+    wrong: list[str] = []
+    remarks: list[str] = []
     if one.shape != two.shape:
         wrong.append(f"shape {_shape(one)} against {_shape(two)}")
     elif one.axes != two.axes:
@@ -92,7 +93,7 @@ def measure(one: Source, two: Source) -> dict[str, Any]:
     import numpy as np
 
     whole = one.dtype.kind in "uib" and two.dtype.kind in "uib" and max(one.dtype.itemsize, two.dtype.itemsize) <= 2
-    counts = np.zeros(1 << 17, np.int64) if whole else _Floats()
+    counts: Any = np.zeros(1 << 17, np.int64) if whole else _Floats()
     squares = total = 0.0
     low, high, largest, nan, changed = math.inf, -math.inf, 0.0, 0, 0
     worst = (-1.0, 0)  # sum of squares, plane

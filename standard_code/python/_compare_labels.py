@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from _compare_reading import Source, bands
 
 if TYPE_CHECKING:
     import numpy as np
 
-    Array = np.ndarray[Any, Any]
+    Array: TypeAlias = np.ndarray[Any, Any]
 
 NAME = re.compile(r"(^|[_\-. ])(labels?|masks?|seg|segmentation|cp_masks|objects?|skeleton)([_\-. ]|$)", re.IGNORECASE)
 PART_OF_PART = 0.5  # of the smaller object that must lie in the larger one for a split or merge

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from _compare_reading import Source, open_image, real
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image as Picture
 
-    Array = np.ndarray[Any, Any]
+    Array: TypeAlias = np.ndarray[Any, Any]
 
 # Told apart also by people who see red and green alike (after Okabe and Ito).
 OLD, NEW, BOTH = (230, 159, 0), (86, 180, 233), (255, 255, 255)

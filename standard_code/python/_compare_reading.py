@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from _files import UserError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    Array = np.ndarray[Any, Any]
+    Array: TypeAlias = np.ndarray[Any, Any]
 
 TIFF = (".tif", ".tiff", ".lsm", ".svs", ".stk")
 WHOLE = 64 << 20  # bytes of a plane that is read at once
@@ -44,7 +44,7 @@ class Source:
 
     @property
     def row_bytes(self) -> int:
-        return max(1, self.width * self.samples * self.dtype.itemsize)
+        return int(max(1, self.width * self.samples * self.dtype.itemsize))
 
     def band_rows(self) -> int:
         """How many rows to read at once."""

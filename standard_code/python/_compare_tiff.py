@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from _compare_reading import Source, of_array, source_of
 from _files import UserError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import tifffile
 
-    Array = np.ndarray[Any, Any]
+    Array: TypeAlias = np.ndarray[Any, Any]
 
 _UNITS = {"m": 1e6, "mm": 1e3, "µm": 1, "um": 1, "micron": 1, "micrometer": 1, "nm": 1e-3, "pm": 1e-6, "cm": 1e4}
 
@@ -141,7 +141,7 @@ def _tiff_pixel_size(tif: tifffile.TiffFile) -> dict[str, float]:
             found = re.findall(r'PhysicalSize([XYZ])="([^"]+)"', tif.ome_metadata)
             units = dict(re.findall(r'PhysicalSize([XYZ])Unit="([^"]+)"', tif.ome_metadata))
             return {axis: float(v) * _UNITS.get(units.get(axis, "µm"), 1) for axis, v in reversed(found)}
-        tags = tif.pages[0].tags  # type: ignore[union-attr]
+        tags = tif.pages[0].tags
         across = tags["XResolution"].value
         per_pixel = across[1] / across[0] if across[0] else 0
         if tif.imagej_metadata:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from _compare_reading import Source, source_of
 from _files import UserError
@@ -12,7 +12,7 @@ from _files import UserError
 if TYPE_CHECKING:
     import numpy as np
 
-    Array = np.ndarray[Any, Any]
+    Array: TypeAlias = np.ndarray[Any, Any]
 
 LABELS = "labels/"  # what lies there is compared as images of its own
 
@@ -44,7 +44,8 @@ def open_zarr(path: Path) -> Source:
 def _axes_of(about: dict[str, Any]) -> tuple[str, list[float]]:
     first = about["datasets"][0]
     axes = "".join(str(a["name"] if isinstance(a, dict) else a)[0].upper() for a in about.get("axes", ()))
-    scale = next((t["scale"] for t in first.get("coordinateTransformations", ()) if t["type"] == "scale"), [])
+    changes = first.get("coordinateTransformations", ())
+    scale: list[float] = next((one["scale"] for one in changes if one["type"] == "scale"), [])
     return axes, scale
 
 

@@ -6,7 +6,7 @@ import importlib.util
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import _ernet_layout
 from _ernet_tiles import Engine, OutOfMemoryError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import onnxruntime
 
-    Array = np.ndarray[Any, Any]
+    Array: TypeAlias = np.ndarray[Any, Any]
 
 CPU_CORE = 272  # pixels; 512 x 512 is then four tiles, and each of them stays near the processor's caches
 GPU_CORE = 496

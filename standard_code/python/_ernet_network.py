@@ -165,4 +165,5 @@ def network(tensors: Mapping[str, Tensor]) -> ErnetV2:
     made = ErnetV2()
     known = made.state_dict()
     made.load_state_dict({name: tensor for name, tensor in tensors.items() if name in known}, strict=False)
-    return made.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    made.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    return made
