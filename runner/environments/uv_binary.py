@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -17,6 +18,7 @@ VARIABLE = "RUN_PIPELINE_UV"
 OLDEST = (0, 7, 21)  # reads [tool.uv.dependency-groups] and has all options that we use
 FOLDERS = ("external/UV", "", "uv", "tools", "bin")  # of the repository
 
+_ONE_AT_A_TIME = threading.Lock()  # Python's sysconfig, which uv asks, gives a second thread half an answer
 _VERSION = re.compile(r"uv (\d+)\.(\d+)\.(\d+)")
 _CURE = f"Install uv (`pip install uv`), or set {VARIABLE} to the uv program."
 
@@ -71,12 +73,13 @@ def candidates(host: Host, repo: PurePath) -> Iterator[tuple[PurePath, str]]:
 
 def find_packaged_uv() -> str | None:
     """The program of the PyPI package `uv`, which is installed with the runner."""
-    try:
-        import uv
+    with _ONE_AT_A_TIME:
+        try:
+            import uv
 
-        return uv.find_uv_bin()
-    except (ImportError, OSError):
-        return None
+            return uv.find_uv_bin()
+        except (ImportError, OSError):
+            return None
 
 
 def _look(site: Site, own: Callable[[], str | None]) -> Uv:

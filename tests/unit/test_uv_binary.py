@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
@@ -14,6 +15,8 @@ from runner.environments.uv_binary import find_packaged_uv, find_uv
 from runner.errors import EnvironmentMissing
 from runner.host import Captured, Host
 from runner.process.capture import capture
+
+REPO = Path(__file__).resolve().parents[2]
 
 
 def site_for(repo: Path, platform: str = sys.platform, **environ: str) -> Site:
@@ -128,3 +131,23 @@ def test_the_packaged_uv_is_a_real_program(tmp_path: Path) -> None:
     assert packaged
     host = Host(sys.platform, {"PATH": ""}, tmp_path, lambda name: None, capture)
     assert find_uv(Site(host, tmp_path, {}, tmp_path)).path == packaged
+
+
+def test_several_threads_find_the_packaged_uv_at_the_same_time() -> None:
+    """As the checks of `doctor` do. Python's own sysconfig is half filled while the first thread reads it."""
+    program = (
+        "import sys, threading\n"
+        "from runner.environments.uv_binary import find_packaged_uv\n"
+        "sys.setswitchinterval(1e-6)\n"
+        "start, found = threading.Barrier(16), []\n"
+        "def look():\n"
+        "    start.wait()\n"
+        "    found.append(find_packaged_uv())\n"
+        "threads = [threading.Thread(target=look) for _ in range(16)]\n"
+        "[thread.start() for thread in threads]\n"
+        "[thread.join() for thread in threads]\n"
+        "sys.exit(len(found) - 16 or len(set(found)) - 1)\n"
+    )
+    for _ in range(5):
+        done = subprocess.run([sys.executable, "-c", program], cwd=REPO, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
