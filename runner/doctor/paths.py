@@ -54,7 +54,8 @@ def awkward_paths(context: Context) -> list[Line]:
     """Every kind of trouble once, with the first folder that has it."""
     found = places(context)
     lines = [line for look in (_too_long, _letters, _cloud, _percent) if (line := look(found, context))]
-    return lines or [ok("short enough, in plain letters, and in no folder that a cloud synchronises")]
+    letters = ", in plain letters" if all(str(place.path).isascii() for place in found) else ""
+    return lines or [ok(f"short enough{letters}, and in no folder that a cloud synchronises")]
 
 
 def network_drives(context: Context) -> list[Line]:
