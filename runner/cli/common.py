@@ -102,12 +102,9 @@ def error_console() -> Console:
 def show_diagnostics(diagnostics: Sequence[Diagnostic], console: Console) -> None:
     """Each with its position, excerpt and cure; errors red, warnings yellow. Equal ones once, with all their lines."""
     from runner.model import Severity
-    from runner.pipeline.diagnostics import render
+    from runner.pipeline.diagnostics import alike, render
 
-    alike: dict[tuple[object, ...], list[Diagnostic]] = {}
-    for one in diagnostics:
-        alike.setdefault((one.severity, one.message, one.cure, one.file), []).append(one)
-    for diagnostic, *others in alike.values():
+    for diagnostic, *others in alike(diagnostics):
         colour = "red" if diagnostic.severity is Severity.ERROR else "yellow"
         first, *rest = render(diagnostic, others)
         console.line(console.style(first, colour, "bold"))

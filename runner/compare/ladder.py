@@ -30,9 +30,4 @@ def climb(pairs: Sequence[Pair], measurer: Measurer) -> None:
         except OSError as error:
             pair.rung, pair.kind = Rung.UNREADABLE, kind(pair.name)
             pair.said = f"not compared: {error.filename or pair.name}: {error.strerror or error}"
-    measurer.measure(rest if not any(kind(p.name) == "table" for p in rest) else _with_labels(rest))
-
-
-def _with_labels(rest: list[Pair]) -> list[Pair]:
-    """Tables last; they are joined by the objects of their label images."""
-    return sorted(rest, key=lambda pair: kind(pair.name) == "table")
+    measurer.measure(rest)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from runner.doctor import Check, Context, Line, ok, problem, warning
 from runner.environments import words
 from runner.jobs import Job, find_problems
 from runner.model import Diagnostic, Severity
+from runner.pipeline.diagnostics import alike
 
 _SETTINGS = (".yaml", ".yml")
 _WRITES = ("out", "save", "result", "write", "export")  # parts of a flag's name: the file is made, not read
@@ -31,18 +33,14 @@ def pipeline_file(context: Context) -> list[Line]:
 
 def _lines(found: Iterable[Diagnostic]) -> list[Line]:
     """One line for all places that have the same thing wrong."""
-    places: dict[tuple[Severity, str, str], list[str]] = {}
-    for one in found:
-        # where conda and Fiji were looked for stands in their own lines
-        message = one.message.partition(" Looked in: ")[0]
-        numbers = places.setdefault((one.severity, message, one.cure), [])
-        if one.mark:
-            numbers.append(str(one.mark.line))
+    # where conda and Fiji were looked for stands in their own lines
+    short = (replace(one, message=one.message.partition(" Looked in: ")[0]) for one in found)
     lines = []
-    for (severity, message, cure), numbers in places.items():
+    for group in alike(short):
+        numbers = [str(one.mark.line) for one in group if one.mark]
         where = f"line{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}: " if numbers else ""
-        make = problem if severity is Severity.ERROR else warning
-        lines.append(make(f"{where}{message}", cure))
+        make = problem if group[0].severity is Severity.ERROR else warning
+        lines.append(make(f"{where}{group[0].message}", group[0].cure))
     return lines
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from runner.environments import Site
 from runner.environments.disk import on_disk
 from runner.environments.groups import read_project
-from runner.environments.users import programs_in
+from runner.environments.users import in_use, programs_in
 from runner.environments.uv_stamp import Place, State, condition, read_stamp
-from runner.errors import Busy, EnvironmentMissing, StateError
+from runner.errors import EnvironmentMissing, StateError
 from runner.state.holder import Holder
 from runner.state.locks import LockFile
 
@@ -73,10 +73,7 @@ def remove(environment: Environment, site: Site) -> None:
     folder = on_disk(place.folder)
     with LockFile(place.lock, f"environment {environment.name}").acquire(0):
         if running := programs_in(folder):
-            raise Busy(
-                f"environment {environment.name} is in use by {', '.join(running[:3])}",
-                "Wait until that has ended, or end it first.",
-            )
+            raise in_use(f"environment {environment.name}", running)
         doomed = folder.with_name(f"{_DOOMED}{folder.name}")
         try:
             place.stamp.unlink(missing_ok=True)

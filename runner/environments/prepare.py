@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from runner.environments import Preparation
-from runner.environments.users import programs_in
+from runner.environments.users import in_use, programs_in
 from runner.errors import Busy, EnvironmentMissing, Interrupted, StateError
 from runner.model import Command
 from runner.state.locks import LockFile
@@ -55,14 +55,13 @@ def _wait_for_users(
         return
     told: list[str] = []
     while users := programs_in(folder):
-        who = ", ".join(users[:3])
         if users != told:
             told = users
-            on_wait(f"it changes, and {who} still runs from it; close that if you do not need it")
+            on_wait(f"it changes, and {', '.join(users[:3])} still runs from it; close that if you do not need it")
         if cancelled():
             raise Interrupted(f"stopped while waiting for {preparation.title}", "Start again to go on.")
         if deadline is not None and time.monotonic() > deadline:
-            raise Busy(f"{preparation.title} is in use by {who}", "Wait until that has ended, or end it first.")
+            raise in_use(preparation.title, users)
         time.sleep(_LOOK)
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from runner.errors import Busy
 
 if TYPE_CHECKING:
     import psutil
@@ -19,6 +22,11 @@ def programs_in(folder: Path) -> list[str]:
         if process.pid != os.getpid() and _runs_from(process, folder):
             found.append(f"{process.info['name']} (process {process.pid})")
     return found
+
+
+def in_use(what: str, programs: Sequence[str]) -> Busy:
+    """That `what` cannot be changed while these run from it."""
+    return Busy(f"{what} is in use by {', '.join(programs[:3])}", "Wait until that has ended, or end it first.")
 
 
 def _runs_from(process: psutil.Process, folder: Path) -> bool:

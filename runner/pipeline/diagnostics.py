@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from runner.model import Diagnostic, Mark
 
 _WIDEST = 160  # of an excerpt; longer lines are cut around the caret
 _BEFORE = 60  # kept before the caret in a cut line
+
+
+def alike(diagnostics: Iterable[Diagnostic]) -> list[list[Diagnostic]]:
+    """Those that say the same of several places together, in the order of the first of each."""
+    groups: dict[tuple[object, ...], list[Diagnostic]] = {}
+    for one in diagnostics:
+        groups.setdefault((one.severity, one.message, one.cure, one.file), []).append(one)
+    return list(groups.values())
 
 
 def render(diagnostic: Diagnostic, others: Sequence[Diagnostic] = ()) -> list[str]:

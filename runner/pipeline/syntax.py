@@ -133,9 +133,9 @@ def _explain(error: yaml.YAMLError, report: Report) -> None:
 
 def _explain_indentation(number: int, report: Report) -> bool:
     """Where the line is a key that we know, its column is what is wrong."""
-    line = report.lines[number] if number < len(report.lines) else ""
     from runner.pipeline.mistakes import KNOWN_KEY
 
+    line = report.lines[number] if number < len(report.lines) else ""
     match = KNOWN_KEY.match(line)
     if not match:
         return False

@@ -76,17 +76,18 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True, syncer: Synce
     With a `syncer` the write does not wait for the disk. Raises StateError with what to do for a full disk, a
     read-only folder and the like.
     """
-    later = durable and syncer is not None and Syncer.WORKS
+    if not (durable and Syncer.WORKS):
+        syncer = None
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         try:
             with open(temporary, "wb") as stream:  # noqa: PTH123
                 stream.write(data)
                 stream.flush()
-                if durable and not later:
+                if durable and syncer is None:
                     os.fsync(stream.fileno())
             _replace(temporary, path)
-            if later and syncer is not None:
+            if syncer is not None:
                 syncer.later(path)
         except BaseException:
             with contextlib.suppress(OSError):
