@@ -49,9 +49,9 @@ class Diagnostic:
 
 @dataclass(frozen=True)
 class FlagMap:
-    """A `- --flag: value` entry of `commands`; the file's order is kept."""
+    """A `- --flag: value` entry of `commands`, the flags as written; the file's order is kept."""
 
-    items: tuple[tuple[Value, Value], ...]
+    items: tuple[tuple[str, Value], ...]
 
 
 Entry = str | FlagMap

@@ -102,8 +102,7 @@ class Remarks:
                     if isinstance(value, list | dict):
                         self._on_list_value(flag, value, _command_node(fields, position), number)
 
-    def _on_list_value(self, flag: Value, value: Value, node: Node, number: int) -> None:
-        name = go_text(flag)
+    def _on_list_value(self, name: str, value: Value, node: Node, number: int) -> None:
         if isinstance(node, MapNode):
             node = next((v for k, v in node.pairs() if isinstance(k, ScalarEvent) and k.value == name), node)
         kind = "list" if isinstance(value, list) else "map"

@@ -120,7 +120,7 @@ class SegmentReader:
     ) -> Segment | None:
         texts = {key: _text(fields, key) for key in TEXT_KEYS}
         env = self._env(fields)
-        commands = self._commands(fields, entries)
+        commands, hashed = self._commands(fields, entries)
         kind = _TYPES.get(texts["type"].lower(), SegmentType.NORMAL)
         outputs = data.get("outputs") or ()
         distro = texts["use-linux-distro"].strip()
@@ -135,7 +135,7 @@ class SegmentReader:
                 environment=texts["environment"],
                 distro=distro,
                 env=env,
-                commands=commands,
+                commands=hashed,
                 cwd=texts["cwd"],
             ),
             message=texts["message"],
@@ -171,15 +171,24 @@ class SegmentReader:
                 env.clear()
         return tuple(env.items())
 
-    def _commands(self, fields: Fields, texts: Sequence[Any]) -> tuple[Entry, ...]:
+    def _commands(
+        self, fields: Fields, texts: Sequence[Any]
+    ) -> tuple[tuple[Entry, ...], list[str | list[tuple[Value, Value]]]]:
+        """The entries, and what is hashed of them: there a key has the type that Go gave it (`y` is true)."""
         node = fields["commands"][-1][1] if "commands" in fields else None
         if not isinstance(node, ListNode):
-            return ()
-        return tuple(
-            FlagMap(tuple(map_items(item, self._report))) if isinstance(item, MapNode) else text
-            for item, text in zip(node.items, texts, strict=True)
-            if isinstance(item, MapNode) or isinstance(text, str)
-        )
+            return (), []
+        entries: list[Entry] = []
+        hashed: list[str | list[tuple[Value, Value]]] = []
+        for item, text in zip(node.items, texts, strict=True):
+            if isinstance(item, MapNode):
+                items = map_items(item, self._report)
+                entries.append(FlagMap(tuple((written, value) for written, _, value in items)))
+                hashed.append([(key, value) for _, key, value in items])
+            elif isinstance(text, str):
+                entries.append(text)
+                hashed.append(text)
+        return tuple(entries), hashed
 
 
 _LOADED_BY_GO = frozenset({"name", "type", "message", "use-linux-distro", "env"})

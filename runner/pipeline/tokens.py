@@ -64,7 +64,7 @@ def resolve_entries(
     """
 
     def text_of(value: Value) -> str | None:
-        if value is None or value == "null":
+        if value is None:
             return None
         return resolve(go_text(value), repo=repo, folder=folder, dotenv=dotenv, windows=windows)
 
@@ -79,11 +79,11 @@ def resolve_entries(
 
 def _flags(entry: FlagMap, text_of: Callable[[Value], str | None]) -> list[ResolvedEntry]:
     if not any(isinstance(value, list) for _, value in entry.items):
-        return [ResolvedFlags(tuple((go_text(key), text_of(value)) for key, value in entry.items))]
+        return [ResolvedFlags(tuple((key, text_of(value)) for key, value in entry.items))]
     entries: list[ResolvedEntry] = []
     for key, value in entry.items:
         first, *rest = value if isinstance(value, list) and value else [None if isinstance(value, list) else value]
-        entries.append(ResolvedFlags(((go_text(key), text_of(first)),)))
+        entries.append(ResolvedFlags(((key, text_of(first)),)))
         entries += [text_of(element) or go_text(element) for element in rest]
     return entries
 

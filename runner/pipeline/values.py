@@ -26,7 +26,7 @@ def value_of(node: Node, report: Report) -> Value:
     if isinstance(node, ListNode):
         return [value_of(item, report) for item in node.items]
     if isinstance(node, MapNode):
-        return dict(map_items(node, report))
+        return {key: value for _, key, value in map_items(node, report)}
     if node.tag is None:
         return scalar_value(node)
     try:
@@ -36,13 +36,13 @@ def value_of(node: Node, report: Report) -> Value:
         return None
 
 
-def map_items(node: MapNode, report: Report) -> list[tuple[Value, Value]]:
-    """Keys and values with their types, in the file's order; of a key given twice the last counts."""
+def map_items(node: MapNode, report: Report) -> list[tuple[str, Value, Value]]:
+    """Each key as written and with its type, and the value, in the file's order; of a key given twice the last."""
     if len(node.items) == 2:  # nearly every map of `commands`
         key, value = node.items
         if isinstance(key, ScalarEvent) and key.value != "<<":
-            return [(value_of(key, report), value_of(value, report))]
-    items: dict[tuple[type, Value], tuple[Value, Value]] = {}
+            return [_item(key, value_of(key, report), value, report)]
+    items: dict[tuple[type, Value], tuple[str, Value, Value]] = {}
     first: dict[tuple[type, Value], Node] = {}
     _collect(node, items, first, report)
     return list(items.values())
@@ -50,7 +50,7 @@ def map_items(node: MapNode, report: Report) -> list[tuple[Value, Value]]:
 
 def _collect(
     node: MapNode,
-    items: dict[tuple[type, Value], tuple[Value, Value]],
+    items: dict[tuple[type, Value], tuple[str, Value, Value]],
     first: dict[tuple[type, Value], Node],
     report: Report,
 ) -> None:
@@ -67,7 +67,11 @@ def _collect(
         if identity in first:
             twice(str(key_node.value), first[identity], key_node, report)
         first[identity] = key_node
-        items[identity] = (key, value_of(value_node, report))
+        items[identity] = _item(key_node, key, value_node, report)
+
+
+def _item(key_node: ScalarEvent, key: Value, value: Node, report: Report) -> tuple[str, Value, Value]:
+    return key if isinstance(key, str) else key_node.value, key, value_of(value, report)
 
 
 def merged_maps(node: Node, report: Report) -> list[MapNode]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from runner.model import Entry, Value
+from runner.model import Value
 from runner.state.go_text import go_text
 
 
@@ -17,7 +17,7 @@ def content_hash(
     environment: str = "",
     distro: str = "",
     env: Sequence[tuple[str, Value]] = (),
-    commands: Sequence[Entry] = (),
+    commands: Iterable[str | Iterable[tuple[Value, Value]]] = (),
     cwd: str = "",
 ) -> str:
     """SHA-256 in hexadecimal over what decides the result. Everything as written: tokens stay tokens.
@@ -31,7 +31,7 @@ def content_hash(
     parts.append("|cmds:")
     if env:
         parts.append("|envvars:" + _pairs(env))
-    parts += (entry + "|" if isinstance(entry, str) else _pairs(entry.items) + "|" for entry in commands)
+    parts += (entry + "|" if isinstance(entry, str) else _pairs(entry) + "|" for entry in commands)
     if cwd:
         parts.append(f"|cwd:{cwd}")
     return hashlib.sha256("".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -39,6 +39,8 @@ OURS = {
         "<nil>",
         "--empty",
     ],
+    "scalars_null": ["s.py", "--a", "--b", "--c", "--d", "null", "--e", "", "--f", "--g"],
+    "python_upper_and_later": ["-m", "tool", "python", "--interpreter", "python"],
 }
 
 

@@ -98,7 +98,7 @@ def test_an_anchor_may_be_defined_again() -> None:
 
 def test_true_and_one_are_different_keys_of_a_flag_map() -> None:
     (segment,) = read("run:\n- commands: [{1: a, true: b, 1.0: c}]\n").segments
-    assert segment.commands == (FlagMap(((1, "a"), (True, "b"), (1.0, "c"))),)
+    assert segment.commands == (FlagMap((("1", "a"), ("true", "b"), ("1.0", "c"))),)
 
 
 def test_of_a_key_given_twice_the_last_counts_and_both_places_are_named() -> None:
@@ -262,3 +262,19 @@ def test_a_valid_file_is_read_without_importing_jsonschema(tmp_path: Path) -> No
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "key", ["y", "n", "on", "No", "1.0", "010", "1_000", "1e21", "~", "2024-01-01", "'y'", "!!str off"]
+)
+def test_a_flag_is_passed_as_written_and_hashed_as_go_read_it(key: str) -> None:
+    (segment,) = read(f"run:\n- environment: imagej\n  commands: [a.ijm, {{{key}: 20}}]\n").segments
+    entry = segment.commands[1]
+    assert isinstance(entry, FlagMap)
+    assert entry.items == ((key.removeprefix("!!str ").strip("'"), 20),)
+
+
+def test_the_hash_of_a_flag_named_y_stays_that_of_go() -> None:
+    (segment,) = read("run:\n- environment: imagej\n  commands: [a.ijm, {y: 20}]\n").segments
+    text = "name:|type:|msg:|env:imagej|cmds:a.ijm|true=20;|"
+    assert segment.content_hash == hashlib.sha256(text.encode()).hexdigest()

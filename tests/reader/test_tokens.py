@@ -74,12 +74,12 @@ def segment(**fields: object) -> Segment:
     return Segment(number=1, name="x", type=SegmentType.NORMAL, content_hash="", **fields)  # type: ignore[arg-type]
 
 
-def test_a_null_or_the_text_null_leaves_the_flag_alone_and_an_empty_text_is_an_argument() -> None:
+def test_a_null_leaves_the_flag_alone_and_the_text_null_or_an_empty_one_is_an_argument() -> None:
     entry = FlagMap((("--a", None), ("--b", "null"), ("--c", ""), ("--d", "Null"), ("--e", False)))
     (found,) = resolve_entries(
         segment(commands=(entry,)), repo=PurePosixPath("/r"), folder=PurePosixPath("/f"), dotenv={}, windows=False
     )
-    expected = (("--a", None), ("--b", None), ("--c", ""), ("--d", "Null"), ("--e", "false"))
+    expected = (("--a", None), ("--b", "null"), ("--c", ""), ("--d", "Null"), ("--e", "false"))
     assert found == ResolvedFlags(expected)
 
 

@@ -54,8 +54,11 @@ def flags(*items: tuple[str, str | None]) -> ResolvedFlags:
         (["-c", "print(1)"], ["python", "-c", "print(1)"]),
         (
             ["Python", "-m", "tool", "python", flags(("--interpreter", "python"))],
-            ["python", "-m", "tool", "--interpreter", "python"],
+            ["python", "-m", "tool", "python", "--interpreter", "python"],
         ),
+        (["python", "show.py", "--kernel", "python"], ["python", "show.py", "--kernel", "python"]),
+        (["show.py", "PYTHON", flags(("Python", "x"))], ["python", "show.py", "PYTHON", "Python", "x"]),
+        (["python", "python"], ["python", "python"]),
         ([flags(("python", "/r/s.py")), flags(("--x", "1"))], ["python", "/r/s.py", "--x", "1"]),
         (["python3", "a.py", "python3"], ["python", "a.py", "python3"]),
         (["cellpose", flags(("--dir", "a b"), ("python", None))], ["cellpose", "--dir", "a b", "python"]),
