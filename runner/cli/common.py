@@ -67,17 +67,15 @@ def make_site(repo_option: str | None, *, interactive: bool | None = None) -> Si
 def pipeline_path(text: str) -> Path:
     """FILE as given, absolute; a relative one is relative to where the user stands."""
     from runner.errors import UsageError
+    from runner.state.status import pipeline_of
 
     path = Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100  (no links resolved: %YAML% is as given)
     if path.is_dir():
-        candidates = sorted(p.name for p in path.glob("*.y*ml") if not p.stem.endswith("_status"))
+        candidates = sorted(p.name for p in path.glob("*.y*ml") if pipeline_of(p) is None)
         hint = f" It holds {', '.join(candidates[:5])}." if candidates else ""
         raise UsageError(f"{path} is a folder, not a pipeline file.{hint}", "Name the YAML file itself.")
-    if path.stem.endswith("_status") and path.with_name(path.stem.removesuffix("_status") + path.suffix).exists():
-        raise UsageError(
-            f"{path.name} is a status file, not a pipeline file",
-            f"Name {path.stem.removesuffix('_status')}{path.suffix}.",
-        )
+    if of := pipeline_of(path):
+        raise UsageError(f"{path.name} is a status file, not a pipeline file", f"Name {of.name}.")
     if not path.exists():
         raise UsageError(f"there is no file {path}", _near_file(path))
     return path

@@ -21,6 +21,7 @@ class Loaded:
 
     pipeline: Pipeline
     path: Path
+    status_file: Path
     status: Status  # with what a killed run's receipts add
     recovered: int  # how many entries they added
     last: Run | None
@@ -33,15 +34,15 @@ def load(path: Path, records: str | None, pipeline: Pipeline) -> Loaded:
 
     from runner.state.records import latest_run, records_root
     from runner.state.recovery import unrecorded
-    from runner.state.status import read_status, status_path
+    from runner.state.status import status_of, status_path
 
     root = records_root(path, Path(records).expanduser().absolute() if records else None)
-    status = read_status(status_path(path))
+    status = status_of(path)
     last = latest_run(root)
     found = unrecorded(last, status.entries)
     if found:
         status = replace(status, entries=(*status.entries, *found))
-    return Loaded(pipeline, path, status, len(found), last, root)
+    return Loaded(pipeline, path, status_path(path), status, len(found), last, root)
 
 
 def plan_for(loaded: Loaded, selection: Selection, site: Site) -> tuple[Plan, Jobs]:

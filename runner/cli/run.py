@@ -173,9 +173,8 @@ def _with_lock(
 ) -> ExitCode:
     from runner.cli.options import load, plan_for
     from runner.state.locks import LockFile
-    from runner.state.status import status_path
 
-    lock = status_path(loaded.path).with_name(status_path(loaded.path).name + ".lock")
+    lock = loaded.status_file.with_name(loaded.status_file.name + ".lock")
     with LockFile(lock, f"run-pipeline {loaded.path.name}").acquire(wait=0):
         # what another run finished between our look and the lock counts
         loaded = load(loaded.path, options["records"], loaded.pipeline)

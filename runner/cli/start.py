@@ -60,9 +60,10 @@ def _host() -> str:
 def open_book(loaded: Loaded, plan: Plan, reporter: Reporter) -> StatusBook:
     """The status file as it is before anything runs; one that cannot be read is kept under another name."""
     from runner.plan import same_entries
-    from runner.state.status import StatusBook, status_path
+    from runner.state.status import StatusBook, part_from_namesake
 
-    path = status_path(loaded.path)
+    path = loaded.status_file
+    part_from_namesake(loaded.path)
     if loaded.status.broken:
         saved = _set_aside(path)
         reporter.warn(

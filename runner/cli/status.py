@@ -83,10 +83,9 @@ def _last_run(loaded: Loaded) -> None:
     from runner.report.console import open_console
     from runner.state.locks import LockFile
     from runner.state.records import RUNNING
-    from runner.state.status import status_path
 
     console = open_console(sys.stdout, os.environ)
-    lock = status_path(loaded.path).with_name(status_path(loaded.path).name + ".lock")
+    lock = loaded.status_file.with_name(loaded.status_file.name + ".lock")
     file = LockFile(lock, loaded.path.name)
     holder = file.holder() if file.held() else None
     if holder is not None:

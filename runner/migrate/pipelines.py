@@ -11,6 +11,7 @@ from runner.environments.spec import parse_environment
 from runner.errors import PipelineError, UsageError
 from runner.model import Mark, Segment
 from runner.state.files import write_atomic
+from runner.state.status import pipeline_of
 
 SUFFIX = "_uv"
 
@@ -76,8 +77,7 @@ def conda_name(segment: Segment) -> str:
 
 def is_status(path: Path) -> bool:
     """Whether it is the status file of a pipeline beside it."""
-    plain = path.with_name(path.stem.removesuffix("_status") + path.suffix)
-    return path.stem.endswith("_status") and plain.is_file()
+    return pipeline_of(path) is not None
 
 
 def twin_of(path: Path) -> Path:

@@ -1,7 +1,7 @@
 """The status file beside a pipeline file, in the Go runner's format.
 
-`NAME.yaml` has `NAME_status.yaml`. A segment counts as done when an entry holds its content hash and a
-`last_processed`. Keys that we do not know are kept as they were.
+`NAME.yaml` has `NAME_status.yaml`, and so has `NAME.yml` where it stands alone. A segment counts as done when an entry
+holds its content hash and a `last_processed`. Keys that we do not know are kept as they were.
 """
 
 from __future__ import annotations
@@ -43,8 +43,45 @@ class Status:
     existed: bool = False
 
 
+_STATUS = "_status.yaml"
+
+
 def status_path(pipeline: Path) -> Path:
-    return pipeline.with_name(pipeline.stem + "_status.yaml")
+    """Where the status of `pipeline` stands: of cells.yaml and cells.yml, each has its own."""
+    kind = pipeline.suffix.lower()
+    own = pipeline.with_name(pipeline.name + _STATUS)
+    alone = kind == ".yml" and not own.is_file() and not pipeline.with_suffix(".yaml").is_file()
+    return _of_go(pipeline) if kind == ".yaml" or alone else own
+
+
+def _of_go(pipeline: Path) -> Path:
+    return pipeline.with_name(pipeline.stem + _STATUS)
+
+
+def part_from_namesake(pipeline: Path) -> None:
+    """Where cells.yaml appears beside cells.yml: what the one had finished is copied before the other writes."""
+    other = pipeline.with_suffix(".yml")
+    shared, own = _of_go(other), status_path(other)
+    if pipeline.suffix.lower() == ".yaml" and other.is_file() and shared.is_file() and not own.exists():
+        write_atomic(own, shared.read_bytes())
+
+
+def pipeline_of(status: Path) -> Path | None:
+    """The pipeline file whose status file `status` is, None where none lies beside it."""
+    if not status.name.lower().endswith(_STATUS):
+        return None
+    name = status.name[: -len(_STATUS)]
+    beside = (status.with_name(name + ending) for ending in (".yaml", ".yml", ""))
+    return next((one for one in beside if one.is_file() and status_path(one).name.lower() == status.name.lower()), None)
+
+
+def status_of(pipeline: Path) -> Status:
+    """The status of `pipeline`; until it has a file of its own, what the shared one of Go holds. Raises StateError.
+
+    An entry tells what was run in this folder, whichever of the files said so.
+    """
+    status = read_status(status_path(pipeline))
+    return status if status.existed else read_status(_of_go(pipeline))
 
 
 def read_status(path: Path) -> Status:

@@ -51,6 +51,41 @@ def test_segments_run_in_order_and_a_second_run_has_nothing_to_do(lab: Lab) -> N
     assert ran(lab) == []
 
 
+def test_two_pipelines_whose_names_differ_in_the_ending_alone_do_not_undo_each_other(lab: Lab) -> None:
+    files = [lab.data / name for name in ("cells.yml", "cells.txt", "cells.yaml")]
+    for path in files:
+        lab.pipeline([note(lab, path.name)]).rename(path)
+        lab.run(path)
+    assert ran(lab) == [path.name for path in files]
+    for path in files:
+        assert "Nothing to run" in lab.run(path).stdout
+    assert ran(lab) == []
+
+
+def test_what_a_yml_file_had_finished_stays_finished_when_a_yaml_file_appears_and_goes(lab: Lab) -> None:
+    yml, yaml = lab.data / "cells.yml", lab.data / "cells.yaml"
+    lab.pipeline([note(lab, "a"), note(lab, "b")]).rename(yml)
+    lab.run(yml)
+    assert (lab.data / "cells_status.yaml").is_file()
+    lab.pipeline([note(lab, "c")]).rename(yaml)
+    assert "Nothing to run" in lab.run(yml).stdout
+    lab.run(yaml, "--force")
+    yaml.unlink()
+    assert ran(lab) == ["a", "b", "c"]
+    assert lab.run("status", yml).stdout.count("✓ done") == 2
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "status"),
+    [("cells.yml", "cells_status.yaml"), ("cells.yaml", "cells_status.yaml"), ("cells.txt", "cells.txt_status.yaml")],
+)
+def test_a_status_file_is_no_pipeline_whatever_the_ending_of_its_pipeline(lab: Lab, pipeline: str, status: str) -> None:
+    lab.pipeline([note(lab, "a")]).rename(lab.data / pipeline)
+    lab.run(lab.data / pipeline)
+    done = lab.run(lab.data / status, check=2)
+    assert f"Name {pipeline}." in done.stderr
+
+
 def test_from_runs_a_segment_and_all_that_follow(lab: Lab) -> None:
     pipeline = lab.pipeline([note(lab, n) for n in ("a", "b", "c")])
     lab.run(pipeline)
