@@ -1,23 +1,22 @@
-"""What TIFF files say about their images: OME's XML, and ImageJ's own text."""
+"""What TIFF files say about their images: OME's XML, ImageJ's own text, tifffile's JSON, and TIFF's resolution."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+import _units
 from _images import PixelSize
 
 if TYPE_CHECKING:
     import tifffile
 
-# How many micrometres one unit is. OME writes "µm", ImageJ "micron" or an escaped "\u00B5m".
-UNITS = {
-    "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "\\u00b5m": 1.0,
-    "nm": 1e-3, "mm": 1e3, "cm": 1e4, "m": 1e6, "inch": 25400.0,
-}  # fmt: skip
-SECONDS = {"s": 1.0, "sec": 1.0, "ms": 1e-3, "µs": 1e-6, "min": 60.0, "h": 3600.0, "d": 86400.0}
+RESOLUTION_UNITS = {2: "inch", 3: "cm"}
+NOMINAL = (1, 72, 96)  # pixels per inch that programs write which know nothing
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,25 @@ class About:
 def describe(tif: tifffile.TiffFile) -> list[About]:
     """For each image of the file, in its order."""
     try:
-        if tif.is_ome and tif.ome_metadata:
-            return _ome(tif.ome_metadata)
-        if tif.is_imagej:
-            return [_imagej(tif)]
+        told = _told(tif)
     except (ElementTree.ParseError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
         logging.warning("its metadata cannot be understood, so its pixel size is not known (%s)", error)
+        return []
+    told += [About()] * (len(tif.series) - len(told))
+    return [
+        about if about.pixel_size else replace(about, pixel_size=_by_resolution(series.keyframe.tags))
+        for about, series in zip(told, tif.series, strict=False)
+    ]
+
+
+def _told(tif: tifffile.TiffFile) -> list[About]:
+    if tif.is_ome and tif.ome_metadata:
+        return _ome(tif.ome_metadata)
+    if tif.is_imagej:
+        return [_imagej(tif.imagej_metadata or {}, tif.pages.first.tags)]
+    if tif.is_shaped:
+        about = tif.shaped_metadata or ()
+        return [_imagej(one, series.keyframe.tags) for one, series in zip(about, tif.series, strict=False)]
     return []
 
 
@@ -52,30 +64,67 @@ def _ome(text: str) -> list[About]:
 
 def _ome_image(name: str, pixels: ElementTree.Element) -> About:
     channels = tuple(channel.get("Name", "") for channel in pixels.findall("{*}Channel"))
-    x, y, z = (
-        _number(pixels.get(f"PhysicalSize{axis}"), pixels.get(f"PhysicalSize{axis}Unit", "µm"), UNITS) for axis in "XYZ"
-    )
-    interval = _number(pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit", "s"), SECONDS)
-    return About(name, PixelSize(x, y or x, z) if x else None, channels if all(channels) else (), interval)
+    interval = _interval(pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit", "s"))
+    return About(name, _ome_size(pixels.attrib), channels if any(channels) else (), interval)
 
 
-def _imagej(tif: tifffile.TiffFile) -> About:
-    """ImageJ keeps pixels per unit as TIFF resolution, and the unit in its own text."""
-    described = tif.imagej_metadata or {}
-    unit = str(described.get("unit", ""))
-    tags = tif.pages.first.tags
-    x, y = (_per_unit(tags[name].value, unit) if name in tags else None for name in ("XResolution", "YResolution"))
-    size = PixelSize(x, y or x, _number(described.get("spacing"), unit, UNITS)) if x else None
-    return About("", size, (), _number(described.get("finterval"), str(described.get("tunit", "s")), SECONDS))
+def _ome_size(told: Mapping[str, Any]) -> PixelSize | None:
+    return _size(*((told.get(f"PhysicalSize{axis}"), told.get(f"PhysicalSize{axis}Unit", "µm")) for axis in "XYZ"))
 
 
-def _per_unit(resolution: tuple[int, int], unit: str) -> float | None:
-    pixels, units = resolution
-    return _number(units / pixels, unit, UNITS) if pixels else None
+def _imagej(told: Mapping[str, Any], tags: tifffile.TiffTags) -> About:
+    """ImageJ keeps pixels per unit as TIFF resolution, and the units in its own text: one, or others for Y and Z."""
+    unit = str(told.get("unit", ""))
+    x, y = (_one_by(tags, f"{axis}Resolution") for axis in "XY")
+    spacing = told.get("spacing")
+    z = abs(spacing) if isinstance(spacing, int | float) else spacing
+    size = _size((x, unit), (y, str(told.get("yunit", unit))), (z, str(told.get("zunit", unit))))
+    interval = _interval(told.get("finterval"), str(told.get("tunit", "s")))
+    return About("", size or _ome_size(told), (), interval)
 
 
-def _number(number: object, unit: str, units: dict[str, float]) -> float | None:
-    """`number` of `unit` in the first of `units`; None where that is no length or no time."""
-    factor = units.get(unit.strip().lower())
+def _by_resolution(tags: tifffile.TiffTags) -> PixelSize | None:
+    """Where nothing else is told. Values of printing are no sizes of what was seen."""
+    unit = RESOLUTION_UNITS.get(int(tags.valueof("ResolutionUnit", 1)), "")
+    x, y = (_one_by(tags, f"{axis}Resolution") for axis in "XY")
+    if not unit or not x:
+        return None
+    per_inch = 25400 / (x * (_units.micrometres(unit) or 1))
+    if round(1 / x) == 1 or any(abs(per_inch - nominal) < 0.5 for nominal in NOMINAL):
+        logging.info("its resolution of %.4g pixels per %s is one for printing; it tells no pixel size", 1 / x, unit)
+        return None
+    return _size((x, unit), (y, unit), (None, ""))
+
+
+def _one_by(tags: tifffile.TiffTags, name: str) -> float | None:
+    pixels, units = tags.valueof(name, (0, 0))
+    return units / pixels if pixels else None
+
+
+def _size(*told: tuple[Any, str]) -> PixelSize | None:
+    """Of numbers with their units, for X, Y and Z. A side that is not told is as long as the other one."""
+    for unit in dict.fromkeys(unit for number, unit in told if number is not None):
+        _warn_of(unit, _units.micrometres)
+    across, down, deep = (_number(number, unit, _units.micrometres) for number, unit in told)
+    (x, _), (y, _), _ = told
+    across, down = down if x is None else across, across if y is None else down
+    return PixelSize(across, down, deep) if across and down else None
+
+
+def _interval(number: object, unit: str) -> float | None:
+    if number is not None:
+        _warn_of(unit, _units.seconds)
+    return _number(number, unit, _units.seconds)
+
+
+def _warn_of(unit: str, factor_of: Callable[[str], float | None]) -> None:
+    if factor_of(unit) is None and not _units.is_none(unit):
+        what = "size" if factor_of is _units.micrometres else "time"
+        logging.warning("it tells a %s in %r, a unit that is not known here, so it is left out.", what, unit)
+
+
+def _number(number: object, unit: str, factor_of: Callable[[str], float | None]) -> float | None:
+    """`number` of `unit` in what `factor_of` counts in; None where it is none, or nothing above 0."""
+    factor = factor_of(unit)
     value = float(str(number)) if number is not None else 0.0
-    return value * factor if factor and value > 0 else None
+    return value * factor if factor and value > 0 and math.isfinite(value) else None

@@ -30,7 +30,7 @@ def write_stack(path: Path, stack: Stack, *, compression: str = "zlib", part: Pa
     metadata: dict[str, Any] = {"axes": axes, "UUID": f"urn:uuid:{NO_UUID}"}
     metadata.update(_lengths(stack.pixel_size))
     if stack.time_interval and stack.shape[0] > 1:
-        metadata |= {"TimeIncrement": round(stack.time_interval, 9), "TimeIncrementUnit": "s"}
+        metadata |= {"TimeIncrement": float(f"{stack.time_interval:.9g}"), "TimeIncrementUnit": "s"}
     if stack.channels and not stack.rgb:
         metadata["Channel"] = {"Name": list(stack.channels)}
     with writing(path, part) as unfinished:
@@ -166,6 +166,6 @@ def _lengths(size: PixelSize | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for axis, length in lengths.items():
         if length is not None:
-            found[f"PhysicalSize{axis}"] = round(length, 9)
+            found[f"PhysicalSize{axis}"] = float(f"{length:.9g}")
             found[f"PhysicalSize{axis}Unit"] = "µm"
     return found

@@ -147,6 +147,12 @@ class Programs:
         path.parent.mkdir(parents=True, exist_ok=True)
         return Path(shutil.copy(made / kind, path))
 
+    def write_tiff(self, path: Path, shape: tuple[int, ...], **options: Any) -> Path:
+        """Puts a TIFF file there that counts from 0; `options` are those of tifffile."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._inside("convert_to_tif", "write_tiff", path, json.dumps(shape), json.dumps(options))
+        return path
+
     def once(self, name: str, fill: Callable[[Path], object]) -> Path:
         """A folder that all test processes share; the first one fills it."""
         folder = self.shared / name

@@ -125,6 +125,15 @@ def make(kind: str, path: str) -> None:
         tifffile.imwrite(path, shapes(kind))
 
 
+def write_tiff(path: str, shape: str, options: str) -> None:
+    """A TIFF file of 16 bits with the values 0, 1, 2, …; `options` are those of tifffile."""
+    import numpy as np
+    import tifffile
+
+    sides = json.loads(shape)
+    tifffile.imwrite(path, np.arange(np.prod(sides), dtype=np.uint16).reshape(sides), **json.loads(options))
+
+
 def make_one_of_two(path: str, number: int) -> None:
     """Two of the four Z planes that the description tells of; the others are in a.ome.tif or in companion.ome.tif."""
     import numpy as np
