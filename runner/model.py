@@ -76,6 +76,7 @@ class Segment:
     retry_delay: float = 5.0  # seconds before the first retry; doubled before each further one
     keep_going: bool = False
     outputs: tuple[str, ...] = ()
+    outputs_may_be_old: bool = False
     marks: Mapping[str, Mark] = field(
         default_factory=dict
     )  # key -> its value; "" -> the segment; "commands.0" -> entry

@@ -12,6 +12,7 @@ from pathlib import Path
 from runner.compare.pairing import Item, ignored, is_zarr, items_below, labels_inside
 from runner.jobs import Job
 from runner.model import ResolvedFlags
+from runner.state.outputs import ESCAPED, full_pattern, unescaped
 
 # --output-folder, --out_dir, --save-path, -o ...; not --output-suffix and the like
 FLAG = re.compile(
@@ -19,8 +20,6 @@ FLAG = re.compile(
     r"([-_]?(dir|directory|folder|path|to|root|file|(file[-_]or[-_]folder)|csv|tsv|tif|image|mask|table|yaml|json))?",
     re.IGNORECASE,
 )
-
-_ESCAPED = re.compile(r"\[([*?[])\]")
 
 
 @dataclass(frozen=True)
@@ -40,14 +39,14 @@ def places_of(job: Job) -> list[Place]:
 def _declared(job: Job) -> list[Place]:
     found: dict[tuple[Path, str], list[str]] = {}
     for pattern in job.outputs:
-        full = os.path.join(job.cwd, os.path.expanduser(pattern))  # noqa: PTH111, PTH118  (a pattern, not a path)
+        full = full_pattern(pattern, job.cwd)
         root, rest = fixed_part(full)
         found.setdefault((root, "" if rest else _file_of(full)), []).append(full)
     return [Place(root, () if file else tuple(patterns), file) for (root, file), patterns in found.items()]
 
 
 def _file_of(pattern: str) -> str:
-    return Path(_literal(pattern)).name
+    return Path(unescaped(pattern)).name
 
 
 def fixed_part(pattern: str) -> tuple[Path, str]:
@@ -55,17 +54,12 @@ def fixed_part(pattern: str) -> tuple[Path, str]:
     parts = Path(pattern).parts
     fixed: list[str] = []
     for part in parts:
-        if glob.has_magic(_ESCAPED.sub("", part)):
+        if glob.has_magic(ESCAPED.sub("", part)):
             break
-        fixed.append(_literal(part))
+        fixed.append(unescaped(part))
     if len(fixed) == len(parts):
         return Path(*fixed[:-1]), ""
     return Path(*fixed), str(Path(*parts[len(fixed) :]))
-
-
-def _literal(text: str) -> str:
-    """`glob.escape` undone."""
-    return _ESCAPED.sub(r"\1", text)
 
 
 def _flagged(job: Job) -> list[Place]:

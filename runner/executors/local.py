@@ -56,11 +56,14 @@ def run_segment(
     command = job.command(site)
     reporter.started(segment, total, expected, command.argv, command.cwd)
     folder.mkdir(parents=True, exist_ok=True)
+    before = {} if segment.outputs_may_be_old else outputs.marks(job.outputs, job.cwd)
+    if (seconds := outputs.settling(before)) and not stop.requested:
+        stop.wait(seconds)
     tries: list[dict[str, Any]] = []
     delay = segment.retry_delay
     while True:
         log = folder / ("log.txt" if not tries else f"log.{len(tries) + 1}.txt")
-        result = _attempt(job, command, log, site, reporter, stop, on_start, len(tries) + 1)
+        result = _attempt(job, command, log, site, reporter, stop, on_start, len(tries) + 1, before)
         tries.append({"log": log.name, "state": result.state, **_measured(result.outcome), "note": result.note})
         if result.state in (SUCCEEDED, "stopped") or len(tries) > segment.retries:
             break
@@ -84,6 +87,7 @@ def _attempt(
     stop: StopRequest,
     on_start: Callable[[int, float, str], None],
     number: int,
+    before: outputs.Marks,
 ) -> Result:
     marker = new_marker(site.host.environ)
     begin = time.monotonic()
@@ -106,7 +110,7 @@ def _attempt(
         state, note = "timed out", f"it was ended because it ran longer than its `timeout` of {limit}"
     elif not outcome.succeeded:
         state, note = "failed", outcome.error or outcome.explanation or f"exit code {outcome.exit_code}"
-    elif missing := outputs.missing_output(job.outputs, job.cwd):
+    elif missing := outputs.missing_output(job.outputs, job.cwd, before):
         state, note = "failed", f"it ended with exit code 0, but {missing} (declared in `outputs:`)"
     return Result(state, outcome, note, log, number)
 

@@ -107,8 +107,9 @@ def _retries(fault: Fault, shown: str) -> tuple[str, str]:
     return f"`retries` must be a whole number, 0 or more; this is {shown}", "Write for example `retries: 2`."
 
 
-def _keep_going(fault: Fault, shown: str) -> tuple[str, str]:
-    return f"`keep-going` must be true or false, without quotes; this is {shown}", "Write `keep-going: true`."
+def _yes_or_no(fault: Fault, shown: str) -> tuple[str, str]:
+    key = fault.path[0]
+    return f"`{key}` must be true or false, without quotes; this is {shown}", f"Write `{key}: true`."
 
 
 def _outputs(fault: Fault, shown: str) -> tuple[str, str]:
@@ -129,8 +130,9 @@ _SPECIAL: dict[str, Callable[[Fault, str], tuple[str, str]]] = {
     "timeout": _time,
     "retry-delay": _time,
     "retries": _retries,
-    "keep-going": _keep_going,
+    "keep-going": _yes_or_no,
     "outputs": _outputs,
+    "outputs-may-be-old": _yes_or_no,
 }
 
 

@@ -16,7 +16,10 @@ from runner.pipeline.values import Fields
 from runner.state.go_text import go_text
 
 TEXT_KEYS = ("name", "type", "message", "environment", "use-linux-distro", "cwd")
-KEYS = (*TEXT_KEYS, "env", "commands", "timeout", "retries", "retry-delay", "keep-going", "outputs")
+KEYS = (
+    *(*TEXT_KEYS, "env", "commands", "timeout", "retries", "retry-delay", "keep-going"),
+    *("outputs", "outputs-may-be-old"),
+)
 _KNOWN = frozenset(KEYS)
 
 # a path written as ./x, or an escape for NUL

@@ -149,6 +149,7 @@ class SegmentReader:
             retry_delay=5.0 if (delay := _seconds(data.get("retry-delay"))) is None else delay,
             keep_going=bool(data.get("keep-going")),
             outputs=(outputs,) if isinstance(outputs, str) else tuple(outputs),
+            outputs_may_be_old=bool(data.get("outputs-may-be-old")),
             marks=Marks(node, fields),
         )
 

@@ -1,18 +1,37 @@
-"""Declared outputs: each of the `outputs:` globs must match something, and nothing that it matches may be empty."""
+"""Declared outputs: each of the `outputs:` globs must match something, and nothing that it matches may be empty.
+
+What was there before the segment started counts only when it was written or touched since. That is told from how
+each file was before (`marks`) and never from a clock: a share's clock may differ from ours, and a program that
+copies or unpacks keeps old times.
+"""
 
 from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+import re
+import stat
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 MOST_LISTED = 1000
+# FAT and some shares count whole seconds, by twos; elsewhere a time is as fine as the kernel's tick
+_COARSE, _FINE = 2.0, 0.02
+_YOUNG = 600.0  # seconds by which a share's clock may differ from ours for `settling` to see a young file
+ESCAPED = re.compile(r"\[([*?[])\]")
+
+_CURE = "(if it leaves out on purpose what is finished, write `outputs-may-be-old: true`)"
+
+Marks = Mapping[Path, object]
 
 
-def missing_output(patterns: Sequence[str], folder: str) -> str:
-    """What is wrong with the first pattern that is not fulfilled, or ""."""
+def missing_output(patterns: Sequence[str], folder: str, before: Marks | None = None) -> str:
+    """What is wrong with the first pattern that is not fulfilled, or "".
+
+    `before`: the `marks` from when the segment started; without them any age will do.
+    """
     for pattern in patterns:
         paths = list(matches(pattern, folder))
         if not paths:
@@ -20,18 +39,61 @@ def missing_output(patterns: Sequence[str], folder: str) -> str:
         for path in paths:
             if not _has_content(path):
                 return f"{path} is empty"
+        if before and all(path in before and before[path] == _mark(path) for path in paths):
+            what = str(paths[0]) if len(paths) == 1 else f"each of the {len(paths)} files that {pattern} matches"
+            return f"{what} was there before it started and was not written since {_CURE}"
     return ""
+
+
+def marks(patterns: Sequence[str], folder: str) -> Marks:
+    """How everything that the patterns match is now: it differs once a file was written, touched or replaced."""
+    return {path: _mark(path) for pattern in patterns for path in matches(pattern, folder)}
+
+
+def settling(before: Marks) -> float:
+    """Seconds to wait until a file that is written once more is sure to get another time."""
+    now, longest = time.time(), 0.0
+    for path in before:
+        try:
+            changed = path.stat().st_mtime_ns
+        except OSError:
+            continue
+        grain, young = (_COARSE, _YOUNG) if changed % 10**9 == 0 else (_FINE, _FINE)
+        if abs(now - changed / 1e9) < young:
+            longest = max(longest, grain)
+    return longest
 
 
 def matches(pattern: str, folder: str) -> Iterator[Path]:
     """Paths that `pattern` matches; a relative pattern counts from `folder`."""
-    full = os.path.join(folder, os.path.expanduser(pattern))  # noqa: PTH111, PTH118  (a pattern, not a path)
+    full = full_pattern(pattern, folder)
     if not glob.has_magic(full):
         if os.path.lexists(full):
             yield Path(full)
         return
     for name in glob.iglob(full, recursive=True):  # noqa: PTH207  (absolute patterns)
         yield Path(name)
+
+
+def full_pattern(pattern: str, folder: str) -> str:
+    """`pattern` below `folder`. Brackets and stars in the names of folders and files that exist are no pattern."""
+    if pattern.startswith("~"):
+        home, rest = re.fullmatch(r"(~[^/\\]*)(.*)", pattern, re.DOTALL).groups()  # type: ignore[union-attr]
+        pattern = glob.escape(os.path.expanduser(home)) + rest  # noqa: PTH111
+    full = os.path.join(glob.escape(folder), pattern)  # noqa: PTH118  (a pattern, not a path)
+    literal, parts = Path(), list(Path(full).parts)
+    for number, part in enumerate(parts):
+        if glob.has_magic(ESCAPED.sub("", part)):
+            if part == "**" or not os.path.lexists(literal / part):
+                break
+            parts[number] = glob.escape(part)
+        literal /= unescaped(parts[number])
+    return str(Path(*parts))
+
+
+def unescaped(text: str) -> str:
+    """`glob.escape` undone."""
+    return ESCAPED.sub(r"\1", text)
 
 
 def _has_content(path: Path) -> bool:
@@ -42,6 +104,30 @@ def _has_content(path: Path) -> bool:
         return path.stat().st_size > 0
     except OSError:
         return False
+
+
+def _mark(path: Path) -> object:
+    """Of a file, and of the link that leads to it; of a folder, all the files in it."""
+    try:
+        info = path.stat()
+        if not stat.S_ISDIR(info.st_mode):
+            return _facts(path.lstat()), _facts(info)
+    except OSError:
+        return None
+    found = set()
+    for base, _, names in os.walk(path):
+        for name in names:
+            file = os.path.join(base, name)  # noqa: PTH118  (an OME-Zarr has a hundred thousand)
+            try:
+                found.add((file, _facts(os.lstat(file))))
+            except OSError:
+                continue
+    return hash(frozenset(found))
+
+
+def _facts(info: os.stat_result) -> tuple[int, ...]:
+    """The time of the last change tells where a program sets an old time by itself (on Windows it is another time)."""
+    return info.st_mtime_ns, info.st_ctime_ns, info.st_size, info.st_ino
 
 
 def listing(patterns: Sequence[str], folder: str) -> list[dict[str, Any]]:
@@ -56,8 +142,8 @@ def listing(patterns: Sequence[str], folder: str) -> list[dict[str, Any]]:
                 return out
             seen.add(path)
             try:
-                stat = path.stat()
+                info = path.stat()
             except OSError:
                 continue
-            out.append({"path": str(path), "size": stat.st_size, "modified": stat.st_mtime})
+            out.append({"path": str(path), "size": info.st_size, "modified": info.st_mtime})
     return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -427,3 +428,26 @@ def test_a_bug_of_ours_writes_a_report_and_ends_with_4(lab: Lab) -> None:
     report = next(lab.home.glob("run-pipeline-*.txt"))
     assert str(report) in done.stderr
     assert "planted" in report.read_text(encoding="utf-8")
+
+
+def test_an_old_file_does_not_satisfy_outputs_unless_the_segment_says_so(lab: Lab) -> None:
+    table = lab.data / "exp[1]" / "table.csv"
+    table.parent.mkdir()
+    table.write_text("of 2020", encoding="utf-8")
+    os.utime(table, (1.58e9, 1.58e9))
+    (lab.data / "exp1").mkdir()
+    (lab.data / "exp1" / "table.csv").write_text("of another experiment", encoding="utf-8")
+    pipeline = lab.pipeline([segment("idle", "python", "-c", "", outputs="*.csv", cwd="%YAML%/exp[1]")])
+    done = lab.run(pipeline, check=1)
+    assert f"{table} was there before it started and was not written since" in done.stdout
+    assert "outputs-may-be-old: true" in done.stdout
+    assert "would run" in lab.run("status", pipeline).stdout
+    keys = {"outputs": "*.csv", "cwd": "%YAML%/exp[1]", "retries": 1, "retry-delay": 0}
+    code = (
+        "import sys, pathlib; p = pathlib.Path('table.csv'); b = p.stat().st_size == 7; b and p.write_text('written')"
+    )
+    # the first try writes and fails, the second has nothing left to do
+    code += "; sys.exit(b and p.write_text('by try 1') and 1)"
+    lab.run(lab.pipeline([segment("resumes", "python", "-c", code, **keys)]))
+    assert table.read_text() == "by try 1"
+    lab.run(lab.pipeline([segment("idle", "python", "-c", "", **keys, **{"outputs-may-be-old": True})]))

@@ -81,6 +81,7 @@ def test_the_pipeline_reference_says_rightly_which_keys_are_in_the_hash(row: lis
         "timeout": "3",
         "retries": "1",
         "keep-going": "true",
+        "outputs-may-be-old": "true",
         "retry-delay": "3",
     }
     key = row[0].strip("`")
