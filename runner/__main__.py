@@ -20,9 +20,9 @@ def main() -> None:
         sys.exit(start_again(["-m", "runner", *sys.argv[1:]]))
     # what is imported and read at the start stays: looking through it for garbage, again and again, finds nothing
     gc.disable()
-    from runner.cli.main import cli
+    from runner.cli.main import start
 
-    cli(prog_name="run-pipeline")
+    start()
 
 
 if __name__ == "__main__":

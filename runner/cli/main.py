@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
 from runner import __version__
+from runner.cli.screen import guard, lost, speak_utf8
 
 # command -> (module, one line for the overview), so that an overview imports none of them
 COMMANDS = {
@@ -78,3 +82,19 @@ def cli() -> None:
     What is finished is not run again: the first segment that is new or changed starts the part that runs.
     SEGMENT is a segment's number (as --dry-run shows it) or its name.
     """
+
+
+def start() -> NoReturn:
+    """The command line as a process: its exit status is the command's, whether or not its output is read."""
+    speak_utf8()
+    guarded = guard()
+    try:
+        cli(prog_name="run-pipeline")
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+    if why := lost(guarded):
+        with contextlib.suppress(OSError):
+            print(f"error: not everything could be printed: {why}", file=sys.stderr, flush=True)
+        code = code or 4
+    sys.exit(code)
