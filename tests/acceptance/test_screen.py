@@ -97,7 +97,7 @@ def test_a_run_without_standard_streams_is_a_run(lab: Lab, pipeline: Path, close
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_output_that_a_full_disk_cut_off_is_told(lab: Lab, pipeline: Path) -> None:
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         status, told = status_with_no_reader(lab, ["status", pipeline], stdout=full.fileno())
     assert status == 4
     assert told == "error: not everything could be printed: No space left on device\n"
