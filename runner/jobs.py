@@ -11,7 +11,7 @@ from runner.environments import Finding, Site, kind
 from runner.environments.spec import parse_environment
 from runner.model import Command, Diagnostic, EnvironmentSpec, Mark, Pipeline, ResolvedEntry, Segment, Severity
 from runner.pipeline.findings import script_findings
-from runner.pipeline.tokens import resolve, resolve_entries, resolve_env
+from runner.pipeline.tokens import odd_tokens, resolve, resolve_entries, resolve_env
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,28 @@ def _patterns(segment: Segment, pipeline: Pipeline, site: Site) -> tuple[str, ..
     )
 
 
+def find_warnings(pipeline: Pipeline, site: Site) -> list[Diagnostic]:
+    """What the pipeline file can be said to have got wrong, though it would run: tokens that are none included."""
+    found = list(pipeline.warnings)
+    for segment in pipeline.segments:
+        if segment.is_control or segment.environment.strip().lower() == "cmd":  # there the shell has such names
+            continue
+        for key, text in _texts(segment):
+            for message, cure in odd_tokens(text, site.dotenv):
+                found.append(at_segment(Finding(message, cure, key), segment, pipeline, Severity.WARNING))
+    return found
+
+
+def _texts(segment: Segment) -> Iterator[tuple[str, str]]:
+    """Each text of the segment in which tokens are replaced, with the key where it stands."""
+    for number, entry in enumerate(segment.commands):
+        values = (entry,) if isinstance(entry, str) else (value for _, value in entry.items)
+        yield from ((f"commands.{number}", value) for value in values if isinstance(value, str))
+    yield from ((f"env.{name}", value) for name, value in segment.env if isinstance(value, str))
+    yield "cwd", segment.cwd
+    yield from (("outputs", pattern) for pattern in segment.outputs)
+
+
 def find_problems(jobs: Iterable[Job], pipeline: Pipeline, site: Site) -> list[Diagnostic]:
     """What would stop these jobs, all at once: missing groups, scripts, environments, working directories."""
     out: list[Diagnostic] = []
@@ -112,11 +134,13 @@ def _is_folder(text: str, site: Site) -> bool:
     return site.host.platform != sys.platform or Path(text).is_dir()
 
 
-def at_segment(finding: Finding, segment: Segment, pipeline: Pipeline) -> Diagnostic:
+def at_segment(
+    finding: Finding, segment: Segment, pipeline: Pipeline, severity: Severity = Severity.ERROR
+) -> Diagnostic:
     """`finding` with the place in the pipeline file that it is about."""
     mark = segment.marks.get(finding.key) or segment.marks.get("commands") or segment.marks.get("")
     return Diagnostic(
-        Severity.ERROR,
+        severity,
         finding.message,
         finding.cure,
         pipeline.path,

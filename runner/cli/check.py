@@ -37,7 +37,7 @@ def command(files: tuple[str, ...], as_json: bool, repo: str | None) -> int:
 def _check(file: str, site: Site, *, as_json: bool) -> int:
     from runner.cli.common import pipeline_path, show_error
     from runner.errors import ExitCode, PipelineError
-    from runner.jobs import find_problems, make_job
+    from runner.jobs import find_problems, find_warnings, make_job
     from runner.pipeline.reader import read_pipeline
     from runner.report.console import open_console
 
@@ -52,11 +52,11 @@ def _check(file: str, site: Site, *, as_json: bool) -> int:
             show_error(error, console)
         return error.exit_code
     jobs = [make_job(s, pipeline, site) for s in pipeline.segments if not s.is_control]
-    problems = find_problems(jobs, pipeline, site)
+    warnings, problems = find_warnings(pipeline, site), find_problems(jobs, pipeline, site)
     if as_json:
-        _print_findings([*pipeline.warnings, *problems])
+        _print_findings([*warnings, *problems])
     else:
-        _show(pipeline, jobs, problems, site)
+        _show(pipeline, jobs, warnings, problems, site)
     if not problems:
         return ExitCode.DONE
     return ExitCode.ENVIRONMENT if any(p.is_environment for p in problems) else ExitCode.USAGE
@@ -69,12 +69,14 @@ def _print_findings(diagnostics: list[Diagnostic] | tuple[Diagnostic, ...]) -> N
         print(json.dumps({"event": "finding", **finding_values(diagnostic)}))
 
 
-def _show(pipeline: Pipeline, jobs: list[Job], problems: list[Diagnostic], site: Site) -> None:
+def _show(
+    pipeline: Pipeline, jobs: list[Job], warnings: list[Diagnostic], problems: list[Diagnostic], site: Site
+) -> None:
     from runner.cli.common import show_diagnostics
     from runner.report.console import open_console
 
     console = open_console(sys.stdout, os.environ)
-    show_diagnostics([*pipeline.warnings, *problems], console)
+    show_diagnostics([*warnings, *problems], console)
     bad = {p.segment for p in problems}
     for job in jobs:
         if job.segment.number not in bad:
@@ -83,6 +85,10 @@ def _show(pipeline: Pipeline, jobs: list[Job], problems: list[Diagnostic], site:
     count = len(problems)
     if count:
         console.line(console.style(f"{pipeline.path}: {count} problem{'s' if count > 1 else ''}", "red", "bold"))
+    elif warnings:
+        console.line(
+            f"{pipeline.path}: could run, but look at {'the warning' if len(warnings) == 1 else 'the warnings'}"
+        )
     else:
         console.line(f"{pipeline.path}: could run as it is")
 

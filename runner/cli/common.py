@@ -58,10 +58,24 @@ def make_site(repo_option: str | None, *, interactive: bool | None = None) -> Si
 
     repo = find_repo(repo_option)
     host = this_host(interactive=interactive)
-    dotenv = read_dotenv(repo / ".env")
+    dotenv = read_dotenv(repo / ".env", host.environ)
     folder = host.environ.get(ENVIRONMENTS_VARIABLE) or dotenv.get(ENVIRONMENTS_VARIABLE)
-    environments = repo / Path(folder).expanduser() if folder else repo / ".venvs"
+    environments = repo / _path_of(folder) if folder else repo / ".venvs"
     return Site(host, repo, dotenv, environments)
+
+
+def _path_of(folder: str) -> Path:
+    """RUN_PIPELINE_ENVS with `~` and the variables in it. Raises UsageError where one is not set."""
+    import re
+
+    from runner.errors import UsageError
+
+    path = os.path.expandvars(folder)
+    if re.search(r"\$\{?\w|%\w+%", path):
+        raise UsageError(
+            f"{ENVIRONMENTS_VARIABLE} is {folder}, which names a variable that is not set", "Write the folder in full."
+        )
+    return Path(path).expanduser()
 
 
 def pipeline_path(text: str) -> Path:

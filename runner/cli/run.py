@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from runner.environments import Site
     from runner.errors import ExitCode
     from runner.jobs import Jobs
-    from runner.model import Pipeline
+    from runner.model import Diagnostic
     from runner.plan import Plan, Selection
     from runner.report import Reporter
 
@@ -55,6 +56,7 @@ def run_file(file: str, options: dict[str, Any]) -> int:
     """A run with the command's options; `to_stderr` among them leaves standard output to somebody else."""
     from runner.cli.common import make_site, pipeline_path
     from runner.cli.options import load, plan_for, select
+    from runner.jobs import find_warnings
     from runner.pipeline.reader import read_pipeline
 
     path = pipeline_path(file)
@@ -63,7 +65,7 @@ def run_file(file: str, options: dict[str, Any]) -> int:
     # a dry run asks nobody
     site = make_site(options["repo"], interactive=False if options["dry_run"] or options["as_json"] else None)
     pipeline = read_pipeline(path)
-    _show_warnings(pipeline, options)
+    _show_warnings(find_warnings(pipeline, site))
     selection = select(pipeline, options["start"], options["only"], force=options["force"], accept=options["accept"])
     loaded = load(path, options["records"], pipeline)
     plan, jobs = plan_for(loaded, selection, site)
@@ -79,11 +81,11 @@ def run_file(file: str, options: dict[str, Any]) -> int:
     return int(_with_lock(loaded, selection, site, reporter, options))
 
 
-def _show_warnings(pipeline: Pipeline, options: dict[str, Any]) -> None:
+def _show_warnings(warnings: Sequence[Diagnostic]) -> None:
     from runner.cli.common import error_console, show_diagnostics
 
-    if pipeline.warnings:
-        show_diagnostics(pipeline.warnings, error_console())
+    if warnings:
+        show_diagnostics(warnings, error_console())
 
 
 def _print_hashes(path: Path, options: dict[str, Any]) -> int:
@@ -92,7 +94,7 @@ def _print_hashes(path: Path, options: dict[str, Any]) -> int:
     from runner.state.status import Entry, entry_text, status_text
 
     pipeline = read_pipeline(path, hashes_only=True)
-    _show_warnings(pipeline, options)
+    _show_warnings(pipeline.warnings)
     done = {e.content_hash: e for e in load(path, options["records"], pipeline).status.entries if e.done}
     texts = [
         entry_text(done.get(s.content_hash) or Entry(s.name, s.content_hash))

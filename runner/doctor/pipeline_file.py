@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.doctor import Check, Context, Line, ok, problem, warning
 from runner.environments import words
-from runner.jobs import Job, find_problems
+from runner.jobs import Job, find_problems, find_warnings
 from runner.model import Diagnostic, Severity
 from runner.pipeline.diagnostics import alike
 
@@ -23,7 +23,7 @@ def pipeline_file(context: Context) -> list[Line]:
     if context.pipeline is None:
         return []
     pipeline = context.pipeline
-    lines = _lines([*pipeline.warnings, *find_problems(context.jobs, pipeline, context.site)])
+    lines = _lines([*find_warnings(pipeline, context.site), *find_problems(context.jobs, pipeline, context.site)])
     lines += _missing_settings(context.jobs)
     count = len(context.jobs)
     return lines or [

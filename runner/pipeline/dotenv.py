@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runner.errors import PipelineError, StateError
@@ -16,12 +17,14 @@ _LINE = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_.\-]*)[
 _DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"(.*)', re.DOTALL)
 _SINGLE = re.compile(r"'([^']*)'(.*)", re.DOTALL)
 _COMMENT = re.compile(r"[ \t]#.*|^#.*", re.DOTALL)
+_VARIABLE = re.compile(r"\$(?:\{(?P<braced>[A-Za-z_]\w*)(?::?-(?P<default>[^}]*))?\}|(?P<bare>[A-Za-z_]\w*))", re.ASCII)
 
 
-def read_dotenv(path: Path) -> dict[str, str]:
+def read_dotenv(path: Path, environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Names and values; empty where there is no such file. PipelineError with every line that is none of ours.
 
-    A backslash stays a backslash (Windows paths), except before a double quote inside double quotes.
+    A backslash stays a backslash (Windows paths), except before a double quote inside double quotes. `${NAME}` and
+    `$NAME` outside single quotes become the value of an earlier line, else of the variable in `environ`.
     """
     report = Report(path, ())
     values: dict[str, str] = {}
@@ -34,17 +37,22 @@ def read_dotenv(path: Path) -> dict[str, str]:
         data = b""
     text = decode(data, report)
     if text is not None:
-        for number, line in enumerate(report.lines, 1):
-            _read_line(line, number, values, report)
+        read = 0
+        while read < len(report.lines):
+            read += _read_entry(report.lines[read:], read + 1, values, environ or {}, report)
     if report.errors:
         raise PipelineError(f"{path} is not valid", report.in_order())
     return values
 
 
-def _read_line(line: str, number: int, values: dict[str, str], report: Report) -> None:
+def _read_entry(
+    lines: Sequence[str], number: int, values: dict[str, str], environ: Mapping[str, str], report: Report
+) -> int:
+    """Reads the entry that begins with the first of `lines`, which is line `number`; gives how many lines it has."""
+    line = lines[0]
     bare = line.strip()
     if not bare or bare.startswith("#"):
-        return
+        return 1
     match = _LINE.fullmatch(line)
     column = len(line) - len(line.lstrip()) + 1
     if not match:
@@ -53,16 +61,35 @@ def _read_line(line: str, number: int, values: dict[str, str], report: Report) -
             "this line is no `NAME=value`",
             "Write NAME=value, with a name of letters, digits and `_`; or begin the line with # for a comment.",
         )
-        return
-    value = _value(match["rest"].rstrip())
-    if value is None:
-        report.error(
-            Mark(number, match.start("rest") + 1, max(1, len(match["rest"].rstrip()))),
-            f"the quotes around the value of {match['name']} do not match",
-            "Close the quote at the end of the value, or leave both out.",
-        )
-        return
-    values[match["name"]] = value
+        return 1
+    rest = match["rest"].rstrip()
+    mark = Mark(number, match.start("rest") + 1, max(1, len(rest)))
+    for count in range(1, len(lines) + 1):
+        value = _value("\n".join([match["rest"], *lines[1:count]]).rstrip())
+        if value is not None:
+            values[match["name"]] = value if rest.startswith("'") else _filled_in(value, values, environ, mark, report)
+            return count
+    report.error(
+        mark,
+        f"the quotes around the value of {match['name']} do not match",
+        "Close the quote at the end of the value, or leave both out.",
+    )
+    return 1
+
+
+def _filled_in(text: str, values: Mapping[str, str], environ: Mapping[str, str], mark: Mark, report: Report) -> str:
+    def value_of(match: re.Match[str]) -> str:
+        name = match["braced"] or match["bare"]
+        found = values.get(name, environ.get(name, match["default"]))
+        if found is None and match["braced"]:
+            report.error(
+                mark,
+                f"there is no {name} for `{match[0]}`",
+                f"Write {name}=VALUE in a line above; or put the value in single quotes, to keep it as it is.",
+            )
+        return match[0] if found is None else found  # a password or a share may have a bare `$`
+
+    return _VARIABLE.sub(value_of, text)
 
 
 def _value(rest: str) -> str | None:
@@ -89,6 +116,8 @@ def save_dotenv_value(path: Path, key: str, value: str) -> None:
         lines = data[len(bom) :].splitlines(keepends=True)
         end = b"\r\n" if lines and lines[0].endswith(b"\r\n") else b"\n"
         new = f"{key}={_written(value)}".encode()
+        if value != _value(_written(value)) or (_VARIABLE.search(value) and not _written(value).startswith("'")):
+            raise StateError(f"{path} cannot hold {value}: it has both `'` and `$`", "Use a folder without them.")
         place = [number for number, line in enumerate(lines) if _names(line, key)]
         if place:
             lines[place[-1]] = new + end
@@ -112,7 +141,7 @@ def _names(line: bytes, key: str) -> bool:
 
 def _written(value: str) -> str:
     """`value` so that `read_dotenv` gives it back."""
-    if value == value.strip() and not re.search(r"""^['"]|[ \t]#|^#""", value):
+    if value == value.strip() and not re.search(r"""^['"]|[ \t]#|^#|\$""", value):
         return value
     return f"'{value}'" if "'" not in value else '"' + value.replace('"', '\\"') + '"'
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import ntpath
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import PurePath
 
 from runner.model import FlagMap, ResolvedEntry, ResolvedFlags, Segment, Value
+from runner.pipeline.near import near
 from runner.state.go_text import go_text
 
 _TOKEN = re.compile(r"%([^%]+)%(.*)", re.DOTALL)
+_ANYWHERE = re.compile(r"%(?P<name>[^\W\d]\w*)%")
+_OWN = ("REPO", "YAML")
 # `./x` with one of these endings is meant from the program's folder, anything else from the pipeline file's
 _PROGRAMS = (".py", ".ijm", ".exe")
 
@@ -37,6 +40,23 @@ def resolve(text: str, *, repo: PurePath, folder: PurePath, dotenv: Mapping[str,
         return text
     value = dotenv[name]
     return value + rest if "://" in value else _join(value, rest, windows)
+
+
+def odd_tokens(text: str, dotenv: Collection[str]) -> Iterator[tuple[str, str]]:
+    """What looks like a token in `text` and stays as it is: what is to be said of it, and the cure."""
+    known = (*_OWN, *dotenv)
+    for match in _ANYWHERE.finditer(text) if "%" in text else ():
+        token, name = match[0], match["name"]
+        if name in known and match.start():
+            cure = f"Write the flag and its value apart: `- {text[: match.start() - 1]}: '{text[match.start() :]}'`."
+            flag = re.fullmatch(r"--?[\w-]+=", text[: match.start()])
+            yield f"{token} is replaced at the beginning of a text only; here it stays as it is", cure if flag else ""
+        elif name not in known:
+            meant = near(name, known)
+            if meant is None and not (name.isupper() and len(name) > 2):  # such as %H%M%S, of a time
+                continue
+            cure = f"Did you mean %{meant}%?" if meant else f"Write {name}=VALUE into .env of the repository."
+            yield f"there is no token {token}: it stays as it is", cure
 
 
 def is_relative_to_here(text: str) -> bool:

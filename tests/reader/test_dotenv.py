@@ -43,10 +43,43 @@ def test_without_a_file_there_are_no_values(tmp_path: Path) -> None:
         ("A=it's", "it's"),
         ("A=x=y", "x=y"),
         ("A=/lab/müller", "/lab/müller"),
+        ("A=pa$$word", "pa$$word"),
+        ("A=\\\\nas\\d$\\x", "\\\\nas\\d$\\x"),
+        ("A='${B}'", "${B}"),
+        ("A=${B:-c}/d", "c/d"),
+        ("A='one\ntwo'", "one\ntwo"),
+        ('A="one\n\n# two"', "one\n\n# two"),
     ],
 )
 def test_a_line_gives_its_value(tmp_path: Path, line: str, value: str) -> None:
     assert read(tmp_path, line + "\n") == {"A": value}
+
+
+def test_a_value_may_name_earlier_ones_and_variables_of_the_caller(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text('R=/data\nA=${R}/a\nB="$R/b"\nC=$HOME/c\nD=$LATER/d\nLATER=1\nR2=${R}2\n')
+    values = read_dotenv(tmp_path / ".env", {"HOME": "/home/jo", "R": "not this"})
+    expected = {"R": "/data", "A": "/data/a", "B": "/data/b", "C": "/home/jo/c", "D": "$LATER/d", "LATER": "1"}
+    assert values == {**expected, "R2": "/data2"}
+
+
+def test_a_name_in_braces_that_nobody_set_is_an_error_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError) as caught:
+        read(tmp_path, "A=1\nB=${ROOT}/data\n")
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.mark is not None
+    assert (diagnostic.mark.line, diagnostic.mark.column) == (2, 3)
+    assert "ROOT" in diagnostic.message
+
+
+def test_a_value_of_several_lines_hides_no_line_behind_it(tmp_path: Path) -> None:
+    key = "-----BEGIN KEY-----\nabc=\n-----END KEY-----"
+    assert read(tmp_path, f'A=1\nKEY="{key}"  # mine\nB=2\n') == {"A": "1", "KEY": key, "B": "2"}
+
+
+def test_a_quote_left_open_swallows_no_later_line(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError) as caught:
+        read(tmp_path, 'A="open\nB="b"\nC=\'c\'\n')
+    assert [one.mark.line for one in caught.value.diagnostics if one.mark] == [1]
 
 
 def test_comments_blank_lines_a_bom_and_windows_line_ends_do_not_count(tmp_path: Path) -> None:

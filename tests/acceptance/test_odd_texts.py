@@ -1,0 +1,67 @@
+"""What looks right in a pipeline file and is not: told by `check` and before a run, and passed on as it stands."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.lab import Lab, segment
+
+
+@pytest.mark.parametrize(
+    ("entry", "message", "cure"),
+    [
+        ("%YMAL%/x", "there is no token %YMAL%", "Did you mean %YAML%?"),
+        ("%yaml%/x", "there is no token %yaml%", "Did you mean %YAML%?"),
+        ("%DATEN%/x", "there is no token %DATEN%", "Did you mean %DATA%?"),
+        ("%MASKS%", "there is no token %MASKS%", "Write MASKS=VALUE into .env"),
+        ("--eq=%YAML%/x", "%YAML% is replaced at the beginning of a text only", "`- --eq: '%YAML%/x'`"),
+        ({"--range": "a;%DATA%/b"}, "%DATA% is replaced at the beginning of a text only", ""),
+    ],
+)
+def test_a_token_that_is_none_or_stands_inside_a_text_is_told(lab: Lab, entry: object, message: str, cure: str) -> None:
+    (lab.repo / ".env").write_text("DATA=/data\n", encoding="utf-8")
+    lab.script("show.py", "import sys\nprint(sys.argv[1:])\n")
+    pipeline = lab.pipeline([segment("a", "python", "%REPO%/scripts/show.py", entry)])
+    done = lab.run("check", pipeline)
+    assert message in done.stdout
+    assert cure in done.stdout
+    assert "could run as it is" not in done.stdout
+    ran = lab.run(pipeline)
+    assert message in ran.stderr
+    assert str(entry if isinstance(entry, str) else entry["--range"]) in ran.stdout  # type: ignore[index]
+
+
+@pytest.mark.parametrize("text", ["%H%M%S", "%Y-%m-%d", "img_%03d_%04d.tif", "100%", "%s_%s", "%d%%", "a % b % c"])
+def test_formats_and_percentages_are_no_tokens(lab: Lab, text: str) -> None:
+    lab.script("show.py", "")
+    pipeline = lab.pipeline([segment("a", "python", "%REPO%/scripts/show.py", text)])
+    done = lab.run("check", pipeline)
+    assert "could run as it is" in done.stdout
+    assert "token" not in done.stdout
+
+
+def test_a_token_in_env_cwd_and_outputs_is_told_too_and_a_shell_has_its_own(lab: Lab) -> None:
+    lab.script("show.py", "")
+    keys = {"env": {"A": "%REEPO%"}, "cwd": "%YAML%", "outputs": ["x%YAML%"]}
+    shell = {"name": "b", "environment": "cmd", "commands": ["echo %USERNAME%"]}
+    pipeline = lab.pipeline([segment("a", "python", "%REPO%/scripts/show.py", **keys), shell])
+    done = lab.run("check", pipeline)
+    assert "there is no token %REEPO%" in done.stdout
+    assert "%YAML% is replaced at the beginning of a text only" in done.stdout
+    assert "USERNAME" not in done.stdout
+
+
+def test_the_folder_of_environments_may_name_the_home_folder(lab: Lab) -> None:
+    (lab.repo / ".env").write_text("RUN_PIPELINE_ENVS=$HOME/envs\n", encoding="utf-8")
+    lab.script("show.py", "")
+    lab.run(lab.pipeline([segment("a", "python", "%REPO%/scripts/show.py")]))
+    assert (lab.home / "envs").is_dir()
+    assert not any("$" in path.name for path in lab.repo.iterdir())
+
+
+def test_a_folder_of_environments_with_a_variable_that_is_not_set_is_refused(lab: Lab) -> None:
+    lab.script("show.py", "")
+    pipeline = lab.pipeline([segment("a", "python", "%REPO%/scripts/show.py")])
+    done = lab.run(pipeline, check=2, RUN_PIPELINE_ENVS="$NOT_SET_HERE/envs")
+    assert "RUN_PIPELINE_ENVS is $NOT_SET_HERE/envs" in done.stderr
+    assert sorted(path.name for path in lab.data.iterdir()) == [pipeline.name]
