@@ -95,7 +95,7 @@ def command(
 
         if recipe is not None:
             raise UsageError("migrate: a recipe and --retire exclude each other", "Give one of them.")
-        return retire_command(retire, pipelines, site, dry_run=dry_run, yes=yes, as_json=as_json)
+        return retire_command(retire, pipelines, environment, site, dry_run=dry_run, yes=yes, as_json=as_json)
     if recipe is None:
         raise UsageError("migrate: which recipe?", "Name a conda environment file, such as conda_envs/NAME.yml.")
     if pin and not prefix:
@@ -136,7 +136,7 @@ class _Migration:
             plan = replace(plan, remarks=(*plan.remarks, hint))
         outcome = Outcome(self.repo)
         files = pipeline_files(pipelines, Path.cwd())
-        outcome.twins = plan_twins(files, [plan.recipe.name, *names], plan.group)
+        outcome.twins = plan_twins(files, [plan.recipe.name, *names], plan.group, self.site.dotenv)
         self._show(plan)
         if normalised_group(plan.group) in facts.groups and pipelines and not wishes.replace:
             return self._twins_only(plan, outcome)

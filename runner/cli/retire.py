@@ -11,16 +11,30 @@ import click
 
 if TYPE_CHECKING:
     from runner.environments import Site
+    from runner.migrate.retire import Retirement
 
 
-def retire_command(name: str, pipelines: Sequence[str], site: Site, *, dry_run: bool, yes: bool, as_json: bool) -> int:
+def retire_command(
+    name: str,
+    pipelines: Sequence[str],
+    names: Sequence[str],
+    site: Site,
+    *,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
     """The exit code. Raises UsageError when something stands against it."""
     from runner.environments.disk import on_disk
     from runner.errors import UsageError
     from runner.migrate.retire import carry_out, plan_retirement
 
     repo = on_disk(site.repo)
-    retirement = plan_retirement(name, repo, pipelines, Path.cwd())
+
+    def look() -> Retirement:
+        return plan_retirement(name, repo, pipelines, Path.cwd(), names=names, dotenv=site.dotenv)
+
+    retirement = look()
     if as_json:
         record = {
             "event": "retirement",
@@ -28,12 +42,14 @@ def retire_command(name: str, pipelines: Sequence[str], site: Site, *, dry_run: 
             "files": [str(path) for path in retirement.files],
             "signed": retirement.signed,
             "obstacles": retirement.obstacles,
+            "left": retirement.left,
         }
         print(json.dumps(record, ensure_ascii=False))
     if retirement.obstacles:
         lines = "\n".join(f"- {text}" for text in retirement.obstacles)
         raise UsageError(f"{name} cannot be retired yet; nothing was removed", lines)
-    _show(retirement.files, retirement.signed, as_json)
+    if not as_json:
+        _show(retirement)
     if dry_run:
         return 0
     if not yes:
@@ -41,16 +57,18 @@ def retire_command(name: str, pipelines: Sequence[str], site: Site, *, dry_run: 
             raise UsageError("nobody is there to confirm the removal", "Give --yes to remove them without a question.")
         if not click.confirm(f"Remove {len(retirement.files)} files?", err=as_json):
             return 0
+        if look() != retirement:
+            raise UsageError(f"files of {name} were changed meanwhile; nothing was removed", "Start again.")
     gone = carry_out(retirement)
     if not as_json:
         print(f"Removed {len(gone)} files. The installed environment is still there: `conda env remove --name {name}`.")
     return 0
 
 
-def _show(files: Sequence[Path], signed: Sequence[str], as_json: bool) -> None:
-    if as_json:
-        return
-    for text in signed:
+def _show(retirement: Retirement) -> None:
+    for text in retirement.signed:
         print(f"  signed off  {text}")
-    for path in files:
+    for text in retirement.left:
+        print(f"  stays       {text}")
+    for path in retirement.files:
         print(f"  to remove   {path}")

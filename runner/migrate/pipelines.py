@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from runner.environments.spec import parse_environment
 from runner.errors import PipelineError, UsageError
-from runner.model import Mark, Segment
+from runner.migrate.files import files_below
+from runner.model import Mark, Pipeline, Segment
 from runner.state.files import write_atomic
 from runner.state.status import pipeline_of
 
 SUFFIX = "_uv"
+NO_VALUES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -22,57 +27,100 @@ class Twin:
 
     source: Path
     target: Path
-    text: str = ""  # of the twin; "" when there is none to write
+    data: bytes = b""  # of the twin; empty when there is none to write
     segments: tuple[int, ...] = ()  # whose environment changes
     note: str = ""
 
 
-def plan_twins(files: Iterable[Path], names: Sequence[str], group: str) -> list[Twin]:
+def plan_twins(
+    files: Iterable[Path], names: Sequence[str], group: str, dotenv: Mapping[str, str] = NO_VALUES
+) -> list[Twin]:
     """One for each file that uses a conda environment of `names`. Raises PipelineError for one that is not valid."""
-    return [twin for path in files if (twin := _twin(path, names, group)) is not None]
+    return [twin for path in files if (twin := _twin(path, names, group, dotenv)) is not None]
 
 
 def write_twins(twins: Iterable[Twin]) -> list[Path]:
     """The files written."""
     written = []
     for twin in twins:
-        if twin.text:
-            write_atomic(twin.target, twin.text.encode("utf-8"))
+        if twin.data:
+            write_atomic(twin.target, twin.data)
             written.append(twin.target)
     return written
 
 
 def pipeline_files(arguments: Sequence[str], start: Path) -> list[Path]:
-    """Files, folders and patterns (cmd.exe leaves them to the program) as pipeline files. Raises UsageError."""
+    """Files, folders and patterns (cmd.exe leaves them to the program) as pipeline files.
+
+    Raises UsageError, and PipelineError for a file of a folder that cannot be read.
+    """
     found: dict[Path, None] = {}
     for text in arguments:
-        path = start / Path(text).expanduser()
+        path, inside = named_files(text, start)
         if path.is_dir():
-            inside = _pipelines_below(path)
-        elif path.is_file():
-            inside = [path]
-        else:
-            inside = sorted(one for one in path.parent.glob(path.name) if one.is_file()) if "*" in path.name else []
+            inside = [one for one in inside if as_pipeline(one) is not None]
         if not inside:
             raise UsageError(f"there is no pipeline file {path}", "Give --pipelines a file, a folder or a pattern.")
         found |= dict.fromkeys(inside)
     return [path for path in found if not is_status(path)]
 
 
-def uses(path: Path, names: Sequence[str]) -> list[Segment]:
-    """The segments of a pipeline that name one of these conda environments. Raises PipelineError."""
-    from runner.pipeline.reader import read_pipeline
+def named_files(text: str, start: Path) -> tuple[Path, list[Path]]:
+    """An argument of --pipelines as a path, and the files that it stands for: of a folder all that are YAML."""
+    path = Path(os.path.abspath(start / Path(text).expanduser()))  # noqa: PTH100  (no links resolved)
+    if path.is_dir():
+        return path, list(files_below(path))
+    if path.is_file():
+        return path, [path]
+    return path, sorted(one for one in path.parent.glob(path.name) if one.is_file()) if "*" in path.name else []
 
+
+def as_pipeline(path: Path) -> Pipeline | None:
+    """The pipeline in a YAML file, or None: it is one if the reader that runs it finds `run:` at its top.
+
+    Raises PipelineError for what cannot be read.
+    """
+    import yaml
+
+    from runner.pipeline.nodes import MapNode, compose
+    from runner.pipeline.reader import parse_pipeline, read_pipeline
+    from runner.pipeline.report import Report
+    from runner.pipeline.text import decode
+    from runner.pipeline.values import fields_of
+
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return read_pipeline(path)  # which says why not
+    text = decode(data, Report(path, ()))
+    if text is not None:
+        try:
+            root = compose(text)
+        except yaml.YAMLError:
+            return parse_pipeline(data, path)
+        if not isinstance(root, MapNode) or "run" not in fields_of(root, Report(path, ())):
+            return None
+    return parse_pipeline(data, path)
+
+
+def uses(pipeline: Pipeline, names: Iterable[str], dotenv: Mapping[str, str] = NO_VALUES) -> list[Segment]:
+    """The segments of a pipeline that name one of these conda environments."""
     wanted = {plain_name(name) for name in names}
-    return [one for one in read_pipeline(path).segments if conda_name(one) in wanted]
+    return [one for one in pipeline.segments if conda_name(one, pipeline, dotenv) in wanted]
 
 
-def conda_name(segment: Segment) -> str:
-    """The name of the conda environment, also of one given by its folder; "" for another kind."""
-    spec = parse_environment(segment.environment, "", "linux")
-    if spec.kind != "conda" or segment.is_control:
+def conda_name(segment: Segment, pipeline: Pipeline, dotenv: Mapping[str, str] = NO_VALUES) -> str:
+    """The name of the conda environment, also of one given by its folder; "" for another kind.
+
+    `dotenv`: what tokens such as `%ENVS%` stand for; a token that it does not know stays.
+    """
+    from runner.pipeline.tokens import resolve
+
+    if segment.is_control:
         return ""
-    return plain_name(spec.name)
+    text = resolve(segment.environment, repo=pipeline.folder, folder=pipeline.folder, dotenv=dotenv, windows=False)
+    spec = parse_environment(text, "", "linux")
+    return plain_name(spec.name) if spec.kind == "conda" else ""
 
 
 def is_status(path: Path) -> bool:
@@ -85,41 +133,42 @@ def twin_of(path: Path) -> Path:
     return path.with_name(f"{path.stem.removesuffix('_conda')}{SUFFIX}{path.suffix}")
 
 
-def _twin(path: Path, names: Sequence[str], group: str) -> Twin | None:
-    segments = uses(path, names)
-    target = twin_of(path)
-    if not segments:
+def _twin(path: Path, names: Sequence[str], group: str, dotenv: Mapping[str, str]) -> Twin | None:
+    pipeline = as_pipeline(path)
+    segments = uses(pipeline, names, dotenv) if pipeline else []
+    if pipeline is None or not segments:
         return None
+    target = twin_of(path)
     numbers = tuple(segment.number for segment in segments)
     marks = {segment.marks["environment"] for segment in segments if "environment" in segment.marks}
-    text = _replaced(path, marks, group)
-    _check(text, path, numbers, group)
-    if target.exists():
-        same = target.read_text(encoding="utf-8-sig") == text
+    twin = _replaced(path.read_bytes(), marks, group)
+    _check(twin, pipeline, numbers, group)
+    if os.path.lexists(target):
+        same = target.is_file() and target.read_bytes() == twin
         note = "is there already, and is the same" if same else "is there already and differs: not written again"
-        return Twin(path, target, "", numbers, note)
-    return Twin(path, target, text, numbers, _note(path, group))
+        return Twin(path, target, b"", numbers, note)
+    return Twin(path, target, twin, numbers, _note(pipeline, dotenv))
 
 
-def _note(path: Path, group: str) -> str:
+def _note(pipeline: Pipeline, dotenv: Mapping[str, str]) -> str:
     """What the user has to know before running both."""
-    from runner.pipeline.reader import read_pipeline
-
-    others = {name for one in read_pipeline(path).segments if (name := conda_name(one))}
-    left = sorted({segment.environment for segment in read_pipeline(path).segments if conda_name(segment)})
-    mixed = f"; other conda environments stay: {', '.join(left)}" if len(others) > 1 else ""
+    named = {name: one.environment for one in pipeline.segments if (name := conda_name(one, pipeline, dotenv))}
+    mixed = f"; other conda environments stay: {', '.join(sorted(named.values()))}" if len(named) > 1 else ""
     return f"writes to the same folders as the original: `run-pipeline compare` keeps them apart{mixed}"
 
 
-def _replaced(path: Path, marks: Iterable[Mark], group: str) -> str:
-    text = path.read_bytes().decode("utf-8-sig")
-    lines = re.split("(\r\n|[\r\n\x85\u2028\u2029])", text)
+def _replaced(data: bytes, marks: Iterable[Mark], group: str) -> bytes:
+    """In the encoding, with the byte-order mark and the ends of the lines that are there."""
+    from runner.pipeline.text import encoding_of
+
+    encoding, bom = encoding_of(data)
+    lines = re.split("(\r\n|[\r\n\x85\u2028\u2029])", data[len(bom) :].decode(encoding))
     for mark in sorted(marks, key=lambda one: (one.line, one.column), reverse=True):
         number = 2 * (mark.line - 1)
         line, start = lines[number], mark.column - 1
         written = line[start : start + mark.length]
         lines[number] = line[:start] + _quoted_like(written, f"uv:{group}") + line[start + mark.length :]
-    return "".join(lines)
+    return bom + "".join(lines).encode(encoding)
 
 
 def _quoted_like(written: str, value: str) -> str:
@@ -131,15 +180,16 @@ def _quoted_like(written: str, value: str) -> str:
     return f"{lead}{quote}{value}{quote}"
 
 
-def _check(text: str, path: Path, numbers: Sequence[int], group: str) -> None:
+def _check(twin: bytes, pipeline: Pipeline, numbers: Sequence[int], group: str) -> None:
     """The twin says what it should and nothing else. Raises UsageError when an edit of the text cannot say it."""
-    from runner.pipeline.reader import parse_pipeline, read_pipeline
+    from runner.pipeline.reader import parse_pipeline
 
+    path = Path(pipeline.path)
     try:
-        new = parse_pipeline(text.encode("utf-8"), path).segments
+        new = parse_pipeline(twin, path).segments
     except PipelineError:
         new = ()
-    old = read_pipeline(path).segments
+    old = pipeline.segments
     right = len(old) == len(new) and all(
         after.environment == (f"uv:{group}" if before.number in numbers else before.environment)
         and (after.name, after.commands, after.env) == (before.name, before.commands, before.env)
@@ -152,23 +202,6 @@ def _check(text: str, path: Path, numbers: Sequence[int], group: str) -> None:
         )
 
 
-def _pipelines_below(folder: Path) -> list[Path]:
-    """YAML files with `run:` at any depth, without hidden folders."""
-    found = []
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix.lower() in (".yaml", ".yml") and not hidden and path.is_file() and _has_run(path):
-            found.append(path)
-    return found
-
-
-def _has_run(path: Path) -> bool:
-    try:
-        return re.search(rb"^run\s*:", path.read_bytes(), re.MULTILINE) is not None
-    except OSError:
-        return False
-
-
 def plain_name(name: str) -> str:
     """An environment's name in lower case, or the last part of its folder."""
-    return re.split(r"[/\\]", name.strip().rstrip("/\\"))[-1].lower()
+    return posixpath.basename(posixpath.normpath(name.strip().replace("\\", "/"))).lower()

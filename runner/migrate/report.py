@@ -113,7 +113,7 @@ def records(plan: Plan, outcome: Outcome) -> Iterator[dict[str, object]]:
             "file": str(twin.source),
             "twin": str(twin.target),
             "segments": list(twin.segments),
-            "written": bool(twin.text) and outcome.written,
+            "written": bool(twin.data) and outcome.written,
             "note": twin.note,
         }
     yield {

@@ -1,18 +1,27 @@
-"""Removes a recipe and its conda pipelines, once each has a signed twin on uv."""
+"""Removes a recipe and its conda pipelines, once each has a signed twin on uv and nothing else needs them."""
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runner.errors import UsageError
-from runner.migrate.pipelines import pipeline_files, plain_name, twin_of, uses
-from runner.migrate.recipe import read_recipe
+from runner.errors import StateError, UsageError
+from runner.migrate.files import SCRIPTS, files_below, first_link
+from runner.migrate.needs import Wanted, may_mention, mentioned, read, signed_pipelines
+from runner.migrate.pipelines import NO_VALUES, is_status, named_files, plain_name, twin_of
+from runner.migrate.recipe import Recipe, Source, read_recipe
+from runner.state.files import state_error
+from runner.state.locks import LockFile
+from runner.state.status import read_status, status_path
 
 RECIPES = "conda_envs"
 PIPELINES = "pipeline_configs"
+# pipelines that this runner's tests read, and nobody runs
+_EXAMPLES = Path(__file__).resolve().parents[2] / "tests" / "examples"
 
 
 @dataclass
@@ -22,63 +31,168 @@ class Retirement:
     name: str
     recipes: list[Path] = field(default_factory=list)
     pipelines: list[Path] = field(default_factory=list)
+    statuses: list[Path] = field(default_factory=list)
     signed: list[str] = field(default_factory=list)
     obstacles: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)  # what stays although it looks like one of them, and why
 
     @property
     def files(self) -> list[Path]:
-        return [*self.pipelines, *self.recipes]
+        """All that goes, the recipes last: a half-done retirement can be started again."""
+        return [*self.statuses, *self.pipelines, *self.recipes]
 
 
-def plan_retirement(name: str, repo: Path, others: Sequence[str], start: Path) -> Retirement:
-    """`others`: more places with pipelines than pipeline_configs. Raises UsageError when there is no such recipe."""
-    recipes = {
-        path: environment
-        for path, environment in _recipes(repo)
-        if plain_name(name) in (path.stem.lower(), plain_name(environment))
-    }
-    if not recipes:
-        known = ", ".join(sorted(path.stem for path, _ in _recipes(repo))) or "none"
-        raise UsageError(f"there is no recipe {name} in {repo / RECIPES}", f"There are: {known}.")
+def plan_retirement(
+    name: str,
+    repo: Path,
+    others: Sequence[str],
+    start: Path,
+    *,
+    names: Sequence[str] = (),
+    dotenv: Mapping[str, str] = NO_VALUES,
+) -> Retirement:
+    """`others`: more places with pipelines than pipeline_configs; `names`: other names of the environment.
+
+    Raises UsageError when there is no such recipe.
+    """
+    recipes = _matching(name, repo)
     retirement = Retirement(name, sorted(recipes))
-    names = sorted({*recipes.values()})
-    folder = repo / PIPELINES
-    files = pipeline_files([str(folder)], repo) if folder.is_dir() and any(folder.rglob("*.y*ml")) else []
-    files += [path for path in pipeline_files(others, start) if path not in files]
-    for path in files:
-        if uses(path, names):
-            _judge(path, names, repo, retirement)
+    calls = [text for path, recipe in recipes.items() for text in (path.stem, *_names(recipe))]
+    wanted = Wanted.of([name, *names, *calls], dotenv)
+    _Search(repo, wanted, retirement).go(_candidates(repo, others, start))
     return retirement
 
 
 def carry_out(retirement: Retirement) -> list[Path]:
-    """Removes the files, the recipes last: a half-done retirement can be started again."""
+    """Removes exactly `retirement.files`. Raises StateError; what is gone by then stays gone."""
     gone = []
     for path in retirement.files:
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink()
+        except OSError as error:
+            raise state_error("remove", path, error) from error
         gone.append(path)
-        status = path.with_name(f"{path.stem}_status{path.suffix}")
-        if path in retirement.pipelines and status.is_file():
-            status.unlink()
-            gone.append(status)
     return gone
 
 
-def _judge(path: Path, names: Sequence[str], repo: Path, retirement: Retirement) -> None:
-    twin = next((one for one in candidates(path) if one.is_file()), None)
-    shown = path.relative_to(repo).as_posix() if path.is_relative_to(repo) else str(path)
-    if twin is None:
-        retirement.obstacles.append(f"{shown} still runs in conda and has no twin {twin_of(path).name}")
-        return
-    if uses(twin, names):
-        retirement.obstacles.append(f"{twin.name}, the twin of {shown}, still names the conda environment")
-        return
-    retirement.pipelines.append(path)
-    found = find_sign_off(path, twin, repo)
-    if isinstance(found, str):
-        retirement.obstacles.append(found)
-    else:
-        retirement.signed.append(f"{shown}: {found.get('signed_by')}: {found.get('reason')} ({found.get('when')})")
+class _Search:
+    """Goes through every YAML file of the repository, and judges each that needs the environment."""
+
+    def __init__(self, repo: Path, wanted: Wanted, retirement: Retirement) -> None:
+        self.repo, self.wanted, self.retirement = repo, wanted, retirement
+
+    def go(self, candidates: Sequence[Path]) -> None:
+        """`candidates` may be removed; any other file that needs something is an obstacle."""
+        obstacles = self.retirement.obstacles
+
+        def unreadable(error: OSError) -> None:
+            obstacles.append(f"the folder {error.filename} cannot be read: {error.strerror or error}")
+
+        every = [*candidates, *files_below(self.repo, hidden=True, failed=unreadable)]
+        every += signed_pipelines(self.repo / "sign_offs", self.repo)
+        # each once, by the path that was given first, however else it can be reached
+        known = {os.path.realpath(path): path for path in reversed([*self.retirement.recipes, *every])}
+        examples = os.path.realpath(_EXAMPLES) + os.sep
+        kept = {path for real, path in known.items() if not real.startswith(examples)}
+        files = sorted(kept - set(self.retirement.recipes))
+        for path in files:
+            self._look(path, path in candidates)
+        for path in self.retirement.files:
+            if link := first_link(path, self.repo):
+                obstacles.append(f"{self._shown(path)}: {link} is a link, and a retirement follows none: remove it")
+        going = set(self.retirement.files)
+        self._find_statuses(going)
+        for path in [*files, *files_below(self.repo, SCRIPTS, hidden=True)]:
+            if path not in going and (found := mentioned(path, [one.name for one in going])):
+                obstacles.append(f"{self._shown(path)} names {', '.join(found)}, which would be removed")
+
+    def _look(self, path: Path, is_candidate: bool) -> None:
+        found, obstacles, shown = read(path), self.retirement.obstacles, self._shown(path)
+        if isinstance(found, str):
+            if is_candidate or may_mention(path, self.wanted.names):
+                obstacles.append(f"{shown} cannot be read, so whether it needs the environment is not known: {found}")
+            return
+        if found is None:
+            return
+        obstacles += [f"{shown}: {text}" for text in self.wanted.other_uses(found)]
+        if not self.wanted.used_by(found):
+            return
+        if is_candidate:
+            self._judge(path)
+        else:
+            obstacles.append(
+                f"{shown} runs in conda too, and is not below {PIPELINES}: give it with --pipelines, or change it"
+            )
+
+    def _judge(self, path: Path) -> None:
+        obstacles, shown = self.retirement.obstacles, self._shown(path)
+        twin = next((one for one in candidates(path) if one.is_file()), None)
+        if twin is None:
+            obstacles.append(f"{shown} still runs in conda and has no twin {twin_of(path).name}")
+            return
+        found = read(twin)
+        if found is None or isinstance(found, str):
+            obstacles.append(f"{twin.name}, the twin of {shown}, cannot be run: {found or 'it has no `run:`'}")
+            return
+        if self.wanted.used_by(found):
+            obstacles.append(f"{twin.name}, the twin of {shown}, still names the conda environment")
+            return
+        if holder := _lock(path).held():
+            obstacles.append(f"{shown} is being run: {holder}")
+        self.retirement.pipelines.append(path)
+        signature = find_sign_off(path, twin, self.repo)
+        if isinstance(signature, str):
+            obstacles.append(signature)
+        else:
+            who, why, when = (signature.get(key) for key in ("signed_by", "reason", "when"))
+            self.retirement.signed.append(f"{shown}: {who}: {why} ({when})")
+
+    def _find_statuses(self, going: set[Path]) -> None:
+        for path in self.retirement.pipelines:
+            status = status_path(path)
+            if not os.path.lexists(status) or status in self.retirement.statuses:
+                continue
+            if why := _not_ours(status, path, going):
+                self.retirement.left.append(f"{self._shown(status)}: {why}")
+            else:
+                self.retirement.statuses.append(status)
+
+    def _shown(self, path: Path) -> str:
+        return path.relative_to(self.repo).as_posix() if path.is_relative_to(self.repo) else str(path)
+
+
+def _not_ours(status: Path, pipeline: Path, going: set[Path]) -> str:
+    """Why a file in the place of a status file is not to be removed with `pipeline`; "" when it is."""
+    if not stat.S_ISREG(status.lstat().st_mode):
+        return "a link or a folder, no status file"
+    for other in (pipeline.with_suffix(".yaml"), pipeline.with_suffix(".yml")):
+        theirs = status_path(other)
+        # without one of its own, cells.yml goes on with that of cells.yaml
+        if other not in going and other.is_file() and (theirs == status or not theirs.is_file()):
+            return f"the status file of {other.name} too"
+    try:
+        found = read_status(status)
+    except StateError as error:
+        return error.message
+    if found.broken or found.extra:
+        return f"no status file: {found.broken or 'it holds more than `segments:`'}"
+    return ""
+
+
+def _lock(pipeline: Path) -> LockFile:
+    status = status_path(pipeline)
+    return LockFile(status.with_name(status.name + ".lock"), pipeline.name)
+
+
+def _candidates(repo: Path, others: Sequence[str], start: Path) -> list[Path]:
+    """The YAML files of pipeline_configs, and what --pipelines names. Raises UsageError."""
+    found = dict.fromkeys(files_below(repo / PIPELINES, linked=True))
+    for text in others:
+        path, inside = named_files(text, start)
+        if not inside:
+            raise UsageError(f"there is no pipeline file {path}", "Give --pipelines a file, a folder or a pattern.")
+        found |= dict.fromkeys(inside)
+    return [path for path in found if not is_status(path)]
 
 
 def candidates(path: Path) -> Iterator[Path]:
@@ -100,12 +214,29 @@ def find_sign_off(path: Path, twin: Path, repo: Path) -> Mapping[str, Any] | str
     return f"nobody has signed that {twin.name} gives what {path.name} gives, as they are now: {command}"
 
 
-def _recipes(repo: Path) -> list[tuple[Path, str]]:
-    """Each environment file of conda_envs with the environment's name."""
-    found = []
-    for path in sorted((repo / RECIPES).glob("*.y*ml")):
+def _matching(name: str, repo: Path) -> dict[Path, Recipe]:
+    """The recipes of that file name or environment. Raises UsageError when there are none, or one cannot be read."""
+    found: dict[Path, Recipe] = {}
+    for path in sorted((repo / RECIPES).glob("*")):
+        if path.suffix.lower() not in (".yml", ".yaml") or not path.is_file():
+            continue
         try:
-            found.append((path, read_recipe(path).name))
+            found[path] = read_recipe(path)
         except UsageError:
-            continue  # another YAML file
-    return found
+            if path.stem.lower() == plain_name(name):
+                raise
+    matching = {
+        path: recipe
+        for path, recipe in found.items()
+        if plain_name(name) in (path.stem.lower(), *map(plain_name, _names(recipe)))
+    }
+    if not matching:
+        known = ", ".join(sorted(path.stem for path in found)) or "none"
+        raise UsageError(f"there is no recipe {name} in {repo / RECIPES}", f"There are: {known}.")
+    return matching
+
+
+def _names(recipe: Recipe) -> list[str]:
+    """What the environment is called: by name, and by the folder that an exported recipe has as `prefix:`."""
+    prefixes = [line.text for line in recipe.lines if line.source is Source.SETTING]
+    return [recipe.name, *(text.partition(":")[2] for text in prefixes if text.startswith("prefix:"))]

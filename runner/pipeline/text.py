@@ -21,23 +21,25 @@ def lines_of(text: str) -> list[str]:
     return _LINE_END.split(text)
 
 
+def encoding_of(data: bytes) -> tuple[str, bytes]:
+    """How a file is written, and the byte-order mark that it begins with."""
+    marks = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+    return next(((encoding, mark) for mark, encoding in marks.items() if data.startswith(mark)), ("utf-8", b""))
+
+
 def decode(data: bytes, report: Report) -> str | None:
     """The text of a file; None, with the error reported, when its bytes are none."""
-    encoding = "utf-8"
-    if data.startswith(codecs.BOM_UTF8):
-        data = data[3:]
-    elif data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding = "utf-16-le" if data.startswith(codecs.BOM_UTF16_LE) else "utf-16-be"
-        data = data[2:]
+    encoding, mark = encoding_of(data)
+    data = data[len(mark) :]
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         report.lines = lines_of(data.decode(encoding, "replace"))
         before = lines_of(data[: error.start].decode(encoding, "replace"))
-        mark = Mark(len(before), len(before[-1]) + 1)
+        place = Mark(len(before), len(before[-1]) + 1)
         bad = data[error.start : error.start + 1].hex().upper()
         report.error(
-            mark, f"the file is not {encoding[:6].upper()} text: byte 0x{bad} cannot stand here", _CURE_ENCODING
+            place, f"the file is not {encoding[:6].upper()} text: byte 0x{bad} cannot stand here", _CURE_ENCODING
         )
         return None
     report.lines = lines_of(text)
