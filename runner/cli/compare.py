@@ -239,14 +239,13 @@ def _finish(
 
 def _reported(comparison: Comparison, measurer: Measurer, options: dict[str, Any]) -> Path:
     """The page; where it cannot be made, the result is on the screen all the same."""
-    from runner.compare.report import prepare_folder, write_report
+    from runner.compare.report import write_report
     from runner.errors import RunnerError
 
     folder = _report_folder(options)
     try:
-        pictures = prepare_folder(folder)
-        measurer.draw(sorted(comparison.pairs, key=lambda pair: pair.order), comparison.pairs, pictures)
-        return write_report(comparison, folder)
+        drawn = measurer.draw(sorted(comparison.pairs, key=lambda pair: pair.order), comparison.pairs)
+        return write_report(comparison, drawn, folder)
     except RunnerError:
         if not options["as_json"]:
             _show(comparison, None, options)

@@ -71,11 +71,15 @@ class Measurer:
             pair.distance = math.inf if result["distance"] is None else result["distance"]
             pair.measures = result["measures"]
 
-    def draw(self, pairs: Sequence[Pair], every: Sequence[Pair], folder: Path) -> None:
-        """Pictures of the pairs that differ, in the order given; `every` pair is a possible background."""
+    def draw(self, pairs: Sequence[Pair], every: Sequence[Pair]) -> Path:
+        """Pictures of the pairs that differ, in the order given; `every` pair is a possible background.
+
+        Gives the folder, which is removed with the measurer's own.
+        """
+        folder = self.folder / "pictures"
         todo = [pair for pair in pairs if pair.kind in PICTURED and pair.rung in DRAWN and pair.a and pair.b]
         if not todo:
-            return
+            return folder
         self.say(f"drawing up to {len(todo)} pair{'s' * (len(todo) != 1)}")
         images = {core(p.name).casefold().rpartition("/")[2]: p for p in every if p.kind == "image" and p.a}
         jobs = []
@@ -91,9 +95,10 @@ class Measurer:
         for result in self._run({"pairs": jobs}, {"--pictures": str(folder)}):
             pair = by_index[int(result["index"])]
             if "picture" in result:
-                pair.picture, pair.captions = f"{folder.name}/{result['picture']}", result["captions"]
+                pair.picture, pair.captions = result["picture"], result["captions"]
             else:
                 pair.remarks.append(f"no picture: {result['problem']}")
+        return folder
 
     def _run(self, jobs: dict[str, Any], flags: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:
         site = self._prepared()

@@ -2,60 +2,95 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 import math
-from collections.abc import Sequence
-from pathlib import Path
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from runner.compare import own
 from runner.compare.page import page_of, versions_of
 from runner.compare.results import Comparison, Pair, Part, Side
 from runner.compare.sides import cuda_of, python_of
 from runner.errors import UsageError
 from runner.state.files import state_error, write_atomic
-from runner.state.records import now_text, read_json
+from runner.state.records import now_text
 
 PAGE, DATA, PICTURES = "index.html", "report.json", "pictures"
 
 
 def check_folder(folder: Path, compared: Sequence[Path]) -> None:
     """Makes the folder, before hours of runs. Raises UsageError where a report would write over other files."""
-    inside = next((one for one in compared if folder == one or folder.is_relative_to(one)), None)
+    real = folder.resolve()
+    inside = next((one for one in compared if real.is_relative_to(one.resolve())), None)
     if inside is not None:
         raise UsageError(
             f"the report would lie in {inside}, which is compared", "Give --report a folder outside of both."
         )
-    page, data = folder / PAGE, folder / DATA
-    if (page.exists() or data.exists()) and "verdict" not in (read_json(data) or {}):
-        found = page if page.exists() else data
-        raise UsageError(f"{found} is no report of a comparison and stays as it is", "Give --report another folder.")
-    if (folder / PICTURES).is_file():
-        raise UsageError(f"{folder / PICTURES} is a file; the pictures go there", "Give --report another folder.")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file", "Give --report a folder.")
+    _refuse_others(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise state_error("write", folder, error) from error
 
 
-def prepare_folder(folder: Path) -> Path:
-    """The folder for the pictures; those of an earlier report are removed. Raises StateError."""
-    pictures = folder / PICTURES
+def _refuse_others(folder: Path) -> dict[str, str]:
+    """What is there of an earlier report. Raises UsageError where a report needs the name of another's file."""
+    ours = own.proven(folder, own.by_content)
+    names = [name for name in (PAGE, DATA) if os.path.lexists(folder / name) and name not in ours]
+    if os.path.lexists(folder / own.LIST) and not ours:
+        names.append(own.LIST)
+    if names:
+        raise UsageError(
+            f"{folder / names[0]} is no report of a comparison, or was changed since, and stays as it is",
+            "Give --report another folder.",
+        )
+    if os.path.lexists(folder / PICTURES) and not own.is_folder(folder / PICTURES):
+        raise UsageError(
+            f"{folder / PICTURES} is a file or leads elsewhere; the pictures go there", "Give --report another folder."
+        )
+    return ours
+
+
+def write_report(comparison: Comparison, drawn: Path, folder: Path) -> Path:
+    """The page with its pictures, which `drawn` holds, and the data; gives the page. Raises StateError, UsageError.
+
+    The list of what is ours is written first, so that a report which was stopped half-way is replaced by the next one.
+    """
+    ours = _refuse_others(folder)  # once more: there were hours in between
+    files: dict[str, bytes] = {}
     try:
-        pictures.mkdir(parents=True, exist_ok=True)
-        for old in pictures.glob("[0-9]*.webp"):
-            old.unlink()
+        for pair in comparison.pairs:
+            if pair.picture:
+                picture = (drawn / pair.picture).read_bytes()
+                pair.picture = _free_name(pair.picture, folder, ours)
+                files[pair.picture] = picture
+        text = json.dumps(as_data(comparison), indent=1, ensure_ascii=False, allow_nan=False)
+        files[DATA] = text.encode("utf-8", "backslashreplace")
+        files[PAGE] = page_of(comparison).encode("utf-8", "xmlcharrefreplace")
+        marks = {name: [hashlib.sha256(data).hexdigest()] for name, data in files.items()}
+        own.write_list(folder, marks | {name: [*marks.get(name, ()), mark] for name, mark in ours.items()})
+        own.remove(folder, {name: mark for name, mark in ours.items() if name not in files})
+        if len(files) > 2:
+            (folder / PICTURES).mkdir(exist_ok=True)
     except OSError as error:
         raise state_error("write", folder, error) from error
-    return pictures
+    for name, data in files.items():
+        write_atomic(folder / name, data, durable=name in (DATA, PAGE))
+    return folder / PAGE
 
 
-def write_report(comparison: Comparison, folder: Path) -> Path:
-    """Both files; gives the page. Raises StateError."""
-    data = json.dumps(as_data(comparison), indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomic(folder / DATA, data.encode("utf-8", "backslashreplace"))
-    page = folder / PAGE
-    write_atomic(page, page_of(comparison).encode("utf-8", "xmlcharrefreplace"))
-    return page
+def _free_name(picture: str, folder: Path, ours: Mapping[str, str]) -> str:
+    """A name that no file of another has."""
+    path = PurePosixPath(PICTURES, picture)
+    numbered = (str(path.with_stem(f"{path.stem}-{n}")) for n in itertools.count(2))
+    names = itertools.chain([str(path)], numbered)
+    return next(name for name in names if name in ours or not os.path.lexists(folder / name))
 
 
 def as_data(comparison: Comparison) -> dict[str, Any]:

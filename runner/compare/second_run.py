@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import shutil
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.compare import own
 from runner.compare.isolation import Isolated, Moves, moves_for, reached
 from runner.compare.sides import changed_output, environment_changed, receipts_by_hash
 from runner.engine import Session, walk
@@ -20,10 +20,12 @@ from runner.model import Action, Pipeline, Step
 from runner.plan import Plan
 from runner.process.stop import StopRequest
 from runner.report import Reporter
+from runner.state.files import state_error
 from runner.state.records import new_run, now_text, read_json, write_json
 from runner.state.status import StatusBook
 
-STARTED = "started.json"
+STARTED, STATUS, OUT, RUNS = "started.json", "status.yaml", "out", "runs"
+PARTS = (STARTED, STATUS, OUT, RUNS)
 SCRIPT = 5_000_000  # bytes; what is larger is data
 
 
@@ -42,15 +44,14 @@ class SecondRun:
 
 
 def second_run(
-    pipeline: Pipeline, site: Site, folder: Path, reporter: Reporter, stop: StopRequest, *, why: str, anew: bool
+    pipeline: Pipeline, site: Site, top: Path, reporter: Reporter, stop: StopRequest, *, why: str, anew: bool
 ) -> SecondRun:
-    """The outputs of `pipeline` below `folder`; taken as they are when nothing has changed since they were made.
+    """The outputs of `pipeline` below `top`; taken as they are when nothing has changed since they were made.
 
     Raises CannotIsolate before anything is written; EnvironmentMissing, SecondRunFailed, Interrupted, StateError.
     """
-    moves = moves_for(pipeline, Jobs(pipeline, site), folder / "out")
-    jobs = Isolated(pipeline, site, moves)
-    todo = [jobs[segment.number] for segment in reached(pipeline)]
+    folder = next((home for home in _homes(top) if (home / STARTED).exists()), top)
+    moves, jobs, todo = _moved(pipeline, site, folder)
     done = 0 if anew else _still_done(folder, todo, moves, site)
     if done == len(todo):
         reporter.note(f"{why}: taken from {folder}")
@@ -58,12 +59,14 @@ def second_run(
     if problems := find_problems(todo, pipeline, site):
         raise PipelineError(f"{len(problems)} problems found; nothing was run", problems)
     if not done:
-        _clear(folder)
+        folder = _cleared(top, reporter)
+        moves, jobs, todo = _moved(pipeline, site, folder)
+    others = set(own.below(folder, *PARTS)) - own.proven(folder, own.by_time).keys()
     for new in moves.folders.values():
         new.mkdir(parents=True, exist_ok=True)
     write_json(folder / STARTED, _asked_for(todo))
     reporter.note(f"{why}; it goes on with segment {todo[done].segment.number}" if done else why)
-    run = new_run(folder / "runs", {"state": "running", "pipeline": str(pipeline.path), "started": now_text()})
+    run = new_run(folder / RUNS, {"state": "running", "pipeline": str(pipeline.path), "started": now_text()})
     steps = tuple(
         Step(job.segment, Action.SKIP, "it was done before")
         if number < done
@@ -75,13 +78,16 @@ def second_run(
         plan=Plan(steps, ()),
         jobs=jobs,
         site=site,
-        book=StatusBook(folder / "status.yaml", (), {}),
+        book=StatusBook(folder / STATUS, (), {}),
         run=run,
         reporter=reporter,
         stop=stop,
         wait_for_enter=None,
     )
-    code = walk(session)
+    try:
+        code = walk(session)
+    finally:
+        _list_ours(folder, others)
     if code is ExitCode.INTERRUPTED:
         raise Interrupted("stopped", "Start the comparison again: what is finished stays finished.")
     if code is not ExitCode.DONE:
@@ -89,13 +95,39 @@ def second_run(
     return SecondRun(moves, _receipts(folder))
 
 
-def _clear(folder: Path) -> None:
-    """What an earlier comparison left; the folder is ours alone."""
-    for name in ("out", "runs"):
-        if (folder / name).exists():
-            shutil.rmtree(folder / name)
-    with contextlib.suppress(FileNotFoundError):
-        (folder / STARTED).unlink()
+def _moved(pipeline: Pipeline, site: Site, folder: Path) -> tuple[Moves, Jobs, list[Job]]:
+    """With outputs below `folder`. Raises CannotIsolate."""
+    moves = moves_for(pipeline, Jobs(pipeline, site), folder / OUT)
+    jobs = Isolated(pipeline, site, moves)
+    return moves, jobs, [jobs[segment.number] for segment in reached(pipeline)]
+
+
+def _homes(top: Path) -> list[Path]:
+    """The folder of this run, and further ones, newest first, that were begun beside what was not ours to remove."""
+    numbers = sorted((int(one.name) for one in top.glob("[0-9]*") if one.name.isdecimal()), reverse=True)
+    return [*(top / str(number) for number in numbers), top]
+
+
+def _cleared(top: Path, reporter: Reporter) -> Path:
+    """Removes what earlier comparisons left; gives a folder in which nothing of it is."""
+    for home in _homes(top):
+        try:
+            if own.is_folder(home):
+                own.remove(home, own.proven(home, own.by_time))
+        except OSError as error:
+            raise state_error("remove", home, error) from error
+    used = [home for home in _homes(top) if any(os.path.lexists(home / part) for part in PARTS)]
+    if not used:
+        return top
+    reporter.note(f"{used[0]} holds files that no list names as a comparison's own; they stay")
+    number = max((int(home.name) for home in used if home != top), default=1) + 1
+    return top / str(number)
+
+
+def _list_ours(folder: Path, others: set[str]) -> None:
+    """Writes down all that is there now and was not there before."""
+    ours = [name for name in own.below(folder, *PARTS) if name not in others]
+    own.write_list(folder, {name: [own.by_time(folder / name)] for name in ours})
 
 
 def _asked_for(todo: list[Job]) -> dict[str, Any]:
@@ -130,4 +162,4 @@ def _still_done(folder: Path, todo: list[Job], moves: Moves, site: Site) -> int:
 
 
 def _receipts(folder: Path) -> dict[str, Mapping[str, Any]]:
-    return dict(receipts_by_hash(folder / "runs"))
+    return dict(receipts_by_hash(folder / RUNS))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import os
 import re
 import shutil
 import socket
 import struct
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -18,6 +21,7 @@ from typing import Any
 import pytest
 
 from tests.compare.conftest import Bench
+from tests.programs.conftest import REPO
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 HEADERS = {"Content-Type": "application/json"}
@@ -65,15 +69,89 @@ def test_a_report_writes_over_no_file_that_is_not_its_own(bench: Bench) -> None:
     assert not (bench.b / "report").exists()
 
 
-def test_where_no_report_can_be_made_the_result_is_told_all_the_same(bench: Bench) -> None:
+def two_texts(bench: Bench) -> None:
     for folder, text in ((bench.a, "x"), (bench.b, "y")):
         (folder / "x.txt").write_text(text)
-    page = bench.root / "report" / "index.html"
-    page.mkdir(parents=True)
-    page.with_name("report.json").write_text('{"verdict": "of an earlier comparison"}')
-    done = bench.run("compare", bench.a, bench.b, "--report", page.parent, code=4)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_pictures_of_the_users_own_stay_whatever_they_are_called(bench: Bench, report: Path) -> None:
+    pictures = report / "pictures"
+    made = sorted(path.name for path in pictures.iterdir())
+    (pictures / made[0]).write_bytes(b"drawn over by hand")
+    for name in ("00077.webp", "2024.webp", "7 nice cell.webp"):
+        (pictures / name).write_bytes(b"my own")
+    bench.run("compare", bench.a, bench.b, "--report", report, code=1)
+    kept = {"00077.webp", "2024.webp", "7 nice cell.webp", made[0]}
+    assert {name: data for name, data in contents(pictures).items() if name in kept} == {
+        **dict.fromkeys(kept, b"my own"), made[0]: b"drawn over by hand",
+    }  # fmt: skip
+    sources = re.findall(r'src="pictures/([^"]+)"', (report / "index.html").read_text(encoding="utf-8"))
+    assert len(sources) == 3
+    assert not kept & set(sources)
+    assert set(contents(pictures)) == kept | set(sources), "pictures of the first report stayed"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right on Windows")
+def test_no_link_leads_a_report_out_of_its_folder(bench: Bench) -> None:
+    two_texts(bench)
+    elsewhere, folder = bench.root / "elsewhere", bench.root / "report"
+    elsewhere.mkdir()
+    folder.mkdir()
+    (elsewhere / "00001.webp").write_bytes(b"my own")
+    (folder / "pictures").symlink_to(elsewhere)
+    assert "leads elsewhere" in bench.run("compare", bench.a, bench.b, "--report", folder, code=2).stderr
+    (folder / "pictures").unlink()
+    (folder / "index.html").symlink_to(elsewhere / "not there.html")
+    assert "is no report" in bench.run("compare", bench.a, bench.b, "--report", folder, code=2).stderr
+    link = bench.root / "link"
+    link.symlink_to(bench.b)
+    assert "which is compared" in bench.run("compare", bench.a, bench.b, "--report", link / "new", code=2).stderr
+    assert contents(elsewhere) == {"00001.webp": b"my own"}
+    assert sorted(path.name for path in folder.iterdir()) == ["index.html"]
+
+
+@pytest.mark.parametrize("name", ["index.html", "report.json"])
+def test_a_page_that_was_changed_by_hand_is_not_written_over(bench: Bench, name: str) -> None:
+    two_texts(bench)
+    folder = bench.root / "report"
+    bench.run("compare", bench.a, bench.b, "--report", folder, code=1)
+    shutil.copytree(folder, bench.root / "copied")  # with other times, as git and sync programs leave them
+    bench.run("compare", bench.a, bench.b, "--report", bench.root / "copied", code=1)
+    (folder / name).write_text((folder / name).read_text(encoding="utf-8") + " ", encoding="utf-8")
+    before = contents(folder)
+    done = bench.run("compare", bench.a, bench.b, "--report", folder, code=2)
+    assert f"{folder / name} is no report of a comparison, or was changed since" in done.stderr
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("named", ["../mine.txt", "pictures/../../mine.txt", "{root}/mine.txt", "sub/mine.txt"])
+def test_a_list_that_names_files_elsewhere_is_not_believed(bench: Bench, named: str) -> None:
+    two_texts(bench)
+    folder = bench.root / "report"
+    bench.run("compare", bench.a, bench.b, "--report", folder, code=1)
+    (bench.root / "mine.txt").write_text("my own")
+    if os.name != "nt":
+        (folder / "sub").symlink_to(bench.root)
+    told = json.loads((folder / ".made-by-compare.json").read_text(encoding="utf-8"))
+    told["files"][named.format(root=bench.root)] = [hashlib.sha256(b"my own").hexdigest()]
+    (folder / ".made-by-compare.json").write_text(json.dumps(told))
+    bench.run("compare", bench.a, bench.b, "--report", folder, code=1)
+    assert (bench.root / "mine.txt").read_text() == "my own"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a limit of POSIX plays the full disk")
+def test_where_no_report_can_be_made_the_result_is_told_all_the_same(bench: Bench) -> None:
+    two_texts(bench)
+    command = [sys.executable, "-m", "runner", "compare", bench.a, bench.b, "--report", bench.root / "report"]
+    limited = ["bash", "-c", 'ulimit -f 1; exec "$@"', "bash", *map(str, command)]
+    done = subprocess.run(limited, cwd=REPO, env=bench.environ(), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 4, done.stderr
     assert "line 1 is 'x' against 'y'" in done.stdout
-    assert f"cannot write {page}" in done.stderr
+    assert f"cannot write {bench.root / 'report'}" in done.stderr
 
 
 def test_images_of_two_shapes_are_shown_beside_each_other_and_nothing_more_is_promised(bench: Bench) -> None:
