@@ -127,7 +127,11 @@ def _refuse_unsafe(order: list[Job], roots: list[Path]) -> None:
     for job in order:
         own = {root for place in places_of(job) for root in roots if _absolute(place.root, job).is_relative_to(root)}
         outputs = set(flagged(job))
+        if root := _root_of(_absolute(Path(job.cwd), job), roots):
+            raise CannotIsolate(f"{_named(job)} works in {job.cwd}, in the output folder {root}")
         for text in _texts(job):
+            if root := _misspelled(text, job, roots):
+                raise CannotIsolate(f"{_named(job)} names the output folder {root} in another spelling: {text}")
             path = _absolute(Path(_before_glob(text)), job)
             if not Path(text).is_absolute() and any(path == r or path.is_relative_to(r) for r in roots):
                 raise CannotIsolate(f"{_named(job)} names {text} as a relative path; begin it with %YAML% or %REPO%")
@@ -137,9 +141,24 @@ def _refuse_unsafe(order: list[Job], roots: list[Path]) -> None:
                 inside = path.is_relative_to(root)
                 if inside and root not in filled and text not in outputs and not (root in own and not outputs):
                     raise CannotIsolate(f"{_named(job)} reads {text}, which no earlier segment has written")
-        if job.spec.kind == "shell" and not any(str(root) in text for root in own for text in _texts(job)):
-            raise CannotIsolate(f"{_named(job)} is a shell command in which no output folder can be found")
+        for root in own:
+            if not any(_spelling(str(root)).search(text) for text in _texts(job)):
+                raise CannotIsolate(f"{_named(job)} has outputs in {root}, which its command does not name")
         filled |= own
+
+
+def _root_of(path: Path, roots: list[Path]) -> Path | None:
+    """The output folder in which `path` lies, by its name or behind links."""
+    real = os.path.realpath(path)
+    return next((r for r in roots if path.is_relative_to(r) or Path(real).is_relative_to(os.path.realpath(r))), None)
+
+
+def _misspelled(text: str, job: Job, roots: list[Path]) -> Path | None:
+    """An output folder to which `text` leads although it is not written there: it would not be replaced."""
+    for value in (text, text.partition("=")[2]):
+        if Path(value).is_absolute() and (root := _root_of(_absolute(Path(_before_glob(value)), job), roots)):
+            return None if _spelling(str(root)).search(value) else root
+    return None
 
 
 def _texts(job: Job) -> list[str]:

@@ -146,6 +146,42 @@ def test_a_run_for_the_comparison_that_failed_goes_on_where_it_failed(bench: Ben
 
 
 @POSIX
+def test_files_of_the_users_own_among_the_results_of_a_second_run_stay(bench: Bench, base: Path) -> None:
+    lab_environment(base, "one", "1.0", "def count(n): return n")
+    a = pipeline(bench.root / "a.yaml", counting(bench, "one", "out_a"))
+    b = pipeline(bench.root / "b.yaml", counting(bench, "one", "out_b"))
+    bench.told(a, b, code=0)
+    (noise,) = bench.root.glob(".run-pipeline/compare/*/noise")
+    counts = noise / "out" / "out_a" / "counts.csv"
+    bench.told(a, b, "--fresh", code=0)
+    assert sorted(path.name for path in noise.iterdir() if path.name.isdecimal()) == [], "what is ours is replaced"
+    counts.write_text("corrected by hand")
+    (noise / "out" / "out_a" / "mine.csv").write_text("my own")
+    (noise / "runs" / "notes.txt").write_text("my own")
+    done = bench.run("compare", a, b, "--fresh", code=0)
+    assert f"{noise} holds files that no list names as a comparison's own; they stay" in done.stdout
+    assert counts.read_text() == "corrected by hand"
+    assert (noise / "out" / "out_a" / "mine.csv").read_text() == "my own"
+    assert (noise / "runs" / "notes.txt").read_text() == "my own"
+    assert (noise / "2" / "out" / "out_a" / "counts.csv").read_text().startswith("image,cells")
+    assert "taken from" in bench.run("compare", a, b, code=0).stdout, "the newest of its runs is not found again"
+
+
+@POSIX
+def test_a_link_in_the_place_of_a_second_runs_folder_is_not_followed(bench: Bench, base: Path) -> None:
+    lab_environment(base, "one", "1.0", "def count(n): return n")
+    a = pipeline(bench.root / "a.yaml", counting(bench, "one", "out_a"))
+    b = pipeline(bench.root / "b.yaml", counting(bench, "one", "out_b"))
+    bench.told(a, b, code=0)
+    (noise,) = bench.root.glob(".run-pipeline/compare/*/noise")
+    (noise / "out").rename(bench.root / "kept")
+    (noise / "out").symlink_to(bench.root / "kept")
+    bench.told(a, b, "--fresh", code=0)
+    assert (bench.root / "kept" / "out_a" / "counts.csv").is_file()
+    assert (noise / "out").is_symlink()
+
+
+@POSIX
 def test_a_pipeline_that_reads_what_it_did_not_write_is_not_run_twice(bench: Bench, base: Path) -> None:
     lab_environment(base, "one", "1.0", "def count(n): return n")
     segment = counting(bench, "one", "out_a")

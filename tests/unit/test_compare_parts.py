@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +83,34 @@ def test_a_windows_path_is_moved_with_either_separator() -> None:
             "in which the output folder",
         ),
         ([step("a", {"--output-folder": "%YAML%"})], "beside other files"),
+        # what would write into the results that are there: the folder is spelled otherwise, or not named at all
+        ([step("a", {"--output-folder": "%YAML%/out"}, outputs=["%YAML%/more/*.csv"])], "does not name"),
+        ([step("a", "x.py", "settings.toml", outputs=["%YAML%/out/*.csv"])], "does not name"),
+        ([step("a", "x.py", cwd="%YAML%/out", outputs=["*.csv"])], "works in"),
+        (
+            [
+                step("a", {"--output-folder": "%YAML%/out"}),
+                step("b", {"--input": "%YAML%/link/a.csv", "--output-folder": "%YAML%/b"}),
+            ],
+            "in another spelling",
+        ),
     ],
 )
 def test_what_cannot_be_moved_safely_is_told(tmp_path: Path, segments: list[dict[str, Any]], said: str) -> None:
     pipeline, jobs = read(tmp_path, *segments)
+    (tmp_path / "out").mkdir()
+    if os.name != "nt":
+        (tmp_path / "link").symlink_to(tmp_path / "out")
     with pytest.raises(CannotIsolate, match=said):
         moves_for(pipeline, jobs, tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("spelled", ["{}/x/../out", "{}//out", "{}/./out/", "--output-folder={}/x/../out"])
+def test_an_output_folder_in_another_spelling_is_not_taken_for_a_moved_one(tmp_path: Path, spelled: str) -> None:
+    text = spelled.format(tmp_path)
+    words = [text] if text.startswith("--") else ["--output-folder", text]
+    with pytest.raises(CannotIsolate, match="in another spelling"):
+        moves_for(*read(tmp_path, step("a", *words)), tmp_path / "elsewhere")
 
 
 def test_segments_pair_up_by_name_and_else_by_position(tmp_path: Path) -> None:
