@@ -59,7 +59,7 @@ def command(a: str, b: str, **options: Any) -> int:
     place on the ladder: same bytes, same content, within tolerance, different.
     """
     from runner.cli.common import make_site
-    from runner.compare.sign_off import parse
+    from runner.compare.sign_off import check_place, parse
     from runner.errors import UsageError
 
     one, two = (Path(text).expanduser().absolute() for text in (a, b))
@@ -76,6 +76,8 @@ def command(a: str, b: str, **options: Any) -> int:
 
         check_folder(_report_folder(options), (one, two) if folders else ())
     site = make_site(options["repo"], interactive=False if options["as_json"] else None)
+    if signed:
+        check_place(one, two, Path(site.repo))
     with _measurer(site, (one, two), options, folders=folders) as measurer:
         comparison = (_of_folders if folders else _of_pipelines)(one, two, measurer, options)
         return _finish(comparison, one, two, measurer, options, signed)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,19 @@ def path_for(a: Path, b: Path, repo: Path) -> Path:
     return repo / FOLDER / f"{a.stem}--{b.stem}.json"
 
 
+def check_place(a: Path, b: Path, repo: Path) -> None:
+    """Raises UsageError where a sign-off of these two would write over something that is none, such as a merge left."""
+    target = path_for(a, b, repo)
+    if os.path.lexists(target) and (target.is_symlink() or "signed_by" not in (read_json(target) or {})):
+        raise UsageError(
+            f"{target} cannot be read as a sign-off and stays as it is",
+            "Mend it, if it is one with marks of a merge; else rename or remove it.",
+        )
+
+
 def record(comparison: Comparison, a: Path, b: Path, repo: Path, name: str, reason: str, user: str) -> dict[str, Any]:
-    """Write down that `name` accepts this result. Raises StateError."""
+    """Write down that `name` accepts this result. Raises StateError, UsageError."""
+    check_place(a, b, repo)
     target = path_for(a, b, repo)
     earlier = read_json(target)
     entry = {

@@ -192,6 +192,17 @@ def test_the_sentence_of_a_part(rungs: list[Rung], sentence: str) -> None:
     assert comparison.parts[0].sentence == sentence
 
 
+@pytest.mark.parametrize("text", ['<<<<<<< ours\n{"signed_by": "Ada"}\n', '{"mine": 1}', "[]", ""])
+def test_a_sign_off_is_not_written_over_what_cannot_be_read_as_one(tmp_path: Path, text: str) -> None:
+    files = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    there = tmp_path / "sign_offs" / "a--b.json"
+    there.parent.mkdir()
+    there.write_text(text)
+    with pytest.raises(UsageError, match="cannot be read as a sign-off and stays"):
+        record(Comparison("a", "b", []), *files, tmp_path, "Ada", "looked at it", "user")
+    assert there.read_text() == text
+
+
 def test_a_sign_off_counts_for_its_two_files_as_they_are_and_not_for_others_of_their_names(tmp_path: Path) -> None:
     pairs_of_files = []
     for lab in ("one", "two"):
