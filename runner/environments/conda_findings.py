@@ -14,6 +14,7 @@ from runner.environments.conda_variables import damaged_file, state_file
 from runner.environments.disk import entries, is_file, read_text
 from runner.environments.spec import is_prefix, parse_environment
 from runner.model import EnvironmentSpec
+from runner.pipeline.near import did_you_mean
 
 
 def about_name(spec: EnvironmentSpec) -> Finding | None:
@@ -106,4 +107,6 @@ def _near(name: str, names: Sequence[str]) -> str:
 
     folded = {known.lower(): known for known in names}
     near = [folded[found] for found in get_close_matches(name.lower(), list(folded), n=3, cutoff=0.6)]
+    if len(near) == 1:
+        return did_you_mean(name, near[0]) + " "
     return f"Did you mean {' or '.join(near)}? " if near else ""

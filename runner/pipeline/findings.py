@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from runner.environments import Finding
 from runner.host import Host
 from runner.model import ResolvedEntry, Segment
-from runner.pipeline.near import near
+from runner.pipeline.near import did_you_mean, near
 
 __all__ = ["near", "script_findings"]
 
@@ -67,4 +67,4 @@ def _missing(path: Path, key: str) -> Finding:
     except OSError:
         names = []
     meant = near(path.name, names)
-    return Finding(message, f"Did you mean {meant}?" if meant else "Correct the path in `commands`.", key)
+    return Finding(message, did_you_mean(path.name, meant) if meant else "Correct the path in `commands`.", key)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from runner.model import Mark
 from runner.pipeline.remarks import KEYS
+from runner.pipeline.signs import in_structure, named
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,15 @@ def _split(number: int, text: str) -> Line:
 def quoted(text: str) -> str:
     """`text` in single quotes."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _odd_sign(line: Line, lines: list[str]) -> Mistake | None:
+    found = in_structure(line.text)
+    if found is None:
+        return None
+    place, mended = found
+    sign = line.text[place]
+    return Mistake(Mark(line.number, place + 1), f"here stands {named(sign)}", f"Write `{mended.strip()}`.", mended)
 
 
 def _tab(line: Line, lines: list[str]) -> Mistake | None:
@@ -217,6 +227,7 @@ def _second_colon(line: Line, lines: list[str]) -> Mistake | None:
 
 
 _CHECKS: tuple[Callable[[Line, list[str]], Mistake | None], ...] = (
+    _odd_sign,
     _tab,
     _no_blank,
     _special_first,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from runner.pipeline.signs import look_alike
+
 
 def near(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate most like `name`, None when none is; case, blanks, `-` and `_` do not count."""
@@ -19,6 +21,13 @@ def near(name: str, candidates: Iterable[str]) -> str | None:
     by_plain = {_plain(candidate): candidate for candidate in reversed(names)}
     found = get_close_matches(wanted, by_plain, 1, 0.6)
     return by_plain[found[0]] if found else None
+
+
+def did_you_mean(name: str, candidate: str) -> str:
+    """The question, or what differs where the eye sees no difference: accents in two parts, other blanks."""
+    if differs := look_alike(name, candidate):
+        return f"{candidate} looks the same and is another name: {differs}. Copy the name from there."
+    return f"Did you mean {candidate}?"
 
 
 def _plain(name: str) -> str:

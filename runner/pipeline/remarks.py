@@ -10,6 +10,7 @@ from runner.model import FlagMap, Segment, SegmentType, Value
 from runner.pipeline.near import near
 from runner.pipeline.nodes import ListNode, MapNode, Node
 from runner.pipeline.report import Report, mark_of
+from runner.pipeline.signs import ANY, in_text, named
 from runner.pipeline.tokens import is_relative_to_here
 from runner.pipeline.unknown_keys import warn_of_unknown_keys
 from runner.pipeline.values import Fields
@@ -37,7 +38,7 @@ class Remarks:
         self._report = report
         # most files have neither, and then no text needs a look
         whole = "\n".join(report.lines)
-        self._has_odd_texts = any(part in whole for part in _ODD_PARTS)
+        self._has_odd_texts = any(part in whole for part in _ODD_PARTS) or ANY.search(whole) is not None
         self._relative: list[Node] = []  # the entries written as ./x
 
     def on_segment(self, node: MapNode, fields: Fields, segment: Segment | None, number: int) -> None:
@@ -95,6 +96,14 @@ class Remarks:
         for text, node in _texts(segment, fields) if self._has_odd_texts else ():
             if is_relative_to_here(text):
                 self._relative.append(node)
+            if odd := in_text(text):
+                place, sign = odd
+                self._report.warning(
+                    mark_of(node),
+                    f"sign {place + 1} of this text is {named(sign)}",
+                    "It is passed on as it stands; if that is wrong, type the text anew.",
+                    number,
+                )
             if "\0" in text:
                 self._report.error(
                     mark_of(node), "an argument cannot contain the character NUL", "Delete the `\\0` in it.", number
@@ -141,15 +150,16 @@ def _texts(segment: Segment, fields: Fields) -> Iterator[tuple[str, Node]]:
                 yield entry, _command_node(fields, position)
                 continue
             for flag, value in entry.items:
-                if isinstance(flag, str) and "\0" in flag:
+                if "\0" in flag or not flag.isascii():
                     yield flag, _command_node(fields, position)
                 if isinstance(value, str):
                     yield value, _command_node(fields, position)
     for name, value in segment.env:
         if isinstance(value, str):
             yield (name if "\0" in name else value), fields["env"][-1][1]
-    if segment.cwd:
-        yield segment.cwd, fields["cwd"][-1][1]
+    for key, text in (("cwd", segment.cwd), ("environment", segment.environment)):
+        if text:
+            yield text, fields[key][-1][1]
 
 
 def _command_node(fields: Fields, position: int) -> Node:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from runner.pipeline.near import near
 from runner.pipeline.nodes import ListNode, MapNode, Node
 from runner.pipeline.report import Report, mark_of
+from runner.pipeline.signs import look_alike
 from runner.pipeline.values import Fields
 
 TOP_KEYS = ("run", "compare")
@@ -40,7 +41,8 @@ def _warn(name: str, key: Node, known: Iterable[str], where: str, report: Report
     known = tuple(known)
     meant = near(name, known)
     if meant:
-        cure = f"Did you mean `{meant}`?"
+        odd = look_alike(name, meant)
+        cure = f"Write `{meant}`: {odd}." if odd else f"Did you mean `{meant}`?"
     elif where == "segment":
         cure = "Known keys: " + ", ".join(known) + "."
     else:
