@@ -101,7 +101,7 @@ def find_warnings(pipeline: Pipeline, site: Site) -> list[Diagnostic]:
             continue
         for key, text in _texts(segment):
             for message, cure in odd_tokens(text, site.dotenv):
-                found.append(at_segment(Finding(message, cure, key), segment, pipeline, Severity.WARNING))
+                found.append(at_segment(Finding(message, cure, key, Severity.WARNING), segment, pipeline))
     return found
 
 
@@ -116,7 +116,10 @@ def _texts(segment: Segment) -> Iterator[tuple[str, str]]:
 
 
 def find_problems(jobs: Iterable[Job], pipeline: Pipeline, site: Site) -> list[Diagnostic]:
-    """What would stop these jobs, all at once: missing groups, scripts, environments, working directories."""
+    """What would stop these jobs, all at once: missing groups, scripts, environments, working directories.
+
+    Warnings among them: see `errors`.
+    """
     out: list[Diagnostic] = []
     for job in jobs:
         findings: list[Finding] = list(kind(job.spec).check(job.spec, job.entries, site))
@@ -127,6 +130,11 @@ def find_problems(jobs: Iterable[Job], pipeline: Pipeline, site: Site) -> list[D
     return out
 
 
+def errors(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Those of `problems` that stop a run."""
+    return [problem for problem in problems if problem.severity is Severity.ERROR]
+
+
 def _is_folder(text: str, site: Site) -> bool:
     import sys
     from pathlib import Path
@@ -134,13 +142,11 @@ def _is_folder(text: str, site: Site) -> bool:
     return site.host.platform != sys.platform or Path(text).is_dir()
 
 
-def at_segment(
-    finding: Finding, segment: Segment, pipeline: Pipeline, severity: Severity = Severity.ERROR
-) -> Diagnostic:
+def at_segment(finding: Finding, segment: Segment, pipeline: Pipeline) -> Diagnostic:
     """`finding` with the place in the pipeline file that it is about."""
     mark = segment.marks.get(finding.key) or segment.marks.get("commands") or segment.marks.get("")
     return Diagnostic(
-        severity,
+        finding.severity,
         finding.message,
         finding.cure,
         pipeline.path,

@@ -37,7 +37,7 @@ def command(files: tuple[str, ...], as_json: bool, repo: str | None) -> int:
 def _check(file: str, site: Site, *, as_json: bool) -> int:
     from runner.cli.common import pipeline_path, show_error
     from runner.errors import ExitCode, PipelineError
-    from runner.jobs import find_problems, find_warnings, make_job
+    from runner.jobs import errors, find_problems, find_warnings, make_job
     from runner.pipeline.reader import read_pipeline
     from runner.report.console import open_console
 
@@ -52,7 +52,9 @@ def _check(file: str, site: Site, *, as_json: bool) -> int:
             show_error(error, console)
         return error.exit_code
     jobs = [make_job(s, pipeline, site) for s in pipeline.segments if not s.is_control]
-    warnings, problems = find_warnings(pipeline, site), find_problems(jobs, pipeline, site)
+    found = find_problems(jobs, pipeline, site)
+    problems = errors(found)
+    warnings = [*find_warnings(pipeline, site), *(one for one in found if one not in problems)]
     if as_json:
         _print_findings([*warnings, *problems])
     else:

@@ -83,7 +83,7 @@ def _as_text(plan: Plan, commands: dict[int, Command], problems: list[Diagnostic
     if problems:
         console.line()
         show_diagnostics(problems, console)
-        errors = sum(problem.severity is Severity.ERROR for problem in problems)
+    if errors := sum(problem.severity is Severity.ERROR for problem in problems):
         text = f"{errors} problem{'s' if errors != 1 else ''} would stop this run before it starts."
         console.line(console.style(text, "red", "bold"))
 

@@ -150,22 +150,25 @@ def _ask(plan: Plan, jobs: Jobs, site: Site) -> None:
 
 
 def stop_on_problems(plan: Plan, jobs: Jobs, loaded: Loaded, site: Site) -> None:
-    """Raises PipelineError or EnvironmentMissing with all findings; nothing was written by then."""
+    """Raises PipelineError with all findings; nothing was written by then. Shows what are but warnings."""
+    from runner.cli.common import error_console, show_diagnostics
     from runner.errors import ExitCode, PipelineError
-    from runner.jobs import find_problems
+    from runner.jobs import errors, find_problems
     from runner.model import Action
 
     to_run = [jobs[step.segment.number] for step in plan.steps if step.action is Action.RUN]
     problems = find_problems(to_run, loaded.pipeline, site)
-    if not problems:
+    count = len(errors(problems))
+    if not count:
+        if problems:
+            show_diagnostics(problems, error_console())
         return
-    count = len(problems)
     error = PipelineError(
         f"{count} problem{'s' if count > 1 else ''} found; nothing was run",
         problems,
         "`--dry-run` shows the whole plan.",
     )
-    if any(problem.is_environment for problem in problems):
+    if any(problem.is_environment for problem in errors(problems)):
         error.exit_code = ExitCode.ENVIRONMENT
     raise error
 

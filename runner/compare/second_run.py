@@ -15,7 +15,7 @@ from runner.compare.sides import changed_output, environment_changed, receipts_b
 from runner.engine import Session, walk
 from runner.environments import Site, kind, words
 from runner.errors import ExitCode, Interrupted, PipelineError, RunnerError
-from runner.jobs import Job, Jobs, find_problems
+from runner.jobs import Job, Jobs, errors, find_problems
 from runner.model import Action, Pipeline, Step
 from runner.plan import Plan
 from runner.process.stop import StopRequest
@@ -56,7 +56,7 @@ def second_run(
     if done == len(todo):
         reporter.note(f"{why}: taken from {folder}")
         return SecondRun(moves, _receipts(folder))
-    if problems := find_problems(todo, pipeline, site):
+    if problems := errors(find_problems(todo, pipeline, site)):
         raise PipelineError(f"{len(problems)} problems found; nothing was run", problems)
     if not done:
         folder = _cleared(top, reporter)

@@ -14,7 +14,7 @@ from typing import Protocol, cast
 
 from runner.errors import RunnerError
 from runner.host import Host
-from runner.model import Command, EnvironmentSpec, ResolvedEntry
+from runner.model import Command, EnvironmentSpec, ResolvedEntry, Severity
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,12 @@ class Site:
 
 @dataclass(frozen=True)
 class Finding:
-    """Why an environment or a command cannot be used; shown with the segment's position."""
+    """Why an environment or a command cannot be used, or is not what it seems; shown with the segment's position."""
 
     message: str
     cure: str
     key: str = "environment"  # the key of the segment that it is about, as in Segment.marks
+    severity: Severity = Severity.ERROR
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from runner.environments.conda_base import ask_for_base, find_base
 from runner.environments.conda_prefix import prefix_of
 from runner.environments.conda_program import program_words
 from runner.environments.disk import is_folder
+from runner.environments.leaks import SHUT_OUT
 from runner.errors import EnvironmentMissing
 from runner.model import Command, EnvironmentSpec, ResolvedEntry
 
@@ -31,7 +32,7 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
         return [conda_findings.no_conda_meta(prefix)]
     if finding := conda_findings.about_variables(prefix):
         return [finding]
-    return conda_findings.about_program(words(entries), prefix, site)
+    return conda_findings.about_program(words(entries), prefix, base, site)
 
 
 def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> None:
@@ -69,7 +70,8 @@ def wrap(
 
     change = activated(prefix, base, site)
     # Python holds back what it prints into a pipe; with a console, as before, it did not
-    return Command(tuple(argv), cwd, env, {"PYTHONUNBUFFERED": "1", **change.variables}, change.unset)
+    own = {"PYTHONUNBUFFERED": "1", **SHUT_OUT}
+    return Command(tuple(argv), cwd, env, {**own, **change.variables}, change.unset)
 
 
 def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:

@@ -69,8 +69,8 @@ def about_variables(prefix: PurePath) -> Finding | None:
     return Finding(f"conda cannot activate the environment: {file} is damaged ({why})", cure)
 
 
-def about_program(words: Sequence[str], prefix: PurePath, site: Site) -> list[Finding]:
-    """The first word is no program that could be started."""
+def about_program(words: Sequence[str], prefix: PurePath, base: PurePath | None, site: Site) -> list[Finding]:
+    """The first word is no program that could be started, or none of the environment's."""
     if not words or not words[0].strip():
         return [Finding("the segment has no command", "Add the program to run under `commands:`.", "commands")]
     argv = program_words(list(words), prefix, site.host)
@@ -86,10 +86,11 @@ def about_program(words: Sequence[str], prefix: PurePath, site: Site) -> list[Fi
         # a relative one is relative to `cwd:`, which is not ours to know
         if is_file(path) or not path.is_absolute():
             return []
-    elif site.host.which(first) is not None:
-        return []
-    cure = f"Install it there, or begin the command with `python` to run a script. Looked in {prefix} and on PATH."
-    return [Finding(f"the program {first!r} was not found in the conda environment", cure, "commands.0")]
+        return [Finding(f"the program {first} does not exist", "Correct its path.", "commands.0")]
+    from runner.environments.conda_path import about_program_of_path
+
+    finding = about_program_of_path(first, prefix, base, site.host)
+    return [finding] if finding else []
 
 
 def recipe_of(name: str, site: Site) -> PurePath | None:

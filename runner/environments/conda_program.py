@@ -7,6 +7,7 @@ from pathlib import PurePath
 from runner.environments.disk import is_file, is_folder
 from runner.host import Host
 
+_ENDINGS = (".exe", ".com", ".bat", ".cmd")
 # the variants of MSYS2 that conda looks for, of which the first counts
 _MSYS2 = ("ucrt64", "clang64", "mingw64", "clangarm64")
 
@@ -50,8 +51,12 @@ def find_program(word: str, prefix: PurePath, host: Host) -> PurePath | None:
     """`word` among the environment's programs, condabin last; None for a path and for what is not there."""
     if "/" in word or (host.windows and "\\" in word):
         return None
-    names = [word]
-    if host.windows and host.path(word).suffix.lower() not in (".exe", ".com", ".bat", ".cmd"):
-        names = [word + ending for ending in (".exe", ".com", ".bat", ".cmd")]
     folders = [*path_folders(prefix, host), prefix / "condabin"]
-    return next((folder / name for folder in folders for name in names if is_file(folder / name)), None)
+    return next((f / name for f in folders for name in with_endings(word, host) if is_file(f / name)), None)
+
+
+def with_endings(word: str, host: Host) -> list[str]:
+    """The file names that `word` may stand for."""
+    if host.windows and host.path(word).suffix.lower() not in _ENDINGS:
+        return [word + ending for ending in _ENDINGS]
+    return [word]

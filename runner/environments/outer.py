@@ -1,4 +1,4 @@
-"""The caller's environment without what an activated conda or virtual environment left in it."""
+"""The caller's environment without what an activated conda or virtual environment, or a notebook, left in it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import PurePath
 from runner.environments.activation_scripts import activate_scripts, run_scripts
 from runner.environments.conda_program import path_folders
 from runner.environments.conda_variables import environment_variables
+from runner.environments.leaks import leaks, without_outer_libraries
 from runner.errors import EnvironmentMissing
 from runner.host import Host
 
-_ALONE = frozenset({"VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "PYTHONHOME", "PYTHONPATH"})
 # settings of the user about conda, which activation reads; all other CONDA_ variables tell of an active environment
 _KEPT = frozenset({"CONDA_ENVS_PATH", "CONDA_ENVS_DIRS", "CONDA_PKGS_DIRS", "CONDA_OVERRIDE_CUDA"})
 
@@ -22,7 +22,9 @@ def without_outer(host: Host) -> dict[str, str]:
     environ = dict(host.environ)
     for level, outer, in_force in _outer_levels(environ, host):
         environ = _deactivated(environ, level, outer, host, run=in_force)
-    clean = {name: value for name, value in environ.items() if not _tells_of_outer(name)}
+    drop_names = leaks(environ, conda=True)
+    clean = {n: value for n, value in environ.items() if n not in drop_names and not _tells_of_outer(n)}
+    clean |= without_outer_libraries(clean, host)
     if "PATH" in clean:
         drop = outer_folders(host)
         separator = ";" if host.windows else ":"
@@ -79,4 +81,4 @@ def outer_folders(host: Host) -> frozenset[str]:
 def _tells_of_outer(name: str) -> bool:
     if name in _KEPT:
         return False
-    return name in _ALONE or name.startswith(("CONDA_", "_CONDA_", "__CONDA_")) or name in ("_CE_M", "_CE_CONDA")
+    return name.startswith(("CONDA_", "_CONDA_", "__CONDA_")) or name in ("_CE_M", "_CE_CONDA")

@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 
 from runner.environments import Finding, Preparation, Site
 from runner.environments.disk import is_file, on_disk
+from runner.environments.leaks import without_outer_libraries
 from runner.environments.python_words import python_words
 from runner.environments.uv import packages
 from runner.environments.uv_binary import find_uv
@@ -96,6 +97,7 @@ def wrap(
             "Write the script with %REPO% or %YAML% in front, so that it is the same from every working directory.",
         )
     activation = _activation(site.host.path(python), site) if python else {}
+    activation |= without_outer_libraries(site.host.environ, site.host)
     return Command(
         (python or "python", *script.words),
         cwd,

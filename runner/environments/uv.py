@@ -12,6 +12,7 @@ from runner.environments import Finding, Preparation, Site
 from runner.environments.disk import entries as listing
 from runner.environments.disk import is_file, on_disk
 from runner.environments.groups import Project, read_project
+from runner.environments.leaks import without_outer_libraries
 from runner.environments.python_words import python_words
 from runner.environments.uv_binary import find_uv
 from runner.environments.uv_stamp import (
@@ -112,6 +113,7 @@ def wrap(
         ),
         cwd,
         {"PYTHONUNBUFFERED": "1", **env, **own},
+        without_outer_libraries(site.host.environ, site.host),
         unset=unwanted(site.host.environ),
         stop_leader_only=True,
     )  # fmt: skip

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-# name -> why it is dropped
-POISON = {
-    "VIRTUAL_ENV": "an environment that is active around the runner; uv warns about it or uses it",
-    "VIRTUAL_ENV_PROMPT": "belongs to VIRTUAL_ENV",
-    "PYTHONHOME": "points Python at another one's standard library: it does not start",
-    "PYTHONPATH": "packages of another Python would be imported first",
-    "PYTHONSTARTUP": "the caller's own code would run",
-    "PYTHONUSERBASE": "moves the folder of the user's packages",
-    "PYTHONEXECUTABLE": "macOS: Python takes itself for another program",
-    "__PYVENV_LAUNCHER__": "macOS: Python takes itself for another program",
-}
+from runner.environments.leaks import leaks
+
+# start of a name -> why it is dropped
 POISON_PREFIXES = {
     "CONDA_": "an environment that is active around the runner; uv would install into it",
     "_CONDA_": "conda's own notes about an active environment",
@@ -61,9 +53,9 @@ ALLOWED = {
 _CREDENTIALS = ("_USERNAME", "_PASSWORD")
 
 
-def unwanted(environ: Iterable[str]) -> tuple[str, ...]:
+def unwanted(environ: Mapping[str, str]) -> tuple[str, ...]:
     """The names of `environ` that a command of uv is started without."""
-    return tuple(sorted(name for name in environ if _is_unwanted(name.upper())))
+    return tuple(sorted(leaks(environ) | {name for name in environ if _is_unwanted(name.upper())}))
 
 
 def flag_is_set(environ: Mapping[str, str], name: str) -> bool:
@@ -72,8 +64,6 @@ def flag_is_set(environ: Mapping[str, str], name: str) -> bool:
 
 
 def _is_unwanted(name: str) -> bool:
-    if name in POISON:
-        return True
     if name in ALLOWED or (name.startswith("UV_INDEX_") and name.endswith(_CREDENTIALS)):
         return False
     return name.startswith(tuple(POISON_PREFIXES))
