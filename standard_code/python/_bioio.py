@@ -119,6 +119,7 @@ def _stack(plugin: Plugin, path: Path, number: int) -> Stack:
         interval = _seconds(image)
         size = _pixel_size(image)
     samples = pixels.shape[5] if colours else 1
+    samples = 3 if samples == 4 else samples  # transparency is left out
     frames, channels, planes, height, width = pixels.shape[:5]
     blocks = _Blocks(pixels)
 

@@ -72,7 +72,7 @@ def classes(path: Path) -> np.ndarray[Any, Any]:
     from _images import read_tiff
 
     try:
-        found = read_tiff(path).channel(0)
+        found = read_tiff(path, "labels").channel(0)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     if len(found) > 1:

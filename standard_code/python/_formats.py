@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 import _bioio
 from _files import UserError
 from _images import Image
+from _shown import How
 from _stacks import Scene, stack_of
 from _tiff_reading import open_tiff
 
 if TYPE_CHECKING:
     import numpy as np
 
-Opener = Callable[[Path, str], AbstractContextManager[list[Scene]]]
+Opener = Callable[[Path, str, How], AbstractContextManager[list[Scene]]]
 
 
-def open_scenes(path: Path, *, stack_axis: str = "Z") -> AbstractContextManager[list[Scene]]:
+def open_scenes(path: Path, *, stack_axis: str = "Z", how: How = "image") -> AbstractContextManager[list[Scene]]:
     """The images in a file of any format that is known. Raises UserError for others, and for a damaged file."""
     ending = path.suffix.lower()
     if ending not in READERS and not _bioio.installed(_bioio.BIOFORMATS):
@@ -31,50 +32,68 @@ def open_scenes(path: Path, *, stack_axis: str = "Z") -> AbstractContextManager[
         )
     if path.stat().st_size == 0:
         raise UserError("the file is empty.")
-    return READERS.get(ending, _with(_bioio.BIOFORMATS))(path, stack_axis)
+    return READERS.get(ending, _with(_bioio.BIOFORMATS))(path, stack_axis, how)
 
 
 def _with(plugin: _bioio.Plugin) -> Opener:
-    return lambda path, stack_axis: _bioio.open_with(plugin, path)
+    return lambda path, stack_axis, how: _bioio.open_with(plugin, path)
 
 
-def _in_memory(reader: Callable[[Path], Image]) -> Opener:
+def _in_memory(reader: Callable[[Path, How], Image]) -> Opener:
     """For pictures, which are small, and which their decoders give as a whole."""
 
     @contextmanager
-    def opened(path: Path, stack_axis: str) -> Iterator[list[Scene]]:
-        image = reader(path)
+    def opened(path: Path, stack_axis: str, how: How) -> Iterator[list[Scene]]:
+        image = reader(path, how)
         yield [Scene("", image.data.shape[3] * image.data.shape[4], lambda: stack_of(image))]
 
     return opened
 
 
-def _read_png(path: Path) -> Image:
-    """By libpng, since Pillow makes 8 bits out of 16 in colour images."""
+def _read_png(path: Path, how: How) -> Image:
+    """By libpng, since Pillow makes 8 bits out of 16 in colour images; but libpng gives a palette's colours."""
     import imagecodecs
 
+    if how == "stored":
+        numbers = _read_photo(path, how)
+        if numbers.data.dtype.itemsize == 1 and not numbers.rgb:
+            return numbers
     try:
         return _flat(imagecodecs.png_decode(path.read_bytes()))
     except (imagecodecs.PngError, ValueError) as error:
         raise UserError(f"it cannot be read as a PNG image; it may be damaged ({error}).") from error
 
 
-def _read_photo(path: Path) -> Image:
+def _read_photo(path: Path, how: How) -> Image:
+    """A picture; the frames of a GIF are time points."""
     import numpy as np
     from PIL import Image as Pillow
+    from PIL import ImageSequence
 
     Pillow.MAX_IMAGE_PIXELS = None  # large scans are normal here
+    kept = ("L", "RGB", "1", "P") if how == "stored" else ("L", "RGB")
     try:
         with Pillow.open(path) as picture:
-            if picture.mode not in ("L", "RGB"):
-                return _flat(np.asarray(picture.convert("RGB")))
-            return _flat(np.asarray(picture))
+            frames = ImageSequence.Iterator(picture) if picture.format == "GIF" else [picture]
+            pixels = [np.asarray(frame if frame.mode in kept else frame.convert("RGB")) for frame in frames]
     except Pillow.UnidentifiedImageError as error:
         raise UserError("it is damaged, or not an image.") from error
-    except OSError as error:
-        if error.strerror:
+    except (OSError, SyntaxError) as error:
+        if isinstance(error, OSError) and error.strerror:
             raise
         raise UserError(f"it is damaged or incomplete ({error}).") from error
+    return _flat(pixels[0]) if len(pixels) == 1 else _series(pixels)
+
+
+def _series(frames: list[np.ndarray[Any, Any]]) -> Image:
+    """Frames as time points; in colour where one of them is."""
+    import numpy as np
+
+    colour = [frame if frame.ndim == 3 else np.repeat(frame[..., np.newaxis], 3, axis=2) for frame in frames]
+    image = _flat(np.concatenate(colour))  # one above the other
+    height = frames[0].shape[0]
+    parts = [image.data[:, :, :, top : top + height] for top in range(0, image.data.shape[3], height)]
+    return Image(np.concatenate(parts), rgb=image.rgb)
 
 
 def _flat(pixels: np.ndarray[Any, Any]) -> Image:
@@ -93,7 +112,9 @@ def _flat(pixels: np.ndarray[Any, Any]) -> Image:
 
 
 READERS: dict[str, Opener] = {
+    ".bmp": _in_memory(_read_photo),
     ".czi": _with(_bioio.CZI),
+    ".gif": _in_memory(_read_photo),
     ".jpeg": _in_memory(_read_photo),
     ".jpg": _in_memory(_read_photo),
     ".lif": _with(_bioio.LIF),

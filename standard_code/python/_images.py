@@ -10,6 +10,7 @@ from _files import UserError
 
 if TYPE_CHECKING:
     import numpy as np
+    from _shown import How
 
 
 @dataclass(frozen=True)
@@ -30,26 +31,40 @@ class Image:
     channels: tuple[str, ...] = ()
     rgb: bool = False
 
-    def channel(self, index: int) -> np.ndarray[Any, Any]:
-        """One channel as (T, Y, X). Raises UserError where there is none, or where there are Z planes."""
+    def channel(self, index: int | None) -> np.ndarray[Any, Any]:
+        """One channel as (T, Y, X); None is the first, or of a colour image how bright it is shown.
+
+        Raises UserError where there is none, or where there are Z planes.
+        """
         _, channels, planes, _, _ = self.data.shape
-        if index >= channels:
+        if index is not None and index >= channels:
             raise UserError(f"there is no channel {index}: it has {channels}, counted from 0. See --channel-index.")
         if planes > 1:
             raise UserError(
                 f"it has {planes} Z planes, and this program works on flat images. "
                 "Convert it with convert_to_tif.py --projection-method max first."
             )
-        return self.data[:, index, 0]
+        if index is None and self.rgb:
+            return luminance(self.data)[:, 0]
+        return self.data[:, index or 0, 0]
 
 
-def read_tiff(path: Path, *, stack_axis: str = "Z") -> Image:
-    """The first image of a TIFF file. `stack_axis` is what pages mean where the file does not say."""
+def luminance(colours: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """TCZYX without C: the weights of ITU-R BT.709, as in scikit-image. Equal colours stay as they are."""
+    import numpy as np
+
+    red, green, blue = (colours[:, number].astype(np.float64) for number in range(3))
+    mixed = 0.2125 * red + 0.7154 * green + 0.0721 * blue
+    return (np.rint(mixed) if colours.dtype.kind in "ui" else mixed).astype(colours.dtype)
+
+
+def read_tiff(path: Path, how: How = "image") -> Image:
+    """The first image of a TIFF file; `how` says whether its values are those of an image or of labels."""
     from _scenes import first_of
     from _stacks import load
     from _tiff_reading import open_tiff
 
-    with open_tiff(path, stack_axis) as scenes:
+    with open_tiff(path, how=how) as scenes:
         return load(first_of(scenes).open())
 
 

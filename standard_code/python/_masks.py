@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import _arguments
 from _files import Job, UserError, start_of, stem
 from _images import Image, read_tiff
+from _regions import whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         metavar="TEXT",
         help="what a label image's name has after the name of its input file",
     )
-    group.add_argument("--channel-index", type=_arguments.whole_number, default=0, metavar="N", help="counted from 0")
+    group.add_argument(
+        "--channel-index",
+        type=_arguments.whole_number,
+        metavar="N",
+        help="counted from 0 (default: 0; of a colour image how bright it is, by its luminance)",
+    )
     return group
 
 
@@ -48,11 +54,9 @@ def labels_for(job: Job, args: argparse.Namespace, pixels: np.ndarray[Any, Any])
     """The labels of an image as (T, Y, X), which is the shape of `pixels` too."""
     path = find(job, args)
     try:
-        labels = read_tiff(path).channel(0)
+        labels = whole(read_tiff(path, "labels").channel(0))
     except UserError as error:
         raise UserError(f"its label image {path}: {error}") from error
-    if labels.dtype.kind not in "ui":
-        raise UserError(f"{path} is no label image: its values are not whole numbers.")
     if labels.shape != pixels.shape:
         raise UserError(f"its label image {path} has another size: {_size(labels)} against {_size(pixels)}.")
     return labels

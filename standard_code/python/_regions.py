@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from _files import UserError
+
 if TYPE_CHECKING:
     import numpy as np
 
 HIGH = 2**20  # scikit-image makes a table of all numbers up to the highest, which is then large
+MOST = 2**53  # above it, floats leave out whole numbers
+
+
+def whole(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Labels as whole numbers: Fiji and TrackMate write those above 65,535 as floats. Raises UserError for others."""
+    import numpy as np
+
+    if labels.dtype.kind in "ui":
+        return labels
+    if labels.dtype.kind == "b":
+        return labels.astype(np.uint8)
+    fits = labels.dtype.kind == "f" and bool(np.isfinite(labels).all()) and abs(labels).max(initial=0) <= MOST
+    numbers = labels.astype(np.int64) if fits else None
+    if numbers is None or not np.array_equal(numbers, labels):
+        raise UserError("it is no label image: its values are not whole numbers.")
+    return numbers
 
 
 def regions(labels: np.ndarray[Any, Any]) -> list[tuple[int, Any]]:

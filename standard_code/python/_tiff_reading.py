@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import _shown
 import _tiff_metadata
 import _tiff_whole
 from _files import UserError, in_words
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_tiff(path: Path, stack_axis: str = "Z") -> Iterator[list[Scene]]:
-    """The images of a TIFF file; `stack_axis` is what pages mean where the file does not say."""
+def open_tiff(path: Path, stack_axis: str = "Z", how: _shown.How = "image") -> Iterator[list[Scene]]:
+    """The images of a TIFF file; `stack_axis` is what pages mean where the file does not say, `how` what values do."""
     import tifffile
 
     _tiff_whole.check_kind(path)
@@ -37,7 +38,7 @@ def open_tiff(path: Path, stack_axis: str = "Z") -> Iterator[list[Scene]]:
             _tiff_whole.check(tif)
             described = _tiff_metadata.describe(tif)
             scenes = [
-                _scene(tif, series, described[number] if number < len(described) else None, stack_axis)
+                _scene(tif, series, described[number] if number < len(described) else None, stack_axis, how)
                 for number, series in enumerate(tif.series)
             ]
         yield scenes
@@ -49,34 +50,43 @@ def _in_words() -> AbstractContextManager[None]:
 
 
 def _scene(
-    tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, about: _tiff_metadata.About | None, stack_axis: str
+    tif: tifffile.TiffFile,
+    series: tifffile.TiffPageSeries,
+    about: _tiff_metadata.About | None,
+    stack_axis: str,
+    how: _shown.How,
 ) -> Scene:
     height, width = (series.shape[series.axes.index(axis)] if axis in series.axes else 0 for axis in "YX")
     name = (about.name if about else "") or series.name or ""
-    return Scene(name, height * width, lambda: _stack(tif, series, about or _tiff_metadata.About(), stack_axis))
+    return Scene(name, height * width, lambda: _stack(tif, series, about or _tiff_metadata.About(), stack_axis, how))
 
 
 def _stack(
-    tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, about: _tiff_metadata.About, stack_axis: str
+    tif: tifffile.TiffFile,
+    series: tifffile.TiffPageSeries,
+    about: _tiff_metadata.About,
+    stack_axis: str,
+    how: _shown.How,
 ) -> Stack:
     with _in_words():
         axes = named(series.axes, series.shape, stack_axis)
         sizes = dict(zip(axes, series.shape, strict=True))
         read = _reader(tif, series, axes)
-    samples = sizes.get("S", 1)
-    channels = sizes.get("C", 1) * samples
+        shown = _shown.shown(tif, series.keyframe, sizes.get("S", 1), how)
+    channels = sizes.get("C", 1) * shown.samples
 
     def plane(t: int, c: int, z: int) -> Array:
         with _in_words():
-            return read({"T": t, "C": c // samples, "S": c % samples, "Z": z})
+            place = {"T": t, "C": c // shown.samples, "Z": z}
+            return shown.sample(lambda s: read(place | {"S": s}), c % shown.samples)
 
     return Stack(
         (sizes.get("T", 1), channels, sizes.get("Z", 1), sizes["Y"], sizes["X"]),
-        series.dtype.newbyteorder("="),
+        shown.dtype.newbyteorder("="),
         plane,
         about.pixel_size,
         about.channels if len(about.channels) == channels else (),
-        sizes.get("C", 1) == 1 and samples == 3,
+        sizes.get("C", 1) == 1 and shown.rgb,
         about.time_interval,
     )
 

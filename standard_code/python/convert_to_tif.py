@@ -14,6 +14,7 @@ import _work
 from _files import Job, part_of
 
 if TYPE_CHECKING:
+    from _shown import How
     from _stacks import Scene, Stack
 
 ENDING = ".ome.tif"
@@ -25,8 +26,8 @@ def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
     parser = _arguments.parser(__doc__ or "", suffix="")
     parser.epilog = (
-        "TIFF, PNG and JPEG are read in the environment uv:convert_to_tif, ND2 and LIF too in uv:bioio, CZI in "
-        "uv:bioio_czi, and all that Bio-Formats knows in uv:bioio_bioformats."
+        "TIFF, PNG, JPEG, GIF and BMP are read in the environment uv:convert_to_tif, ND2 and LIF too in uv:bioio, CZI "
+        "in uv:bioio_czi, and all that Bio-Formats knows in uv:bioio_bioformats."
     )
     _arguments.collapse(parser)
     image = parser.add_argument_group("image")
@@ -45,6 +46,12 @@ def arguments() -> argparse.ArgumentParser:
         choices=("Z", "T", "C"),
         default="Z",
         help="what the pages of a TIFF are where it does not say",
+    )
+    image.add_argument(
+        "--as-stored",
+        action="store_true",
+        help="take the numbers as they are in a TIFF, PNG, GIF or BMP, though it is shown otherwise, because 0 is "
+        "white or by a palette: for label images",
     )
     image.add_argument(
         "--compression",
@@ -83,7 +90,8 @@ def convert(job: Job, args: argparse.Namespace) -> str:
     from _scenes import choose, names_of, target_of
     from _tiff_writing import write_stack
 
-    with open_scenes(job.source, stack_axis=args.stack_axis) as scenes:
+    how: How = "stored" if args.as_stored else "image"
+    with open_scenes(job.source, stack_axis=args.stack_axis, how=how) as scenes:
         chosen = choose(scenes, args.scene_filter, args.scene_filter_strings or [])
         _tell_of_others(scenes, chosen)
         targets = [target_of(job.target, name, ENDING) for name in names_of(chosen)]

@@ -16,8 +16,8 @@ def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
     parser = _arguments.parser(__doc__ or "", suffix="_metadata")
     parser.epilog = (
-        "No pixels are read. TIFF, PNG and JPEG are read in the environment uv:convert_to_tif, ND2 and LIF too in "
-        "uv:bioio, CZI in uv:bioio_czi, and all that Bio-Formats knows in uv:bioio_bioformats."
+        "No pixels are read. TIFF, PNG, JPEG, GIF and BMP are read in the environment uv:convert_to_tif, ND2 and LIF "
+        "too in uv:bioio, CZI in uv:bioio_czi, and all that Bio-Formats knows in uv:bioio_bioformats."
     )
     return parser
 

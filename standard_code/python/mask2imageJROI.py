@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import _arguments
 import _work
-from _files import Job, UserError, writing
+from _files import Job, writing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,21 +36,20 @@ def arguments() -> argparse.ArgumentParser:
 
 def convert(job: Job, args: argparse.Namespace) -> str:
     """Converts one file; gives what to say about it."""
+    from _regions import whole
     from _scenes import first_of
     from _stacks import select
     from _tiff_reading import open_tiff
 
-    with open_tiff(job.source) as scenes:
+    with open_tiff(job.source, how="labels") as scenes:
         stack = select(first_of(scenes).open(), channels=[args.channel_index])
-        if stack.dtype.kind not in "uib":
-            raise UserError("it is no label image: its values are not whole numbers.")
         frames, _, planes, _, _ = stack.shape
         count = 0
         with writing(job.target) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
             for t in range(frames):
                 for z in range(planes):
                     place = (t if frames > 1 else None, z if planes > 1 else None)
-                    count += _add(archive, stack.plane(t, 0, z), place, args.split_parts)
+                    count += _add(archive, whole(stack.plane(t, 0, z)), place, args.split_parts)
     return f"{count} ROI{'s' * (count != 1)}"
 
 

@@ -54,7 +54,8 @@ def _channels(text: str) -> list[int] | str:
 def measure(job: Job, args: argparse.Namespace) -> str:
     """Measures one file; gives what to say about it."""
     image = read_tiff(job.source)
-    numbers = list(range(image.data.shape[1])) if args.channels == "all" else args.channels or [args.channel_index]
+    every = range(image.data.shape[1])
+    numbers = list(every) if args.channels == "all" else args.channels or [args.channel_index]
     channels = {f"_c{number}" if args.channels else "": image.channel(number) for number in numbers}
     labels = _masks.labels_for(job, args, next(iter(channels.values())))
     size = image.pixel_size

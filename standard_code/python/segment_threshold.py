@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import _arguments
 import _work
-from _files import Job, UserError
+from _files import Job
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +26,11 @@ def arguments() -> argparse.ArgumentParser:
     parser = _arguments.parser(__doc__ or "", suffix="_labels")
     what = parser.add_argument_group("segmentation")
     what.add_argument(
-        "--channel-index", "--channels", type=_arguments.whole_number, default=0, metavar="N", help="counted from 0"
+        "--channel-index",
+        "--channels",
+        type=_arguments.whole_number,
+        metavar="N",
+        help="counted from 0 (default: 0; of a colour image how bright it is, by its luminance)",
     )
     what.add_argument(
         "--method",
@@ -147,31 +151,28 @@ def segment(job: Job, args: argparse.Namespace) -> str:
     write_tiff(job.target, with_data(image, labels.astype(np.uint16 if highest < 2**16 else np.uint32)))
     count = sum(int(one.max()) for one, _ in found)
     thresholds = ", ".join(_described(threshold) for _, threshold in found[:3]) + (", …" if len(found) > 3 else "")
-    return f"{count} object{'s' * (count != 1)}, threshold {thresholds}"
+    brightness = " of the luminance of its colours" if image.rgb and args.channel_index is None else ""
+    return f"{count} object{'s' * (count != 1)}, threshold {thresholds}{brightness}"
 
 
 def _described(threshold: Threshold) -> str:
     if isinstance(threshold, float):
-        return f"{threshold:.5g}"
-    return f"{threshold.min():.5g} to {threshold.max():.5g}"
+        return _number(threshold)
+    return f"{_number(threshold.min())} to {_number(threshold.max())}"
+
+
+def _number(value: float) -> str:
+    """With five digits, and as many more as large numbers have before the point."""
+    return f"{value:.{max(5, len(str(int(abs(value)))) + 2)}g}" if abs(value) >= 1000 else f"{value:.5g}"
 
 
 def label_objects(pixels: Array, args: argparse.Namespace) -> tuple[Array, Threshold]:
     """The label image of one flat image, and the threshold in its values."""
-    import numpy as np
-    from _thresholds import find_threshold
+    from _thresholds import divide
     from scipy import ndimage
     from skimage import measure, segmentation
 
-    values = pixels.astype(np.float32)
-    if not np.isfinite(values).all():
-        raise UserError("it has values that are no numbers (NaN or infinite).")
-    if args.median_filter_size > 1:
-        values = ndimage.median_filter(values, args.median_filter_size)
-    if args.sigma:
-        values = ndimage.gaussian_filter(values, args.sigma)
-    threshold = find_threshold(values, args)
-    mask = values < threshold if args.dark_objects else values > threshold
+    mask, threshold = divide(pixels, args)
     if not args.no_fill_holes:
         mask = ndimage.binary_fill_holes(mask)
     if args.watershed_large_labels:

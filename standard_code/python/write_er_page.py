@@ -63,7 +63,7 @@ def image_of(pair: _er_pairs.Pair, args: argparse.Namespace):  # type: ignore[no
     for ending in (".ome.tif", ".ome.tiff", ".tif", ".tiff"):
         path = start / f"{pair.name}{ending}"
         if path.is_file():
-            return read_tiff(path).channel(0)[0]
+            return read_tiff(path).channel(None)[0]
     raise UserError(f"there is no image {start / pair.name}.ome.tif. See --image-folder.")
 
 

@@ -137,6 +137,10 @@ class Programs:
         """The areas of the objects that segment_threshold finds, for images and its arguments; in one process."""
         return self._inside("segment_threshold", "segmented", json.dumps(tried))  # type: ignore[no-any-return]
 
+    def grey_levels(self, *asked: list[Any]) -> list[Any]:
+        """What functions of tests/programs/grey_levels.py give, each a name and arguments; in one process."""
+        return list(self._inside("segment_threshold", "grey_levels", json.dumps(asked, default=str)))
+
     def rois(self, path: Path) -> dict[str, Any]:
         """The ROIs in a zip file."""
         return self._inside("mask_measure", "rois", path)
@@ -152,6 +156,16 @@ class Programs:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._inside("convert_to_tif", "write_tiff", path, json.dumps(shape), json.dumps(options))
         return path
+
+    def shown(self, kind: str, path: Path) -> Path:
+        """Puts one of the images there that tests/programs/shown_images.py knows."""
+        made = self.once("shown", lambda folder: self._inside("convert_to_tif", "make_shown", folder))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copy(made / (kind if "." in kind else f"{kind}.tif"), path))
+
+    def differing(self, folder: Path, kinds: list[str]) -> dict[str, str]:
+        """Those of the converted images that are not what a viewer shows."""
+        return dict(self._inside("convert_to_tif", "differing", folder, *kinds))
 
     def once(self, name: str, fill: Callable[[Path], object]) -> Path:
         """A folder that all test processes share; the first one fills it."""

@@ -56,7 +56,7 @@ def holds(path: str, formula: str, places: str) -> bool:
 
 KINDS = (
     "ome", "imagej", "pages", "lzw", "complex", "rgb16.png", "grey.jpg", "flat", "nan", "series", "touching", "ring",
-    "thin", "edge", "dark", "labels", "label series", "label floats", "several", "slope",
+    "thin", "edge", "dark", "labels", "label series", "label fractions", "several", "slope",
     "levels", "specks", "without its companion", "companion", "plain", "label high",
 )  # fmt: skip
 
@@ -66,6 +66,29 @@ def make_all(folder: str) -> None:
     Path(folder).mkdir()
     for kind in KINDS:
         make(kind, str(Path(folder) / kind))
+
+
+def grey_levels(asked: str) -> list[object]:
+    """What functions of grey_levels.py give."""
+    import grey_levels
+
+    return [getattr(grey_levels, task)(*map(str, arguments)) for task, *arguments in json.loads(asked)]
+
+
+def make_shown(folder: str) -> None:
+    """Writes the images of shown_images.py."""
+    import shown_images
+
+    Path(folder).mkdir()
+    for kind in shown_images.KINDS:
+        shown_images.make(kind, str(Path(folder) / kind) if "." in kind else str(Path(folder) / f"{kind}.tif"))
+
+
+def differing(folder: str, *kinds: str) -> dict[str, str]:
+    """Those of the converted images of shown_images.py that are not what is shown."""
+    import shown_images
+
+    return shown_images.differing(folder, *kinds)
 
 
 def make(kind: str, path: str) -> None:
@@ -177,7 +200,7 @@ def make_labels(kind: str, path: str) -> None:
             path, np.stack([labels, labels.T[:20].repeat(2, 1)[:, :30]]), ome=True, metadata={"axes": "TYX"}
         )
     else:
-        tifffile.imwrite(path, labels.astype(np.float32) if kind == "label floats" else labels)
+        tifffile.imwrite(path, labels * np.float32(0.5) if kind == "label fractions" else labels)
 
 
 def segmented(kinds_and_words: str) -> list[dict[str, object]]:

@@ -53,7 +53,7 @@ def test_equal_labels_give_equal_files_whose_entries_are_named_as_their_rois(pro
 
 @pytest.mark.parametrize(
     ("kind", "more", "told"),
-    [("label floats", [], "it is no label image"), ("labels", ["--channel-index", 1], "there is no channel 1")],
+    [("label fractions", [], "it is no label image"), ("labels", ["--channel-index", 1], "there is no channel 1")],
 )
 def test_what_has_no_labels_is_refused_and_leaves_nothing(programs, kind, more, told):
     assert told in convert(programs, kind, *more, code=1).stderr
