@@ -91,7 +91,7 @@ class Converter:
     def _conda(self, line: Line) -> Item:
         spec = parse_match_spec(line.text)
         if spec is None:
-            return Item(line, Status.LOST, note="not understood as a package")
+            return Item(line, Status.LOST, note=_why_no_package(line.text))
         if spec.name == "python":
             return Item(line, Status.KEPT, note=self.python.take(spec.specifier))
         if spec.name in self.table["cuda"]["pins"]:
@@ -201,3 +201,11 @@ class Converter:
         if known is None:
             self.indexes.append(index)
         self.sources += [IndexSource(name, index.name, marker=str(settings["marker"])) for name in used]
+
+
+def _why_no_package(text: str) -> str:
+    if re.search(r"\.(?:conda|tar\.bz2)(?:#|$)", text):
+        return "a conda package by its address or file: write the PyPI package that it is, with its version"
+    if re.match(r"[\w.-]+\s+-", text):
+        return "not understood as a package: a `:` is missing before the list that hangs on it (`- pip:`)"
+    return "not understood as a package"

@@ -66,8 +66,8 @@ class Names:
             return special
         if normalised(conda_name) in _same(self.table):
             return Named(Status.KEPT, Requirement(conda_name))
-        if library := self._library(conda_name):
-            return library
+        if known := self._not_python(conda_name):
+            return known
         note = "the same name on PyPI is a guess: look whether it is the same tool"
         return Named(Status.GUESSED, Requirement(conda_name), note)
 
@@ -80,8 +80,8 @@ class Names:
         if dist is None:
             package = self.installed.packages.get(conda_name)
             if special is None and package is not None and not package.python and not package.empty:
-                if library := self._library(conda_name):
-                    return library
+                if known := self._not_python(conda_name):
+                    return known
                 return Named(Status.SYSTEM, None, "no Python package: its files in the installed environment say so")
             return None
         # PyPI splits by CUDA what conda splits by build (cupy-cuda12x): the table knows, the metadata does not
@@ -117,7 +117,11 @@ class Names:
             return Named(Status.KEPT if requirement.key == normalised(name) else Status.RENAMED, requirement)
         return None
 
-    def _library(self, name: str) -> Named | None:
+    def _not_python(self, name: str) -> Named | None:
+        """A program, a compiler, a package of another language, a library: by its name."""
+        for kind in self.table["foreign"]:
+            if any(re.fullmatch(pattern, name) for pattern in kind["names"]):
+                return Named(Status.SYSTEM, None, str(kind["note"]))
         known = self.table["libraries"]
         is_one = any(re.fullmatch(pattern, name) for pattern in known["names"])
         return Named(Status.REPLACED, None, str(known["note"])) if is_one else None

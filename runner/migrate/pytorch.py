@@ -11,9 +11,11 @@ from runner.environments.spec import normalised_group as normalised
 from runner.errors import UsageError
 from runner.migrate.recipe import Recipe, Source
 from runner.migrate.requirement import Requirement, parse_match_spec, parse_pip
+from runner.migrate.versions import allows
 
 _NUMBER = re.compile(r"(\d+)(?:\.(\d+))?")
-_LOCAL = re.compile(r"\+(cu\d{3}|cpu)\b")
+_TAG = r"cpu|cu\d{2,3}"
+_LOCAL = re.compile(rf"\+({_TAG})\b")
 
 
 @dataclass(frozen=True)
@@ -30,47 +32,75 @@ def find_cuda(recipe: Recipe, option: str, urls: Iterable[str], table: Mapping[s
     usual = int(table["cuda"]["major"])
     texts = dict(_cuda_lines(recipe))
     if option:
-        texts = {"--cuda": option.lower().removeprefix("cuda").removeprefix("cu")}
-        if not (option.lower() == "cpu" or _NUMBER.fullmatch(texts["--cuda"])):
+        text = option.lower().removeprefix("cuda").removeprefix("=")
+        text = f"cu{text}" if re.fullmatch(r"\d{3}", text) else text
+        if not (re.fullmatch(_TAG, text) or _NUMBER.fullmatch(text.removeprefix("cu"))):
             raise UsageError(f"--cuda {option}: no version of CUDA", "Give a version such as 12.4, or `cpu`.")
-        if re.fullmatch(r"\d{3}", texts["--cuda"]):  # cu124
-            texts["--cuda"] = f"{texts['--cuda'][:2]}.{texts['--cuda'][2:]}"
+        texts = {"--cuda": text if re.fullmatch(_TAG, text) else text.removeprefix("cu")}
     torch = uses_torch(recipe, table)
     if not texts:
         hint = "which CUDA is not said: on Windows PyPI's torch has none; --cuda 12.4 takes PyTorch's own builds"
         return Cuda("", usual, hint if torch else "")
     name, text = next(iter(texts.items()))
-    if text == "cpu":
-        return Cuda("cpu" if torch else "", usual)
+    if re.fullmatch(_TAG, text):  # the very index is named
+        return Cuda(text if torch else "", usual if text == "cpu" else _version(text)[0])
     found = _NUMBER.search(text)
     if not found:
         return Cuda("", usual)
     major = int(found[1])
     if not torch:
         return Cuda("", major)
-    if found[2]:
-        return Cuda(f"cu{found[1]}{found[2]}", major)
-    return _by_major(name, major, list(urls), table)
+    tag, note = _nearest(name, text, list(urls), table)
+    return Cuda(tag, major, note)
 
 
-def _by_major(name: str, major: int, urls: list[str], table: Mapping[str, Any]) -> Cuda:
-    """`cuda-version=12`: the index that the repository has already, else the newest of that major."""
-    tags = [tag for tag in table["pytorch"]["tags"] if tag.startswith(f"cu{major}")]
-    ours = [tag for tag in tags if any(url.rstrip("/").endswith(f"/{tag}") for url in urls)]
-    if not tags:
-        return Cuda("", major, f"{name} says CUDA {major}, for which PyTorch has no builds: torch is PyPI's")
-    tag = (ours or tags)[-1]
-    return Cuda(tag, major, f"{name} says CUDA {major} only: {tag} was taken; --cuda names another")
+def _nearest(name: str, text: str, urls: list[str], table: Mapping[str, Any]) -> tuple[str, str]:
+    """The index for a version of CUDA or a specifier, and a remark where it is not the very one that was asked for.
+
+    Of several that fit, that of the repository, else the newest. Where none fits, the nearest one below: PyTorch has
+    builds for some versions only, and an NVIDIA driver runs those of an earlier CUDA.
+    """
+    settings = table["pytorch"]
+    tags = sorted({*settings["tags"], *settings["more"]}, key=_version)
+    asked = text if text[0] in "=<>!~" else f"=={text}" + ("" if "." in text else ".*")
+    fitting = [tag for tag in tags if allows(_minor_only(asked), _version(tag))]
+    ours = [tag for tag in fitting if any(url.rstrip("/").endswith(f"/{tag}") for url in urls)]
+    said = f"{name} says CUDA {text.removeprefix('==').removesuffix('.*')}"
+    if fitting:
+        tag = (ours or [tag for tag in fitting if tag in settings["tags"]] or fitting)[-1]
+        several = f"{said} only: {tag} was taken; --cuda names another" if len(fitting) > 1 else ""
+        return tag, several or _age(tag)
+    wanted = _NUMBER.search(text)
+    assert wanted is not None
+    below = [tag for tag in tags if _version(tag) <= (int(wanted[1]), int(wanted[2] or 0))]
+    if not below:
+        return "", f"{said}, for which PyTorch has no builds, nor for one before it: torch is PyPI's"
+    remark = f"{said}, for which PyTorch has no index: {below[-1]}, the nearest before it, was taken"
+    return below[-1], "; ".join(filter(None, (f"{remark}; --cuda names another", _age(below[-1]))))
+
+
+def _age(tag: str) -> str:
+    return f"the wheels of {tag} are for Python 3.10 and older" if _version(tag) < (11, 6) else ""
+
+
+def _version(tag: str) -> tuple[int, int]:
+    """cu124 -> 12, 4."""
+    return int(tag[2:-1]), int(tag[-1])
+
+
+def _minor_only(specifier: str) -> str:
+    """Indexes know no patch versions: `==12.4.1` is `==12.4.*`."""
+    return re.sub(r"(?<=\d)\.(\d+)\.\d+(?:\.\*)?", r".\1", specifier)
 
 
 def _cuda_lines(recipe: Recipe) -> Iterable[tuple[str, str]]:
-    """Package or option -> version of CUDA ("cpu" for none), the most telling first."""
+    """Package or option -> version of CUDA, or the tag of an index ("cpu" for none), the most telling first."""
     found: dict[str, str] = {}
     for line in recipe.lines:
         if local := _LOCAL.search(line.text):
-            found["pip"] = "cpu" if local[1] == "cpu" else f"{local[1][2:4]}.{local[1][4:]}"
-        if url := re.search(r"/whl/(?:nightly/)?(cpu|cu\d{3})\b", line.text):
-            found["pip"] = "cpu" if url[1] == "cpu" else f"{url[1][2:4]}.{url[1][4:]}"
+            found["pip"] = local[1]
+        if url := re.search(rf"/whl/(?:nightly/)?({_TAG})\b", line.text):
+            found["pip"] = url[1]
         spec = parse_match_spec(line.text) if line.source is Source.CONDA else None
         if spec is None:
             continue

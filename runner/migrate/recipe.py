@@ -53,18 +53,19 @@ def read_recipe(path: Path) -> Recipe:
     texts = re.split(r"\r\n|[\r\n]", text)
     lines: list[Line] = []
     name = path.stem
+    _none_twice(root, path)
     for key, value in _pairs(root):
         word = str(getattr(key, "value", ""))
         number = key.start_mark.line + 1
-        if word == "name" and _is_scalar(value) and value.value.strip():
-            name = value.value.strip()
+        if word == "name" and _is_scalar(value) and _name(value):
+            name = _name(value)
         elif word == "dependencies":
             lines += _dependencies(value, path, number, texts)
         elif word == "channels":
             lines += [Line(_scalar(one), Source.CHANNEL, path, one.start_mark.line + 1) for one in _items(value)]
         elif word != "name":
             lines += _setting(word, value, path, number)
-    if not any(line.source is not Source.CHANNEL for line in lines):
+    if not any(line.source in (Source.CONDA, Source.PIP) for line in lines):
         raise UsageError(f"{path} asks for no packages", "List them below `dependencies:`.")
     return Recipe(path, name, tuple(lines))
 
@@ -90,6 +91,7 @@ def _root(text: str, path: Path) -> Any:
 
     from runner.pipeline.nodes import MapNode, compose
 
+    _no_list_of_packages(text, path)
     try:
         root = compose(text)
     except yaml.YAMLError as error:
@@ -107,6 +109,44 @@ def _root(text: str, path: Path) -> Any:
     return root
 
 
+def _no_list_of_packages(text: str, path: Path) -> None:
+    """Raises UsageError for what `conda create --file` takes: addresses or builds, each for one system."""
+    explicit = re.search(r"^\s*@EXPLICIT\s*$", text, re.MULTILINE)
+    if not explicit and not re.match(r"# (?:This file may be used to create an env|packages in environment at)", text):
+        return
+    kind = "an @EXPLICIT list of packages" if explicit else "a list as `conda list` writes it"
+    raise UsageError(
+        f"{path} is {kind}, no environment file: it names the builds of one system, libraries included",
+        f"Make the environment from it (`conda create --name {path.stem} --file {path.name}`) and its recipe "
+        f"(`conda env export --no-builds --name {path.stem} > {path.stem}.yml`; leave in what the scripts import), "
+        f"then start again with that recipe and `--prefix {path.stem} --pin`.",
+    )
+
+
+def _none_twice(root: Any, path: Path) -> None:
+    """conda refuses a key that is given twice, and other readers take one or the other. Raises UsageError."""
+    first: dict[str, int] = {}
+    for key, _ in _pairs(root):
+        word, number = _scalar(key), key.start_mark.line + 1
+        if word in first:
+            raise UsageError(
+                f"{path.name}: `{word}:` is given twice, in lines {first[word]} and {number}; conda refuses that",
+                f"Put all of it below one `{word}:`.",
+            )
+        first[word] = number
+
+
+def _name(node: Any) -> str:
+    """A name as it is written; "" for none: `null` and `~` are no names."""
+    from runner.pipeline.nodes import scalar_value
+    from runner.pipeline.scalars import BadTagError
+
+    try:
+        return "" if scalar_value(node) is None else str(node.value).strip()
+    except BadTagError:
+        return str(node.value).strip()
+
+
 def _dependencies(node: Any, path: Path, number: int, texts: Sequence[str]) -> Iterator[Line]:
     if _pairs(node) or (_is_scalar(node) and node.value):
         raise UsageError(
@@ -116,6 +156,9 @@ def _dependencies(node: Any, path: Path, number: int, texts: Sequence[str]) -> I
     lost_pip = False
     for item in _items(node):
         at = item.start_mark.line + 1
+        if _is_scalar(item) and not (lost_pip or _name(item)):
+            yield Line("(nothing)", Source.SETTING, path, at, remark=_NO_ENTRY)
+            continue
         if _is_scalar(item):
             source = Source.PIP if lost_pip else Source.CONDA
             remark = "stands below an empty `pip:`: read as one of its entries" if lost_pip else ""

@@ -66,7 +66,8 @@ class MatchSpec:
 def parse_match_spec(text: str) -> MatchSpec | None:
     """What conda reads in a line of `dependencies:`; None when it is none."""
     found = _CONDA.fullmatch(text.strip())
-    if not found:
+    # without a letter it is a number; a dash behind the name is a list whose key has no colon (`- pip` above `- -e .`)
+    if not found or not re.search("[A-Za-z]", found["name"]) or found["rest"].lstrip().startswith("-"):
         return None
     fields = {m[1]: m[2] or m[3] or m[4] or "" for m in _BRACKET.finditer(found["brackets"] or "")}
     channel = (found["channel"] or fields.get("channel", "")).strip()

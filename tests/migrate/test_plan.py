@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,23 @@ def test_a_line_becomes_what_it_is_on_pypi(tmp_path: Path, line: str, status: St
         assert item.note or status is Status.RENAMED
 
 
+@pytest.mark.parametrize(
+    ("lines", "note"),
+    [
+        ("- pip\n  - -e .", "a `:` is missing"),
+        ("- null", "no kind of entry"),
+        ("-", "no kind of entry"),
+        ("- 3.11", "not understood"),
+        ("- https://conda.anaconda.org/conda-forge/noarch/tqdm-4.66.1-pyhd8ed1ab_0.conda", "by its address"),
+        ("- ./local/tool-1.0-0.tar.bz2", "by its address or file"),
+    ],
+)
+def test_an_entry_that_is_no_package_is_lost_with_a_word_about_it(tmp_path: Path, lines: str, note: str) -> None:
+    item = plan(tmp_path, f"{lines}\n- numpy").items[0]
+    assert (item.status, item.result) == (Status.LOST, "")
+    assert note in item.note
+
+
 def test_a_system_package_names_the_segment_environment_that_still_has_it(tmp_path: Path) -> None:
     assert "`environment: cells` (conda)" in only(plan(tmp_path, "- graphviz")).note
 
@@ -128,6 +146,138 @@ def test_cuda_of_which_only_the_major_version_is_said_takes_what_the_repository_
     found = plan(tmp_path, "- pytorch\n- cuda-version=12")
     assert [one.index for one in found.sources] == ["torch-of-ours"]
     assert "--cuda" in found.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("pin", "tag"),
+    [
+        ("cuda-version=12.2", "cu121"),
+        ("cuda-version=12.0", "cu118"),
+        ("cuda-version=12.5", "cu124"),
+        ("pytorch-cuda=12.3", "cu121"),
+        ("cuda-toolkit=12.7.*", "cu126"),
+        ("cudatoolkit=11.2", "cu111"),
+        ("cudatoolkit=11.4.2", "cu113"),
+        ("cudatoolkit=10.3", "cu102"),
+        ("cuda-version=13.9", "cu130"),
+        ("cuda-version=14", "cu130"),
+        ("cuda-version>=12.2,<12.4", "cu121"),
+        ("cudatoolkit=9.0", ""),
+    ],
+)
+def test_a_cuda_without_an_index_of_its_own_takes_the_nearest_before_it(tmp_path: Path, pin: str, tag: str) -> None:
+    found = plan(tmp_path, f"- pytorch\n- {pin}")
+    assert [index.url.rpartition("/")[2] for index in found.indexes] == ([tag] if tag and tag != "cu124" else [])
+    assert [one.index for one in found.sources] == (
+        ["torch-of-ours" if tag == "cu124" else f"pytorch-{tag}"] if tag else []
+    )
+    assert pin.partition("=")[0].rstrip("><") in found.remarks[0]
+    assert ("Python 3.10 and older" in found.remarks[0]) == (tag in ("cu102", "cu111", "cu113"))
+    if tag:
+        assert f"{tag}, the nearest before it, was taken; --cuda names another" in found.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("pin", "tag"),
+    [
+        ("cuda-version=11", "cu118"),
+        ("cuda-version=13", "cu130"),
+        ("cuda-version<12", "cu118"),
+        ("cuda-version>=12.5,<12.7", "cu126"),
+        ("cuda-version=12.8.1", "cu128"),
+        ("cudatoolkit=11.3.1", "cu113"),
+        ("cudatoolkit=10.2.89", "cu102"),
+        ("cuda-version=12.9", "cu129"),
+    ],
+)
+def test_an_index_that_fits_what_is_said_is_taken(tmp_path: Path, pin: str, tag: str) -> None:
+    (index,) = plan(tmp_path, f"- pytorch\n- {pin}").indexes
+    assert index.url.endswith(f"/{tag}")
+
+
+@pytest.mark.parametrize(
+    ("cuda", "tag"), [("12.2", "cu121"), ("cu129", "cu129"), ("cuda12.5", "cu124"), ("cu140", "cu140")]
+)
+def test_an_index_that_is_named_itself_is_taken_as_it_is_and_a_version_is_looked_up(
+    tmp_path: Path, cuda: str, tag: str
+) -> None:
+    found = plan(tmp_path, "- pytorch", Wishes(cuda=cuda))
+    assert [one.index for one in found.sources] == ["torch-of-ours" if tag == "cu124" else f"pytorch-{tag}"]
+    assert bool(found.remarks) == (not cuda.startswith("cu1"))
+
+
+def test_gpu_packages_keep_the_cuda_that_is_said_where_torch_takes_one_before_it(tmp_path: Path) -> None:
+    found = plan(tmp_path, "- pytorch\n- cupy\n- cuda-version=12.0")
+    assert [one.index for one in found.sources] == ["pytorch-cu118"]
+    assert "cupy-cuda12x ; sys_platform != 'darwin'" in map(str, found.requirements)
+
+
+@pytest.mark.parametrize(
+    "name",
+    """wget pandoc gcc gxx gcc_linux-64 gxx_linux-64 clang clangxx_osx-arm64 compilers cxx-compiler c-compiler
+    fortran-compiler gfortran gfortran_linux-64 vs2019_win-64 vs2022_win-64 make cmake ninja sysroot_linux-64
+    binutils binutils_linux-64 cuda-nvcc pkg-config autoconf llvm m2-base m2w64-toolchain nasm r-ggplot2 r-base
+    r-essentials r-irkernel bioconductor-deseq2 bioconductor-edger perl perl-uri ruby rust go julia nodejs
+    openmpi mpich mpi impi_rt curl git git-lfs jq tree parallel htop tmux vim bash zsh unzip zip p7zip ripgrep
+    rsync coreutils sed which patch file texlive-core ghostscript poppler tesseract inkscape imagemagick
+    graphviz ffmpeg sox exiftool mediainfo gnuplot octave samtools bcftools htslib bedtools bwa bowtie2 star
+    fastqc salmon kallisto blast hmmer picard diamond muscle nextflow gdal postgresql mysql redis mongodb nginx
+    apptainer singularity eccodes nco cdo ipopt glpk coincbc scip petsc gromacs xtb ambertools plumed graph-tool
+    fenics pythonocc-core pymol-open-source ilastik ilastik-core vigra bioformats2raw raw2ometiff bftools fiji
+    openslide elastix dcmtk""".split(),
+)
+def test_what_is_no_python_is_never_guessed_to_be_what_pypi_calls_so(tmp_path: Path, name: str) -> None:
+    for line in (name, f"conda-forge::{name}", f"{name}=1.2", f"{name} >=1.2"):
+        item = only(plan(tmp_path, f"- {line}"))
+        assert item.status is Status.SYSTEM, item
+        assert "`environment: cells` (conda)" in item.note
+        # instead: what carries the very program for Python
+        assert item.result in ("", "imageio-ffmpeg", "openslide-bin", "cmake", "ninja"), item
+
+
+@pytest.mark.parametrize(
+    "name",
+    """libgdal geos proj lmdb leveldb hdf4 gsl tiledb unixodbc ld_impl_linux-64 libgcc-ng magma-cuda121 vs2015_runtime
+    m2w64-gcc-libs torchtriton krb5 mysql-libs""".split(),
+)
+def test_a_library_is_carried_by_the_wheels_and_never_guessed(tmp_path: Path, name: str) -> None:
+    item = only(plan(tmp_path, f"- {name}"))
+    assert (item.status, item.result) == (Status.REPLACED, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "result"),
+    [
+        ("python-wget", "wget"),
+        ("python-kubernetes", "kubernetes"),
+        ("python-lmdb", "lmdb"),
+        ("tiledb-py", "tiledb"),
+        ("docker-py", "docker"),
+        ("pyg", "torch-geometric"),
+        ("ignite", "pytorch-ignite"),
+        ("pytorch-scatter", "torch-scatter"),
+        ("snakemake-minimal", "snakemake"),
+        ("clangd-tidy", "clangd-tidy"),  # no compiler for its first letters
+        ("mysql-connector-python", "mysql-connector-python"),
+        ("rustworkx", "rustworkx"),
+        ("octave_kernel", "octave_kernel"),
+        ("makefun", "makefun"),
+        ("gccutils", "gccutils"),
+    ],
+)
+def test_python_packages_with_such_words_in_their_names_stay(tmp_path: Path, name: str, result: str) -> None:
+    item = only(plan(tmp_path, f"- {name}"))
+    assert (item.result, item.status in (Status.RENAMED, Status.GUESSED)) == (result, True)
+
+
+def test_an_installed_python_package_is_one_whatever_its_name(tmp_path: Path) -> None:
+    packages = [
+        {"name": "parallel", "version": "1", "dists": {"parallel": "1"}},
+        {"name": "tree", "version": "2", "files": ["bin/tree"]},
+    ]
+    installed = read_installed(make_installed(tmp_path / "env", packages))
+    found = plan(tmp_path, "- parallel\n- tree", Wishes(installed=installed))
+    assert [item.status for item in found.items] == [Status.KEPT, Status.SYSTEM]
 
 
 def test_a_build_label_is_not_asked_for_on_macos(tmp_path: Path) -> None:
@@ -290,6 +440,9 @@ def test_the_table_of_names_keeps_its_form() -> None:
     assert all(name == name.lower() for name in names)
     for kind in ("renamed", "system", "within", "lost"):
         assert not set(table[kind]) & set(table["same"]), kind
+    patterns = [re.compile(pattern) for kind in table["foreign"] for pattern in kind["names"]]
+    python = [*table["same"], *table["renamed"], *table["noted"]]
+    assert [name for name in python if any(pattern.fullmatch(name) for pattern in patterns)] == []
     for entry in table["system"].values():
         assert set(entry) <= {"instead", "note", "windows", "linux", "macos"}
 

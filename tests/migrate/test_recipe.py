@@ -151,3 +151,51 @@ def test_entries_of_a_shape_that_conda_does_not_know_are_lines_too(tmp_path: Pat
         (3, Source.SETTING, "`pip:` holds no list"),
         (4, Source.CONDA, ""),
     ]
+
+
+@pytest.mark.parametrize("name", ["null", "~", "", "Null", "!!null ''", '"  "'])
+def test_a_name_of_null_is_none_and_the_file_gives_it(tmp_path: Path, name: str) -> None:
+    assert read_recipe(write(tmp_path, f"name: {name}\ndependencies: [numpy]\n", "cells.yml")).name == "cells"
+
+
+def test_a_name_in_quotes_is_one_even_if_it_says_null(tmp_path: Path) -> None:
+    assert read_recipe(write(tmp_path, "name: 'null'\ndependencies: [numpy]\n")).name == "null"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "lines"),
+    [
+        ("dependencies: [numpy]\nname: a\ndependencies: [scipy]\n", "dependencies", "1 and 3"),
+        ("dependencies:\n- numpy\n'dependencies':\n- scipy\n", "dependencies", "1 and 3"),
+        ("name: a\nname: b\ndependencies: [scipy]\n", "name", "1 and 2"),
+        ("channels: [a]\ndependencies: [scipy]\nchannels: [b]\n", "channels", "1 and 3"),
+    ],
+)
+def test_a_key_that_is_given_twice_is_refused_with_both_lines_as_conda_does(
+    tmp_path: Path, text: str, key: str, lines: str
+) -> None:
+    with pytest.raises(UsageError, match=f"`{key}:` is given twice, in lines {lines}"):
+        read_recipe(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (
+            "# platform: linux-64\n@EXPLICIT\nhttps://conda.anaconda.org/conda-forge/linux-64/numpy-1.26.4-py312_0.conda#1a\n",
+            "@EXPLICIT",
+        ),
+        ("\ufeff@EXPLICIT\r\nhttps://x.org/noarch/a-1-0.tar.bz2\r\n", "@EXPLICIT"),
+        (
+            "# This file may be used to create an environment using:\n# $ conda create --name <env> …\n"
+            "numpy=1.26.4=py312_0\n",
+            "conda list",
+        ),
+        ("# packages in environment at /opt/envs/cells:\n#\n# Name  Version\nnumpy  1.26.4  py312_0\n", "conda list"),
+    ],
+)
+def test_a_list_of_builds_is_told_apart_from_a_recipe_with_what_to_do(tmp_path: Path, text: str, kind: str) -> None:
+    with pytest.raises(UsageError, match=kind) as caught:
+        read_recipe(write(tmp_path, text, "cells.txt"))
+    assert "conda create --name cells --file cells.txt" in caught.value.cure
+    assert "--prefix cells --pin" in caught.value.cure
