@@ -108,6 +108,25 @@ def ask_user(specs: Iterable[EnvironmentSpec], site: Site) -> None:
             asks(spec, site)
 
 
+def how_to_add(module: str, spec: EnvironmentSpec, site: Site) -> str:
+    """The cure for a Python module that an environment lacks."""
+    package = _PACKAGES.get(module, module)
+    says = getattr(kind(spec), "how_to_add", None)
+    return str(says(package, spec, site)) if says is not None else f"Install {package} where this Python looks for it."
+
+
+# modules whose package has another name
+_PACKAGES = {
+    "Bio": "biopython",
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "dotenv": "python-dotenv",
+    "sklearn": "scikit-learn",
+    "skimage": "scikit-image",
+    "yaml": "pyyaml",
+}
+
+
 def words(entries: Sequence[ResolvedEntry]) -> list[str]:
     """Entries laid out as an argument list: a flag map gives its flag and, where there is one, its value."""
     out: list[str] = []

@@ -12,6 +12,7 @@ from runner.environments.conda_prefix import prefix_of
 from runner.environments.conda_program import program_words
 from runner.environments.disk import is_folder
 from runner.environments.leaks import SHUT_OUT
+from runner.environments.spec import is_prefix
 from runner.errors import EnvironmentMissing
 from runner.model import Command, EnvironmentSpec, ResolvedEntry
 
@@ -72,6 +73,12 @@ def wrap(
     # Python holds back what it prints into a pipe; with a console, as before, it did not
     own = {"PYTHONUNBUFFERED": "1", **SHUT_OUT}
     return Command(tuple(argv), cwd, env, {**own, **change.variables}, change.unset)
+
+
+def how_to_add(package: str, spec: EnvironmentSpec, site: Site) -> str:
+    name = package.removesuffix("-python-headless")  # conda's name of OpenCV
+    option = "-p" if is_prefix(spec.name, site.host.platform) else "-n"
+    return f'Install {name} into the environment and start again: conda install {option} "{spec.name}" {name}'
 
 
 def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:

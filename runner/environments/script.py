@@ -107,6 +107,10 @@ def wrap(
     )
 
 
+def how_to_add(package: str, spec: EnvironmentSpec, site: Site) -> str:
+    return f"Add {package} to `dependencies` in the script's `# /// script` block, and start again."
+
+
 def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:
     """Python and packages of the script's environment; nothing is started."""
     script = _script(entries, str(site.repo), site)

@@ -119,6 +119,10 @@ def wrap(
     )  # fmt: skip
 
 
+def how_to_add(package: str, spec: EnvironmentSpec, site: Site) -> str:
+    return f"Add {package} to the group {spec.name} and start again: uv add --group {spec.name} {package}"
+
+
 def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:
     """Group, Python and packages, read from the environment's own notes; nothing is started."""
     where = place(spec, site)

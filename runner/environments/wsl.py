@@ -14,6 +14,7 @@ from runner.environments import Finding, Preparation, Site
 from runner.environments.disk import on_disk
 from runner.environments.groups import read_project
 from runner.environments.python_words import python_words
+from runner.environments.uv import how_to_add as add_to_group
 from runner.environments.uv import place
 from runner.environments.wsl_inside import (
     Inside,
@@ -134,6 +135,10 @@ def wrap(
     variables = [f"{name}={value}" for name, value in {**own, **given}.items()]
     # the segment's variables reach Linux as words of `env`: WSL hands on none by itself
     return Command((*prefix, "env", *variables, *words), _start_folder(cwd, site), env, {"WSL_UTF8": "1"})
+
+
+def how_to_add(package: str, spec: EnvironmentSpec, site: Site) -> str:
+    return add_to_group(package, spec, site)
 
 
 def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runner import __version__
-from runner.environments import Site, kind
+from runner.environments import Site, how_to_add, kind
 from runner.jobs import Job
 from runner.model import Command, Outcome
 from runner.process.launch import new_marker
@@ -109,10 +109,23 @@ def _attempt(
         limit = for_people(job.segment.timeout or 0)
         state, note = "timed out", f"it was ended because it ran longer than its `timeout` of {limit}"
     elif not outcome.succeeded:
-        state, note = "failed", outcome.error or outcome.explanation or f"exit code {outcome.exit_code}"
+        state, note = "failed", outcome.error or _why(job, outcome, log, site)
     elif missing := outputs.missing_output(job.outputs, job.cwd, before):
         state, note = "failed", f"it ended with exit code 0, but {missing} (declared in `outputs:`)"
     return Result(state, outcome, note, log, number)
+
+
+def _why(job: Job, outcome: Outcome, log: Path, site: Site) -> str:
+    """The exit code in words, with the program's own reason and a cure where it names one."""
+    said = outcome.explanation or f"It ended with exit code {outcome.exit_code}."
+    if not outcome.exit_code or outcome.signal is not None:
+        return said
+    from runner.executors.cause import cause_in
+
+    cause = cause_in(log, lambda module: how_to_add(module, job.spec, site))
+    if cause is None:
+        return said
+    return f"{said.removesuffix('.')}: {cause.text}" + (f"\n{cause.cure}" if cause.cure else "")
 
 
 def _measured(outcome: Outcome) -> dict[str, Any]:
