@@ -5,6 +5,8 @@ Standard library only, because nothing else is there yet.
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import hashlib
 import json
 import os
@@ -19,6 +21,10 @@ REPO = Path(__file__).resolve().parent.parent
 # set for the second start, so that an environment that stays incomplete is no endless loop
 MARK = "RUN_PIPELINE_BOOTSTRAPPED"
 STAMP = "run-pipeline.json"
+# settings of pip: where packages come from, and how they get here
+_SOURCES = {"index-url", "extra-index-url", "find-links", "no-index", "proxy", "trusted-host"}
+_WAYS = _SOURCES | {"cert", "client-cert", "timeout", "default-timeout", "retries", "cache-dir", "no-cache-dir"}
+_WAYS |= {"keyring-provider", "use-feature"}
 
 
 def start_again(arguments: Sequence[str], *, group: str = "") -> int:
@@ -86,12 +92,10 @@ def make_venv(group: str) -> int:
     """`uv sync` of the runner (and `group`) into REPO/.venv, with uv from the lock's own version."""
     uv_version = locked_version("uv")
     with tempfile.TemporaryDirectory(prefix="run-pipeline-") as folder:
+        settings = _pip_settings()
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        if subprocess.call([*pip, "--target", folder, f"uv=={uv_version}"]) != 0:
-            return _fail(
-                "pip could not fetch uv.",
-                "Check the network (and a proxy: HTTPS_PROXY), and that `python -m pip --version` works.",
-            )
+        if subprocess.call([*pip, "--target", folder, f"uv=={uv_version}"], env=_pip_environ(settings)) != 0:
+            return _pip_failed(settings)
         sync = [str(_uv_in(Path(folder))), "sync", "--quiet", "--locked", "--project", str(REPO)]
         # the runner starts several times a day, its segments' packages hardly: only the former are compiled ahead
         sync += ["--compile-bytecode", "--python", _base_python()]
@@ -102,6 +106,47 @@ def make_venv(group: str) -> int:
         if subprocess.call(sync, env=environ) != 0:
             return _fail("uv could not set up the runner.", "What it said stands above.")
     return 0
+
+
+def _pip_settings() -> dict[str, str]:
+    """Of the person's settings of pip (files, then variables) those that say how packages get here, such as a mirror.
+
+    All others (user, prefix, target, require-virtualenv ...) are about where other packages go.
+    """
+    listed = subprocess.run(
+        [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        env=dict(os.environ, PYTHONIOENCODING="utf-8"),
+    )
+    found: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
+    for line in listed.stdout.splitlines():
+        name, equals, value = line.partition("=")
+        section, _, key = name.rpartition(".")
+        if equals and section in found and key in _WAYS:
+            with contextlib.suppress(ValueError, SyntaxError):
+                found[section][key] = str(ast.literal_eval(value))
+    return found["global"] | found["install"] | found[":env:"]
+
+
+def _pip_environ(settings: dict[str, str]) -> dict[str, str]:
+    environ = {name: value for name, value in os.environ.items() if not name.upper().startswith("PIP_")}
+    for name in ("PYTHONPATH", "PYTHONHOME"):
+        environ.pop(name, None)
+    given = {f"PIP_{key.replace('-', '_').upper()}": value for key, value in settings.items()}
+    return {**environ, "PIP_CONFIG_FILE": os.devnull, **given}
+
+
+def _pip_failed(settings: dict[str, str]) -> int:
+    cure = "Check the network (and a proxy: HTTPS_PROXY), and that `python -m pip --version` works."
+    if told := ", ".join(sorted(settings.keys() & _SOURCES)):
+        cure = (
+            f"pip's settings say where packages come from: {told}. Correct them, or take them out for this start; "
+            f"`python -m pip config debug` shows where they stand.\n  If they are right: {cure[0].lower()}{cure[1:]}"
+        )
+    return _fail("pip could not fetch uv.", cure)
 
 
 def _base_python() -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import platform
 import socket
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,6 +19,7 @@ from runner.model import Command, Outcome
 from runner.process.launch import new_marker
 from runner.process.stop import StopRequest
 from runner.process.supervise import run
+from runner.process.suspend import awake
 from runner.report import Reporter
 from runner.state import outputs
 from runner.state.duration import for_people
@@ -90,7 +90,7 @@ def _attempt(
     before: outputs.Marks,
 ) -> Result:
     marker = new_marker(site.host.environ)
-    begin = time.monotonic()
+    begin = awake()
     outcome = run(
         command,
         environ=site.host.environ,
@@ -99,7 +99,7 @@ def _attempt(
         timeout=job.segment.timeout,
         stop=stop,
         on_start=lambda pid, started: on_start(pid, started, marker),
-        on_tick=lambda: reporter.tick(time.monotonic() - begin),
+        on_tick=lambda: reporter.tick(awake() - begin),
         marker=marker,
     )
     state, note = SUCCEEDED, ""

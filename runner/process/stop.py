@@ -89,6 +89,8 @@ def next_event(queue: SimpleQueue[Any], seconds: float | None) -> Any:
 def install_signal_handlers(stop: StopRequest) -> Iterator[None]:
     """Turn Ctrl-C (twice: at once), TERM, HUP and a closing console into `stop`; the old handlers come back.
 
+    Ctrl-Z suspends all that was started, with us.
+
     Only in the main thread. What was ignored when we were started (`nohup`, `&` in a script) stays ignored.
     """
     last_press = float("-inf")
@@ -109,6 +111,7 @@ def install_signal_handlers(stop: StopRequest) -> Iterator[None]:
         wanted[signal.SIGBREAK] = told
     else:
         wanted[signal.SIGHUP] = told
+        wanted[signal.SIGTSTP] = _suspended
     old: dict[int, Any] = {}
     try:
         for number, handler in wanted.items():
@@ -119,6 +122,12 @@ def install_signal_handlers(stop: StopRequest) -> Iterator[None]:
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
+
+
+def _suspended(number: int, frame: FrameType | None) -> None:
+    from runner.process.suspend import suspend
+
+    suspend()
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from runner.process.explain import explain
 from runner.process.launch import MARKER, StartError
 from runner.process.memory_limits import out_of_memory_kills
 from runner.process.stop import StopRequest, next_event
+from runner.process.suspend import awake
 from runner.process.tee import Screen, Tee, log_problem, open_log
 from runner.process.tree import EXITED, Ended, OwnedTree, own
 
@@ -56,7 +57,7 @@ def run(
     child = launching.child_environ(environ, command, sys.platform)
     child[MARKER] = marker = marker or launching.new_marker(environ)
     output = open_log(log)
-    start = time.monotonic()
+    start = awake()
     memory_kills = out_of_memory_kills()
     try:
         tree, source = _start(command, child, marker)
@@ -163,9 +164,9 @@ class _Run:
         next_tick = self._start + TICK
         with self._stop.listening(self.events):
             while not self._given_up:
-                self._enforce(time.monotonic())
-                event = next_event(self.events, self._until_due(time.monotonic(), next_tick if on_tick else None))
-                now = time.monotonic()
+                self._enforce(awake())
+                event = next_event(self.events, self._until_due(awake(), next_tick if on_tick else None))
+                now = awake()
                 if event == EXITED:
                     return
                 if self._sampler is None and now >= self._start + SAMPLE_AFTER:
@@ -208,7 +209,7 @@ class _Run:
             self._given_up = now >= self._killed + _LAST_PATIENCE
         elif self._stop.immediate or (force_at is not None and now >= force_at):
             self._tree.kill()
-            self._killed = time.monotonic()
+            self._killed = awake()
 
     def _begin_sampling(self, path: str | None) -> None:
         from runner.process.sample import Sampler
@@ -217,7 +218,7 @@ class _Run:
 
     def outcome(self, began: float, log: Path, memory_kills: int) -> Outcome:
         """After the leader's end: clear up, and tell how it went."""
-        duration = time.monotonic() - self._start
+        duration = awake() - self._start
         unasked = self._asked is None
         left = self._tree.end_leftovers(LEFTOVER_GRACE if unasked else 0.0)
         if self._sampler is not None:

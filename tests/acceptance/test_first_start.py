@@ -73,3 +73,83 @@ def test_a_python_that_is_too_old_is_named() -> None:
     assert done.returncode != 0
     assert "needs Python 3.11" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+SETTINGS = {
+    "PIP_USER": "1",
+    "PIP_PREFIX": "elsewhere",
+    "PIP_ROOT": "elsewhere",
+    "PIP_TARGET": "elsewhere",
+    "PIP_REQUIRE_VIRTUALENV": "1",
+    "PIP_DRY_RUN": "1",
+    "PIP_NO_BINARY": ":all:",
+    "PIP_CONSTRAINT": "/no/such/file",
+    "PIP_REQUIRE_HASHES": "1",
+}
+
+
+def fetches_uv(bare: Path, copy: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """The part of a first start that needs pip; of the uv that came only its version is asked."""
+    code = (
+        "import sys, subprocess; from runner import bootstrap\n"
+        "real = subprocess.call\n"
+        "def call(argv, **options):\n"
+        "    return real(argv if 'pip' in argv else [argv[0], '--version'], **options)\n"
+        "subprocess.call = call\n"
+        "sys.exit(bootstrap.make_venv(''))\n"
+    )
+    return subprocess.run(
+        [bare, "-c", code], cwd=copy, env=environ, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.mark.parametrize("how", ["variables", "file"])
+def test_settings_of_pip_about_other_packages_do_not_stop_the_first_start(
+    tmp_path: Path, bare: Path, copy: Path, how: str
+) -> None:
+    environ = clean_environ(tmp_path)
+    if how == "variables":
+        environ |= SETTINGS
+    else:
+        known = subprocess.run(
+            [bare, "-m", "pip", "config", "list"], env=environ, capture_output=True, text=True, check=True
+        ).stdout
+        lines = [f"{name[4:].lower().replace('_', '-')} = {value}" for name, value in SETTINGS.items()]
+        mirror = [
+            line.partition(".")[2].replace("'", "").replace("\\n", " ").replace("=", " = ", 1)
+            for line in known.splitlines()
+            if line.startswith("global.") and "constraint" not in line
+        ]
+        settings = tmp_path / "pip.conf"
+        # a mirror that is told for installing alone still serves
+        settings.write_text("\n".join(["[global]", "require-virtualenv = true", "[install]", *mirror, *lines]))
+        environ["PIP_CONFIG_FILE"] = str(settings)
+    done = fetches_uv(bare, copy, environ)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("uv ")
+    assert not (copy / "elsewhere").exists()
+
+
+def test_a_mirror_that_does_not_answer_is_named_and_no_password_is_shown(
+    tmp_path: Path, bare: Path, copy: Path
+) -> None:
+    environ = clean_environ(tmp_path) | {
+        "PIP_NO_INDEX": "0",
+        "PIP_INDEX_URL": "http://me:secret@127.0.0.1:9/simple",
+        "PIP_RETRIES": "0",
+        "PIP_CONFIG_FILE": os.devnull,
+    }
+    environ.pop("PIP_FIND_LINKS", None)
+    done = fetches_uv(bare, copy, environ)
+    assert done.returncode == 3
+    told = done.stderr[done.stderr.index("error: pip could not fetch uv.") :]
+    assert "index-url" in told and "pip config debug" in told
+    assert "secret" not in told
+
+
+def test_a_pip_that_may_use_no_index_is_told_so(tmp_path: Path, bare: Path, copy: Path) -> None:
+    environ = clean_environ(tmp_path) | {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
+    environ.pop("PIP_FIND_LINKS", None)
+    done = fetches_uv(bare, copy, environ)
+    assert done.returncode == 3
+    assert "where packages come from: no-index." in done.stderr

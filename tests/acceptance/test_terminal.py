@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -225,3 +227,67 @@ def test_a_progress_bar_stays_one_line(lab: Lab, terminals: list[Terminal]) -> N
     assert terminal.wait() == 0
     bar = terminal.screen[terminal.screen.index(b"\r0/8") :]
     assert bar.startswith(b"".join(b"\r%d/8" % i for i in range(8)))
+
+
+def states(process: psutil.Process) -> dict[int, str]:
+    """What each process of the tree does."""
+    found = {}
+    for one in [process, *process.children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):
+            found[one.pid] = one.status()
+    return {pid: state for pid, state in found.items() if state != psutil.STATUS_ZOMBIE}
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_z_suspends_the_segment_with_the_runner_and_its_time_limit_too(lab: Lab, times: int) -> None:
+    script = lab.script(
+        "sleeps.py",
+        "import pathlib, subprocess, sys, time\n"
+        "subprocess.Popen(['sleep', '2'], start_new_session=True)\n"
+        "pathlib.Path(sys.argv[1]).touch()\n"
+        "for _ in range(20): time.sleep(0.1)\n",
+    )
+    began = lab.data / "began"
+    pipeline = lab.pipeline([segment("sleeps", "python", str(script), str(began), timeout="6s")])
+    # a group of its own in this session, as a shell starts it: in a session of its own nothing can be suspended
+    runner = lab.popen(pipeline, process_group=0, stdout=subprocess.DEVNULL)
+    try:
+        tree = psutil.Process(runner.pid)
+        assert wait_until(began.exists)
+        for _ in range(times):
+            os.kill(runner.pid, signal.SIGTSTP)
+            assert wait_until(lambda: set(states(tree).values()) == {psutil.STATUS_STOPPED}), states(tree)
+            assert len(states(tree)) >= 3  # uv and Python among them
+            time.sleep(7 / times)
+            os.kill(runner.pid, signal.SIGCONT)
+            assert wait_until(lambda: psutil.STATUS_STOPPED not in states(tree).values()), states(tree)
+        assert runner.wait(30) == 0
+    finally:
+        runner.kill()
+        runner.wait()
+    (receipt,) = lab.receipts(pipeline)
+    assert receipt["state"] == "succeeded" and receipt["seconds"] < 6
+
+
+def test_a_suspended_run_can_be_ended(lab: Lab) -> None:
+    pipeline = lab.pipeline([segment("sleeps", "python", "-c", "import time; print('up', flush=True); time.sleep(60)")])
+    runner = lab.popen(pipeline, process_group=0)
+    assert runner.stdout is not None
+    while b"up" not in runner.stdout.readline():
+        pass
+    tree = psutil.Process(runner.pid)
+    below = tree.children(recursive=True)
+    os.kill(runner.pid, signal.SIGTSTP)
+    assert wait_until(lambda: set(states(tree).values()) == {psutil.STATUS_STOPPED})
+    os.kill(runner.pid, signal.SIGTERM)
+    os.kill(runner.pid, signal.SIGCONT)
+    assert runner.wait(30) == 130
+    runner.stdout.close()
+    assert all(gone(one.pid) for one in below)

@@ -1,0 +1,50 @@
+"""Ctrl-Z: all that was started sleeps with the runner and wakes with it; the sleep counts in no time limit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+
+from runner.process.ending import signal_entry
+from runner.process.snapshot import Entry, snapshot, with_descendants
+
+_slept = 0.0
+
+
+def awake() -> float:
+    """Like time.monotonic(), but it stood still while we were suspended."""
+    return time.monotonic() - _slept
+
+
+def suspend() -> None:
+    """In the handler of SIGTSTP. Our children have sessions of their own, so the terminal stops us alone."""
+    global _slept
+    if sys.platform == "win32":
+        return
+    stopped = _stop_all()
+    began = time.monotonic()
+    handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+    signal.pthread_kill(threading.get_ident(), signal.SIGTSTP)  # comes back when we are continued
+    signal.signal(signal.SIGTSTP, handler)
+    _slept += time.monotonic() - began
+    for entry in reversed(stopped.values()):
+        signal_entry(entry, signal.SIGCONT)
+
+
+def _stop_all() -> dict[int, Entry]:
+    """Stop what lives below us, until nothing new is found; SIGTSTP would not reach a session without a terminal."""
+    stopped: dict[int, Entry] = {}
+    if sys.platform != "win32":
+        for _ in range(10):
+            entries = snapshot()
+            below = with_descendants({os.getpid()}, entries) - {os.getpid()}
+            new = {pid: entries[pid] for pid in sorted(below - stopped.keys()) if not entries[pid].dead}
+            if not new:
+                break
+            for entry in new.values():
+                signal_entry(entry, signal.SIGSTOP)
+            stopped |= new
+    return stopped
