@@ -63,6 +63,12 @@ class StateError(RunnerError):
     exit_code = ExitCode.INTERNAL
 
 
+class InTheWay(StateError):
+    """Something that is no file of ours stands where one belongs."""
+
+    exit_code = ExitCode.USAGE
+
+
 class Busy(RunnerError):
     """Another run holds the lock."""
 

@@ -95,6 +95,7 @@ class Pipeline:
     segments: tuple[Segment, ...]
     warnings: tuple[Diagnostic, ...] = ()
     lines: tuple[str, ...] = ()  # for excerpts in later findings
+    source: bytes = b""  # the file as it was read
 
     @property
     def folder(self) -> PurePath:

@@ -180,11 +180,20 @@ def _with_lock(
     from runner.state.locks import LockFile
 
     lock = loaded.status_file.with_name(loaded.status_file.name + ".lock")
+    _still_there(loaded)
     with LockFile(lock, f"run-pipeline {loaded.path.name}").acquire(wait=0):
+        _still_there(loaded)
         # what another run finished between our look and the lock counts
         loaded = load(loaded.path, options["records"], loaded.pipeline)
         plan, jobs = plan_for(loaded, selection, site)
         return _start(loaded, plan, jobs, selection, site, reporter, options)
+
+
+def _still_there(loaded: Loaded) -> None:
+    from runner.errors import UsageError
+
+    if not loaded.path.exists():
+        raise UsageError(f"{loaded.path} was removed meanwhile; nothing was run", "Put it back and start again.")
 
 
 def _start(

@@ -33,7 +33,7 @@ def adopt(loaded: Loaded, site: Site, reporter: Reporter) -> None:
     if child is not None and _same_start_of_this_machine(last, site):
         from runner.process.identity import end_tree
 
-        ended = end_tree(int(child["pid"]), float(child["started"]), str(child.get("marker", "")), 5.0)
+        ended = end_tree(child.pid, child.started, child.marker, 5.0)
         if ended:
             reporter.warn(f"ended what an earlier run, which was killed, had left running: {', '.join(ended)}")
     if loaded.recovered:
@@ -81,9 +81,10 @@ def open_book(loaded: Loaded, plan: Plan, reporter: Reporter) -> StatusBook:
 def _set_aside(path: Path) -> Path:
     from runner.state.files import state_error
 
+    path = Path(os.path.realpath(path))
     for number in range(1, 1000):
         target = path.with_name(f"{path.name}.broken-{number}")
-        if not target.exists():
+        if not os.path.lexists(target):
             try:
                 path.replace(target)
             except OSError as error:
@@ -99,10 +100,11 @@ def open_run(
     from runner.process.identity import boot_id, process_started
     from runner.state.duration import from_go
     from runner.state.files import write_atomic
+    from runner.state.reading import seconds_by_name
     from runner.state.records import RUNNING, new_run, now_text, write_json
 
     durations = {e.name: s for e in loaded.status.entries if (s := from_go(e.run_duration))}
-    durations.update((loaded.last.data.get("durations") if loaded.last else None) or {})
+    durations.update(seconds_by_name(loaded.last.data.get("durations") if loaded.last else None))
     run = new_run(
         loaded.root,
         {
@@ -125,7 +127,7 @@ def open_run(
         for s in plan.steps
     ]
     write_json(run.folder / "plan.json", {"steps": steps}, syncer)
-    write_atomic(run.folder / "pipeline.yaml", loaded.path.read_bytes(), durable=False)
+    write_atomic(run.folder / "pipeline.yaml", loaded.pipeline.source, durable=False)
     return run, durations
 
 
@@ -150,7 +152,9 @@ def close(session: Session, loaded: Loaded, site: Site, code: ExitCode) -> None:
 
 
 def _edited(loaded: Loaded) -> bool:
+    from runner.state.plain import read_plain
+
     try:
-        return hashlib.sha256(loaded.path.read_bytes()).hexdigest() != loaded.pipeline.sha256
+        return hashlib.sha256(read_plain(loaded.path)).hexdigest() != loaded.pipeline.sha256
     except OSError:
         return False

@@ -80,6 +80,7 @@ def _show(rows: list[dict[str, Any]], plan: Plan, loaded: Loaded) -> None:
 
 
 def _last_run(loaded: Loaded) -> None:
+    from runner.errors import StateError
     from runner.report.console import open_console
     from runner.state.locks import LockFile
     from runner.state.records import RUNNING
@@ -87,13 +88,16 @@ def _last_run(loaded: Loaded) -> None:
     console = open_console(sys.stdout, os.environ)
     lock = loaded.status_file.with_name(loaded.status_file.name + ".lock")
     file = LockFile(lock, loaded.path.name)
-    holder = file.holder() if file.held() else None
+    try:
+        holder = file.held()
+    except StateError as error:
+        holder = None
+        console.line(console.style(f"warning: {error.message}", "yellow"))
     if holder is not None:
         console.line(f"It is being run: {holder}.")
     if loaded.last is None:
         return
-    data = loaded.last.data
-    state = data.get("state", "")
+    state = loaded.last.state
     if state == RUNNING and holder is None:
         state = "killed before it could finish"
-    console.line(f"Last run: {data.get('started', '')[:16].replace('T', ' ')}, {state}; record: {loaded.last.folder}")
+    console.line(f"Last run: {loaded.last.started[:16].replace('T', ' ')}, {state}; record: {loaded.last.folder}")

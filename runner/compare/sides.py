@@ -13,7 +13,8 @@ from runner.compare.results import Side
 from runner.environments import Site, kind
 from runner.environments.disk import on_disk
 from runner.jobs import Job
-from runner.state.records import read_json, run_folders
+from runner.state.reading import number, read_json
+from runner.state.records import SUCCEEDED, Run, run_folders
 
 SIZE_LIMIT = 15.0  # seconds to spend on one environment's size
 _CUDA = re.compile(r"(cudatoolkit|cuda-version|pytorch-cuda|nvidia-cuda-runtime(-cu\d+)?)")
@@ -24,10 +25,9 @@ def receipts_by_hash(root: Path) -> dict[str, dict[str, Any]]:
     """The newest successful receipt of each content hash, with its run's folder as `folder`."""
     found: dict[str, dict[str, Any]] = {}
     for folder in reversed(run_folders(root)):
-        for path in sorted(folder.glob("*/receipt.json")):
-            data = read_json(path)
-            if data and data.get("state") == "succeeded":
-                found.setdefault(str(data.get("content_hash")), {**data, "folder": str(folder)})
+        for receipt in Run(folder).receipts():
+            if receipt.get("state") == SUCCEEDED and (content_hash := receipt.get("content_hash")):
+                found.setdefault(content_hash, {**receipt, "folder": str(folder)})
     return found
 
 
@@ -68,7 +68,7 @@ def side_of(job: Job, receipt: Mapping[str, Any] | None, site: Site, sizes: dict
         peak_memory=told.get("peak_memory"),
         gpu_memory=told.get("gpu_memory"),
         size=sizes.get(folder) if folder else None,
-        preparation=prepared.get("seconds") if prepared else None,
+        preparation=number(prepared.get("seconds")) if prepared else None,
     )
 
 

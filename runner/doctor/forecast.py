@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from runner.doctor import Context
 from runner.doctor.cuda_wanted import cuda_of_packages
@@ -16,6 +15,7 @@ from runner.environments.uv import place
 from runner.environments.uv_stamp import Place, State, condition, read_stamp
 from runner.errors import EnvironmentMissing
 from runner.state.outputs import MOST_LISTED
+from runner.state.reading import Receipt
 from runner.state.records import SUCCEEDED, Run, run_folders
 
 MIB = 1 << 20
@@ -47,17 +47,17 @@ def outputs_forecast(context: Context) -> OutputsForecast:
     """From the newest receipt of each segment."""
     if context.records is None:
         return OutputsForecast({})
-    found: dict[int, dict[str, Any]] = {}  # segment -> its newest receipt
+    found: dict[int, Receipt] = {}  # segment -> its newest receipt
     for folder in reversed(run_folders(context.records)[-EARLIER_RUNS:]):
         for receipt in Run(folder).receipts():
             number = receipt.get("segment")
-            if receipt.get("state") == SUCCEEDED and receipt.get("outputs") and isinstance(number, int):
+            if receipt.get("state") == SUCCEEDED and receipt.get("outputs") and number is not None:
                 found.setdefault(number, receipt)
     sizes: dict[Path, int] = {}
     for receipt in found.values():
         outputs = receipt["outputs"]
-        top = _common_folder([str(entry.get("path", "")) for entry in outputs])
-        sizes[top] = sizes.get(top, 0) + sum(int(entry.get("size") or 0) for entry in outputs)
+        top = _common_folder([entry["path"] for entry in outputs])
+        sizes[top] = sizes.get(top, 0) + sum(entry["size"] for entry in outputs)
     # a receipt lists no more than that
     more = any(len(receipt["outputs"]) >= MOST_LISTED for receipt in found.values())
     return OutputsForecast(sizes, at_least=more)

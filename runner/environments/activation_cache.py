@@ -6,9 +6,9 @@ the same.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -21,6 +21,7 @@ from runner.environments.conda_base import conda_program
 from runner.environments.disk import entries, on_disk, read_text, stamps
 from runner.environments.outer import without_outer
 from runner.host import Host
+from runner.state.files import replace_whole
 
 _FORMAT = 1
 # differ from terminal to terminal and mean nothing to an activation script
@@ -117,10 +118,6 @@ def _load(file: PurePath, key: list[object]) -> dict[str, Any]:
 def _save(file: PurePath, data: Mapping[str, object]) -> None:
     """Writes the file whole or not at all; a folder that cannot be written to only costs the next run time."""
     path = on_disk(file)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(data, indent=1), encoding="utf-8")
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
+        replace_whole(path, json.dumps(data, indent=1).encode(), durable=False)

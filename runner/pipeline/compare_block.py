@@ -122,10 +122,11 @@ def read_block(path: Path) -> Mapping[str, Any]:
     """What stands under `compare` in the file at `path`; empty where no YAML can be read. Raises PipelineError."""
     from runner.pipeline.syntax import compose_or_explain
     from runner.pipeline.text import decode
+    from runner.state.plain import read_plain
 
     report = Report(path, ())
     try:
-        text = decode(path.read_bytes(), report)
+        text = decode(read_plain(path), report)
     except OSError:
         return {}  # whoever reads the whole pipeline tells it better
     root, readable = compose_or_explain(text, report) if text is not None else (None, False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,8 @@ from runner.errors import PipelineError, StateError
 from runner.model import Mark
 from runner.pipeline.report import Report
 from runner.pipeline.text import decode
+from runner.state.files import replace_whole
+from runner.state.plain import read_plain
 
 _LINE = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_.\-]*)[ \t]*[=:][ \t]*(?P<rest>.*)", re.DOTALL)
 _DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"(.*)', re.DOTALL)
@@ -29,9 +30,12 @@ def read_dotenv(path: Path, environ: Mapping[str, str] | None = None) -> dict[st
     report = Report(path, ())
     values: dict[str, str] = {}
     try:
-        data = path.read_bytes()
+        data = read_plain(path)
     except FileNotFoundError:
-        return values
+        if not path.is_symlink():
+            return values
+        report.error(None, f"the file is a link to {path.readlink()}, which is not there", "Correct or remove it.")
+        data = b""
     except OSError as error:
         report.error(None, f"the file cannot be read: {error.strerror or error}", "Check its permissions.")
         data = b""
@@ -109,7 +113,7 @@ def _value(rest: str) -> str | None:
 def save_dotenv_value(path: Path, key: str, value: str) -> None:
     """Sets `key` in the file, or appends it; every other line stays as it is. StateError when that is not possible."""
     try:
-        data = path.read_bytes() if path.exists() else b""
+        data = read_plain(path) if path.exists() else b""
         if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             data = data.decode("utf-16").encode()
         bom = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
@@ -125,7 +129,7 @@ def save_dotenv_value(path: Path, key: str, value: str) -> None:
             if lines and not lines[-1].endswith((b"\n", b"\r")):
                 lines[-1] += end
             lines.append(new + end)
-        _replace(path, bom + b"".join(lines))
+        replace_whole(path, bom + b"".join(lines), through_link=True)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise StateError(
@@ -144,19 +148,3 @@ def _written(value: str) -> str:
     if value == value.strip() and not re.search(r"""^['"]|[ \t]#|^#|\$""", value):
         return value
     return f"'{value}'" if "'" not in value else '"' + value.replace('"', '\\"') + '"'
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """All of it or nothing, also when the disk is full or the machine stops."""
-    target = Path(os.path.realpath(path))
-    staging = target.with_name(f"{target.name}.{os.getpid()}.new")
-    try:
-        with staging.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            staging.chmod(target.stat().st_mode & 0o777)
-        staging.replace(target)
-    finally:
-        staging.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from runner.pipeline.syntax import compose_or_explain
 from runner.pipeline.text import decode
 from runner.pipeline.unknown_keys import warn_of_unknown_top_keys
 from runner.pipeline.values import Fields, fields_of, value_of
+from runner.state.plain import read_plain
 
 
 def read_pipeline(path: Path, *, hashes_only: bool = False) -> Pipeline:
@@ -28,7 +29,7 @@ def read_pipeline(path: Path, *, hashes_only: bool = False) -> Pipeline:
     """
     path = Path(os.path.abspath(path))  # noqa: PTH100  (no links resolved: %YAML% is the folder as given)
     try:
-        data = path.read_bytes()
+        data = read_plain(path)
     except OSError as error:
         report = Report(path, ())
         report.error(None, f"the file cannot be read: {error.strerror or error}", "Check the name and the drive.")
@@ -48,6 +49,7 @@ def parse_pipeline(data: bytes, path: Path, *, hashes_only: bool = False) -> Pip
         segments=tuple(segments),
         warnings=tuple(report.in_order()),
         lines=tuple(report.lines),
+        source=data,
     )
 
 

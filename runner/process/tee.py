@@ -104,6 +104,8 @@ def open_log(path: Path) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     if sys.platform == "win32":
         flags |= os.O_BINARY | os.O_NOINHERIT
+    else:
+        flags |= os.O_NOFOLLOW
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, flags, 0o666)

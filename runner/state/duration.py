@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
+_LONGEST = 2.0**63 / 1e9  # Go counts nanoseconds in 64 bits
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|us|µs|μs|ns|m|s)")
 
 
@@ -39,7 +40,8 @@ def from_go(text: str) -> float | None:
     parts = _PART.findall(body)
     if not parts or "".join(number + unit for number, unit in parts) != body:
         return None
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return seconds if seconds < _LONGEST else None
 
 
 def for_people(seconds: float) -> str:

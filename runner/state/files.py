@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
+import sys
 import threading
 import time
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from runner.errors import StateError
+from runner.errors import InTheWay, StateError
+from runner.state.plain import NotPlain, beside, create
 
 # Windows: an editor, a virus scanner or a sync client may hold the old file for a moment
 REPLACE_PATIENCE = 3.0
@@ -70,31 +73,55 @@ def _sync(path: Path) -> None:
             os.close(descriptor)
 
 
-def write_atomic(path: Path, data: bytes, *, durable: bool = True, syncer: Syncer | None = None) -> None:
+def write_atomic(
+    path: Path, data: bytes, *, durable: bool = True, syncer: Syncer | None = None, through_link: bool = False
+) -> None:
     """Put `data` at `path` by write-then-rename; on any failure the old file is as it was.
 
-    With a `syncer` the write does not wait for the disk. Raises StateError with what to do for a full disk, a
-    read-only folder and the like.
+    With a `syncer` the write does not wait for the disk. A link at `path` is replaced, or with `through_link` the
+    file that it leads to. Raises StateError with what to do for a full disk, a read-only folder and the like.
     """
     if not (durable and Syncer.WORKS):
         syncer = None
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        try:
-            with open(temporary, "wb") as stream:  # noqa: PTH123
-                stream.write(data)
-                stream.flush()
-                if durable and syncer is None:
-                    os.fsync(stream.fileno())
-            _replace(temporary, path)
-            if syncer is not None:
-                syncer.later(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+        replace_whole(path, data, durable=durable and syncer is None, through_link=through_link)
     except OSError as error:
         raise state_error("write", path, error) from error
+    if syncer is not None:
+        syncer.later(path)
+
+
+def replace_whole(path: Path, data: bytes, *, durable: bool = True, through_link: bool = False) -> None:
+    """As `write_atomic`; raises OSError. The file keeps its mode and, where we may, its group."""
+    target = Path(os.path.realpath(path)) if through_link else path
+    temporary = beside(target, ".tmp")
+    descriptor = create(temporary)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            _as_before(descriptor, target)
+            stream.write(data)
+            stream.flush()
+            if durable:
+                os.fsync(descriptor)
+        _replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _as_before(descriptor: int, target: Path) -> None:
+    """Windows has no such mode: there a file inherits its rights from the folder."""
+    if sys.platform == "win32":
+        return
+    with contextlib.suppress(OSError):
+        before, now = target.lstat(), os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            return
+        if before.st_gid != now.st_gid:
+            os.fchown(descriptor, -1, before.st_gid)
+        if before.st_mode != now.st_mode:
+            os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
 
 
 def _replace(source: Path, target: Path) -> None:
@@ -121,6 +148,9 @@ def _in_use(verb: str, path: Path) -> StateError:
 
 def state_error(verb: str, path: Path, error: OSError) -> StateError:
     """`error` in plain words, with its cure."""
+    if isinstance(error, NotPlain) or error.errno == errno.ELOOP:
+        what = error.strerror if isinstance(error, NotPlain) else "it is a link that leads back to itself"
+        return InTheWay(f"cannot {verb} {path}: {what}", "Look what it is, move or remove it, and start again.")
     code = getattr(error, "winerror", None)
     if code in _IN_USE:
         return _in_use(verb, path)

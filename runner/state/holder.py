@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import json
 import os
+import re
 import socket
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,9 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from runner.state.reading import number
+
 # a lock of this host name from another start of the machine: may also be a second machine of the same name,
 # whose heartbeat would then be seen within this time (seconds)
 SAME_NAME_PATIENCE = 60.0
+_TOKEN = re.compile(r"[\w-]{1,64}", re.ASCII)  # it becomes part of a file's name
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,22 @@ class Holder:
 
 
 def read_holder(data: bytes) -> Holder | None:
-    """The holder that a lock file names; None for an empty or torn file."""
+    """The holder that a lock file names; None for an empty or torn file, and for one with anything odd in it."""
     try:
         fields: dict[str, Any] = json.loads(data)
-        return Holder(**{name: fields[name] for name in Holder.__dataclass_fields__})
-    except (ValueError, TypeError, KeyError):
+        holder = Holder(**{name: fields[name] for name in Holder.__dataclass_fields__})
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
+    return holder if _is_sound(holder) else None
+
+
+def _is_sound(holder: Holder) -> bool:
+    texts = (holder.token, holder.host, holder.boot, holder.user, holder.since, holder.what)
+    if not all(isinstance(text, str) for text in texts) or not _TOKEN.fullmatch(holder.token):
+        return False
+    if type(holder.pid) is not int or not 0 < holder.pid < 2**31:
+        return False
+    return holder.started is None or number(holder.started) is not None
 
 
 def this_process(what: str) -> Holder:

@@ -20,11 +20,13 @@ from types import TracebackType
 from runner.errors import Busy, Interrupted
 from runner.state.files import state_error
 from runner.state.holder import Holder, proven_dead, read_holder, this_process
+from runner.state.plain import NO_LINK, NotPlain, beside, create, look_at
 
 HEARTBEAT = 15.0  # seconds
 EXPIRY = 300.0  # seconds without a heartbeat after which another host's lock counts as left behind
 TORN = 10.0  # seconds after which a lock file without readable content counts as left behind
 _SETTLE = 2.0  # seconds that one take-over may last while others wait to see who gets the lock
+_LARGEST = 1 << 16  # bytes of a lock file
 _PATIENCE = 3.0  # Windows: a deleted file stays until a virus scanner lets go of it
 
 
@@ -69,7 +71,7 @@ class Lock:
                 if _token(self.path) != self.holder.token:
                     self.lost = True
                     return
-                descriptor = os.open(self.path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+                descriptor = os.open(self.path, os.O_WRONLY | NO_LINK)
                 try:
                     os.write(descriptor, b"{")  # what stands there already, in any holder's file
                 finally:
@@ -120,8 +122,11 @@ class LockFile:
             pause = min(pause * 1.5, 1.0)
 
     def holder(self) -> Holder | None:
-        """Who holds it, dead or alive; None when nobody does or the file cannot be read."""
-        look = _look(self.path)
+        """Who holds it, dead or alive; None when nobody does or the file is torn. Raises StateError."""
+        try:
+            look = _look(self.path)
+        except OSError as error:
+            raise state_error("read", self.path, error) from error
         return read_holder(look.data) if look else None
 
     def held(self) -> Holder | None:
@@ -157,7 +162,7 @@ def _create(path: Path, what: str) -> Holder | None:
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
+            descriptor = create(path)
             break
         except FileExistsError:
             return None
@@ -187,6 +192,8 @@ def _removed_dead(path: Path, expiry: float) -> bool:
     if look is None:
         return not path.exists()
     holder = read_holder(look.data)
+    if holder is None and look.is_foreign:
+        raise NotPlain(errno.EEXIST, "it is no lock that the runner made")
 
     def silence() -> float:
         # a file from the future: the clock was set back since, so that no heartbeat can have touched it
@@ -235,12 +242,17 @@ class _Look:
         holder = read_holder(self.data)
         return holder.token if holder else f"torn-{self.changed_ns:x}-{len(self.data)}"
 
+    @property
+    def is_foreign(self) -> bool:
+        """Not even the beginning of a lock of ours; zeros are what a crash may leave of one."""
+        return self.data.strip(b"\0")[:1] not in (b"", b"{")
+
 
 def _look(path: Path) -> _Look | None:
     """What is at `path` now; None when there is nothing, or nothing that can be read at the moment."""
     try:
-        with path.open("rb") as stream:
-            return _Look(stream.read(), os.fstat(stream.fileno()).st_mtime_ns)
+        data, info = look_at(path, follow=False, largest=_LARGEST)
+        return _Look(data, info.st_mtime_ns)
     except FileNotFoundError:
         return None
     except PermissionError:
@@ -256,10 +268,12 @@ def _token(path: Path) -> str:
 
 def _clock_of(path: Path) -> float:
     """The time on the machine that keeps the file: that of a file just made there (seconds since the epoch)."""
-    scratch = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.now")
+    scratch = beside(path, ".now")
+    descriptor = create(scratch)
     try:
-        scratch.write_bytes(b"now")
-        return scratch.stat().st_mtime
+        os.write(descriptor, b"now")
+        return os.fstat(descriptor).st_mtime
     finally:
+        os.close(descriptor)
         with contextlib.suppress(OSError):
             scratch.unlink()

@@ -21,17 +21,17 @@ def unrecorded(last: Run | None, entries: Iterable[Entry]) -> list[Entry]:
     known = {entry.content_hash for entry in entries if entry.done}
     out = []
     for receipt in last.receipts():
-        content_hash = str(receipt.get("content_hash", ""))
+        content_hash = receipt.get("content_hash", "")
         if receipt.get("state") != SUCCEEDED or not content_hash or content_hash in known:
             continue
         known.add(content_hash)
         out.append(
             Entry(
-                str(receipt.get("name", "")),
+                receipt.get("name", ""),
                 content_hash,
-                str(receipt.get("started", ""))[:10],
-                str(receipt.get("runner", __version__)),
-                to_go(float(receipt.get("seconds") or 0.0)),
+                receipt.get("started", "")[:10],
+                receipt.get("runner", __version__),
+                to_go(receipt.get("seconds", 0.0)),
             )
         )
     return out

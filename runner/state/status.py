@@ -6,13 +6,16 @@ holds its content hash and a `last_processed`. Keys that we do not know are kept
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runner.errors import InTheWay
 from runner.state.files import Syncer, state_error, write_atomic
+from runner.state.plain import read_plain
 
 FIELDS = ("name", "content_hash", "last_processed", "code_version", "run_duration")
 
@@ -63,7 +66,7 @@ def part_from_namesake(pipeline: Path) -> None:
     other = pipeline.with_suffix(".yml")
     shared, own = _of_go(other), status_path(other)
     if pipeline.suffix.lower() == ".yaml" and other.is_file() and shared.is_file() and not own.exists():
-        write_atomic(own, shared.read_bytes())
+        write_atomic(own, read_plain(shared), through_link=True)
 
 
 def pipeline_of(status: Path) -> Path | None:
@@ -87,8 +90,12 @@ def status_of(pipeline: Path) -> Status:
 def read_status(path: Path) -> Status:
     """The status file at `path`; never raises for its content, StateError when it cannot be opened."""
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
+        data = read_plain(path)
+    except FileNotFoundError as error:
+        target = Path(os.path.realpath(path))
+        if path.is_symlink() and not target.parent.is_dir():
+            where = f"cannot read {path}: it is a link to {target}, and there is no such folder"
+            raise InTheWay(where, "See that the drive is there, or remove the link; then start again.") from error
         return Status()
     except OSError as error:
         raise state_error("read", path, error) from error
@@ -135,6 +142,8 @@ def _read_yaml(text: str) -> Status:
 
     loader = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
     try:
+        if _too_deep(yaml.parse(text, Loader=loader)):
+            return Status(broken="it is nested too deep", existed=True)
         document = yaml.load(text, Loader=loader)
     except (yaml.YAMLError, RecursionError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
@@ -157,6 +166,18 @@ def _read_yaml(text: str) -> Status:
     return Status(tuple(entries), extra, existed=True)
 
 
+def _too_deep(events: Iterable[Any]) -> bool:
+    """Looked at before anything is built: libyaml's loader calls itself for each level, and ends in a crash."""
+    depth = 0
+    for event in events:
+        name = type(event).__name__
+        depth += name.endswith("StartEvent") - name.endswith("EndEvent")
+        if depth > _DEEPEST:
+            return True
+    return False
+
+
+_DEEPEST = 100
 _NULLS = ("", "~", "null", "Null", "NULL")
 
 
@@ -264,7 +285,8 @@ class StatusBook:
         return status_text(self._texts, self._extra)
 
     def save(self, syncer: Syncer | None = None) -> None:
-        write_atomic(self.path, self.text().encode("utf-8", "surrogatepass"), syncer=syncer)
+        data = self.text().encode("utf-8", "surrogatepass")
+        write_atomic(self.path, data, syncer=syncer, through_link=True)
 
 
 def _last_first(entries: list[Entry]) -> Iterable[tuple[int, Entry]]:

@@ -1,0 +1,128 @@
+"""Everything that is read back from a record goes through here: what is not as we write it is passed over.
+
+A record lies in a folder that others can write to, sync programs copy half of it, and an editor saves what it likes.
+So a file is a regular one of sensible size, and each value has its type, or it counts as not there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypedDict, cast
+
+from runner.state.plain import read_plain
+
+_HIGHEST = 2**63  # of any number: bytes, seconds, process ids
+_MARKER = re.compile(r"((?:[^/\s]+/)*[0-9a-f]{16})?")  # as runner.process.launch makes it
+
+
+class Output(TypedDict):
+    """One file that a segment left behind."""
+
+    path: str
+    size: int
+    modified: float
+
+
+class Receipt(TypedDict, total=False):
+    """What is read of a receipt; a value of the wrong kind is left out."""
+
+    segment: int
+    name: str
+    content_hash: str
+    state: str
+    started: str
+    runner: str
+    seconds: float
+    peak_memory: int
+    gpu_memory: int
+    environment: dict[str, Any]
+    outputs: list[Output]
+
+
+@dataclass(frozen=True)
+class Child:
+    """The process that a run had started last."""
+
+    pid: int
+    started: float
+    marker: str
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The map in the file at `path`; None where there is none, or something else."""
+    try:
+        data = json.loads(read_plain(path))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def read_receipt(path: Path) -> Receipt | None:
+    data = read_json(path)
+    if data is None:
+        return None
+    found = {key: value for key, check in _RECEIPT.items() if (value := check(data.get(key))) is not None}
+    return cast(Receipt, found)
+
+
+def read_child(path: Path) -> Child | None:
+    """None unless all of it is sound: nothing is ended on a guess."""
+    data = read_json(path) or {}
+    pid, started, marker = whole(data.get("pid")), number(data.get("started")), text(data.get("marker"))
+    if pid is None or not 1 < pid < 2**31 or started is None or not _MARKER.fullmatch(marker or ""):
+        return None
+    return Child(pid, started, marker or "")
+
+
+def text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def number(value: object) -> float | None:
+    """A finite number that is not negative."""
+    return float(value) if type(value) in (int, float) and 0 <= value < _HIGHEST else None  # type: ignore[operator,arg-type]
+
+
+def whole(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value < _HIGHEST else None
+
+
+def seconds_by_name(value: object) -> dict[str, float]:
+    """How long each segment took."""
+    found = value.items() if isinstance(value, dict) else ()
+    return {name: seconds for name, given in found if (seconds := number(given)) is not None}
+
+
+def _environment(value: object) -> dict[str, Any]:
+    """What an environment held: texts, and packages with their versions."""
+    if not isinstance(value, dict):
+        return {}
+    plain = (str, int, float, bool, type(None))
+    return {key: held for key, held in value.items() if isinstance(held, plain) or _is_texts(held)}
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+
+
+def _outputs(value: object) -> list[Output]:
+    found = []
+    for entry in value if isinstance(value, list) else ():
+        told: Mapping[str, object] = entry if isinstance(entry, dict) else {}
+        path, size, modified = text(told.get("path")), whole(told.get("size")), number(told.get("modified"))
+        if path and size is not None and modified is not None:
+            found.append(Output(path=path, size=size, modified=modified))
+    return found
+
+
+_RECEIPT: Mapping[str, Callable[[object], object]] = {
+    **dict.fromkeys(("name", "content_hash", "state", "started", "runner"), text),
+    **dict.fromkeys(("segment", "peak_memory", "gpu_memory"), whole),
+    "seconds": number,
+    "environment": _environment,
+    "outputs": _outputs,
+}
