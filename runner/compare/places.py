@@ -90,7 +90,7 @@ def items_of(place: Place, ignore: Sequence[str]) -> list[Item]:
     """What is there now; names relative to the place's folder."""
     if place.file:
         path = place.root / place.file
-        return [Item(place.file, path), *labels_inside(place.file, path)] if path.exists() else []
+        return [Item(place.file, path), *labels_inside(place.file, path)] if os.path.lexists(path) else []
     if not place.root.is_dir():
         return []
     if not place.patterns:
@@ -102,7 +102,7 @@ def items_of(place: Place, ignore: Sequence[str]) -> list[Item]:
             name = path.relative_to(place.root).as_posix()
             if ignored(name, ignore) or _inside_an_image(path, place.root):
                 continue
-            if path.is_file() or is_zarr(path):
+            if not path.is_dir() or is_zarr(path):
                 found[name] = Item(name, path)
                 found |= {item.name: item for item in labels_inside(name, path)}
             elif "**" not in pattern:

@@ -119,6 +119,8 @@ def _environment(side: Side) -> dict[str, Any]:
 def _digest(path: Path) -> str:
     """SHA-256 of a file, or of a folder's names and files; empty when it cannot be read."""
     digest = hashlib.sha256()
+    if not path.is_dir() and not path.is_file():  # a pipe would never end
+        return ""
     try:
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         for file in files:

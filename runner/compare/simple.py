@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import json
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ RTOL = 1e-5
 
 def same_bytes(a: Path, b: Path, stop: StopRequest | None = None) -> bool:
     """Whether both hold the same bytes; folders (OME-Zarr) file by file. Raises OSError, Interrupted."""
+    for path in (a, b):
+        refuse_devices(path)
     if a.is_dir() or b.is_dir():
         return a.is_dir() and b.is_dir() and _same_folders(a, b, stop)
     if a.stat().st_size != b.stat().st_size:
@@ -44,8 +48,32 @@ def stopped() -> Interrupted:
 
 
 def _same_folders(a: Path, b: Path, stop: StopRequest | None) -> bool:
-    names = [sorted(p.relative_to(f).as_posix() for p in f.rglob("*") if p.is_file()) for f in (a, b)]
+    names = [sorted(_files_below(folder)) for folder in (a, b)]
     return names[0] == names[1] and all(same_bytes(a / name, b / name, stop) for name in names[0])
+
+
+def _files_below(folder: Path) -> Iterator[str]:
+    """Relative names, also of what lies behind links: it belongs to the image. Raises OSError for a ring of links."""
+    seen = set()
+    for base, _, files in os.walk(folder, onerror=_raise, followlinks=True):
+        found = os.stat(base)  # noqa: PTH116
+        if (found.st_dev, found.st_ino) in seen:
+            raise OSError(errno.ELOOP, "a link in it leads to the same folder once more", base)
+        seen.add((found.st_dev, found.st_ino))
+        for name in files:
+            path = Path(base, name)
+            refuse_devices(path)
+            yield path.relative_to(folder).as_posix()
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def refuse_devices(path: Path) -> None:
+    """Raises OSError for what can be read without an end, or only when another program writes."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "it is a pipe or a device, and no file", str(path))
 
 
 def judge(pair: Pair, tolerances: dict[str, Any]) -> None:

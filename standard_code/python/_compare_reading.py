@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 TIFF = (".tif", ".tiff", ".lsm", ".svs", ".stk")
 WHOLE = 64 << 20  # bytes of a plane that is read at once
 BAND = 16 << 20  # bytes of a band of a larger one
+LARGEST = 1 << 30  # bytes of a piece that can only be read at once: a whole picture, a chunk, a tile
+MOST = 1 << 43  # bytes of an image, which would take days
 NEAR = 1 << 20  # bytes that the processor keeps near: read and compared there, they cost half the time
 
 
@@ -120,6 +123,14 @@ def refuse_empty(path: Path) -> None:
         raise UserError("is an empty file")
 
 
+def refuse_large(size: int, what: str, most: int = LARGEST) -> None:
+    """By what a file says of itself, before memory is asked for: a few bytes can claim any size. Raises UserError."""
+    if size > most:
+        raise UserError(
+            f"is too large to compare: {what} has {size / 2**30:,.1f} GiB, and the most is {most >> 30:,} GiB"
+        )
+
+
 def _opened(path: Path, closing: ExitStack) -> Source:
     refuse_empty(path)
     ending = path.suffix.lower()
@@ -144,10 +155,11 @@ def real(values: Array) -> Array:
 
 
 def source_of(axes: str, shape: tuple[int, ...], dtype: Any, read: Any, **more: Any) -> Source:
+    refuse_large(math.prod(shape) * dtype.itemsize, "the image", MOST)
     samples = shape[-1] if axes.endswith("S") else 1
     flat = shape[:-1] if samples > 1 or axes.endswith("S") else shape
     kept = [(a, n) for i, (a, n) in enumerate(zip(axes, shape, strict=True)) if n > 1 or i in _plane_axes(axes)]
-    return Source(
+    source = Source(
         "".join(a for a, _ in kept),
         tuple(n for _, n in kept),
         dtype,
@@ -158,6 +170,34 @@ def source_of(axes: str, shape: tuple[int, ...], dtype: Any, read: Any, **more: 
         read,
         **more,
     )
+    source.rows = min(source.rows, source.height)
+    piece = source.rows * source.row_bytes
+    refuse_large(piece, "a piece that cannot be divided")
+    if piece > BAND and source.row_bytes * source.height > WHOLE:
+        source.read, source.rows = _in_pieces(source), 1
+    return source
+
+
+def _in_pieces(source: Source) -> Callable[[int, int, int], Array]:
+    """A reading that keeps the piece it was in: what is worked on stays small, and no piece is read twice in a row."""
+    import numpy as np
+
+    read, rows, height = source.read, source.rows, source.height
+    kept: list[Any] = [None, None]  # (plane, number of the piece), its pixels
+
+    def piece_of(plane: int, number: int) -> Array:
+        if kept[0] != (plane, number):
+            kept[:] = None, None  # before the next one is in memory
+            kept[:] = (plane, number), read(plane, number * rows, min((number + 1) * rows, height))
+        piece: Array = kept[1]
+        return piece
+
+    def part(plane: int, top: int, end: int) -> Array:
+        numbers = range(top // rows, math.ceil(end / rows))
+        parts = [piece_of(plane, n)[max(0, top - n * rows) : end - n * rows] for n in numbers]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    return part
 
 
 def _plane_axes(axes: str) -> range:
@@ -176,8 +216,14 @@ def of_array(data: Array, axes: str = "") -> Source:
     if not axes:
         colours = data.ndim == 3 and data.shape[2] in (3, 4) and data.dtype.itemsize < 4
         axes = "QQQQQQQQ"[: data.ndim - (3 if colours else 2)] + ("YXS" if colours else "YX")
-    flat = data.reshape(-1, *data.shape[-3:] if axes.endswith("S") else data.shape[-2:])
-    return source_of(axes, data.shape, data.dtype.newbyteorder("="), lambda plane, top, end: flat[plane, top:end])
+    lead = data.shape[: -3 if axes.endswith("S") else -2]
+
+    def read(plane: int, top: int, end: int) -> Array:
+        import numpy as np
+
+        return data[(*np.unravel_index(plane, lead), slice(top, end))] if lead else data[top:end]
+
+    return source_of(axes, data.shape, data.dtype.newbyteorder("="), read)
 
 
 def _picture(path: Path) -> Array:
@@ -186,9 +232,21 @@ def _picture(path: Path) -> Array:
     if path.suffix.lower() == ".png":
         import imagecodecs
 
-        data: Array = imagecodecs.png_decode(path.read_bytes())
+        stored = path.read_bytes()
+        refuse_large(_bytes_of_png(stored), "the picture")
+        data: Array = imagecodecs.png_decode(stored)
         return data[..., 0] if data.ndim == 3 and data.shape[2] == 1 else data
     from PIL import Image
 
+    Image.MAX_IMAGE_PIXELS = None  # the limit is ours
     with Image.open(path) as picture:
+        refuse_large(picture.width * picture.height * len(picture.getbands()), "the picture")
         return np.asarray(picture)
+
+
+def _bytes_of_png(stored: bytes) -> int:
+    """As its header tells: width, height, bits of a sample, kind of colour."""
+    if len(stored) < 26:
+        return 0
+    width, height, bits, colour = struct.unpack(">IIBB", stored[16:26])
+    return int(width * height * max(1, bits // 8) * {2: 3, 3: 4, 4: 2, 6: 4}.get(colour, 1))

@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from _compare_reading import Source, of_array, source_of
+from _compare_reading import Source, of_array, refuse_large, source_of
 from _files import UserError
 
 if TYPE_CHECKING:
@@ -71,10 +71,14 @@ def _of_series(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, buffer: 
     row = shape[-2:] if axes.endswith("S") else shape[-1:]
     planes = math.prod(shape[:-3] if axes.endswith("S") else shape[:-2])
     native = dtype.newbyteorder("=")
+    if first.is_tiled:
+        tile = first.tilelength * first.tilewidth * first.tiledepth * first.samplesperpixel
+        refuse_large(tile * native.itemsize, "a tile")
     if series.dataoffset is not None:
         return source_of(axes, shape, native, _contiguous(tif, series, row, buffer), plain=True)
     if len(series.pages) == planes and first.shape == shape[-len(first.shape) :] and len(first.shape) == 1 + len(row):
         return source_of(axes, shape, native, _paged(series, row), rows=first.tilelength or first.rowsperstrip or 1)
+    refuse_large(math.prod(shape) * native.itemsize, "an image that is stored by colours or in three-dimensional tiles")
     return of_array(series.asarray(), axes)  # colours as separate planes and the like
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -255,6 +257,58 @@ def frames(a: Path, b: Path) -> None:
     swapped = np.array([0, 2, 1], np.uint16)[second]
     for folder, later in ((a, second), (b, swapped)):
         write(folder, "film_labels.tif", np.stack([first, later]), ome=True, metadata={"axes": "TYX"})
+
+
+def huge_claims(a: Path, b: Path) -> None:
+    """A few kilobytes that claim gigabytes: what would be read at once is too large, in each format."""
+    import zarr
+
+    for folder, value in ((a, 1), (b, 2)):
+        group = zarr.open_array(
+            str(folder / "chunk.zarr"), mode="w", shape=(64, 64), chunks=(50_000, 50_000), dtype="u2"
+        )
+        assert group.chunks == (50_000, 50_000)
+        (folder / "chunk.zarr" / "c" / "0").mkdir(parents=True)
+        (folder / "chunk.zarr" / "c" / "0" / "0").write_bytes(bytes([value]) * 100)
+        header = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 0, 0, 0, 0)
+        data = zlib.compress(bytes([value]) * 100)
+        parts = b"".join(
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+            for name, body in ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
+        )
+        (folder / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
+        bitmap = struct.pack("<IiiHHIIiiII", 40, 40_000, 40_000, 1, 24, 0, 0, 0, 0, 0, 0)
+        (folder / "picture.bmp").write_bytes(
+            b"BM" + struct.pack("<IHHI", 54 + 100, 0, 0, 54) + bitmap + bytes([value]) * 100
+        )
+        for name, more in (("strip.tif", {"rowsperstrip": 40_000}), ("tile.tif", {"tile": (16, 16)})):
+            write(folder, name, np.full((64, 64), value, np.uint8), compression="zlib", **more)
+            with tifffile.TiffFile(folder / name, mode="r+b") as file:
+                tags = file.pages.first.tags
+                for tag in ("ImageWidth", "ImageLength", "TileWidth", "TileLength", "RowsPerStrip"):
+                    if tag in tags:
+                        tags[tag].overwrite(40_000, dtype="I")
+        np.save(folder / "mapped.npy", np.full((4, 4), value, np.uint8))
+        stored = (folder / "mapped.npy").read_bytes()
+        (folder / "mapped.npy").write_bytes(stored.replace(b"(4, 4), }" + b" " * 10, b"(4000000000, 4000), }"[:19]))
+
+
+def large_pieces(a: Path, b: Path) -> None:
+    """Images in one strip and in one chunk, larger than what is worked on at once; the last pixel differs."""
+    import zarr
+
+    big = np.arange(7000 * 7001, dtype=np.uint64).reshape(7000, 7001).astype(np.uint16) | np.uint16(1)
+    for folder, value in ((a, 5), (b, 6)):
+        big[-1, -1] = value
+        write(folder, "strip.tif", big, compression="zlib", rowsperstrip=7000)
+        whole = zarr.open_array(
+            str(folder / "chunk.zarr"), mode="w", shape=(1, 7000, 7001), chunks=(1, 7000, 7001), dtype="u2"
+        )
+        whole[0] = big
+        np.save(
+            folder / "turned.npy",
+            np.asfortranarray(np.arange(2 * 3 * 40 * 50, dtype=np.uint16).reshape(2, 3, 40, 50) + value),
+        )
 
 
 if __name__ == "__main__":

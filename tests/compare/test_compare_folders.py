@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import unicodedata
+from typing import Any
 
 import psutil
 import pytest
@@ -220,6 +223,88 @@ def test_ctrl_c_ends_the_reading_of_a_large_file(bench: Bench) -> None:
         process.send_signal(signal.SIGINT)
         assert "stopped while comparing" in process.communicate(timeout=15)[1]
     assert process.returncode == 130
+
+
+def test_what_claims_more_than_fits_into_memory_is_told_and_no_memory_is_asked_for(bench: Bench) -> None:
+    bench.make("huge_claims")
+    told, most = measured(bench)
+    files = bench.files(told)
+    for name in ("chunk.zarr", "picture.png", "picture.bmp", "strip.tif", "tile.tif"):
+        assert files[name]["rung"] == "unreadable", files[name]
+        assert files[name]["said"].startswith("not compared: A is too large to compare: "), files[name]
+    assert files["picture.png"]["said"].endswith("the picture has 1.5 GiB, and the most is 1 GiB")
+    assert files["mapped.npy"]["rung"] == "unreadable"
+    assert most < 600 << 20, f"{most:,}"
+
+
+def test_an_image_in_one_large_piece_is_compared_in_parts(bench: Bench) -> None:
+    bench.make("large_pieces")
+    told, most = measured(bench)
+    files = bench.files(told)
+    for name in ("strip.tif", "chunk.zarr"):
+        assert files[name]["rung"] == "different"
+        assert files[name]["measures"]["max"] == 1, files[name]
+        assert files[name]["measures"]["pixels_changed"] == 1
+    assert files["turned.npy"]["measures"]["max"] == 1
+    assert most < 1200 << 20, f"{most:,}"
+
+
+def measured(bench: Bench) -> tuple[dict[str, Any], int]:
+    """What a comparison tells, and the most memory that it and its programs took together."""
+    command = [sys.executable, "-m", "runner", "compare", str(bench.a), str(bench.b), "--json"]
+    most = 0
+    with subprocess.Popen(
+        command, cwd=REPO, env=bench.environ(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        while process.poll() is None:
+            sizes = 0
+            with contextlib.suppress(psutil.Error):
+                own = psutil.Process(process.pid)
+                for one in (own, *own.children(recursive=True)):
+                    sizes += one.memory_info().rss
+            most = max(most, sizes)
+            time.sleep(0.02)
+        assert process.stdout is not None
+        return json.loads(process.stdout.read()), most
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes among files are a matter of POSIX")
+def test_pipes_and_devices_among_the_files_are_told_and_not_read(bench: Bench) -> None:
+    bench.make("zarr_chunks")
+    for folder in (bench.a, bench.b):
+        os.mkfifo(folder / "pipe.txt")
+        os.mkfifo(folder / "pipe.tif")
+        os.mkfifo(folder / "cell.ome.zarr" / "0" / "c.9")
+        (folder / "endless.csv").symlink_to("/dev/zero")
+        (folder / "lost.csv").symlink_to(folder / "not there")
+    os.mkfifo(bench.a / "one.txt")
+    (bench.b / "one.txt").write_text("text")
+    files = bench.files(bench.compare(code=1))
+    for name in ("pipe.txt", "pipe.tif", "cell.ome.zarr", "endless.csv", "one.txt"):
+        assert files[name]["rung"] == "unreadable"
+        assert files[name]["said"].endswith("it is a pipe or a device, and no file"), files[name]
+    assert files["lost.csv"]["said"].endswith("lost.csv: No such file or directory")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right on Windows")
+def test_what_lies_behind_links_in_a_zarr_image_is_compared(bench: Bench) -> None:
+    bench.make("zarr_chunks")
+    for folder, value in ((bench.a, "1"), (bench.b, "2")):
+        shutil.rmtree(folder / "cell.ome.zarr")
+        (folder / "image.zarr").mkdir()
+        chunks = bench.root / f"chunks {value}"
+        chunks.mkdir()
+        (chunks / "0").write_bytes(value.encode())
+        (folder / "image.zarr" / "c").symlink_to(chunks)
+        (folder / "image.zarr" / "zarr.json").write_text(
+            '{"zarr_format": 3, "node_type": "array", "shape": [1], "data_type": "uint8", "fill_value": 0,'
+            '"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [1]}},'
+            '"chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},'
+            '"codecs": [{"name": "bytes"}]}'
+        )
+    assert bench.files(bench.compare(code=1))["image.zarr"]["rung"] == "different"
+    (bench.a / "image.zarr" / "ring").symlink_to(bench.a / "image.zarr")
+    assert "leads to the same folder once more" in bench.files(bench.compare(code=1))["image.zarr"]["said"]
 
 
 def test_ignored_files_are_left_out(bench: Bench) -> None:
