@@ -49,6 +49,12 @@ Exit codes: 0 the same, or within the tolerance; 1 different, missing or not com
     "--tolerance", multiple=True, metavar="LIMIT=N", help="Such as image.max=1 or labels.pq=0.95; repeatable."
 )
 @click.option("--ignore", multiple=True, metavar="GLOB", help="Files to leave out, such as '*.log'; repeatable.")
+@click.option(
+    "--ignore-column",
+    multiple=True,
+    metavar="GLOB",
+    help="Columns of tables to leave out, such as created; repeatable.",
+)
 @json_option
 @repo_option
 @reports_errors
@@ -108,7 +114,9 @@ def _measurer(site: Site, paths: tuple[Path, Path], options: dict[str, Any], *, 
     from runner.compare.settings import read_settings
     from runner.process.stop import StopRequest, install_signal_handlers
 
-    settings = read_settings(() if folders else _existing(paths), options["tolerance"], options["ignore"])
+    settings = read_settings(
+        () if folders else _existing(paths), options["tolerance"], options["ignore"], options["ignore_column"]
+    )
     stop = StopRequest()
     console = _console(options)
     with (

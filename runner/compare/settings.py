@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import UsageError
-from runner.pipeline.compare_block import KEYS, LIMITS, number_of, problems, read_block
+from runner.pipeline.compare_block import KEYS, LIMITS, NAMES, number_of, problems, read_block
 
 # as the measuring program calls them
 _NAMES = {"rmse": "rmse_over_range", "cl-dice": "cl_dice", "mean-iou": "mean_iou"}
@@ -41,7 +41,9 @@ class Settings:
         return {key: getattr(self, key.replace("-", "_")) for key in KEYS}
 
 
-def read_settings(files: Iterable[Path], options: Iterable[str], ignore: Iterable[str]) -> Settings:
+def read_settings(
+    files: Iterable[Path], options: Iterable[str], ignore: Iterable[str], ignore_columns: Iterable[str] = ()
+) -> Settings:
     """From `compare:` of each file (a later one wins), then the command line. Raises PipelineError, UsageError."""
     settings = Settings()
     for file in files:
@@ -49,6 +51,7 @@ def read_settings(files: Iterable[Path], options: Iterable[str], ignore: Iterabl
     for option in options:
         _take(settings, _of_option(option))
     settings.ignore += list(ignore)
+    _take(settings, {"table": {"ignore-columns": [*ignore_columns]}})
     return settings
 
 
@@ -82,7 +85,10 @@ def _take(settings: Settings, block: Mapping[str, Any]) -> None:
     """Of a block without problems."""
     for key, value in block.items():
         if key in LIMITS:
-            getattr(settings, key).update(_limits(value))
+            limits = _limits(value)
+            if left_out := [*settings.table.get("ignore-columns", ()), *limits.pop("ignore-columns", ())]:
+                settings.table["ignore-columns"] = list(dict.fromkeys(left_out))
+            getattr(settings, key).update(limits)
         elif key == "noise-factor":
             settings.noise_factor = float(value)
         else:
@@ -92,8 +98,8 @@ def _take(settings: Settings, block: Mapping[str, Any]) -> None:
 def _limits(block: Mapping[Any, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name, value in block.items():
-        if name == "keys":
-            out["keys"] = [str(one) for one in (value if isinstance(value, list) else [value])]
+        if name in NAMES:
+            out[name] = [str(one) for one in (value if isinstance(value, list) else [value])]
         elif name == "columns":
             out["columns"] = {str(column): {n: float(v) for n, v in own.items()} for column, own in value.items()}
         else:

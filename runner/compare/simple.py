@@ -7,7 +7,10 @@ import errno
 import json
 import math
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,10 @@ TEXT = (".txt", ".md", ".log", ".ini", ".cfg", ".toml", ".xml", ".html", ".svg",
 DATA = (".json", ".geojson", ".yaml", ".yml")
 LARGEST_TEXT = 50 << 20  # bytes; more is compared by bytes
 RTOL = 1e-5
+# keys whose numbers tell which one, and not how much
+_ID = re.compile(
+    r"(?:(?:^|[^a-zA-Z])(?i:ids?|labels?|parents?(?:_\w+)?|index|number|nr|object)|Ids?|IDs?|Number|Index)(?:\[.*)?$"
+)
 
 
 def same_bytes(a: Path, b: Path, stop: StopRequest | None = None) -> bool:
@@ -82,7 +89,7 @@ def judge(pair: Pair, tolerances: dict[str, Any]) -> None:
     assert pair.b is not None
     ending = pair.a.suffix.lower()
     size = max(pair.a.stat().st_size, pair.b.stat().st_size)
-    if ending in DATA and size <= LARGEST_TEXT and _judge_data(pair, tolerances.get("rtol", RTOL)):
+    if ending in DATA and size <= LARGEST_TEXT and _judge_data(pair, _Limits.of(tolerances)):
         return
     if ending in (*TEXT, *DATA) and size <= LARGEST_TEXT and _judge_text(pair):
         return
@@ -111,12 +118,36 @@ def _judge_text(pair: Pair) -> bool:
     return True
 
 
-def _judge_data(pair: Pair, rtol: float) -> bool:
+@dataclass(frozen=True)
+class _Limits:
+    """What may differ: measures, by `rtol` of their size; `ignore` are patterns of keys that are left out."""
+
+    rtol: float
+    asked: bool  # for this limit: then it holds for whole numbers as well, unless they are ids
+    ignore: tuple[str, ...]
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> _Limits:
+        return cls(table.get("rtol", RTOL), "rtol" in table, tuple(table.get("ignore-columns", ())))
+
+    def leaves_out(self, key: Any) -> bool:
+        return any(key == pattern or fnmatchcase(str(key), pattern) for pattern in self.ignore)
+
+    def over(self, a: float, b: float, key: str) -> float:
+        """The difference over what is allowed; whole numbers are compared exactly."""
+        whole = all(isinstance(one, int) or one.is_integer() for one in (a, b))
+        if whole and (_ID.search(key) or (not self.asked and (isinstance(a, int) or isinstance(b, int)))):
+            return math.inf
+        allowed = self.rtol * max(abs(a), abs(b))
+        return abs(a - b) / allowed if allowed else math.inf
+
+
+def _judge_data(pair: Pair, limits: _Limits) -> bool:
     assert pair.a is not None
     assert pair.b is not None
     try:
         one, two = (_load(path) for path in (pair.a, pair.b))
-        found = list(_apart(one, two, "", rtol))
+        found = list(_apart(one, two, "", limits))
     except (ValueError, RecursionError):  # damaged, or nested beyond all measure: then it is text
         return False
     pair.kind = "data"
@@ -147,24 +178,25 @@ def _load(path: Path) -> Any:
     return json.loads(path.read_bytes())
 
 
-def _apart(a: Any, b: Any, where: str, rtol: float) -> Iterator[tuple[str, str, float]]:
+def _apart(a: Any, b: Any, where: str, limits: _Limits) -> Iterator[tuple[str, str, float]]:
     """(place, what differs, size over the tolerance) for each leaf that differs."""
     if isinstance(a, dict) and isinstance(b, dict):
         for key in [*a, *(key for key in b if key not in a)]:
             at = f"{where}.{key}" if where else str(key)
+            if limits.leaves_out(key):
+                continue
             if key in a and key in b:
-                yield from _apart(a[key], b[key], at, rtol)
+                yield from _apart(a[key], b[key], at, limits)
             else:
                 yield at, "missing in B" if key in a else "only in B", math.inf
     elif isinstance(a, list) and isinstance(b, list):
         if len(a) != len(b):
             yield where, f"{len(a)} entries against {len(b)}", math.inf
         for n, (one, two) in enumerate(zip(a, b, strict=False)):
-            yield from _apart(one, two, f"{where}[{n}]", rtol)
+            yield from _apart(one, two, f"{where}[{n}]", limits)
     elif _is_number(a) and _is_number(b):
         if a != b and not (math.isnan(a) and math.isnan(b)):
-            allowed = rtol * max(abs(a), abs(b))
-            yield where, f"{a} against {b}", abs(a - b) / allowed if allowed else math.inf
+            yield where, f"{a} against {b}", limits.over(a, b, where.rpartition(".")[2])
     elif a != b or type(a) is not type(b):
         yield where, f"{_shown(a)} against {_shown(b)}", math.inf
 

@@ -19,10 +19,11 @@ from runner.pipeline.values import fields_of, value_of
 LIMITS = {
     "image": ("max", "p99.9", "rmse", "psnr", "ssim"),
     "labels": ("pq", "iou", "dice", "cl-dice", "mean-iou"),
-    "table": ("rtol", "atol", "keys", "columns"),
+    "table": ("rtol", "atol", "keys", "columns", "ignore-columns"),
 }
 LISTS = ("ignore", "labels-files", "images-files")
 KEYS = (*LIMITS, *LISTS, "noise-factor")
+NAMES = ("keys", "ignore-columns")  # of columns
 COLUMN = ("rtol", "atol")
 _UP_TO_ONE = ("ssim", *LIMITS["labels"])
 
@@ -64,9 +65,11 @@ def _of_limits(key: str, block: Any) -> Iterator[Problem]:
         path = (key, name)
         if str(name) not in LIMITS[key]:
             yield _unknown(path, f"limit of `{key}`", LIMITS[key])
-        elif name == "keys":
-            if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(v, dict | list) for v in value)):
-                yield Problem(path, "`keys` must be names of columns", "Write for example keys: [image, label].", True)
+        elif name in NAMES:
+            given = value if isinstance(value, list) else [value]
+            if any(one is None or isinstance(one, dict | list) for one in given):
+                cure = f"Write for example {name}: [{'image, label' if name == 'keys' else 'created'}]."
+                yield Problem(path, f"`{name}` must be names of columns", cure, True)
         elif name == "columns":
             yield from _of_columns(path, value)
         else:

@@ -12,6 +12,7 @@ import _compare_labels
 import _compare_table_files
 import _compare_tables
 from _compare_reading import Source, open_image
+from _compare_values import ROW_NAME, Tolerances
 
 SAME, CANONICAL, WITHIN, DIFFERENT = "same bytes", "same content", "within tolerance", "different"
 UNREADABLE = "unreadable"
@@ -205,10 +206,10 @@ def judge_table(job: dict[str, Any], settings: Settings, maps: Maps | None) -> d
     one, two = (_compare_table_files.read(Path(job[side]), side.upper()) for side in "ab")
     found = _compare_tables.compare(
         one, two,
-        rtol=own.get("rtol", 1e-5), atol=own.get("atol"), columns=own.get("columns") or {},
-        keys=own.get("keys") or (), translation=maps,
+        tolerances=Tolerances(own.get("rtol"), own.get("atol"), own.get("columns") or {}),
+        keys=own.get("keys") or (), ignore=own.get("ignore-columns") or (), translation=maps,
     )  # fmt: skip
-    how = []
+    how = [f"not joined on {key}, which holds fractions" for key in found["keys_with_fractions"]]
     if found["columns_moved"]:
         how.append("columns in another order")
     if found["rows_moved"]:
@@ -234,15 +235,16 @@ def _wrong_in_table(found: dict[str, Any]) -> list[str]:
     wrong = []
     for key, word in (("columns_missing", "missing in B"), ("columns_extra", "only in B")):
         if found[key]:
-            wrong.append(f"column {', '.join(found[key][:5])} {word}")
+            wrong.append(f"column {', '.join(name or ROW_NAME for name in found[key][:5])} {word}")
     for key, word in (("rows_missing", "missing in B"), ("rows_extra", "only in B")):
         if found[key]:
             wrong.append(f"{found[key]} row{'s' * (found[key] != 1)} {word}")
     if found["cells_beyond"]:
         worst = found["worst"][0]
         where = ", ".join(f"{k} {v}" for k, v in worst["row"].items())
+        place = f"{worst['column']} of {where}" if where else worst["column"]
         wrong.append(
             f"{found['cells_beyond']} value{'s' * (found['cells_beyond'] != 1)} beyond the tolerance, "
-            f"most of all {worst['column']} of {where}: {worst['a']} against {worst['b']}"
+            f"most of all {place}: {worst['a']} against {worst['b']}"
         )
     return wrong

@@ -2,111 +2,122 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+import zipfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from _compare_reading import in_words, refuse_empty
+from _compare_table_head import MOST, Row, Table, named, with_head
+from _compare_table_text import read_rows
+from _files import UserError
 
-Row = tuple[str, ...]
-
-
-@dataclass
-class Table:
-    columns: tuple[str, ...]
-    rows: list[Row]
+UNPACKED = 4 << 30  # bytes of a sheet; a small file can claim any number
+TEXTS = 512 << 20  # bytes of a workbook's texts, which openpyxl holds in memory
 
 
 def read(path: Path, side: str) -> Table:
     """The table in `path`, called `side` in errors, its cells as text. Raises UserError."""
     with in_words(side, "table"):
         ending = path.suffix.lower()
-        if ending not in (".csv", ".tsv"):
+        if ending == ".xlsx":
             refuse_empty(path)
-        return _excel(path) if ending == ".xlsx" else _parquet(path) if ending == ".parquet" else _delimited(path)
+            return _excel(path)
+        if ending == ".parquet":
+            refuse_empty(path)
+            return _parquet(path)
+        return with_head([[_known(cell) for cell in row] for row in read_rows(path)])
 
 
 def _parquet(path: Path) -> Table:
     import pyarrow.parquet
 
-    data = pyarrow.parquet.read_table(path)
+    with pyarrow.parquet.ParquetFile(path) as file:
+        about = file.metadata
+        if about.num_rows * max(1, about.num_columns) > MOST:
+            raise UserError(f"holds {about.num_rows:,} rows of {about.num_columns:,} columns, too many to be compared")
+        data = file.read()
     columns = [[_text(v) for v in column.to_pylist()] for column in data.columns]
-    return Table(_heads(data.column_names), [tuple(row) for row in zip(*columns, strict=True)])
-
-
-def _delimited(path: Path) -> Table:
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", "replace")  # what Excel writes
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    head = text.partition("\n")[0]
-    mark = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=head.count)
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
-    rows = [tuple(_known(cell.strip()) for cell in row) for row in lines if row]
-    if mark == ";":  # then numbers may have a decimal comma
-        rows = [tuple(_decimal(cell) for cell in row) for row in rows]
-    return _with_head(rows)
-
-
-def _with_head(rows: list[Row]) -> Table:
-    if not rows:
-        return Table((), [])
-    wide = len(rows[0])
-    return Table(_heads(rows[0]), [(row + ("",) * wide)[: max(wide, len(row))] for row in rows[1:]])
-
-
-def _heads(names: Sequence[str]) -> Row:
-    """Each column with a name of its own: the second `v` is `v (2)`."""
-    seen: Counter[str] = Counter()
-    out = []
-    for name in names:
-        seen[name] += 1
-        out.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return tuple(out)
-
-
-def _decimal(cell: str) -> str:
-    return cell.replace(",", ".") if cell.count(",") == 1 and "." not in cell and number(cell) is None else cell
+    return named(data.column_names, [tuple(row) for row in zip(*columns, strict=True)])
 
 
 def _excel(path: Path) -> Table:
+    """All sheets that hold anything; several become one table with a column that names the sheet."""
+    formulas = _look_inside(path)
+    found = {title: with_head(rows) for title, rows in _sheets(path, formulas=formulas)}
+    sheets = {title: table for title, table in found.items() if table.columns}
+    if len(sheets) == 1:
+        return next(iter(sheets.values()))
+    columns = list(dict.fromkeys(name for table in sheets.values() for name in table.columns))
+    every = Table(("sheet", *columns) if sheets else (), [])
+    for title, table in sheets.items():
+        place = {name: n for n, name in enumerate(table.columns)}
+        order = [place.get(name) for name in columns]
+        for rows, own in ((every.rows, table.rows), (every.heads, table.heads)):
+            rows += [(title, *("" if p is None else row[p] for p in order)) for row in own]
+        every.above += [(title, *row) for row in table.above]
+    return every
+
+
+def _look_inside(path: Path) -> bool:
+    """Whether a workbook has formulas. Raises UserError when it would unpack to more than can be held."""
+    with zipfile.ZipFile(path) as packed:
+        for part in packed.infolist():
+            limit = TEXTS if part.filename.endswith("sharedStrings.xml") else UNPACKED
+            if part.file_size > limit:
+                raise UserError(f"unpacks to {part.file_size / 2**30:.1f} GB, too much to be compared")
+        sheets = [n for n in packed.namelist() if n.startswith("xl/worksheets/") and n.endswith(".xml")]
+        return any(_holds_formula(packed, name) for name in sheets)
+
+
+def _holds_formula(packed: zipfile.ZipFile, name: str) -> bool:
+    end = b""
+    with packed.open(name) as sheet:
+        while block := sheet.read(1 << 20):
+            if b"<f>" in end + block or b"<f " in end + block:
+                return True
+            end = block[-2:]
+    return False
+
+
+def _sheets(path: Path, *, formulas: bool) -> Iterator[tuple[str, list[Row]]]:
+    """Rows that hold anything, without the blanks at their ends. A formula without a value stands for itself."""
     import openpyxl
 
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    books = [
+        openpyxl.load_workbook(path, read_only=True, data_only=d) for d in ((True, False) if formulas else (True,))
+    ]
     try:
-        sheets = {s.title: [tuple(map(_text, row)) for row in s.iter_rows(values_only=True)] for s in book.worksheets}
+        for sheets in zip(*(book.worksheets for book in books), strict=True):
+            for sheet in sheets:
+                sheet.reset_dimensions()  # what a file claims of its size may be too little as well as too much
+            yield sheets[0].title, list(_filled(zip(*(s.iter_rows(values_only=True) for s in sheets), strict=True)))
     finally:
-        book.close()
-    if len(sheets) == 1:
-        return _with_head(next(iter(sheets.values())))
-    columns: dict[str, None] = {"sheet": None}
-    for rows in sheets.values():
-        columns |= dict.fromkeys(_heads(rows[0]) if rows else ())
-    out = []
-    for title, rows in sheets.items():
-        for row in rows[1:]:
-            cells = dict(zip(_heads(rows[0]), row, strict=False))
-            out.append((title, *(cells.get(name, "") for name in list(columns)[1:])))
-    return Table(tuple(columns), out)
+        for book in books:
+            book.close()
+
+
+def _filled(rows: Iterable[tuple[tuple[Any, ...], ...]]) -> Iterator[Row]:
+    cells = 0
+    for values, *formulas in rows:
+        end = len(values)
+        own = formulas[0] if formulas else values
+        while end and (own[end - 1] is None or str(own[end - 1]).isspace()):
+            end -= 1
+        cells += end
+        if cells > MOST:
+            raise UserError(f"holds more than {MOST:,} cells, too many to be compared")
+        if end:
+            yield tuple(_text(own[n] if values[n] is None else values[n]) for n in range(end))
 
 
 def _text(value: Any) -> str:
-    return "" if value is None else repr(value) if isinstance(value, float) and value == value else _known(str(value))
+    if isinstance(value, float) and value == value:
+        return repr(value)
+    text = "" if value is None else str(getattr(value, "text", value))  # an array formula has its own in `text`
+    return "" if text.isspace() else _known(text)
 
 
 def _known(cell: str) -> str:
     """Programs write no value as nothing or as NaN."""
     return "" if cell.lower() == "nan" else cell
-
-
-def number(text: str) -> float | None:
-    try:
-        return None if "_" in text else float(text)  # Python alone takes 1_2 for 12
-    except ValueError:
-        return None

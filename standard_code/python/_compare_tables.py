@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
-from _compare_table_files import Row, Table, number
+from _compare_cells import has_fractions, plain, whole
+from _compare_table_head import NUMBERED, Row, Table
+from _compare_values import LISTED, Tolerances, Values, named
+from _files import UserError
 
 IDS = ("label", "label_id", "object", "object_id", "objectnumber", "cell_id", "nucleus_id", "mask_id", "id", "roi")
-PLACES = ("image", "file", "filename", "file_name", "path", "sheet", "time_point", "frame", "t", "time", "channel",
-          "position", "well", "site", "series", "scene", "z", "slice")  # fmt: skip
+PLACES = ("image", "imagenumber", "image_number", "file", "filename", "file_name", "path", "sheet", "time_point",
+          "frame", "t", "time", "channel", "position", "well", "site", "series", "scene", "z", "slice")  # fmt: skip
 TIMES = ("time_point", "frame", "t", "time")
-LISTED = 30
-ROW_NUMBERS = ("", "unnamed: 0")  # heads of columns that may hold nothing but the number of the row
-NO_VALUE = "no value"
-SCALE = 1e-6  # of a column's median size: what counts as zero in it
 
 Translation = Mapping[tuple[int, ...], Mapping[int, int]]
 
 
 def compare(
-    one: Table, two: Table, *, rtol: float, atol: float | None, columns: Mapping[str, Mapping[str, float]],
-    keys: Sequence[str], translation: Translation | None,
+    one: Table, two: Table, *, tolerances: Tolerances, keys: Sequence[str] = (), ignore: Sequence[str] = (),
+    translation: Translation | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """What differs. `translation` turns objects' numbers in B into those of A; `columns` has its own tolerances."""
-    one, two = _without_row_numbers(one, two)
-    missing = [c for c in one.columns if c not in two.columns]
-    extra = [c for c in two.columns if c not in one.columns]
-    common = [c for c in one.columns if c in two.columns]
+    """What differs. `translation` turns objects' numbers in B into those of A. Raises UserError."""
+    one, two = _without(one, ignore), _without(two, ignore)
+    one, two = _without_row_numbers(one, two), _without_row_numbers(two, one)
+    in_a, in_b = set(one.columns), set(two.columns)
+    common = [c for c in one.columns if c in in_b]
     result: dict[str, Any] = {
         "kind": "table",
-        "rows_a": len(one.rows), "rows_b": len(two.rows), "columns_missing": missing, "columns_extra": extra,
-        "columns_moved": common != [c for c in two.columns if c in one.columns],
+        "rows_a": len(one.rows), "rows_b": len(two.rows),
+        "columns_missing": [c for c in one.columns if c not in in_b],
+        "columns_extra": [c for c in two.columns if c not in in_a],
+        "columns_moved": common != [c for c in two.columns if c in in_a],
     }  # fmt: skip
-    left, right = _narrowed(one, common), _narrowed(two, common)
-    used = [k for k in keys if k in common] or _keys(common, left)
-    identity = next((k for k in used if k.lower() in IDS), None)
+    left, right = (_chosen(table.rows, table.columns, common) for table in (one, two))
+    used = [k for k in keys if k in common] or _keys(common, left, right)
+    fractions = [k for k in used if _is_measure(common.index(k), left, right)]
+    used = [k for k in used if k not in fractions]
+    identity = next((k for k in used if _plain_name(k) in IDS), None)
     translated = bool(translation) and identity is not None
     if translation and identity is not None:
         right = _translated(right, common, identity, translation)
@@ -46,60 +50,109 @@ def compare(
     joined, only_a, only_b = _join(left, right, places)
     result |= {
         "keys": used,
+        "keys_with_fractions": fractions,
         "translated": translated,
         "rows_moved": [i for i, _, _ in joined] != sorted(i for i, _, _ in joined),
         "rows_missing": len(only_a),
         "rows_extra": len(only_b),
-        "missing": [_named(left[i], common, places) for i in only_a[:LISTED]],
-        "extra": [_named(right[i], common, places) for i in only_b[:LISTED]],
+        "missing": [named(left[i], common, places) for i in only_a[:LISTED]],
+        "extra": [named(right[i], common, places) for i in only_b[:LISTED]],
     }
-    return result | _values([(left[i], right[j]) for j, i, _ in joined], common, places, rtol, atol, columns)
+    values = Values(tolerances)
+    values.compare([(left[i], right[j]) for j, i, _ in joined], common, places)
+    _above_rows(one, two, common, ignore, values)
+    return result | values.result()
 
 
-def _without_row_numbers(*tables: Table) -> Sequence[Table]:
-    """Rows that are counted in front, as pandas and ImageJ do, say nothing; in another order they would differ."""
-    for table in tables:
-        first = [row[0] for row in table.rows if row]
-        counted = any(first == [str(n) for n in range(start, start + len(first))] for start in (0, 1))
-        if not counted or len(table.columns) < 2 or table.columns[0].lower() not in ROW_NUMBERS:
-            return tables
-    return [Table(table.columns[1:], [row[1:] for row in table.rows]) for table in tables]
+def _without(table: Table, patterns: Sequence[str]) -> Table:
+    """Without the columns that are to be left out. Raises UserError when none is left."""
+    places = [n for n, name in enumerate(table.columns) if not _matches(name, patterns)]
+    if len(places) == len(table.columns):
+        return table
+    if not places:
+        raise UserError("no column is left to compare; see `ignore-columns`")
+    return _narrowed(table, places)
 
 
-def _narrowed(table: Table, common: Sequence[str]) -> list[Row]:
-    places = [table.columns.index(c) for c in common]
-    return [tuple(row[p] for p in places) for row in table.rows]
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    """A pattern is a name too: brackets are common in names of columns."""
+    return any(name == p or fnmatch.fnmatchcase(name, p) for p in patterns)
 
 
-def _keys(columns: Sequence[str], rows: list[Row]) -> list[str]:
-    """The place of a row (image, frame, ...) and its object; as few as make rows unique."""
-    found = [c for c in columns if c.lower() in PLACES]
-    for name in IDS:
-        if match := next((c for c in columns if c.lower() == name), None):
-            return [*found, match]
-    if found and _unique(rows, [columns.index(c) for c in found]):
-        return found
-    for place, name in enumerate(columns):  # names of anything, as long as each is there once
-        cells = [row[place] for row in rows]
-        if cells and all(cells) and len(set(cells)) == len(cells) and not any(number(c) is not None for c in cells):
-            return [name]
+def _narrowed(table: Table, places: list[int]) -> Table:
+    rows, heads = ([tuple(row[p] for p in places) for row in some] for some in (table.rows, table.heads))
+    return Table(tuple(table.columns[p] for p in places), rows, table.above, heads)
+
+
+def _without_row_numbers(table: Table, other: Table) -> Table:
+    """Rows counted in front, as pandas, R and ImageJ do, say nothing, unless the other file has names there."""
+    if NUMBERED not in table.columns:
+        return table
+    names = next((c for c in other.columns if c == "" or c.lower() == "unnamed: 0"), None)
+    if names is None:
+        return _narrowed(table, [n for n, c in enumerate(table.columns) if c != NUMBERED])
+    columns = tuple(names if c == NUMBERED else c for c in table.columns)
+    return Table(columns, table.rows, table.above, table.heads)
+
+
+def _chosen(rows: list[Row], columns: Sequence[str], common: Sequence[str]) -> list[Row]:
+    if tuple(common) == tuple(columns):
+        return rows
+    place = {name: n for n, name in enumerate(columns)}
+    places = [place[name] for name in common]
+    return [tuple(row[p] for p in places) for row in rows]
+
+
+def _plain_name(name: str) -> str:
+    return name.lower().replace(" ", "_")
+
+
+def _is_measure(place: int, *tables: list[Row]) -> bool:
+    return any(has_fractions(row[place] for row in rows) for rows in tables)
+
+
+def _keys(columns: Sequence[str], left: list[Row], right: list[Row]) -> list[str]:
+    """The place of a row (image, frame, ...) and its object; as few as make rows unique. A fraction is no key."""
+    known = {n: _plain_name(c) for n, c in enumerate(columns)}
+    places = [n for n, name in known.items() if name in PLACES and not _is_measure(n, left, right)]
+    ids = [n for name in (*IDS, "") for n in known if known[n] == name and _may_name(n, left, right)]
+    for found in ([*places, *([n] if n is not None else [])] for n in (*ids, None)):
+        if _unique(left, found) and _unique(right, found):
+            return [columns[p] for p in found]
+    if ids:
+        return [columns[p] for p in (*places, ids[0])]
+    for n in known:  # names of anything, as long as each is there once
+        cells = [row[n] for row in left]
+        if cells and all(cells) and len(set(cells)) == len(cells) and _may_name(n, left, right, numbers=False):
+            return [columns[n]]
     return []
 
 
+def _may_name(place: int, left: list[Row], right: list[Row], *, numbers: bool = True) -> bool:
+    """Whether a column can tell which row it is: no fractions; of text, something that both files have."""
+    if _is_measure(place, left, right):
+        return False
+    one, two = ({plain(row[place]) for row in rows} for rows in (left, right))
+    if any(whole(cell) is not None for cell in one):
+        return numbers
+    return not one.isdisjoint(two) or not one or not two
+
+
 def _unique(rows: list[Row], places: list[int]) -> bool:
-    return len({tuple(row[p] for p in places) for row in rows}) == len(rows) if places else False
+    return len({tuple(plain(row[p]) for p in places) for row in rows}) == len(rows) if places else False
 
 
 def _translated(rows: list[Row], columns: Sequence[str], identity: str, translation: Translation) -> list[Row]:
     """Rows with A's numbers; what has no partner keeps its own, marked, so that it joins with nothing."""
     place = columns.index(identity)
-    time = next((columns.index(c) for c in columns if c.lower() in TIMES), None)
+    times = (n for n, c in enumerate(columns) if _plain_name(c) in TIMES and not _is_measure(n, rows))
+    time = next(times, None)
     out = []
     for row in rows:
-        own = number(row[place])
-        moment = number(row[time]) if time is not None else None
+        own = whole(row[place])
+        moment = whole(row[time]) if time is not None else None
         maps = [m for at, m in translation.items() if moment is None or len(at) != 1 or at[0] == moment]
-        other = next((m[int(own)] for m in maps if own is not None and int(own) in m), None)
+        other = next((m[own] for m in maps if own is not None and own in m), None)
         out.append((*row[:place], f"B:{row[place]}" if other is None else str(other), *row[place + 1 :]))
     return out
 
@@ -113,7 +166,7 @@ def _join(
     """
 
     def key(row: Row) -> Row:
-        return tuple(_plain(row[p]) for p in places) if places else row
+        return tuple(plain(row[p]) for p in places) if places else row
 
     waiting: dict[Row, list[int]] = {}
     for j in range(len(right) - 1, -1, -1):
@@ -133,72 +186,12 @@ def _join(
     return joined, only_a, only_b
 
 
-def _plain(cell: str) -> str:
-    """1 and 1.0 are one key."""
-    value = number(cell)
-    return str(int(value)) if value is not None and math.isfinite(value) and value == int(value) else cell
-
-
-def _named(row: Row, columns: Sequence[str], places: list[int]) -> dict[str, str]:
-    return {columns[p]: row[p] for p in places or range(min(3, len(row)))}
-
-
-def _values(
-    pairs: list[tuple[Row, Row]], columns: Sequence[str], places: list[int], rtol: float, atol: float | None,
-    own: Mapping[str, Mapping[str, float]],
-) -> dict[str, Any]:  # fmt: skip
-    """Cells beyond the tolerance by column, the worst of them, and the largest difference over the tolerance."""
-    by_column: dict[str, dict[str, Any]] = {}
-    cells: list[dict[str, Any]] = []
-    largest, unequal = 0.0, 0
-    for place, name in enumerate(columns):
-        if place in places:
-            continue
-        numbers = [(number(a[place]), number(b[place])) for a, b in pairs]
-        sizes = sorted(abs(a) for a, _ in numbers if a and math.isfinite(a))
-        relative = own.get(name, {}).get("rtol", rtol)
-        fixed = own.get(name, {}).get("atol", atol)
-        absolute = SCALE * (sizes[len(sizes) // 2] if sizes else 0.0) if fixed is None else fixed
-        beyond, most = 0, 0.0
-        for (a, b), (row_a, row_b) in zip(numbers, pairs, strict=True):
-            if row_a[place] == row_b[place]:
-                continue
-            over = _over(a, b, relative, absolute)
-            if over == 0:
-                continue
-            unequal += 1
-            largest = max(largest, over)
-            if a is not None and b is not None:
-                most = max(most, abs(a - b) if math.isfinite(a - b) else math.inf)
-            if over > 1:
-                beyond += 1
-                where = _named(row_a, columns, places)
-                one, two = row_a[place] or NO_VALUE, row_b[place] or NO_VALUE
-                cells.append({"row": where, "column": name, "a": one, "b": two, "over": min(over, 1e300)})
-        if most or beyond:
-            by_column[name] = {
-                "beyond": beyond,
-                "largest_difference": min(most, 1e300),
-                "rtol": relative,
-                "atol": absolute,
-            }
-    cells.sort(key=lambda cell: -cell["over"])
-    return {
-        "cells_unequal": unequal,
-        "cells_beyond": sum(c["beyond"] for c in by_column.values()),
-        "over_tolerance": min(largest, 1e300),
-        "columns": by_column,
-        "worst": cells[:LISTED],
-    }
-
-
-def _over(a: float | None, b: float | None, rtol: float, atol: float) -> float:
-    """The difference over what is allowed; text that differs is beyond any tolerance."""
-    if a is None or b is None:
-        return math.inf
-    if a == b or (math.isnan(a) and math.isnan(b)):
-        return 0.0
-    if not (math.isfinite(a) and math.isfinite(b)):
-        return math.inf
-    allowed = atol + rtol * max(abs(a), abs(b))
-    return abs(a - b) / allowed if allowed else math.inf
+def _above_rows(one: Table, two: Table, common: Sequence[str], ignore: Sequence[str], values: Values) -> None:
+    """What stands above the rows: further lines of the header, titles and comments."""
+    heads_a, heads_b = (_chosen(table.heads, table.columns, common) for table in (one, two))
+    for line, pair in enumerate(zip_longest(heads_a, heads_b, fillvalue=("",) * len(common)), 2):
+        values.compare([pair], common, (), f"{line} of the header")
+    for line, pair in enumerate(zip_longest(one.above, two.above, fillvalue=()), 1):
+        name = f"line {line} above the header"
+        if not _matches(name, ignore):
+            values.compare([((a,), (b,)) for a, b in zip_longest(*pair, fillvalue="")], [name], ())

@@ -231,6 +231,69 @@ def books(a: Path, b: Path) -> None:
         pyarrow.parquet.write_table(pyarrow.table({"label": [1, 2, 3], "area": numbers}), folder / "t.parquet")
 
 
+def _book(path: Path, *sheets: list[tuple[object, ...]], at: str = "", value: object = None) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for number, rows in enumerate(sheets):
+        sheet = book.create_sheet("two") if number else book.active
+        for row in rows:
+            sheet.append(row)
+    if at:
+        book.worksheets[0][at] = value
+    book.save(path)
+
+
+def exact_ids(a: Path, b: Path) -> None:
+    """Whole numbers and text that a 64-bit float or a tolerance takes for one another."""
+    import pyarrow
+    import pyarrow.parquet
+
+    values: dict[str, tuple[object, object]] = {
+        "id": (2**53 + 1, 2**53), "parent": (300001, 300002), "barcode": ("00123", "123"), "well": ("0E5", "0E7"),
+    }  # fmt: skip
+    for name, both in values.items():
+        for folder, value in zip((a, b), both, strict=True):
+            pyarrow.parquet.write_table(pyarrow.table({"n": ["x"], name: [value]}), folder / f"{name}.parquet")
+            if name != "id":  # Excel itself holds 15 digits
+                _book(folder / f"{name}.xlsx", [("n", name), ("x", value)])
+
+
+def odd_books(a: Path, b: Path) -> None:
+    """Workbooks that claim or hold more, or elsewhere, than one looks for."""
+    import re
+    import zipfile
+
+    import pyarrow
+    import pyarrow.parquet
+
+    for folder, last, text in ((a, 3.5, " "), (b, 3.6, "")):
+        rows = [("label", "area"), (1, 2.5), (2, 3.5)]
+        other = [("label", "area"), (1, 2.5), (2, last)]
+        for name, at in (("column", "XFD2"), ("row", "A1048576"), ("corner", "XFD1048576")):
+            _book(folder / f"stray_{name}.xlsx", rows, at=at, value=text)
+        _book(folder / "title.xlsx", [("Results",), (), *other])
+        _book(folder / "beside.xlsx", rows, at="C2", value=5 if folder == a else 6)
+        _book(folder / "formula.xlsx", rows, at="C2", value="=A2+1" if folder == a else "=A2+2")
+        _book(folder / "second_sheet.xlsx", rows, [("label", "mean"), (1, 5.5 if folder == a else 5.6)])
+        _book(folder / "whole.xlsx", other)
+        for name in ("claims_too_little.xlsx", "bomb.xlsx"):
+            with zipfile.ZipFile(folder / "whole.xlsx") as whole, zipfile.ZipFile(folder / name, "w", 8) as odd:
+                for part in whole.namelist():
+                    data = re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1"', whole.read(part))
+                    odd.writestr(part, data) if name[0] == "c" or "shared" not in part else None
+                if name == "bomb.xlsx":
+                    with odd.open("xl/sharedStrings.xml", "w") as part_of_zeros:
+                        for _ in range(600):
+                            part_of_zeros.write(bytes(1 << 20))
+        (folder / "whole.xlsx").unlink()
+        same = pyarrow.repeat(pyarrow.scalar(int(last * 10), pyarrow.int8()), 1_000_000)
+        batch = pyarrow.table({"n": same})
+        with pyarrow.parquet.ParquetWriter(folder / "claims_too_many.parquet", batch.schema) as file:
+            for _ in range(200):
+                file.write_table(batch)
+
+
 def damaged(a: Path, b: Path) -> None:
     write(a, "torn.tif", image())
     (b / "torn.tif").write_bytes((a / "torn.tif").read_bytes()[:3000])

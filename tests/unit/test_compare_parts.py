@@ -19,7 +19,7 @@ from runner.compare.settings import read_settings
 from runner.compare.sign_off import record, signed_off
 from runner.compare.verdict import conclude, forgive_noise, noise_of, unstable
 from runner.environments import Site
-from runner.errors import UsageError
+from runner.errors import PipelineError, UsageError
 from runner.host import this_host
 from runner.jobs import Jobs
 from runner.model import Pipeline
@@ -150,6 +150,25 @@ def test_a_later_file_and_then_the_command_line_win(tmp_path: Path) -> None:
     assert settings.image == {"max": 2.0, "ssim": 0.9, "p99.9": 3.0}
     assert settings.table == {"keys": ["a", "b"]}
     assert settings.ignore == ["*.log", "*.bak"]
+
+
+def test_columns_to_leave_out_add_up_from_files_and_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("compare: {table: {ignore-columns: created}}")
+    (tmp_path / "b.yaml").write_text("compare: {table: {ignore-columns: ['*_time'], rtol: 1}}")
+    settings = read_settings([tmp_path / "a.yaml", tmp_path / "b.yaml"], ["table.ignore-columns=host"], [], ["v*"])
+    assert settings.table == {"ignore-columns": ["created", "*_time", "host", "v*"], "rtol": 1.0}
+    assert settings.for_program()["table"] == settings.table
+    (tmp_path / "a.yaml").write_text("compare:\n  table: {ignore-columns: [{created: 1}]}\n")
+    with pytest.raises(PipelineError) as told:
+        read_settings([tmp_path / "a.yaml"], [], [])
+    assert "`ignore-columns` must be names of columns" in str(told.value.diagnostics[0].message)
+
+
+def test_columns_to_leave_out_are_no_part_of_the_content_hash(tmp_path: Path) -> None:
+    text = "run: [{name: a, environment: cmd, commands: [x]}]\n"
+    more = text + "compare: {table: {ignore-columns: [created]}}\n"
+    hashes = {parse_pipeline(t.encode(), tmp_path / "p.yaml").segments[0].content_hash for t in (text, more)}
+    assert len(hashes) == 1
 
 
 def pair(rung: Rung, distance: float = 0.0, kind: str = "image") -> Pair:

@@ -1,0 +1,154 @@
+"""Where a table's header is: below titles and comments, one name short as R writes it, of several lines, or nowhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from _compare_cells import number
+from _files import UserError
+
+Row = tuple[str, ...]
+
+MOST = 100_000_000  # cells of a table
+SEEN = 50  # rows that tell which columns hold numbers
+ROW_NUMBERS = ("", "unnamed: 0")  # heads of a first column that may hold nothing but the number of the row
+INDEX = "__index_level_0__"  # the same in a Parquet file of pandas, at any place
+NUMBERED = "\0"  # what such a column is called when it does; no file has this name
+
+
+@dataclass
+class Table:
+    """`above` are titles and comments; `heads` are lines below the names that are no rows, such as one of units."""
+
+    columns: Row
+    rows: list[Row]
+    above: list[Row] = field(default_factory=list)
+    heads: list[Row] = field(default_factory=list)
+
+
+def with_head(lines: Iterable[Sequence[str]]) -> Table:
+    """The table in lines of cells. Raises UserError for one that is too large."""
+    given = [line for line in lines if any(line)]
+    rows = [_trimmed(line) for line in given]
+    if not rows:
+        return Table((), [])
+    usual = max((count, width) for width, count in Counter(map(len, given)).items())[1]
+    wide = max(len(row) for row, line in zip(rows, given, strict=True) if len(line) == usual)
+    numeric = _numeric(rows)
+    first = next((n for n, row in enumerate(rows) if _may_head(rows, n, wide, numeric)), 0)
+    if not _is_named(rows[first], numeric):
+        return _table((), rows[first:], rows[:first], [])
+    end, names = _block(rows, first, numeric)
+    block = rows[first:end]
+    heads = [row for row in block if row is not names and not row[0].startswith("#") and len(row) >= wide - 1]
+    above = [row for row in block if row is not names and row not in heads]
+    if len(names) == wide - 1 and all(len(row) == wide for row in rows[end:]):
+        names = ("", *names)
+    return _table((names[0].lstrip("# "), *names[1:]), rows[end:], rows[:first] + above, heads)
+
+
+def _block(rows: list[Row], first: int, numeric: set[int]) -> tuple[int, Row]:
+    """Where the rows begin, and which line of the header has the names: words, each another one."""
+    found, place = [rows[first]], first + 1
+    end = place
+    while place < len(rows) and (_heads(rows[place], numeric) or _has_word(rows[place], numeric)):
+        place += 1
+        if _heads(rows[place - 1], numeric):
+            found = [*found, rows[place - 1]] if end == place - 1 else [rows[place - 1]]  # facts end at the last number
+            end = place
+    return end, min(found, key=lambda row: (row[0].startswith("#"), sum(map(_is_no_word, row)), -len(set(row))))
+
+
+def _is_no_word(cell: str) -> bool:
+    return cell != "" and not any(map(str.isalpha, cell))
+
+
+def _has_word(row: Row, numeric: set[int]) -> bool:
+    """Whether words stand where numbers follow."""
+    return any(row[p] and number(row[p]) is None for p in numeric if p < len(row))
+
+
+def _trimmed(line: Sequence[str]) -> Row:
+    end = len(line)
+    while end and not line[end - 1]:
+        end -= 1
+    return tuple(line[:end])
+
+
+def _numeric(rows: list[Row]) -> set[int]:
+    """The columns that hold numbers, judged by the last rows."""
+    last = rows[-min(SEEN, max(1, len(rows) // 2)) :]
+    filled: Counter[int] = Counter()
+    numbers: Counter[int] = Counter()
+    for row in last:
+        filled.update(place for place, cell in enumerate(row) if cell)
+        numbers.update(place for place, cell in enumerate(row) if number(cell) is not None)
+    return {place for place, count in numbers.items() if count * 2 >= filled[place]}
+
+
+def _may_head(rows: list[Row], place: int, wide: int, numeric: set[int]) -> bool:
+    """A row as wide as the table; or one cell less over rows that all have one more, none of which is a header."""
+    if len(rows[place]) >= wide:
+        return True
+    below = rows[place + 1 :]
+    return (
+        len(rows[place]) == wide - 1 > 0
+        and bool(below)
+        and all(len(row) == wide for row in below)
+        and not _heads(below[0], numeric)
+    )
+
+
+def _heads(row: Row, numeric: set[int]) -> bool:
+    """Whether it can only be a line of a header: a comment, or words alone where numbers follow."""
+    return row[0].startswith("#") or (_has_word(row, numeric) and all(number(cell) is None for cell in row))
+
+
+def _is_named(row: Row, numeric: set[int]) -> bool:
+    """Whether it has names; a matrix has numbers from its first line on. Without a name in front, it has row names."""
+    return not row[0] or not numeric or _has_word(row, numeric)
+
+
+def _table(names: Row, rows: list[Row], above: list[Row], heads: list[Row]) -> Table:
+    """Every column that has a name or a cell; rows of one width."""
+    known = [place for place, name in enumerate(names) if name]
+    used = {
+        place for row in (*rows, *heads) if len(row) > len(names) for place in range(len(names), len(row)) if row[place]
+    }
+    unnamed = [place for place, name in enumerate(names) if not name]
+    used |= {place for place in unnamed if any(place < len(row) and row[place] for row in (*rows, *heads))}
+    places = sorted({*known, *used})
+    if len(rows) * len(places) > MOST:
+        raise UserError(f"holds {len(rows):,} rows of {len(places):,} columns, too many to be compared")
+    columns = [names[p] if p < len(names) and (names[p] or p == 0) else f"unnamed {p + 1}" for p in places]
+
+    def full(some: list[Row]) -> list[Row]:
+        if places == list(range(len(places))):
+            return [row + ("",) * (len(places) - len(row)) for row in some]
+        return [tuple(row[p] if p < len(row) else "" for p in places) for row in some]
+
+    table = named(columns, full(rows))
+    table.above, table.heads = above, full(heads)
+    return table
+
+
+def named(names: Sequence[str], rows: list[Row]) -> Table:
+    """A table whose names are known; a column of nothing but row numbers gets a name that says so."""
+    counted = [n for n, name in enumerate(names) if name == INDEX or (n == 0 and name.lower() in ROW_NUMBERS)]
+    columns = list(names)
+    for place in counted:
+        if len(names) > 1 and any(all(r[place] == str(n) for n, r in enumerate(rows, start)) for start in (0, 1)):
+            columns[place] = NUMBERED
+    return Table(_unique(columns), rows)
+
+
+def _unique(names: Sequence[str]) -> Row:
+    """Each column with a name of its own: the second `v` is `v (2)`."""
+    seen: Counter[str] = Counter()
+    out = []
+    for name in names:
+        seen[name] += 1
+        out.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return tuple(out)
