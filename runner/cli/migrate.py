@@ -130,6 +130,7 @@ class _Migration:
         from runner.migrate.report import Outcome
 
         assert isinstance(wishes, Wishes)
+        self._check_report()
         facts = read_facts(self.repo)
         plan = make_plan(read_recipe(path.expanduser().absolute()), facts, wishes)
         if wishes.installed is None and (hint := _hint(plan.recipe.name, self.site)):
@@ -211,12 +212,23 @@ class _Migration:
             self._say(f"  {problem.cure}")
         return ExitCode.USAGE
 
+    def _check_report(self) -> None:
+        """Raises UsageError."""
+        from runner.errors import UsageError
+        from runner.migrate.report import is_replaceable
+
+        if not self.report_file:
+            return
+        target = Path(self.report_file).expanduser().absolute()
+        if not target.parent.is_dir():
+            raise UsageError(f"--report: there is no folder {target.parent}", "Make it, or give another file.")
+        if not is_replaceable(target):
+            raise UsageError(f"--report: {target} is there, and is no page of a migration", "Give another file.")
+
     def _prepare(self) -> None:
         """Whatever would stop it later is said before uv works for minutes. Raises UsageError."""
         from runner.errors import UsageError
 
-        if self.report_file and not (folder := Path(self.report_file).expanduser().absolute().parent).is_dir():
-            raise UsageError(f"--report: there is no folder {folder}", "Make it, or give another file.")
         if not (self.yes or self.dry_run or self.site.host.interactive):
             raise UsageError(
                 "nobody is there to accept the plan", "Give --yes to write it, or --dry-run to see it only."

@@ -37,8 +37,13 @@ def files_below(
         folders[:] = sorted(one for one in folders if one not in _SKIPPED and (hidden or not one.startswith(".")))
         for name in sorted(names):
             path = Path(here, name)
-            if path.suffix.lower() in endings and (hidden or not name.startswith(".")) and path.is_file():
+            if path.suffix.lower() in endings and (hidden or not name.startswith(".")) and _is_file(path):
                 yield path
+
+
+def _is_file(path: Path) -> bool:
+    """Also a link that leads nowhere: what it leads to elsewhere is not known to be none."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def first_link(path: Path, top: Path) -> Path | None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from unicodedata import normalize
 
 from runner.errors import PipelineError
 from runner.migrate.files import YAML
@@ -63,7 +64,7 @@ def may_mention(path: Path, names: Iterable[str]) -> bool:
         data = path.read_bytes().replace(b"\0", b"")
     except OSError:
         return True
-    texts = (data.decode("utf-8", "replace").lower(), data.decode("latin-1").lower())
+    texts = [normalize("NFC", data.decode(coding, "replace")).lower() for coding in ("utf-8", "latin-1")]
     return any(re.search(_whole(name), text) for name in names for text in texts)
 
 

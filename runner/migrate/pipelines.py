@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ def write_twins(twins: Iterable[Twin]) -> list[Path]:
     """The files written."""
     written = []
     for twin in twins:
-        if twin.data:
+        if twin.data and not os.path.lexists(twin.target):  # since the plan was made minutes may have passed
             write_atomic(twin.target, twin.data)
             written.append(twin.target)
     return written
@@ -203,5 +204,6 @@ def _check(twin: bytes, pipeline: Pipeline, numbers: Sequence[int], group: str) 
 
 
 def plain_name(name: str) -> str:
-    """An environment's name in lower case, or the last part of its folder."""
-    return posixpath.basename(posixpath.normpath(name.strip().replace("\\", "/"))).lower()
+    """An environment's name in lower case, or the last part of its folder; an ä is one, however it is composed."""
+    last = posixpath.basename(posixpath.normpath(name.strip().replace("\\", "/")))
+    return unicodedata.normalize("NFC", last).lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -134,11 +135,24 @@ def records(plan: Plan, outcome: Outcome) -> Iterator[dict[str, object]]:
     }
 
 
+_HEAD = "| line | in the recipe | what became of it | in the group | note |"
+
+
+def is_replaceable(target: Path) -> bool:
+    """Whether a page may be written here: where nothing is, or an earlier page."""
+    if not os.path.lexists(target):
+        return True
+    try:
+        return target.is_file() and not target.is_symlink() and _HEAD in target.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+
+
 def markdown(plan: Plan, outcome: Outcome) -> str:
     """The page to keep."""
     recipe = recipe_in(outcome.repo, plan.recipe.path)
     out = [f"# {recipe} to the group {plan.group}", "", _state(outcome), "", f"{summary(plan)}.", ""]
-    out += ["| line | in the recipe | what became of it | in the group | note |", "|---|---|---|---|---|"]
+    out += [_HEAD, "|---|---|---|---|---|"]
     for item in plan.items:
         cells = (_place(item, plan), _code(item.line.text), item.status.value, _code(item.result), item.note)
         out.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")

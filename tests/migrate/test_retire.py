@@ -348,6 +348,53 @@ def test_a_recipe_that_cannot_be_read_is_named_instead_of_said_to_be_missing(pla
     assert "cells.yml is no valid YAML" in place.migrate("--retire", "cells", "--yes", code=2)
 
 
+@links
+@pytest.mark.parametrize("folder", ["pipeline_configs", "projects"])
+def test_a_link_that_leads_nowhere_stops_a_retirement_by_name(bare: Place, folder: str) -> None:
+    (bare.repo / folder).mkdir(exist_ok=True)
+    (bare.repo / folder / "job.yaml").symlink_to(bare.root / "share that is off" / "job.yaml")
+    assert f"{folder}/job.yaml cannot be read" in obstacles(bare)
+
+
+def test_an_umlaut_in_a_name_is_the_same_however_it_is_composed(bare: Place) -> None:
+    (bare.repo / "conda_envs" / "cells.yml").write_text(
+        "name: zellz\u00e4hler\ndependencies: [grid]\n", encoding="utf-8"
+    )
+    write(bare.repo / "pipeline_configs", SIMPLE.replace("cells", "Zellza\u0308hler"), "job.yaml")
+    assert "has no twin" in obstacles(bare)
+    write(bare.repo / "old", "run: [\n# zellza\u0308hler\n", "job.yaml")
+    assert "old/job.yaml cannot be read" in obstacles(bare)
+
+
+def test_a_twin_of_utf_16_is_written_by_the_command_too(place: Place) -> None:
+    path = place.repo / "pipeline_configs" / "job.yaml"
+    path.write_bytes(SIMPLE.encode("utf-16"))
+    place.migrate(place.recipe("- grid"), "--yes", "--pipelines", path)
+    assert path.with_name("job_uv.yaml").read_bytes() == SIMPLE.replace(
+        "environment: cells", "environment: uv:cells"
+    ).encode("utf-16")
+
+
+def test_a_twin_that_appeared_since_the_plan_was_made_is_not_written_over(tmp_path: Path) -> None:
+    twins = plan_twins([write(tmp_path, SIMPLE, "job.yaml")], ["cells"], "g")
+    own = write(tmp_path, "run: []\n", "job_uv.yaml")
+    assert write_twins(twins) == []
+    assert own.read_text(encoding="utf-8") == "run: []\n"
+
+
+def test_a_page_of_a_migration_replaces_an_earlier_one_and_nothing_else(place: Place) -> None:
+    recipe = place.recipe("- grid")
+    target = write(place.root, "my notes\n", "notes.md")
+    assert "is no page of a migration" in place.migrate(recipe, "--dry-run", "--report", target, code=2)
+    python = place.recipe("- python=2.7", name="old")
+    place.migrate(python, "--dry-run", "--report", target, code=2)
+    assert target.read_text(encoding="utf-8") == "my notes\n"
+    page = place.root / "page.md"
+    for _ in range(2):
+        place.migrate(recipe, "--dry-run", "--report", page)
+    assert "| grid |" in page.read_text(encoding="utf-8").replace("`", "")
+
+
 def test_migrating_names_a_file_of_the_folder_that_cannot_be_read(place: Place) -> None:
     path = place.repo / "pipeline_configs" / "job.yaml"
     path.write_bytes(SIMPLE.encode("utf-16-le"))
