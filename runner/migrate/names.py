@@ -80,9 +80,12 @@ class Names:
         if dist is None:
             package = self.installed.packages.get(conda_name)
             if special is None and package is not None and not package.python and not package.empty:
-                if known := self._not_python(conda_name):
+                known = self._not_python(conda_name)
+                if known and known.status is Status.REPLACED:
                     return known
-                return Named(Status.SYSTEM, None, "no Python package: its files in the installed environment say so")
+                told = f"{known.note}; " if known else ""
+                note = f"{told}no Python package: its files in the installed environment say so"
+                return Named(Status.SYSTEM, None, note)
             return None
         # PyPI splits by CUDA what conda splits by build (cupy-cuda12x): the table knows, the metadata does not
         if special is not None and special.requirement is not None and special.requirement.key.startswith(dist.key):

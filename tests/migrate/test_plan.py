@@ -224,7 +224,8 @@ def test_gpu_packages_keep_the_cuda_that_is_said_where_torch_takes_one_before_it
     fastqc salmon kallisto blast hmmer picard diamond muscle nextflow gdal postgresql mysql redis mongodb nginx
     apptainer singularity eccodes nco cdo ipopt glpk coincbc scip petsc gromacs xtb ambertools plumed graph-tool
     fenics pythonocc-core pymol-open-source ilastik ilastik-core vigra bioformats2raw raw2ometiff bftools fiji
-    openslide boost py-boost imod relion fsl geckodriver firefox kubectl micromamba configurable-http-proxy elastix dcmtk""".split(),
+    openslide boost py-boost imod relion fsl geckodriver firefox kubectl
+    micromamba configurable-http-proxy elastix dcmtk sdl2""".split(),
 )
 def test_what_is_no_python_is_never_guessed_to_be_what_pypi_calls_so(tmp_path: Path, name: str) -> None:
     for line in (name, f"conda-forge::{name}", f"{name}=1.2", f"{name} >=1.2"):
@@ -238,7 +239,7 @@ def test_what_is_no_python_is_never_guessed_to_be_what_pypi_calls_so(tmp_path: P
 @pytest.mark.parametrize(
     "name",
     """libgdal geos proj lmdb leveldb hdf4 gsl tiledb unixodbc ld_impl_linux-64 libgcc-ng magma-cuda121 vs2015_runtime
-    m2w64-gcc-libs torchtriton glfw flatbuffers netcdf-c sdl2 menuinst krb5 mysql-libs""".split(),
+    m2w64-gcc-libs torchtriton glfw flatbuffers netcdf-c menuinst krb5 mysql-libs""".split(),
 )
 def test_a_library_is_carried_by_the_wheels_and_never_guessed(tmp_path: Path, name: str) -> None:
     item = only(plan(tmp_path, f"- {name}"))
