@@ -28,6 +28,8 @@ def about(one: Source, two: Source) -> tuple[list[str], list[str]]:
     elif one.axes != two.axes:
         known = all(a == b or "Q" in (a, b) or "I" in (a, b) for a, b in zip(one.axes, two.axes, strict=True))
         (remarks if known else wrong).append(f"axes {one.axes} against {two.axes}")
+    if one.told != two.told:
+        wrong.append("; ".join(f"{source.told} in {side}" for source, side in ((one, "A"), (two, "B")) if source.told))
     if one.dtype != two.dtype:
         remarks.append(f"number type {one.dtype} against {two.dtype}")
     for axis in sorted(one.pixel_size.keys() | two.pixel_size.keys()):

@@ -28,6 +28,8 @@ Maps = dict[tuple[int, ...], dict[int, int]]
 def judge_image(job: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], Maps]:
     """The result of two images, and how B's objects are numbered in A."""
     with open_image(Path(job["a"]), "A") as one, open_image(Path(job["b"]), "B") as two:
+        if _named_labels(job, settings):
+            one, two = one.numbers or one, two.numbers or two
         wrong, remarks = _compare_images.about(one, two)
         if one.shape != two.shape:
             return _result(DIFFERENT, "image", "; ".join(wrong), math.inf, remarks), {}
@@ -78,13 +80,27 @@ def _result(rung: str, kind: str, said: str, distance: float, remarks: list[str]
     }  # fmt: skip
 
 
-def _as_labels(job: dict[str, Any], one: Source, two: Source, settings: Settings) -> bool:
+def _named_labels(job: dict[str, Any], settings: Settings) -> bool:
+    """Whether the numbers behind a palette count. Not by the values: those of a drawing look like those of labels."""
+    chosen = _chosen(job, settings)
+    return _compare_labels.is_named(PurePosixPath(job["name"])) if chosen is None else chosen
+
+
+def _chosen(job: dict[str, Any], settings: Settings) -> bool | None:
+    """Whether the settings say that they are labels, or images."""
     name = PurePosixPath(job["name"])
     for kind, answer in (("labels", True), ("images", False)):
         if any(
             fnmatch.fnmatch(job["name"], p) or fnmatch.fnmatch(name.name, p) for p in settings.get(f"{kind}_files", ())
         ):
             return answer
+    return None
+
+
+def _as_labels(job: dict[str, Any], one: Source, two: Source, settings: Settings) -> bool:
+    if (chosen := _chosen(job, settings)) is not None:
+        return chosen
+    name = PurePosixPath(job["name"])
     if ".zarr/labels/" in job["name"].lower():  # where OME-Zarr keeps labels and nothing else
         return all(image.dtype.kind in "uib" and image.samples == 1 for image in (one, two))
     return all(_compare_labels.is_label_image(name, image) for image in (one, two))

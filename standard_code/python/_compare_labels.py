@@ -28,20 +28,25 @@ class NotLabels(Exception):
     """Why the numbers in an image are not those of objects, to be told after "objects were not matched: "."""
 
 
+def is_named(path: PurePath) -> bool:
+    """Whether its name says that it holds objects."""
+    return NAME.search(path.name.partition(".")[0]) is not None
+
+
 def is_label_image(path: PurePath, image: Source) -> bool:
     """By its name; else by its values: whole numbers, with background, constant over areas."""
     import numpy as np
 
     if image.samples > 1 or image.dtype.kind == "c":
         return False
-    if image.dtype.kind == "f":  # as some programs write label images; measured values have other names
-        return NAME.search(path.name.partition(".")[0]) is not None
-    if image.dtype.kind == "b" or NAME.search(path.name.partition(".")[0]):
+    if image.dtype.kind == "b" or is_named(path):
         return True
     rows = min(image.height, max(1, (1 << 20) // image.width))
     top = (image.height - rows) // 2
     part = image.read(image.planes // 2, top, top + rows)
     if part.shape[1] < 2 or not np.any(part == 0):
+        return False
+    if part.dtype.kind == "f" and not (np.isfinite(part).all() and np.array_equal(part, np.floor(part))):
         return False
     return float(np.mean(part[:, 1:] == part[:, :-1])) > FLAT_SHARE
 

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from _compare_labels import is_named
 from _compare_reading import Source, open_image, real
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def strip(job: dict[str, Any], side: int) -> tuple[Picture, list[str]]:
 
     measures = job.get("measures") or {}
     with open_image(Path(job["a"])) as one, open_image(Path(job["b"])) as two:
+        if job["kind"] in ("labels", "mask") and is_named(Path(job["a"])):
+            one, two = one.numbers or one, two.numbers or two
         plane = _plane(measures, one)
         a, b = _read(one, plane), _read(two, min(plane, two.planes - 1))
         step = math.ceil(max(one.height, one.width) / LARGEST)

@@ -43,6 +43,8 @@ class Source:
     pixel_size: dict[str, float] = field(default_factory=dict)  # axis -> micrometres
     rows: int = 1  # a band should be a multiple of these
     others: dict[str, Callable[[], Source]] = field(default_factory=dict)  # what else the file holds, by name
+    told: str = ""  # how its numbers are meant, where that is not as usual
+    numbers: Source | None = None  # those of a label image, where an image is something else
     plain: bool = False  # pixels lie in the file as they are; reading a part costs no more than its share
 
     @property
@@ -86,14 +88,18 @@ def open_image(path: Path, side: str = "the image") -> Iterator[Source]:
     with ExitStack() as closing:
         with in_words(side, "image"):
             source = _opened(path, closing)
-        read = source.read
-
-        def read_or_tell(plane: int, top: int, end: int) -> Array:
-            with in_words(side, "image"):
-                return read(plane, top, end)
-
-        source.read = read_or_tell
+        for each in (source, source.numbers):
+            if each:
+                each.read = _telling(each.read, side)
         yield source
+
+
+def _telling(read: Callable[[int, int, int], Array], side: str) -> Callable[[int, int, int], Array]:
+    def read_or_tell(plane: int, top: int, end: int) -> Array:
+        with in_words(side, "image"):
+            return read(plane, top, end)
+
+    return read_or_tell
 
 
 @contextmanager
@@ -146,7 +152,11 @@ def _opened(path: Path, closing: ExitStack) -> Source:
         import numpy as np
 
         return of_array(np.load(path, mmap_mode="r", allow_pickle=False))
-    return of_array(_picture(path))
+    from _compare_shown import numbers_of_picture
+
+    source = of_array(_picture(path))
+    source.numbers = numbers_of_picture(path)
+    return source
 
 
 def real(values: Array) -> Array:
@@ -241,7 +251,8 @@ def _picture(path: Path) -> Array:
     Image.MAX_IMAGE_PIXELS = None  # the limit is ours
     with Image.open(path) as picture:
         refuse_large(picture.width * picture.height * len(picture.getbands()), "the picture")
-        return np.asarray(picture)
+        shown = {"P": "RGB", "1": "L"}.get(picture.mode, picture.mode)
+        return np.asarray(picture.convert(shown) if shown != picture.mode else picture)
 
 
 def _bytes_of_png(stored: bytes) -> int:

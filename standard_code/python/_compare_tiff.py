@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from _compare_reading import Source, of_array, refuse_large, source_of
+from _compare_shown import as_shown
 from _files import UserError
 
 if TYPE_CHECKING:
@@ -63,7 +64,11 @@ class _Buffer:
 
 
 def _of_series(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, buffer: _Buffer) -> Source:
-    """At its full resolution."""
+    """At its full resolution, as it is shown."""
+    return as_shown(_stored(tif, series, buffer), tif, series.keyframe)
+
+
+def _stored(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, buffer: _Buffer) -> Source:
     axes, shape, dtype = series.axes, series.shape, series.dtype
     if len(shape) < 2 or dtype is None:
         raise UserError("holds no image of two dimensions")
