@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -14,10 +15,12 @@ from runner.host import Captured, Host
 
 TIMEOUT = 120.0  # seconds for all scripts of an environment
 
-# file descriptor 3 keeps what scripts print out of the answer; $0 is found before a script can change PATH
+# {mark} keeps what scripts print out of the answer, and tells on both streams which one it was;
+# $0 is found before a script can change PATH
 _BASH = (
-    'exec 3>&1 1>&2; for run_pipeline_script in "$@"; do printf "%s\\0" "$run_pipeline_script" >&3; '
-    '. "$run_pipeline_script"; done; unset run_pipeline_script; printf "\\0" >&3; exec "$0" {options} >&3'
+    'for run_pipeline_script in "$@"; do printf "\\0{mark}%s\\0" "$run_pipeline_script"; '
+    'printf "\\0{mark}%s\\0" "$run_pipeline_script" >&2; . "$run_pipeline_script"; done; '
+    'unset run_pipeline_script; printf "\\0{mark}\\0"; exec "$0" {options}'
 )
 _ENV = "-0"
 # macOS takes DYLD_ variables from its own programs, such as /usr/bin/env, which knows no -0 in older versions
@@ -54,20 +57,30 @@ def _in_bash(
         return dict(environ), (_not_run(scripts, prefix, "bash was not found"),)
     # BASH_ENV would source a file of the user's first
     given = {name: value for name, value in environ.items() if name not in ("BASH_ENV", "ENV")}
-    text = _BASH.replace("{options}", options)
+    mark = f"run_pipeline_{os.urandom(8).hex()}"  # no digit first: printf would take it for a part of \0
+    text = _BASH.replace("{options}", options).replace("{mark}", mark)
     argv = [bash, "--noprofile", "--norc", "-c", text, program, *(str(script) for script in scripts)]
     got = host.capture(argv, env=given, timeout=TIMEOUT)
-    begun, marker, answer = got.stdout.partition(b"\0\0")
-    if got.code != 0 or not marker:
-        raise _failed(got, _last(begun), prefix)
+    printed, complained = _sections(got.stdout, mark), _sections(got.stderr, mark)
+    answer = printed.pop("", None)
+    if got.code != 0 or answer is None:
+        script = next(reversed(printed), "")
+        raise _failed(got, script, prefix, printed.get(script, "") + complained.get(script, ""))
     after = {}
-    for entry in answer.decode("utf-8", "surrogateescape").split("\0"):
+    for entry in answer.split("\0"):
         name, equals, value = entry.partition("=")
         if equals and not name.startswith("BASH_FUNC_"):
             after[name] = value
     if options == _PYTHON and "LC_CTYPE" not in environ:
         after.pop("LC_CTYPE", None)  # Python sets it for itself in the C locale (PEP 538)
-    return _without_shell(after, environ), ()
+    notes = [_complaint(script, text, prefix) for script, text in complained.items() if script and text.strip()]
+    return _without_shell(after, environ), tuple(notes)
+
+
+def _sections(output: bytes, mark: str) -> dict[str, str]:
+    """What each script printed, by its path; "" is the answer behind them."""
+    parts = output.decode("utf-8", "surrogateescape").split(f"\0{mark}")[1:]
+    return {script: text for script, _, text in (part.partition("\0") for part in parts)}
 
 
 def _in_cmd(
@@ -92,7 +105,7 @@ def _in_cmd(
     except ValueError:
         numbers = [line.strip() for line in lines_out if line.strip().isdigit()]
         script = scripts[min(int(numbers[-1]), len(scripts)) - 1] if numbers else scripts[0]
-        raise _failed(got, str(script), prefix) from None
+        raise _failed(got, str(script), prefix, got.stderr.decode("utf-8", "replace")) from None
     after = {str(name): str(value) for name, value in after.items() if name != "PROMPT"}
     return _without_shell(after, environ), ()
 
@@ -104,9 +117,14 @@ def _without_shell(after: Mapping[str, str], before: Mapping[str, str]) -> dict[
     return {**kept, **{name: before[name] for name in _SHELLS_OWN if name in before}}
 
 
-def _last(begun: bytes) -> str:
-    parts = [part for part in begun.split(b"\0") if part]
-    return parts[-1].decode("utf-8", "replace") if parts else ""
+def _complaint(script: str, text: str, prefix: PurePath) -> str:
+    """A script that reports an error goes on, as in conda; what it set may not be all, and that is to be seen."""
+    lines = "\n".join(f"    {line}" for line in _shown(text).splitlines()[-5:])
+    return f"while {prefix} was activated, {script} reported:\n{lines}"
+
+
+def _shown(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()
 
 
 def _not_run(scripts: Sequence[PurePath], prefix: PurePath, why: str) -> str:
@@ -114,8 +132,8 @@ def _not_run(scripts: Sequence[PurePath], prefix: PurePath, why: str) -> str:
     return f"the activation scripts of {prefix} were not run ({names}): {why}. Variables that they set are missing."
 
 
-def _failed(got: Captured, script: str, prefix: PurePath) -> EnvironmentMissing:
-    printed = got.stderr.decode("utf-8", "replace").strip().splitlines()[-5:]
+def _failed(got: Captured, script: str, prefix: PurePath, said: str) -> EnvironmentMissing:
+    printed = _shown(said).splitlines()[-5:]
     if got.error or got.code is None:
         why = got.error or f"it did not end within {TIMEOUT:.0f} seconds"
     else:

@@ -114,6 +114,25 @@ def test_what_scripts_print_stays_out_of_the_way(any_base: Path, site_of: SiteOf
     assert "X" not in seen
 
 
+def test_what_a_script_complains_of_is_told_and_what_it_says_is_not(any_base: Path, site_of: SiteOf) -> None:
+    scripts = {
+        "a.sh": "echo welcome\n",
+        "b.sh": "echo starting; module load cuda-nowhere; export AFTER=1\n",
+        "c.sh": "cat /no/such/licence\n",
+    }
+    prefix = make_environment(any_base / "envs" / "limps", scripts=scripts)
+    site = site_of({"CONDA_PATH": str(any_base)})
+    for _ in range(2):  # not only the first time, though the rest is kept
+        site.asked.clear()
+        assert wrap("limps", ["python"], site).activation["AFTER"] == "1"
+        first, second = site.notes
+        assert first.startswith(f"while {prefix} was activated, {prefix}/etc/conda/activate.d/b.sh reported:\n    ")
+        assert "module: command not found" in first
+        assert "c.sh reported" in second and "/no/such/licence" in second
+        assert "welcome" not in first + second and "starting" not in first + second
+        site.notes.clear()
+
+
 def test_the_answer_is_the_same_on_macos(any_base: Path, site_of: SiteOf) -> None:
     make_environment(any_base / "envs" / "a", scripts={"a.sh": "export LINES_='two\nlines' U=ü; unset GONE\n"})
     changes = []
