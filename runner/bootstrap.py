@@ -1,6 +1,6 @@
 """First start on a machine with only Python and pip: makes REPO/.venv with uv and starts again in it.
 
-Standard library only, because nothing else is there yet.
+Standard library only, and what of runner needs no more, because nothing else is there yet.
 """
 
 from __future__ import annotations
@@ -90,20 +90,29 @@ def venv_python(venv: Path) -> Path:
 
 def make_venv(group: str) -> int:
     """`uv sync` of the runner (and `group`) into REPO/.venv, with uv from the lock's own version."""
+    from runner.environments.uv_variables import unwanted
+
     uv_version = locked_version("uv")
     with tempfile.TemporaryDirectory(prefix="run-pipeline-") as folder:
         settings = _pip_settings()
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
         if subprocess.call([*pip, "--target", folder, f"uv=={uv_version}"], env=_pip_environ(settings)) != 0:
             return _pip_failed(settings)
-        sync = [str(_uv_in(Path(folder))), "sync", "--quiet", "--locked", "--project", str(REPO)]
+        uv, project = str(_uv_in(Path(folder))), ["--quiet", "--project", str(REPO), "--python", _base_python()]
+        # no UV_ variable or uv.toml of the user's decides whether the lock is good, or what is installed from it
+        environ = {k: v for k, v in os.environ.items() if k not in unwanted(os.environ)}
+        if subprocess.call([uv, "lock", "--check", "--no-config", *project], env=environ) != 0:
+            return _fail("uv could not set up the runner.", "What it said stands above.")
+        sync = [uv, "sync", "--frozen", *project]
         # the runner starts several times a day, its segments' packages hardly: only the former are compiled ahead
-        sync += ["--compile-bytecode", "--python", _base_python()]
+        sync += ["--compile-bytecode"]
         sync += ["--inexact"]  # what an earlier start put there for the tests stays
         if group:
             sync += ["--group", group]
-        environ = {k: v for k, v in os.environ.items() if not k.startswith(("VIRTUAL_ENV", "UV_PROJECT"))}
-        if subprocess.call(sync, env=environ) != 0:
+        if subprocess.call(sync, env=environ) == 0:
+            return 0
+        print("Once more without the uv.toml files of this machine (--no-config) ...", file=sys.stderr, flush=True)
+        if subprocess.call([*sync, "--no-config"], env=environ) != 0:
             return _fail("uv could not set up the runner.", "What it said stands above.")
     return 0
 

@@ -87,6 +87,24 @@ def sync_command(names: tuple[str, ...], everything: bool, repo: str | None) -> 
     return 0
 
 
+@command.command(name="lock", context_settings=_HELP)
+@repo_option
+@reports_errors
+def lock_command(repo: str | None) -> int:
+    """Bring uv.lock up to date by what the repository says alone: your own uv.toml and UV_ variables do not count."""
+    from runner.cli.common import make_site
+    from runner.environments.uv_failures import explain
+    from runner.environments.uv_settings import ask_uv
+
+    site = make_site(repo, interactive=False)
+    answer = ask_uv(["lock", "--project", str(site.repo)], site, timeout=3600.0)
+    said = answer.error or answer.stderr.decode("utf-8", "replace")
+    if answer.code != 0:
+        raise explain("uv.lock", said, answer.code or 1, repo=str(site.repo), folder=str(site.environments))
+    print(said.strip())
+    return 0
+
+
 @command.command(name="remove", context_settings=_HELP)
 @click.argument("names", metavar="[GROUP]...", nargs=-1)
 @click.option("--unused", is_flag=True, help="All whose group is no longer in pyproject.toml.")

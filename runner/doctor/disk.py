@@ -11,10 +11,9 @@ from pathlib import Path, PurePath
 
 from runner.doctor import Check, Context, Line, State, ok, warning
 from runner.doctor.forecast import Forecast, environments_forecast, outputs_forecast
-from runner.doctor.uv_checks import ask_uv
 from runner.environments import Site
 from runner.environments.disk import on_disk
-from runner.environments.uv_binary import find_uv
+from runner.environments.uv_settings import ask_uv
 from runner.errors import EnvironmentMissing
 
 GIB = 1 << 30
@@ -120,7 +119,7 @@ def cache_beside_environments(context: Context) -> list[Line]:
 def cache_folder(site: Site) -> Path | None:
     """Where uv keeps what it downloads; None without uv."""
     try:
-        answer = ask_uv(find_uv(site), ["cache", "dir"], site)
+        answer = ask_uv(["cache", "dir"], site)
     except EnvironmentMissing:
         return None
     text = answer.stdout.decode("utf-8", "replace").strip()

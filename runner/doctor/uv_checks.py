@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from runner.doctor import Check, Context, Line, from_error, ok, problem, warning
 from runner.environments import Site
-from runner.environments.disk import is_file, on_disk
-from runner.environments.groups import read_project
+from runner.environments.disk import on_disk
+from runner.environments.groups import lock_file, no_lock, read_project
 from runner.environments.uv import place
 from runner.environments.uv_binary import VARIABLE, Uv, find_uv, version_of
-from runner.environments.uv_variables import flag_is_set, unwanted
+from runner.environments.uv_settings import ask_uv, downloads_off, lock_command, settings
+from runner.environments.uv_variables import flag_is_set
 from runner.errors import EnvironmentMissing
 from runner.host import Captured
 
@@ -47,18 +48,18 @@ def pythons(context: Context) -> list[Line]:
     found: list[str] = []
     lines: list[Line] = []
     for version, groups in wanted.items():
-        answer = ask_uv(
-            uv, ["python", "find", "--no-project", "--system", *([version] if version else [])], context.site
-        )
+        answer = ask_uv(["python", "find", "--no-project", "--system", *([version] if version else [])], context.site)
         text = f"Python {version or 'of any version'} (for {_some(groups)})"
         if answer.code == 0:
             found.append(f"{version or 'any'}: {answer.stdout.decode('utf-8', 'replace').strip()}")
         elif answer.code is None:
             lines.append(warning(f"{text}: {answer.error}", "Try again, or look at it with `uv python list`."))
-        elif may_download(context.site):
+        elif not (forbids := downloads_off(context.site)):
             lines.append(ok(f"{text} is not here; uv downloads it when it is needed"))
         else:
-            cure = f"Install it with `{typed(uv, context.site)} python install {version}`, or allow downloads."
+            cure = (
+                f"Install it with `{typed(uv, context.site)} python install {version}`, or allow downloads ({forbids})."
+            )
             lines.append(problem(f"{text} is missing, and uv may not download it", cure))
     return ([ok("; ".join(found))] if found else []) + lines
 
@@ -77,37 +78,38 @@ def _wanted_pythons(context: Context) -> dict[str, list[str]]:
     return wanted
 
 
-def may_download(site: Site) -> bool:
-    """Whether uv may fetch a Python."""
-    environ = site.host.environ
-    try:
-        setting = environ.get("UV_PYTHON_DOWNLOADS", "") or read_project(on_disk(site.repo)).python_downloads
-    except EnvironmentMissing:
-        setting = ""
-    return (setting or "automatic").lower() not in ("never", "manual", "false") and not flag_is_set(
-        environ, "UV_OFFLINE"
-    )
-
-
 def lock(context: Context) -> list[Line]:
     """`uv lock --check`: without the network first, since what is in step needs none."""
     site = context.site
     uv = _uv(site)
     if context.has_file and not context.uses("uv"):
         return []
-    if not is_file(site.repo / "uv.lock"):
-        cure = f"Run `{typed(uv, site)} lock` in that folder and commit the file."
-        return [problem(f"there is no uv.lock in {site.repo}", cure)]
+    try:
+        if not lock_file(on_disk(site.repo)).is_file():
+            error = no_lock(on_disk(site.repo))
+            return [problem(error.message, f"Run `{typed(uv, site)} lock` in that folder and commit the file.")]
+    except EnvironmentMissing as broken:
+        return [from_error(broken)]
     if uv is None:
         return [warning("not looked at: uv was not found", "See the line about uv.")]
     words = ["lock", "--check", "--project", str(site.repo)]
-    answer = ask_uv(uv, [*words, "--offline"], site)
+    answer = ask_uv([*words, "--offline"], site)
     if answer.code not in (0, None) and not flag_is_set(site.host.environ, "UV_OFFLINE"):
-        online = ask_uv(uv, words, site)
+        online = ask_uv(words, site)
         answer = online if online.code == 0 else answer
     if answer.code == 0:
-        return [ok("uv.lock is in step with pyproject.toml")]
+        return [ok("uv.lock is in step with pyproject.toml", _left_out(site)), *_unreadable(site)]
     return [_why_not(answer, uv, site)]
+
+
+def _left_out(site: Site) -> str:
+    found = settings(site)
+    names = " and ".join(map(str, found.files))
+    return f"Of {names} only what says how to download counts, not which packages." if found.stand_in else ""
+
+
+def _unreadable(site: Site) -> list[Line]:
+    return [warning(note, "Correct that file: uv itself refuses to start beside it.") for note in site.notes]
 
 
 def _why_not(answer: Captured, uv: Uv, site: Site) -> Line:
@@ -117,17 +119,9 @@ def _why_not(answer: Captured, uv: Uv, site: Site) -> Line:
     if answer.code is None:
         return warning(f"`uv lock --check` gave no answer: {answer.error}", f"Run it yourself in {site.repo}.")
     if any(sign in said for sign in _OUT_OF_STEP):
-        cure = f"Run `{typed(uv, site)} lock` in {site.repo} and commit uv.lock with pyproject.toml."
+        cure = f"Run {lock_command(site, typed(uv, site))} and commit uv.lock with pyproject.toml."
         return problem("uv.lock is not in step with pyproject.toml; no environment can be prepared", cure)
     return from_error(explain("uv.lock", said, answer.code, repo=str(site.repo), folder=str(site.environments)))
-
-
-def ask_uv(uv: Uv, words: list[str], site: Site) -> Captured:
-    """A question to uv, with the variables that a preparation would have."""
-    drop = unwanted(site.host.environ)
-    environ = {name: value for name, value in site.host.environ.items() if name not in drop}
-    environ |= {"UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1"}
-    return site.host.capture([uv.path, *words], env=environ, cwd=str(site.repo))
 
 
 def typed(uv: Uv | None, site: Site) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.environments.spec import normalised_group
+from runner.environments.workspace import load_toml, workspace_root
 from runner.errors import EnvironmentMissing
 
 # of a package in a folder of the repository: what decides whether uv builds it again
@@ -21,7 +22,14 @@ INSTALL_SETTINGS = (
     "no-binary-package", "no-build", "no-build-package", "no-build-isolation", "no-build-isolation-package",
 )  # fmt: skip
 
-_NO_LOCK = "Run `uv lock` in the repository to make it."
+_BROKEN_LOCK = (
+    "Take it from the repository's history (`git checkout -- uv.lock`), or remove it and run `uv lock`, which chooses "
+    "all versions anew."
+)
+_MERGED_LOCK = (
+    "It holds the marks of a merge (`<<<<<<<`), and uv cannot read it: take one side whole (`git checkout --ours "
+    "uv.lock`, or `--theirs`), then run `uv lock`."
+)
 
 Table = dict[str, Any]
 
@@ -32,7 +40,6 @@ class Project:
 
     groups: Mapping[str, str]  # normalised -> as written
     requires_python: Mapping[str, str]  # of a group in [tool.uv.dependency-groups], where it has one
-    python_downloads: str  # [tool.uv] python-downloads, or ""
     settings: Table = field(default_factory=dict)
 
 
@@ -57,6 +64,18 @@ def read_project(repo: Path) -> Project:
     return _project(path, info.st_mtime_ns, info.st_size)
 
 
+def lock_file(repo: Path) -> Path:
+    """uv.lock, which need not be there. Raises EnvironmentMissing when a pyproject.toml cannot be read."""
+    return workspace_root(repo) / "uv.lock"
+
+
+def no_lock(repo: Path) -> EnvironmentMissing:
+    """The error for a uv.lock that is not there."""
+    root = workspace_root(repo)
+    of = "" if root == repo else f", the workspace that {repo} belongs to ([tool.uv.workspace] of its pyproject.toml)"
+    return EnvironmentMissing(f"there is no uv.lock in {root}{of}", "Run `uv lock` in that folder.")
+
+
 def digest(path: Path) -> str:
     """sha256 of a file; "" when it cannot be read."""
     try:
@@ -71,12 +90,9 @@ def group_lock(repo: Path, group: str, project: Project) -> GroupLock | None:
     if found is None:
         return None
     wanted, parts = found
-    folders = tuple(
-        repo / place
-        for p in parts
-        for key in ("directory", "editable")
-        if (place := _source(p).get(key)) and place != "."
-    )
+    root = workspace_root(repo)
+    places = [root / place for p in parts for key in ("directory", "editable") if (place := _source(p).get(key))]
+    folders = tuple(place for place in places if place != repo)
     content = [wanted, sorted(parts, key=_key), project.requires_python.get(group, ""), project.settings]
     text = json.dumps(content, sort_keys=True, default=str)
     return GroupLock(hashlib.sha256(text.encode()).hexdigest(), folders)
@@ -92,15 +108,17 @@ def group_packages(repo: Path, group: str, project: Project) -> list[Table]:
 
 
 def _wanted_and_packages(repo: Path, group: str, project: Project) -> tuple[list[Table], list[Table]] | None:
-    path = repo / "uv.lock"
+    path = lock_file(repo)
     try:
         info = path.stat()
-    except OSError:
-        lock = _load(path, _NO_LOCK)  # says what is wrong
-    else:
-        lock = _lock(path, info.st_mtime_ns, info.st_size)
+    except FileNotFoundError as error:
+        raise no_lock(repo) from error
+    except OSError as error:
+        raise EnvironmentMissing(f"{path} cannot be read: {error.strerror}", "Check that you may read it.") from error
+    lock = _lock(path, info.st_mtime_ns, info.st_size)
     packages: list[Table] = lock.get("package", [])
-    root = next((p for p in packages if _source(p).get("virtual") == "." or _source(p).get("editable") == "."), None)
+    own = "." if path.parent == repo else repo.relative_to(path.parent).as_posix()
+    root = next((p for p in packages if own in (_source(p).get("virtual"), _source(p).get("editable"))), None)
     if root is None:
         return None
     groups = {normalised_group(name): wanted for name, wanted in root.get("dev-dependencies", {}).items()}
@@ -114,13 +132,14 @@ def _wanted_and_packages(repo: Path, group: str, project: Project) -> tuple[list
 @lru_cache(maxsize=2)
 def _lock(path: Path, changed_ns: int, size: int) -> Table:
     """Kept as long as the file is the same; 30 ms for a megabyte otherwise, for each group."""
-    return _load(path, _NO_LOCK)
+    merged = b"\n<<<<<<< " in b"\n" + path.read_bytes()
+    return load_toml(path, _MERGED_LOCK if merged else _BROKEN_LOCK)
 
 
 @lru_cache(maxsize=8)
 def _project(path: Path, changed_ns: int, size: int) -> Project:
     """Kept as long as the file is the same."""
-    data = _load(path, "Correct that line of pyproject.toml.")
+    data = load_toml(path, "Correct that line of pyproject.toml.")
     uv = data.get("tool", {}).get("uv", {})
     own = uv.get("dependency-groups", {})
     groups = {normalised_group(name): name for name in data.get("dependency-groups", {})}
@@ -132,22 +151,7 @@ def _project(path: Path, changed_ns: int, size: int) -> Project:
         if isinstance(settings, dict) and "requires-python" in settings
     }
     settings = {name: uv[name] for name in INSTALL_SETTINGS if name in uv}
-    return Project(groups, requires, str(uv.get("python-downloads", "")), settings)
-
-
-def _load(path: Path, cure: str) -> Table:
-    import tomllib
-
-    try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
-    except FileNotFoundError as error:
-        raise EnvironmentMissing(f"there is no {path.name} in {path.parent}", cure) from error
-    except OSError as error:
-        raise EnvironmentMissing(f"{path} cannot be read: {error.strerror}", "Check that you may read it.") from error
-    except UnicodeDecodeError as error:
-        raise EnvironmentMissing(f"{path} is not UTF-8 (byte {error.start})", "Save it as UTF-8.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise EnvironmentMissing(f"{path} is not valid TOML: {error}", cure) from error
+    return Project(groups, requires, settings)
 
 
 def _closure(packages: list[Table], wanted: list[Table]) -> Iterator[Table]:

@@ -11,10 +11,11 @@ from pathlib import PurePath
 from runner.environments import Finding, Preparation, Site
 from runner.environments.disk import entries as listing
 from runner.environments.disk import is_file, on_disk
-from runner.environments.groups import Project, read_project
+from runner.environments.groups import Project, lock_file, no_lock, read_project
 from runner.environments.leaks import without_outer_libraries
 from runner.environments.python_words import python_words
 from runner.environments.uv_binary import find_uv
+from runner.environments.uv_settings import ask_uv, downloads_off, has_files, lock_command, options, write_stand_in
 from runner.environments.uv_stamp import (
     Condition,
     Place,
@@ -28,7 +29,7 @@ from runner.environments.uv_stamp import (
     venv_settings,
     write_stamp,
 )
-from runner.environments.uv_variables import flag_is_set, unwanted
+from runner.environments.uv_variables import unwanted
 from runner.errors import EnvironmentMissing, RunnerError
 from runner.model import Command, EnvironmentSpec, ResolvedEntry
 
@@ -44,8 +45,8 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
         project = read_project(on_disk(site.repo))
         if spec.name not in project.groups:
             return [_no_group(spec, project, site)]
-        if not is_file(site.repo / "uv.lock"):
-            return [Finding(f"there is no uv.lock in {site.repo}", "Run `uv lock` in that folder.")]
+        if not lock_file(on_disk(site.repo)).is_file():
+            raise no_lock(on_disk(site.repo))
         find_uv(site)
         where = place(spec, site)
         ready = _is_ready(where, site)
@@ -109,7 +110,7 @@ def wrap(
     return Command(
         (
             _uv_for(site, dry=dry), "run", "-q", "--project", str(site.repo), "--frozen", "--no-sync",
-            "--only-group", where.group, "--", *argv,
+            *(("--no-config",) if has_files(site) else ()), "--only-group", where.group, "--", *argv,
         ),
         cwd,
         {"PYTHONUNBUFFERED": "1", **env, **own},
@@ -178,6 +179,7 @@ class _Work:
 
     def begin(self) -> None:
         """From here on the environment is neither old nor new, and a kill must leave it known as such."""
+        write_stand_in(self.site)
         if self.planned is not State.RECHECK:
             self.where.stamp.unlink(missing_ok=True)
             clear_torn(self.where.folder, self.site.host)
@@ -204,9 +206,9 @@ def _check_command(where: Place, site: Site) -> Command:
     return _prepare_command(where, site, "lock", "--check")
 
 
-def _prepare_command(where: Place, site: Site, verb: str, *options: str) -> Command:
+def _prepare_command(where: Place, site: Site, verb: str, *words: str) -> Command:
     return Command(
-        (find_uv(site).path, verb, "--project", str(site.repo), *options),
+        (find_uv(site).path, verb, "--project", str(site.repo), *words, *options(site)),
         str(site.repo),
         {**_own_variables(where), "UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1"},
         unset=unwanted(site.host.environ),
@@ -230,7 +232,8 @@ def _uv_for(site: Site, *, dry: bool) -> str:
 def _explain(where: Place, site: Site, code: int, output: str) -> RunnerError:
     from runner.environments.uv_failures import explain
 
-    return explain(f"uv group {where.group}", output, code, repo=str(site.repo), folder=str(where.folder))
+    title, folder = f"uv group {where.group}", str(where.folder)
+    return explain(title, output, code, repo=str(site.repo), folder=folder, lock=lock_command(site))
 
 
 def _no_group(spec: EnvironmentSpec, project: Project, site: Site) -> Finding:
@@ -247,23 +250,23 @@ def _no_group(spec: EnvironmentSpec, project: Project, site: Site) -> Finding:
 
 def _python_missing(where: Place, project: Project, site: Site) -> list[Finding]:
     """Asked only where uv may not fetch a Python: it would fail later, in the middle of a run."""
-    environ = site.host.environ
-    downloads = environ.get("UV_PYTHON_DOWNLOADS", "") or project.python_downloads or "automatic"
-    if downloads.lower() not in ("never", "manual", "false") and not flag_is_set(environ, "UV_OFFLINE"):
+    forbids = downloads_off(site)
+    if not forbids:
         return []
     wanted = where.python or project.requires_python.get(where.group, "")
     key = f"python {wanted}"
     if key not in site.asked:
-        drop = unwanted(environ)
-        clean = {name: value for name, value in environ.items() if name not in drop}
         # --no-project: the version of this group counts, not that of the project
-        ask = [find_uv(site).path, "python", "find", "--no-project", *([wanted] if wanted else [])]
-        answer = site.host.capture(ask, env=clean, cwd=str(site.repo), timeout=60.0)
+        words = ["python", "find", "--no-project", *([wanted] if wanted else [])]
+        answer = ask_uv(words, site, timeout=60.0)
         site.asked[key] = "" if answer.code == 0 else answer.stderr.decode("utf-8", "replace").strip() or answer.error
     if not site.asked[key]:
         return []
+    if "No interpreter found" not in site.asked[key]:
+        error = _explain(where, site, 2, site.asked[key])
+        return [Finding(error.message, error.cure)]
     message = f"uv group `{where.group}` needs Python {wanted}, which this machine lacks, and downloads are off"
-    return [Finding(message, f"Install it with `uv python install {wanted}`, or allow downloads.")]
+    return [Finding(message, f"Install it with `uv python install {wanted}`, or allow downloads ({forbids}).")]
 
 
 def _program_missing(program: str, where: Place, site: Site) -> Finding | None:

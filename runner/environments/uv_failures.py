@@ -10,7 +10,7 @@ from runner.errors import EnvironmentMissing
 
 @dataclass(frozen=True)
 class Failure:
-    """`sign` is looked for in what uv printed; `message` and `cure` may use its groups, {repo} and {folder}."""
+    """`sign` is looked for in what uv printed; `message` and `cure` may use its groups, {repo}, {folder} and {lock}."""
 
     sign: str
     message: str
@@ -36,7 +36,7 @@ FAILURES = (
     ),
     Failure(
         r"Required uv version `(?P<wanted>[^`]*)` does not match the running version `(?P<have>[^`]*)`",
-        "pyproject.toml asks for uv {wanted}, but this is uv {have}",
+        "pyproject.toml (or a uv.toml) asks for uv {wanted}, but this is uv {have}",
         "Install that version (`pip install --upgrade uv`), or set RUN_PIPELINE_UV to it.",
     ),
     Failure(
@@ -47,23 +47,29 @@ FAILURES = (
     Failure(
         r"lockfile at `[^`]*` needs to be updated",
         "uv.lock is not up to date with pyproject.toml",
-        "Run `uv lock` in {repo}, then start again.",
+        "Run {lock}, then start again.",
     ),
     Failure(
         r"No solution found",
         "uv.lock is not up to date with pyproject.toml, and what that asks for now cannot be had",
-        "uv's own words below say which package. Correct pyproject.toml, run `uv lock` in {repo}, then start again.",
+        "uv's own words below say which package. Correct pyproject.toml, run {lock}, then start again.",
     ),
     Failure(
         r"Unable to find lockfile",
         "there is no uv.lock in {repo}",
-        "Run `uv lock` in {repo}, then start again.",
+        "Run {lock}, then start again.",
     ),
     Failure(
-        r"Failed to parse:? `?(?:.*[/\\])?(?P<file>pyproject\.toml|uv\.lock|uv\.toml)`?[\s\S]*?"
+        r"^error: Failed to parse:? `?(?P<file>[^`\n]*?(?:\.toml|uv\.lock))`?(?!\S)[\s\S]*?"
         r"at line (?P<line>\d+), column (?P<column>\d+)",
         "{file} is not valid: line {line}, column {column}",
-        "Correct that line of {file} (a broken uv.lock: restore it, or run `uv lock`).",
+        "Correct that line of {file} (a broken uv.lock: take it from the repository's history).",
+    ),
+    Failure(
+        r"Failed to parse:? `?(?P<file>[^`\n]*uv\.toml)`?[.:]? (?P<said>[^\n]*)|"
+        r"failed to read from file `(?P<unread>[^`]*\.toml)`: (?P<why>[^\n]*)",
+        "{file}{unread} cannot be used: {said}{why}",
+        "Correct that file; uv reads it at every start.",
     ),
     Failure(
         r"uv is set to offline mode|[Nn]etwork connectivity is disabled",
@@ -165,8 +171,11 @@ QUOTED_LINES = 30  # of uv's own words
 _INTERRUPTED = frozenset({130, 143, -2, -15, 0xC000013A})
 
 
-def explain(title: str, output: str, code: int, *, repo: str, folder: str) -> EnvironmentMissing:
-    """Why `title` could not be prepared, from what uv printed; uv's own words follow the cure."""
+def explain(title: str, output: str, code: int, *, repo: str, folder: str, lock: str = "") -> EnvironmentMissing:
+    """Why `title` could not be prepared, from what uv printed; uv's own words follow the cure.
+
+    `lock`: the command that brings the lock up to date.
+    """
     said = _SECRET.sub("", _NOISE.sub("", output)).strip()
     if code == 127 and "error:" not in said:
         return EnvironmentMissing(f"{title}: uv could not be started: {said}", "Check RUN_PIPELINE_UV and the program.")
@@ -176,8 +185,9 @@ def explain(title: str, output: str, code: int, *, repo: str, folder: str) -> En
         )
     whole = _CONTINUED.sub(" ", said)
     for failure in FAILURES:
-        if found := re.search(failure.sign, whole):
+        if found := re.search(failure.sign, whole, re.MULTILINE):
             values = {"repo": repo, "folder": folder, "url": _first(_URL, whole), "path": _first(_PATH, whole)}
+            values["lock"] = lock or f"`uv lock` in {repo}"
             values |= {name: value or "" for name, value in found.groupdict().items()}
             message = " ".join(failure.message.format_map(values).split()).replace(" ()", "")
             return EnvironmentMissing(f"{title}: {message}", f"{failure.cure.format_map(values)}\n{_quoted(said)}")

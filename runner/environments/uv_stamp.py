@@ -14,7 +14,7 @@ from typing import Any
 
 from runner.environments import Site
 from runner.environments.disk import is_file, is_folder, on_disk, read_text
-from runner.environments.groups import BUILD_FILES, GroupLock, Project, digest, group_lock, read_project
+from runner.environments.groups import BUILD_FILES, GroupLock, Project, digest, group_lock, lock_file, read_project
 from runner.errors import EnvironmentMissing
 from runner.host import Host
 
@@ -157,7 +157,7 @@ def _fresh(state: State, reason: str, place: Place, site: Site) -> Condition:
     """With the stamp for the files as they are now."""
     repo = on_disk(site.repo)
     # hashed before they are parsed: an edit in between must not be taken for done
-    files = {name: digest(repo / name) for name in ("pyproject.toml", "uv.lock")}
+    files = {_from_repo(path, repo): digest(path) for path in (repo / "pyproject.toml", lock_file(repo))}
     project = read_project(repo)
     part = group_lock(repo, place.group, project) or GroupLock("", ())
     for folder in part.folders:
@@ -176,7 +176,7 @@ def _fresh(state: State, reason: str, place: Place, site: Site) -> Condition:
 
 
 def _builds(stamp: Mapping[str, Any]) -> dict[str, str]:
-    return {name: known for name, known in stamp["files"].items() if name not in ("pyproject.toml", "uv.lock")}
+    return {n: known for n, known in stamp["files"].items() if n != "pyproject.toml" and not n.endswith("uv.lock")}
 
 
 def _from_repo(path: Path, repo: Path) -> str:

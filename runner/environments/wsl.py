@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from runner.environments import Finding, Preparation, Site
 from runner.environments.disk import on_disk
-from runner.environments.groups import read_project
+from runner.environments.groups import lock_file, read_project
 from runner.environments.python_words import python_words
 from runner.environments.uv import how_to_add as add_to_group
 from runner.environments.uv import place
@@ -199,8 +199,8 @@ def _is_folder(path: str, spec: EnvironmentSpec, site: Site) -> bool:
 
 def _stamp(site: Site) -> str:
     digest = hashlib.sha256()
-    for name in ("pyproject.toml", "uv.lock"):
-        file = on_disk(site.repo / name)
+    repo = on_disk(site.repo)
+    for file in (repo / "pyproject.toml", lock_file(repo)):
         digest.update(file.read_bytes() if file.is_file() else b"")
     return digest.hexdigest()[:16]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.environments.spec import normalised_group
+from runner.environments.workspace import workspace_root
 from runner.errors import UsageError
 from runner.migrate.recipe import read_text
 
@@ -35,12 +36,17 @@ class Facts:
 
 
 def read_facts(repo: Path) -> Facts:
-    """Raises UsageError when pyproject.toml is not there or is not valid."""
+    """Raises UsageError when pyproject.toml is not there or is not valid, or another one's uv.lock would be written."""
     path = repo / "pyproject.toml"
     text = read_text(path)
     facts = facts_of(text, repo)
     if "project" not in facts.data:
         raise UsageError(f"{path} has no [project]", "uv needs `[project]` with name, version and requires-python.")
+    if (root := workspace_root(repo)) != repo:
+        raise UsageError(
+            f"{repo} belongs to the workspace of {root}, whose uv.lock is that of all its members",
+            f"So that it has one of its own: add the line `[tool.uv.workspace]` to {path}, and run `uv lock` there.",
+        )
     return facts
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from runner.environments import Site
 from runner.environments.uv_binary import find_uv
-from runner.environments.uv_variables import flag_is_set, unwanted
+from runner.environments.uv_settings import LOCKED_IN, clean, settings, temporary_options
+from runner.environments.uv_variables import flag_is_set
 from runner.host import Captured
 
 LOCK_SECONDS = 600.0  # over a slow line
@@ -80,8 +81,9 @@ class Workbench:
 
 def run_uv(site: Site, folder: Path, arguments: Sequence[str], seconds: float = LOCK_SECONDS) -> Captured:
     """uv in `folder`, with the caller's variables but those that change what is resolved."""
-    environ = clean(site.host.environ)
-    return site.host.capture([find_uv(site).path, *arguments], env=environ, cwd=str(folder), timeout=seconds)
+    with temporary_options(settings(site, folder), folder) as stand_in:
+        argv = [find_uv(site).path, *arguments, *stand_in]
+        return site.host.capture(argv, env=_locking(site.host.environ), cwd=str(folder), timeout=seconds)
 
 
 def attempt_of(got: Captured, site: Site) -> Attempt:
@@ -91,13 +93,9 @@ def attempt_of(got: Captured, site: Site) -> Attempt:
     return Attempt(code, said, flag_is_set(site.host.environ, "UV_OFFLINE"))
 
 
-def clean(environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` less what a command of uv is started without.
-
-    COLUMNS too: uv would fold its reasons at that width, also inside the name of a group.
-    """
-    dropped = {*unwanted(environ), "COLUMNS"}
-    return {name: value for name, value in environ.items() if name not in dropped}
+def _locking(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` without what a lock must not depend on."""
+    return {name: value for name, value in clean(environ).items() if name not in LOCKED_IN}
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import pytest
 from tests.support.lab import clean_environ
 
 REPO = Path(__file__).resolve().parents[2]
+NOWHERE = "http://127.0.0.1:9/simple"
 
 
 @pytest.fixture
@@ -63,6 +64,31 @@ def test_the_first_start_sets_the_runner_up_and_the_second_does_not(tmp_path: Pa
         check=False,
     )
     assert f'"cwd": "{copy}"'.encode("ascii", "backslashreplace").decode().replace("\\xe4", "\\u00e4") in third.stdout
+
+
+@pytest.mark.parametrize(
+    "text", ['[[index]]\nurl = "http://127.0.0.1:9/simple"\ndefault = true\n', "no-index = = true\n"]
+)
+def test_the_users_own_settings_for_uv_do_not_reach_the_first_start(
+    tmp_path: Path, bare: Path, copy: Path, text: str
+) -> None:
+    path = tmp_path / "home" / ".config" / "uv" / "uv.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="utf-8")
+    environ = clean_environ(tmp_path / "home")
+    environ |= {"XDG_CONFIG_HOME": str(path.parents[1]), "APPDATA": str(path.parents[1])}
+    environ |= {
+        "UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple",
+        "UV_RESOLUTION": "lowest",
+        "UV_EXCLUDE_NEWER": "2015-01-01",
+    }
+    before = (copy / "uv.lock").read_bytes()
+    done = subprocess.run(
+        [bare, "-m", "runner", "--version"], cwd=copy, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert (str(path) in done.stderr) == ("= =" in text)
+    assert (copy / "uv.lock").read_bytes() == before
 
 
 def test_a_python_that_is_too_old_is_named() -> None:

@@ -62,7 +62,9 @@ class Shop:
         return done.stdout.decode()
 
     def site(self, **environ: str) -> Site:
-        host = Host(os.sys.platform, {**self.environ, **environ}, self.repo, lambda name: None, capture)  # type: ignore[attr-defined]
+        host = Host(
+            os.sys.platform, {**self.environ, **environ}, Path(self.environ["HOME"]), lambda name: None, capture
+        )  # type: ignore[attr-defined]
         return Site(host, self.repo, {}, self.repo / ".venvs")
 
     def spec(self, text: str) -> EnvironmentSpec:

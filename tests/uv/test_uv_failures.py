@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import os
 import shutil
 import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +16,7 @@ from runner.environments import uv
 from runner.environments.prepare import run_preparation
 from runner.environments.uv_failures import explain
 from runner.errors import EnvironmentMissing, ExitCode
+from tests.uv.index import Index
 from tests.uv.shop import HEAD, Shop, make_wheel, run
 
 
@@ -32,39 +30,6 @@ def failure(shop: Shop, text: str = "uv:one", **environ: str) -> EnvironmentMiss
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert not uv.place(shop.spec(text), site).stamp.exists()
     return caught.value
-
-
-class Index:
-    """A package index of one wheel on this machine, whose answer can be set."""
-
-    def __init__(self, folder: Path) -> None:
-        self.status = 200
-        index = self
-
-        class Handler(http.server.SimpleHTTPRequestHandler):
-            def log_message(self, *args: object) -> None:
-                pass
-
-            def do_GET(self) -> None:
-                if index.status == 200:
-                    super().do_GET()
-                else:
-                    self.send_error(index.status)
-
-        wheel = make_wheel(folder / "alpha", "alpha")
-        (folder / "alpha" / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>', encoding="utf-8")
-        self.server = http.server.ThreadingHTTPServer(
-            ("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))
-        )
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02})
-        self.thread.start()
-
-    def close(self) -> None:
-        if self.thread.is_alive():
-            self.server.shutdown()
-            self.server.server_close()
-            self.thread.join()
 
 
 @pytest.fixture
