@@ -8,14 +8,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psutil
 import pytest
 import uv as uv_package
 
+from runner.migrate.pipelines import plan_twins, write_twins
 from tests.migrate.places import Place
+from tests.migrate.test_twins import sign, write
 
 if sys.platform == "win32":
     pytest.skip("pseudo-terminals of POSIX", allow_module_level=True)
@@ -25,9 +27,17 @@ import select
 
 
 def answered(
-    place: Place, recipe: Path, answer: bytes, more: Mapping[str, str] = {}, stop_at: bytes = b""
+    place: Place,
+    recipe: Path | str,
+    answer: bytes,
+    more: Mapping[str, str] = {},
+    stop_at: bytes = b"",
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> tuple[int, str]:
-    """Exit code and screen, when `answer` is typed at the question, or Ctrl-C as soon as `stop_at` is shown."""
+    """Exit code and screen, when `answer` is typed at the question, or Ctrl-C as soon as `stop_at` is shown.
+
+    `meanwhile` happens while the question waits.
+    """
     master, slave = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "runner", "migrate", "--repo", str(place.repo), str(recipe)],
@@ -51,6 +61,7 @@ def answered(
                 break
             screen += chunk
         if not sent and b"[y/N]" in screen:
+            meanwhile()
             os.write(master, answer)
             sent = True
         if stop_at and stop_at in screen:
@@ -115,3 +126,23 @@ def test_ctrl_c_while_uv_works_leaves_both_files_and_no_process(place: Place, wh
     assert ((place.repo / "pyproject.toml").read_bytes(), (place.repo / "uv.lock").read_bytes()) == before
     assert list(scratch.iterdir()) == []
     assert not [one for one in psutil.process_iter(["environ"]) if str(scratch) in str(one.info["environ"])]
+
+
+def test_a_retirement_lists_all_that_goes_and_removes_that_or_nothing(place: Place) -> None:
+    recipe = place.recipe("- grid")
+    path = write(place.repo / "pipeline_configs", name="job.yaml")
+    sign(place.repo, path, write_twins(plan_twins([path], ["cells"], "g"))[0])
+    status = write(path.parent, "segments: []\n", "job_status.yaml")
+    other = place.repo / "new" / "other.yaml"
+
+    code, screen = answered(place, "--retire=cells", b"n\n")
+    assert (code, screen.count("to remove")) == (0, 3)
+    assert "Remove 3 files?" in screen
+    code, screen = answered(place, "--retire=cells", b"y\n", meanwhile=lambda: write(other.parent, name=other.name))
+    assert code == 2
+    assert "were changed meanwhile; nothing was removed" in screen
+    assert all(one.exists() for one in (recipe, path, status))
+    other.unlink()
+    code, screen = answered(place, "--retire=cells", b"y\n")
+    assert code == 0
+    assert not any(one.exists() for one in (recipe, path, status))
