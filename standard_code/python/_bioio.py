@@ -133,7 +133,7 @@ def _stack(plugin: Plugin, path: Path, number: int) -> Stack:
         pixels.dtype,
         plane,
         size,
-        names if len(names) == channels * samples and all(names) else (),
+        names if len(names) == channels * samples and any(names) else (),
         colours and channels == 1 and samples == 3,
         interval,
     )

@@ -9,6 +9,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
+import _tiff_sets
 from _compare_reading import Source, of_array, refuse_large, source_of
 from _compare_shown import as_shown
 from _files import UserError
@@ -24,9 +25,7 @@ _UNITS = {"m": 1e6, "mm": 1e3, "µm": 1, "um": 1, "micron": 1, "micrometer": 1, 
 
 def open_tiff(path: Path, closing: ExitStack) -> Source:
     """The first series of `path` at its full resolution, with the others beside it, until `closing` ends."""
-    import tifffile
-
-    tif, buffer = closing.enter_context(tifffile.TiffFile(path)), closing.enter_context(_Buffer())
+    tif, buffer = _tiff_sets.open_file(path, closing), closing.enter_context(_Buffer())
     source = _of_series(tif, tif.series[0], buffer)
     source.pixel_size = _tiff_pixel_size(tif)
     for number, series in enumerate(tif.series[1:], 2):

@@ -68,7 +68,7 @@ def start_of(pattern: str) -> tuple[Path, list[str]]:
 
 def stem(path: Path) -> str:
     """The name without its ending; `.ome.tif` is one ending."""
-    for ending in (".ome.tif", ".ome.tiff"):
+    for ending in (".ome.tif", ".ome.tiff", ".companion.ome"):
         if path.name.lower().endswith(ending):
             return path.name[: -len(ending)]
     return path.stem

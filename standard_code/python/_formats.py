@@ -119,6 +119,7 @@ READERS: dict[str, Opener] = {
     ".jpg": _in_memory(_read_photo),
     ".lif": _with(_bioio.LIF),
     ".nd2": _with(_bioio.ND2),
+    ".ome": open_tiff,
     ".png": _in_memory(_read_png),
     ".tif": open_tiff,
     ".tiff": open_tiff,

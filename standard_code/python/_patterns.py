@@ -11,10 +11,19 @@ from _files import absolute, start_of
 
 def key_of(pattern: str, path: Path) -> tuple[str, ...]:
     """The texts in `path` for the asterisks, question marks and sets of `pattern`; folders of `**` count as one."""
+    found = _match(pattern, path)
+    return tuple(text or "" for text in found.groups()) if found else (absolute(str(path)).stem,)
+
+
+def matches(pattern: str, path: Path) -> bool:
+    """Whether `path`, which lies below the folder where the search starts, is one that `pattern` finds."""
+    return bool(_match(pattern, path))
+
+
+def _match(pattern: str, path: Path) -> re.Match[str] | None:
     start, rest = start_of(pattern)
     name = os.path.normcase(path.relative_to(start).as_posix())
-    found = re.fullmatch(_expression(os.path.normcase("/".join(rest)).replace("\\", "/")), name.replace("\\", "/"))
-    return tuple(text or "" for text in found.groups()) if found else (absolute(str(path)).stem,)
+    return re.fullmatch(_expression(os.path.normcase("/".join(rest)).replace("\\", "/")), name.replace("\\", "/"))
 
 
 def _expression(pattern: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import _shown
 import _tiff_metadata
+import _tiff_sets
 import _tiff_whole
 from _files import UserError, in_words
 from _stacks import Scene, Stack
@@ -27,20 +28,20 @@ if TYPE_CHECKING:
 @contextmanager
 def open_tiff(path: Path, stack_axis: str = "Z", how: _shown.How = "image") -> Iterator[list[Scene]]:
     """The images of a TIFF file; `stack_axis` is what pages mean where the file does not say, `how` what values do."""
-    import tifffile
-
     _tiff_whole.check_kind(path)
     with ExitStack() as closing, warnings.catch_warnings():
         # each page of an image that is spread over several files warns of it
         warnings.filterwarnings("ignore", message=".*reading array from closed file")
         with _in_words():
-            tif = closing.enter_context(tifffile.TiffFile(path))
+            tif = _tiff_sets.open_file(path, closing)
             _tiff_whole.check(tif)
             described = _tiff_metadata.describe(tif)
             scenes = [
                 _scene(tif, series, described[number] if number < len(described) else None, stack_axis, how)
                 for number, series in enumerate(tif.series)
             ]
+        if not scenes:
+            raise UserError("it holds no image that can be read.")
         yield scenes
 
 
@@ -74,6 +75,7 @@ def _stack(
         read = _reader(tif, series, axes)
         shown = _shown.shown(tif, series.keyframe, sizes.get("S", 1), how)
     channels = sizes.get("C", 1) * shown.samples
+    names = about.channels + ("",) * (channels - len(about.channels) if about.channels and shown.samples == 1 else 0)
 
     def plane(t: int, c: int, z: int) -> Array:
         with _in_words():
@@ -85,7 +87,7 @@ def _stack(
         shown.dtype.newbyteorder("="),
         plane,
         about.pixel_size,
-        about.channels if len(about.channels) == channels else (),
+        names if len(names) == channels else (),
         sizes.get("C", 1) == 1 and shown.rgb,
         about.time_interval,
     )

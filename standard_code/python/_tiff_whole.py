@@ -12,6 +12,7 @@ from _files import UserError
 if TYPE_CHECKING:
     import tifffile
 
+COMPANION = ".companion.ome"  # describes images of TIFF files beside it
 DESCRIPTION = 270  # the tag that holds OME's XML or ImageJ's text
 MOST_TAGS = 4096  # of a page; more is no page
 
@@ -22,6 +23,8 @@ def check_kind(path: Path) -> None:
         beginning = file.read(2)
     if not beginning:
         raise UserError("the file is empty.")
+    if path.name.lower().endswith(COMPANION):
+        return
     if beginning not in (b"II", b"MM") and path.suffix.lower() not in (".tif", ".tiff"):
         raise UserError("it is no TIFF file, which is needed here. Make one of it with convert_to_tif.py.")
 

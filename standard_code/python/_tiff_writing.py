@@ -31,7 +31,7 @@ def write_stack(path: Path, stack: Stack, *, compression: str = "zlib", part: Pa
     metadata.update(_lengths(stack.pixel_size))
     if stack.time_interval and stack.shape[0] > 1:
         metadata |= {"TimeIncrement": float(f"{stack.time_interval:.9g}"), "TimeIncrementUnit": "s"}
-    if stack.channels and not stack.rgb:
+    if any(stack.channels) and not stack.rgb:
         metadata["Channel"] = {"Name": list(stack.channels)}
     with writing(path, part) as unfinished:
         hashed = _Hashed(axes.encode(), _planes(stack))

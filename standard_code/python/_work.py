@@ -28,6 +28,7 @@ class Result:
     job: Job
     said: list[tuple[int, str]] = field(default_factory=list)  # (level of logging, line)
     error: str = ""
+    left_out: bool = False  # another file's result has its planes too
 
 
 Results = Generator[Result, None, None]  # as they come
@@ -88,7 +89,7 @@ def stop_kindly() -> None:
 
 def _report(args: argparse.Namespace, results: list[Result], finish: Callable[[list[Path]], None] | None) -> int:
     failed = [result for result in results if result.error]
-    done = sorted(result.job.target for result in results if not result.error)
+    done = sorted(result.job.target for result in results if not result.error and not result.left_out)
     if done:
         print(f"{_files(len(done))} done, results in {absolute(args.output_folder)}")
     if finish and done:
@@ -208,7 +209,7 @@ def _do(process: Process, job: Job, args: argparse.Namespace) -> Result:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _pass_on
-            message = process(job, args)
+            message = _elsewhere(result, args) or process(job, args)
         result.said.append((logging.INFO, f"{job.source.name}: {message}"))
     except Exception as error:
         result.error = reason(error)
@@ -217,6 +218,15 @@ def _do(process: Process, job: Job, args: argparse.Namespace) -> Result:
     finally:
         logger.removeHandler(handler)
     return result
+
+
+def _elsewhere(result: Result, args: argparse.Namespace) -> str:
+    """Of an image that lies in several files, the first stands for all; gives what to say about another one."""
+    from _tiff_sets import represented_by
+
+    first = represented_by(result.job.source, args.input_search_pattern)
+    result.left_out = bool(first)
+    return f"its planes belong to the image that starts in {first.name}, and are in its result" if first else ""
 
 
 def _pass_on(

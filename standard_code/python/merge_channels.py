@@ -93,7 +93,7 @@ def merge(job: Job, args: argparse.Namespace) -> str:
             stacks.append(first_of(scenes).open())
         merged = joined(stacks, args)
         write_stack(job.target, merged)
-    names = f": {', '.join(merged.channels)}" if merged.channels else ""
+    names = f": {', '.join(name or '?' for name in merged.channels)}" if merged.channels else ""
     return f"{merged.shape[1]} channel{'s' * (merged.shape[1] != 1)}{names}"
 
 
@@ -135,7 +135,7 @@ def joined(stacks: list[Stack], args: argparse.Namespace) -> Stack:
         if (stack.shape[0], *stack.shape[2:]) != (first.shape[0], *first.shape[2:]):
             raise UserError(f"its images have different sizes: {_size(first)} and {_size(stack)}.")
     groups = _groups([[_Source(stack, number) for number in range(stack.shape[1])] for stack in stacks], args.channels)
-    names = args.channel_names or ["+".join(one.name or "?" for one in group) for group in groups]
+    names = args.channel_names or [_name(group) for group in groups]
     if len(names) != len(groups):
         raise UserError(f"there are {len(groups)} new channels, and {len(names)} names in --channel-names.")
     dtype = np.result_type(*{one.stack.dtype for group in groups for one in group})
@@ -143,16 +143,19 @@ def joined(stacks: list[Stack], args: argparse.Namespace) -> Stack:
     def plane(t: int, c: int, z: int) -> Array:
         return _join([one.stack.plane(t, one.number, z) for one in groups[c]], args.merge_method, dtype)
 
-    known = args.channel_names or all(one.name for group in groups for one in group)
     return replace(
         first,
         shape=(first.shape[0], len(groups), *first.shape[2:]),
         dtype=dtype,
         plane=plane,
-        channels=tuple(names) if known else (),
+        channels=tuple(names) if any(names) else (),
         rgb=False,
         pixel_size=_pixel_size(stacks),
     )
+
+
+def _name(group: list[_Source]) -> str:
+    return "+".join(one.name or "?" for one in group) if any(one.name for one in group) else ""
 
 
 def _pixel_size(stacks: list[Stack]) -> PixelSize | None:

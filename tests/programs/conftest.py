@@ -167,6 +167,11 @@ class Programs:
         """Those of the converted images that are not what a viewer shows."""
         return dict(self._inside("convert_to_tif", "differing", folder, *kinds))
 
+    def write_set(self, folder: Path, images: dict[str, list[str]], companion: str = "", more: str = "") -> None:
+        """Puts images there that lie in several files, as tests/programs/inside.py says."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._inside("convert_to_tif", "write_set", folder, json.dumps(images), companion, more)
+
     def once(self, name: str, fill: Callable[[Path], object]) -> Path:
         """A folder that all test processes share; the first one fills it."""
         folder = self.shared / name

@@ -157,6 +157,45 @@ def write_tiff(path: str, shape: str, options: str) -> None:
     tifffile.imwrite(path, np.arange(np.prod(sides), dtype=np.uint16).reshape(sides), **json.loads(options))
 
 
+def write_set(folder: str, images: str, companion: str, more: str) -> None:
+    """OME-TIFF files, each with two Z planes of two channels of the images that name it; each plane has one value.
+
+    `images` has the names of the files by the name of the image. With a name for it, the description is in a companion.
+    """
+    import numpy as np
+    import tifffile
+
+    planes: dict[str, list[int]] = {}
+    described = ""
+    for number, (name, files) in enumerate(json.loads(images).items()):
+        places = ""
+        for index in range(4 * len(files)):
+            file = files[index // 4]
+            ifd = len(planes.setdefault(file, []))
+            planes[file].append(100 * number + index)
+            places += (
+                f'<TiffData IFD="{ifd}" FirstC="{index % 2}" FirstZ="{index // 2}" PlaneCount="1">'
+                f'<UUID FileName="{file}">urn:uuid:{file}</UUID></TiffData>'
+            )
+        described += (
+            f'<Image ID="Image:{number}" Name="{name}"><Pixels ID="Pixels:{number}" DimensionOrder="XYCZT" '
+            f'Type="uint16" SizeX="9" SizeY="8" SizeC="2" SizeZ="{2 * len(files)}" SizeT="1" {more}>'
+            '<Channel ID="Channel:0:0" Name="DAPI"/><Channel ID="Channel:0:1"/>' + places + "</Pixels></Image>"
+        )
+    ome = '<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'
+    if companion:
+        (Path(folder) / companion).write_text(f'{ome} UUID="urn:uuid:all">{described}</OME>', encoding="utf-8")
+        described = f'<BinaryOnly MetadataFile="{companion}" UUID="urn:uuid:all"/>'
+    for file, values in planes.items():
+        if ".." in file or file.startswith(("/", "C:", "\\")):
+            continue
+        with tifffile.TiffWriter(Path(folder) / file) as tif:
+            for ifd, value in enumerate(values):
+                text = None if ifd else f'{ome} UUID="urn:uuid:{file}">{described}</OME>'.encode()
+                plane = np.full((8, 9), value, np.uint16)
+                tif.write(plane, description=text, metadata=None, contiguous=False)
+
+
 def make_one_of_two(path: str, number: int) -> None:
     """Two of the four Z planes that the description tells of; the others are in a.ome.tif or in companion.ome.tif."""
     import numpy as np

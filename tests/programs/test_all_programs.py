@@ -96,7 +96,7 @@ def test_files_that_are_no_images_are_told_in_words(programs, damage):
 def test_a_format_that_is_not_known_is_told_with_those_that_are(programs):
     (programs.folder / "a.xyz").write_bytes(b"x")
     done = convert(programs, programs.folder / "*.xyz", code=1)
-    known = ".bmp, .czi, .gif, .jpeg, .jpg, .lif, .nd2, .png, .tif, .tiff"
+    known = ".bmp, .czi, .gif, .jpeg, .jpg, .lif, .nd2, .ome, .png, .tif, .tiff"
     assert f"files ending in '.xyz' cannot be read; these can: {known}." in done.stderr
     assert "environment: uv:bioio_bioformats" in done.stderr
 
