@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import pickle
+import pickletools
 import zipfile
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import _ernet_layout
-from _files import UserError
+from _files import UserError, in_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,50 +25,58 @@ if TYPE_CHECKING:
 # Names of PyTorch's storages and what NumPy calls their numbers; bfloat16 has no name there.
 NUMBERS = {
     "FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "LongStorage": "<i8", "IntStorage": "<i4",
-    "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "?",
+    "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "b1",
 }  # fmt: skip
+# A file can claim any size. What this network needs is far below these.
+MOST_BYTES = 2**28  # of one tensor's storage, and of what the archive holds in a compressed form
+MOST_WORDS = 2**26  # bytes of the pickle, which has the names and shapes
 
 
 def read_with_torch(path: Path) -> dict[str, Tensor]:
     """The checked weights of ERnet-v2 by name. Raises UserError for any other file."""
     import torch
 
-    _refuse_by_first_bytes(path)
-    try:
+    with _in_words(path), zipfile.ZipFile(path) as archive:
+        _looked_at(archive)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(f"{path}: {_unsafe(path)}") from error
-    except (RuntimeError, EOFError, zipfile.BadZipFile, ValueError, KeyError) as error:
-        raise UserError(f"{path}: it is damaged or incomplete ({_first_line(error)}).") from error
-    return {name: tensor.detach().float() if tensor.is_floating_point() else tensor
-            for name, tensor in _checked(content, path).items()}  # fmt: skip
+        tensors = _ernet_layout.state_dict_of(content)
+        _ernet_layout.check_index_tables(tensors)
+    return {name: tensor.detach().float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
 
 
 def read_without_torch(path: Path) -> dict[str, Array]:
-    """The same as `read_with_torch`, as NumPy arrays; only tensors that are asked for are read from the file."""
-    _refuse_by_first_bytes(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            content = _content(archive, path)
-            tensors = _ernet_layout.state_dict_of(content)
-            arrays = {
-                name: tensor.read(archive) if isinstance(tensor, StoredTensor) else tensor
-                for name, tensor in tensors.items()
-            }
-        return {name: array.astype("f4") if array.dtype.kind == "f" else array
-                for name, array in _checked(arrays, path).items()}  # fmt: skip
-    except UserError as error:
-        raise error if str(error).startswith(str(path)) else UserError(f"{path}: {error}") from error
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        raise UserError(f"{path}: it is damaged or incomplete ({_first_line(error)}).") from error
+    """The same as `read_with_torch`, as NumPy arrays."""
+    with _in_words(path), zipfile.ZipFile(path) as archive:
+        tensors = _looked_at(archive)
+        if any(name.endswith("/byteorder") and archive.read(name) != b"little" for name in archive.namelist()):
+            raise UserError("it was written on a big-endian machine, which only PyTorch itself can read.")
+        arrays = {name: tensor.read(archive) for name, tensor in tensors.items()}
+        _ernet_layout.check_index_tables(arrays)
+    return {name: array.astype("f4") if array.dtype.kind == "f" else array for name, array in arrays.items()}
 
 
-def _checked(content: object, path: Path) -> Mapping[str, Any]:
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    """Refuses what is no checkpoint; what is none in a way that nobody thought of is damaged. All names the file."""
     try:
-        tensors = _ernet_layout.state_dict_of(content)
-        _ernet_layout.check(tensors)
+        _refuse_by_first_bytes(path)
+        with in_words(lambda error: f"it is damaged or incomplete ({_first_line(error)})."):
+            yield
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
+
+
+def _looked_at(archive: zipfile.ZipFile) -> dict[str, StoredTensor]:
+    """The tensors by name, of the right shapes and within the file. None of their numbers is read."""
+    for entry in archive.infolist():
+        if entry.file_size > max(entry.compress_size, MOST_BYTES):
+            raise UserError(
+                f"it is damaged, or made to do harm: {entry.filename} claims {entry.file_size / 2**30:,.1f} GiB."
+            )
+    tensors = _ernet_layout.state_dict_of(_content(archive))
+    _ernet_layout.check_shapes(tensors)
+    for name, tensor in tensors.items():
+        tensor.check(name, archive)
     return tensors
 
 
@@ -75,15 +86,15 @@ def _refuse_by_first_bytes(path: Path) -> None:
         start = file.read(512)
     what = _what_starts_with(start)
     if what:
-        raise UserError(f"{path}: {what}")
+        raise UserError(what)
     if not zipfile.is_zipfile(path):
-        raise UserError(f"{path}: it is damaged or incomplete (the end of the archive is missing). Fetch it again.")
+        raise UserError("it is damaged or incomplete (the end of the archive is missing). Fetch it again.")
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     if any(name.split("/", 1)[-1].startswith("code/") for name in names):
-        raise UserError(f"{path}: it is a TorchScript program, not a set of weights.")
+        raise UserError("it is a TorchScript program, not a set of weights.")
     if not any(name.endswith("data.pkl") for name in names):
-        raise UserError(f"{path}: it is a ZIP archive, but torch.save did not write it. Unpack it first, perhaps.")
+        raise UserError("it is a ZIP archive, but torch.save did not write it. Unpack it first, perhaps.")
 
 
 def _what_starts_with(start: bytes) -> str:
@@ -105,15 +116,6 @@ def _what_starts_with(start: bytes) -> str:
     return ""
 
 
-def _unsafe(path: Path) -> str:
-    with zipfile.ZipFile(path) as archive:
-        try:
-            _content(archive, path)
-        except UserError as error:
-            return str(error)
-    return "it holds more than tensors and numbers, so it was not loaded."
-
-
 def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
@@ -128,24 +130,43 @@ class StoredTensor:
     shape: tuple[int, ...]
     strides: tuple[int, ...]
 
+    def check(self, name: str, archive: zipfile.ZipFile) -> None:
+        """Raises UserError where it does not lie in its storage."""
+        there = archive.getinfo(self.entry).file_size
+        if self.offset < 0 or min(self.strides, default=0) < 0 or self._end > min(there, MOST_BYTES):
+            raise UserError(f"it is damaged: the tensor {name} reaches beyond its storage {self.entry}.")
+
+    @property
+    def _each(self) -> int:
+        """Bytes of one number, at least."""
+        return int(self.number[-1:] or 1)
+
+    @property
+    def _end(self) -> int:
+        """Where its last number ends in its storage, in bytes."""
+        last = sum((side - 1) * step for side, step in zip(self.shape, self.strides, strict=True))
+        return (self.offset + last + 1) * self._each
+
     def read(self, archive: zipfile.ZipFile) -> Array:
+        """Its numbers."""
         import numpy as np
 
-        flat = np.frombuffer(archive.read(self.entry), self.number)[self.offset :]
-        last = sum((side - 1) * step for side, step in zip(self.shape, self.strides, strict=True))
-        if 0 not in self.shape and (min(self.strides, default=0) < 0 or last >= len(flat)):
-            raise ValueError(f"a tensor reaches beyond its storage {self.entry}")
+        if not self.number:
+            raise UserError("its tensors are of a kind that only PyTorch itself can read.")
+        with archive.open(self.entry) as file:
+            flat = np.frombuffer(file.read(self._end), self.number)[self.offset :]
         steps = [step * flat.itemsize for step in self.strides]
         return np.lib.stride_tricks.as_strided(flat, self.shape, steps, writeable=False).copy()
 
 
-def _content(archive: zipfile.ZipFile, path: Path) -> object:
+def _content(archive: zipfile.ZipFile) -> object:
     (entry,) = [name for name in archive.namelist() if name.endswith("data.pkl")]
-    folder = entry.removesuffix("data.pkl")
-    if folder + "byteorder" in archive.namelist() and archive.read(folder + "byteorder") != b"little":
-        raise UserError("it was written on a big-endian machine, which only PyTorch itself can read.")
     with archive.open(entry) as file:
-        return _Unpickler(file, folder).load()
+        words = file.read(MOST_WORDS + 1)
+    for code, argument, _ in pickletools.genops(words[:MOST_WORDS]):  # ends with ValueError where one reaches too far
+        if "PUT" in code.name and isinstance(argument, int) and argument > len(words):
+            raise ValueError("a place that no list of its objects has")
+    return _Unpickler(io.BytesIO(words), entry.removesuffix("data.pkl")).load()
 
 
 class _Unpickler(pickle.Unpickler):
@@ -174,9 +195,7 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, reference: Any) -> tuple[str, str]:
         _, storage, key, _, _ = reference
-        if storage not in NUMBERS:
-            raise UserError(f"its tensors are of the kind {storage}, which only PyTorch itself can read.")
-        return NUMBERS[storage], f"{self.folder}data/{key}"
+        return NUMBERS.get(storage, ""), f"{self.folder}data/{key}"
 
 
 def _plain_dict(*_: object) -> dict[Any, Any]:

@@ -81,8 +81,11 @@ def _kind_of(content: object) -> str:
     return "nothing" if content is None or content == {} else f"an object of the type {type(content).__name__}"
 
 
-def check(tensors: Mapping[str, Any]) -> None:
-    """Raises UserError, which says what the weights belong to, unless they are those of ERnet-v2 (four classes)."""
+def check_shapes(tensors: Mapping[str, Any]) -> None:
+    """Raises UserError, which says what the weights belong to, unless they are those of ERnet-v2 (four classes).
+
+    No number of a tensor is looked at.
+    """
     shapes = {name: tuple(int(side) for side in tensor.shape) for name, tensor in tensors.items()}
     what = recognise(shapes)
     if what:
@@ -98,10 +101,9 @@ def check(tensors: Mapping[str, Any]) -> None:
     foreign = [name for name in shapes if name not in wanted | UNUSED | INDEX_TABLES]
     if foreign:
         raise UserError(f"they have {len(foreign)} tensors that this network does not have ({_some(foreign)}).")
-    _check_index_tables(tensors)
 
 
-def _check_index_tables(tensors: Mapping[str, Any]) -> None:
+def check_index_tables(tensors: Mapping[str, Any]) -> None:
     """Another table would mean other windows behind the same shapes."""
     for name in INDEX_TABLES:
         if name in tensors and [list(map(int, row)) for row in tensors[name]] != position_index():

@@ -392,6 +392,59 @@ def refusals(engine: str, folder: str) -> dict[str, str]:
     return found
 
 
+def made_up(engine: str, folder: str, kind: str) -> dict[str, Any]:
+    """What is said of a checkpoint that nothing good can have written, and the memory that it took, in bytes."""
+    import pickle
+    import resource
+    import zipfile
+
+    import _ernet_checkpoint
+    import writing_checkpoints
+    from _files import UserError
+
+    path, name = Path(folder) / f"{kind}.pth", "norm.weight"
+    good = tensors()
+    if kind in ("wide", "named"):
+        good[name if kind == "wide" else "another"] = writing_checkpoints.Claimed(100_000, 100_000)
+        writing_checkpoints.save(good, path)
+    elif kind in ("beyond", "bomb", "without"):
+        writing_checkpoints.save(good, path.with_suffix(".all"))
+        with zipfile.ZipFile(path.with_suffix(".all")) as whole, zipfile.ZipFile(path, "w") as archive:
+            for entry in whole.namelist():
+                content = whole.read(entry)
+                if kind == "bomb" or entry != f"archive/data/{list(good).index(name)}":
+                    archive.writestr(entry, content)
+                elif kind == "beyond":
+                    archive.writestr(entry, content[:-4])
+        if kind == "bomb":
+            archive = zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED, compresslevel=1)
+            with archive, archive.open("archive/data/500", "w", force_zip64=True) as file:
+                for _ in range(2**9):
+                    file.write(bytes(2**20))
+    else:
+        words = {
+            "call": b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n)R.",
+            "reference": b"\x80\x02X\x01\x00\x00\x00aQ.",
+            "unhashable": b"\x80\x02}]]s.",
+            "long": b"\x80\x04\x8e" + (37 * 2**30).to_bytes(8, "little") + b"x.",
+            "memo": b"\x80\x02]r\xff\xff\xff\x7f.",
+            "stack": b"\x80\x02.",
+            "empty": b"",
+            "number": pickle.dumps({"a": 1}),
+            "deep": b"\x80\x02" + b"]" * 200_000 + b"a" * 199_999 + b".",
+        }
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("archive/data.pkl", words[kind])
+    read = _ernet_checkpoint.read_with_torch if engine == "torch" else _ernet_checkpoint.read_without_torch
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        read(path)
+        said = "accepted"
+    except UserError as error:
+        said = str(error)
+    return {"said": said, "memory": 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)}
+
+
 def several_images(path: str) -> None:
     """Two images of different sizes in one file."""
     import numpy as np

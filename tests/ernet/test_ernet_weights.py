@@ -44,6 +44,27 @@ def test_a_foreign_file_is_refused_by_what_it_is(engine, tmp_path):
         assert name in found[name], "the message names the file"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not tell a program the most memory that it took")
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("wide", "the tensor norm.weight has the shape (100000, 100000) and should have (64,)"),
+        ("named", "they have 1 tensors that this network does not have (another)"),
+        ("beyond", "the tensor norm.weight reaches beyond its storage"),
+        ("without", "it is damaged or incomplete"),
+        ("bomb", "archive/data/500 claims 0.5 GiB"),
+        ("number", "not all are tensors"),
+        ("deep", "it is no set of weights"),
+        *((kind, "damaged") for kind in ("call", "reference", "unhashable", "long", "memo", "stack", "empty")),
+    ],
+)
+def test_a_checkpoint_that_claims_anything_is_refused_in_words_and_takes_no_memory(engine, tmp_path, kind, said):
+    found = engine.ask("made_up", engine.name, tmp_path, kind)
+    assert said in found["said"]
+    assert f"{kind}.pth" in found["said"], "the message names the file"
+    assert found["memory"] < 3e8
+
+
 class Shelf(BaseHTTPRequestHandler):
     """Serves one file with ranges, as file servers do; the first answer may break off."""
 

@@ -35,6 +35,13 @@ def _stand_ins() -> dict[str, types.ModuleType]:
     return {"torch": torch, "torch._utils": utils}
 
 
+class Claimed:
+    """A tensor that claims to be of this shape, by telling one number again and again."""
+
+    def __init__(self, *shape: int) -> None:
+        self.shape = shape
+
+
 class _Reference:
     def __init__(self, kind: type, key: str, count: int) -> None:
         self.place = ("storage", kind, key, "cpu", count)
@@ -49,6 +56,10 @@ class _Pickler(pickle.Pickler):
         return thing.place if isinstance(thing, _Reference) else None
 
     def reducer_override(self, thing: Any) -> Any:
+        if isinstance(thing, Claimed):
+            self.entries.append(bytes(4))
+            reference = _Reference(FloatStorage, str(len(self.entries) - 1), 1)
+            return _rebuild_tensor_v2, (reference, 0, thing.shape, (0,) * len(thing.shape), False, OrderedDict())
         if not isinstance(thing, np.ndarray):
             return NotImplemented
         kind = FloatStorage if thing.dtype.kind == "f" else LongStorage
