@@ -14,20 +14,24 @@ _NUMBER = re.compile(r"[+-]?(?:(?:\d+\.\d*|\.\d+)(?:e[+-]?\d+)?|\d+e[+-]\d+|inf(
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _CODES = {"id", "ids", "uuid", "label", "labels", "barcode", "code", "name", "sample", "plate", "parent"}
 _COUNTED = {"number", "nr", "num", "no", "index", "idx", "object", "objects"}  # may also be the name of a measure
+_THINGS = {"cell", "nucleus", "track", "spot", "roi", "mother", "daughter", "lineage", "cluster", "class", "group",
+           "well", "frame", "slice", "image", "region", "segment"}  # alone, the number of one  # fmt: skip
 _JOINED = re.compile(r"(?:cell|object|track|image|spot|nucleus|label|parent|roi|sample|plate|well)ids?")
 
 
 def number(text: str) -> float | None:
     """The number that a program wrote there."""
-    return float(text) if _WHOLE.fullmatch(text) or _NUMBER.fullmatch(text) else None
+    return loose_number(text) if _WHOLE.fullmatch(text) or _NUMBER.fullmatch(text) else None
 
 
 def loose_number(text: str) -> float | None:
     """As `number`, in a column that is known to hold measures: 1E5 and 007 are numbers there."""
     try:
-        return None if "_" in text else float(text)  # Python alone takes 1_2 for 12
+        value = float(text)
     except ValueError:
         return None
+    too_large = math.isinf(value) and text[-1].isdigit()  # then 1e+400 would be 1e+500
+    return None if too_large or "_" in text else value  # Python alone takes 1_2 for 12
 
 
 def whole(text: str) -> int | None:
@@ -68,4 +72,4 @@ def is_code(name: str) -> bool:
 def is_id(name: str) -> bool:
     """Whether whole numbers in a column or key of this name tell which one, and not how much."""
     words = [word.lower() for word in _WORDS.findall(name)]
-    return is_code(name) or (bool(words) and words[-1] in _COUNTED)
+    return is_code(name) or (bool(words) and (words[-1] in _COUNTED or (len(words) == 1 and words[0] in _THINGS)))

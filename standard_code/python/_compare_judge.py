@@ -236,13 +236,15 @@ def judge_table(job: dict[str, Any], settings: Settings, maps: Maps | None) -> d
     if wrong:
         said, rung = "; ".join(wrong), DIFFERENT
     elif found["cells_unequal"]:
-        said = f"{found['cells_unequal']} values differ, all within the tolerance"
+        count = found["cells_unequal"]
+        said = f"{count} value{'s differ' if count != 1 else ' differs'}, all within the tolerance"
         rung = WITHIN
     else:
         said, rung = "same values", CANONICAL
     if how:
         said += f" ({', '.join(how)})"
     apart = any(found[key] for key in ("columns_missing", "columns_extra", "rows_missing", "rows_extra"))
+    apart = apart or found["blank_rows"][0] != found["blank_rows"][1]
     distance = math.inf if apart or found["over_tolerance"] >= 1e300 else found["over_tolerance"]
     return _result(rung, "table", said, distance, []) | {"measures": found}
 
@@ -255,6 +257,8 @@ def _wrong_in_table(found: dict[str, Any]) -> list[str]:
     for key, word in (("rows_missing", "missing in B"), ("rows_extra", "only in B")):
         if found[key]:
             wrong.append(f"{found[key]} row{'s' * (found[key] != 1)} {word}")
+    if found["blank_rows"][0] != found["blank_rows"][1]:
+        wrong.append("rows without any value between the others: {} against {}".format(*found["blank_rows"]))
     if found["cells_beyond"]:
         worst = found["worst"][0]
         where = ", ".join(f"{k} {v}" for k, v in worst["row"].items())

@@ -49,13 +49,14 @@ def _excel(path: Path) -> Table:
     if len(sheets) == 1:
         return next(iter(sheets.values()))
     columns = list(dict.fromkeys(name for table in sheets.values() for name in table.columns))
-    every = Table(("sheet", *columns) if sheets else (), [])
+    every = named(("sheet", *columns) if sheets else (), [])
     for title, table in sheets.items():
         place = {name: n for n, name in enumerate(table.columns)}
         order = [place.get(name) for name in columns]
         for rows, own in ((every.rows, table.rows), (every.heads, table.heads)):
             rows += [(title, *("" if p is None else row[p] for p in order)) for row in own]
         every.above += [(title, *row) for row in table.above]
+        every.blank += table.blank
     return every
 
 
@@ -80,8 +81,8 @@ def _holds_formula(packed: zipfile.ZipFile, name: str) -> bool:
     return False
 
 
-def _sheets(path: Path, *, formulas: bool) -> Iterator[tuple[str, list[Row]]]:
-    """Rows that hold anything, without the blanks at their ends. A formula without a value stands for itself."""
+def _sheets(path: Path, *, formulas: bool) -> Iterator[tuple[str, Iterator[Row]]]:
+    """The rows of each sheet without the blanks at their ends. A formula without a value stands for itself."""
     import openpyxl
 
     books = [
@@ -91,7 +92,7 @@ def _sheets(path: Path, *, formulas: bool) -> Iterator[tuple[str, list[Row]]]:
         for sheets in zip(*(book.worksheets for book in books), strict=True):
             for sheet in sheets:
                 sheet.reset_dimensions()  # what a file claims of its size may be too little as well as too much
-            yield sheets[0].title, list(_filled(zip(*(s.iter_rows(values_only=True) for s in sheets), strict=True)))
+            yield sheets[0].title, _filled(zip(*(s.iter_rows(values_only=True) for s in sheets), strict=True))
     finally:
         for book in books:
             book.close()
@@ -107,8 +108,7 @@ def _filled(rows: Iterable[tuple[tuple[Any, ...], ...]]) -> Iterator[Row]:
         cells += end
         if cells > MOST:
             raise UserError(f"holds more than {MOST:,} cells, too many to be compared")
-        if end:
-            yield tuple(_text(own[n] if values[n] is None else values[n]) for n in range(end))
+        yield tuple(_text(own[n] if values[n] is None else values[n]) for n in range(end))
 
 
 def _text(value: Any) -> str:

@@ -20,17 +20,28 @@ NUMBERED = "\0"  # what such a column is called when it does; no file has this n
 
 @dataclass
 class Table:
-    """`above` are titles and comments; `heads` are lines below the names that are no rows, such as one of units."""
+    """`above` are titles and comments; `heads` are lines below the names that are no rows, such as one of units.
+
+    Between the rows there may be `blank` ones, without a value.
+    """
 
     columns: Row
     rows: list[Row]
     above: list[Row] = field(default_factory=list)
     heads: list[Row] = field(default_factory=list)
+    blank: int = 0
 
 
 def with_head(lines: Iterable[Sequence[str]]) -> Table:
     """The table in lines of cells. Raises UserError for one that is too large."""
-    given = [line for line in lines if any(line)]
+    given, before, blank = [], [], 0
+    for line in lines:
+        if any(line):
+            given.append(line)
+            before.append(blank)
+            blank = 0
+        else:
+            blank += 1
     rows = [_trimmed(line) for line in given]
     if not rows:
         return Table((), [])
@@ -39,14 +50,15 @@ def with_head(lines: Iterable[Sequence[str]]) -> Table:
     numeric = _numeric(rows)
     first = next((n for n, row in enumerate(rows) if _may_head(rows, n, wide, numeric)), 0)
     if not _is_named(rows[first], numeric):
-        return _table((), rows[first:], rows[:first], [])
+        return _table((), rows[first:], rows[:first], [], sum(before[first + 1 :]))
     end, names = _block(rows, first, numeric)
     block = rows[first:end]
     heads = [row for row in block if row is not names and not row[0].startswith("#") and len(row) >= wide - 1]
     above = [row for row in block if row is not names and row not in heads]
     if len(names) == wide - 1 and all(len(row) == wide for row in rows[end:]):
         names = ("", *names)
-    return _table((names[0].lstrip("# "), *names[1:]), rows[end:], rows[:first] + above, heads)
+    names = (names[0].lstrip("# "), *names[1:])
+    return _table(names, rows[end:], rows[:first] + above, heads, sum(before[end + 1 :]))
 
 
 def _block(rows: list[Row], first: int, numeric: set[int]) -> tuple[int, Row]:
@@ -58,7 +70,12 @@ def _block(rows: list[Row], first: int, numeric: set[int]) -> tuple[int, Row]:
         if _heads(rows[place - 1], numeric):
             found = [*found, rows[place - 1]] if end == place - 1 else [rows[place - 1]]  # facts end at the last number
             end = place
-    return end, min(found, key=lambda row: (row[0].startswith("#"), sum(map(_is_no_word, row)), -len(set(row))))
+    return end, min(found, key=_unlike_names)
+
+
+def _unlike_names(row: Row) -> tuple[bool, int, int, int]:
+    """Names are words, each another one, and seldom several."""
+    return row[0].startswith("#"), sum(map(_is_no_word, row)), -len(set(row)), sum(" " in cell for cell in row)
 
 
 def _is_no_word(cell: str) -> bool:
@@ -111,7 +128,7 @@ def _is_named(row: Row, numeric: set[int]) -> bool:
     return not row[0] or not numeric or _has_word(row, numeric)
 
 
-def _table(names: Row, rows: list[Row], above: list[Row], heads: list[Row]) -> Table:
+def _table(names: Row, rows: list[Row], above: list[Row], heads: list[Row], blank: int) -> Table:
     """Every column that has a name or a cell; rows of one width."""
     known = [place for place, name in enumerate(names) if name]
     used = {
@@ -130,7 +147,7 @@ def _table(names: Row, rows: list[Row], above: list[Row], heads: list[Row]) -> T
         return [tuple(row[p] if p < len(row) else "" for p in places) for row in some]
 
     table = named(columns, full(rows))
-    table.above, table.heads = above, full(heads)
+    table.above, table.heads, table.blank = above, full(heads), blank
     return table
 
 
@@ -146,9 +163,13 @@ def named(names: Sequence[str], rows: list[Row]) -> Table:
 
 def _unique(names: Sequence[str]) -> Row:
     """Each column with a name of its own: the second `v` is `v (2)`."""
-    seen: Counter[str] = Counter()
+    known, seen = set(names), Counter[str]()
     out = []
     for name in names:
         seen[name] += 1
-        out.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+        own = name
+        while seen[name] > 1 and (own := f"{name} ({seen[name]})") in known:
+            seen[name] += 1
+        known.add(own)
+        out.append(own)
     return tuple(out)

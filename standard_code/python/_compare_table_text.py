@@ -24,7 +24,7 @@ _GROUPED = (
 
 
 def read_rows(path: Path) -> list[list[str]]:
-    """The cells of each line that is not blank. Raises UserError, ValueError."""
+    """The cells of each line that has a mark or a sign. Raises UserError, ValueError."""
     if path.stat().st_size > LARGEST:
         raise UserError(f"is larger than {LARGEST >> 30} GB, too large to be compared as a table")
     text = _decoded(path.read_bytes()).replace("\r\n", "\n").replace("\r", "\n")
@@ -36,7 +36,7 @@ def read_rows(path: Path) -> list[list[str]]:
         text = rest
     mark = told[1] if told else _mark_of(text)
     rows = [[cell.strip() for cell in row] for row in _split(text, mark)]
-    return _with_points([row for row in rows if any(row)], mark)
+    return _with_points([row for row in rows if row], mark)
 
 
 def _decoded(data: bytes) -> str:

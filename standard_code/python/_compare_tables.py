@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
@@ -31,7 +32,7 @@ def compare(
     common = [c for c in one.columns if c in in_b]
     result: dict[str, Any] = {
         "kind": "table",
-        "rows_a": len(one.rows), "rows_b": len(two.rows),
+        "rows_a": len(one.rows), "rows_b": len(two.rows), "blank_rows": [one.blank, two.blank],
         "columns_missing": [c for c in one.columns if c not in in_b],
         "columns_extra": [c for c in two.columns if c not in in_a],
         "columns_moved": common != [c for c in two.columns if c in in_a],
@@ -81,7 +82,7 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
 
 def _narrowed(table: Table, places: list[int]) -> Table:
     rows, heads = ([tuple(row[p] for p in places) for row in some] for some in (table.rows, table.heads))
-    return Table(tuple(table.columns[p] for p in places), rows, table.above, heads)
+    return replace(table, columns=tuple(table.columns[p] for p in places), rows=rows, heads=heads)
 
 
 def _without_row_numbers(table: Table, other: Table) -> Table:
@@ -91,8 +92,7 @@ def _without_row_numbers(table: Table, other: Table) -> Table:
     names = next((c for c in other.columns if c == "" or c.lower() == "unnamed: 0"), None)
     if names is None:
         return _narrowed(table, [n for n, c in enumerate(table.columns) if c != NUMBERED])
-    columns = tuple(names if c == NUMBERED else c for c in table.columns)
-    return Table(columns, table.rows, table.above, table.heads)
+    return replace(table, columns=tuple(names if c == NUMBERED else c for c in table.columns))
 
 
 def _chosen(rows: list[Row], columns: Sequence[str], common: Sequence[str]) -> list[Row]:

@@ -19,6 +19,7 @@ SCALE = 1e-6  # of a column's median size: what counts as zero in it
 BEYOND = 1.001  # times the tolerance: the least for whole numbers that differ and may not
 LARGEST = 1e300
 LISTED = 30
+SHOWN = 80  # signs of a cell
 NO_VALUE = "no value"
 ROW_NAME = "row name"  # what a column without a name is called
 
@@ -73,7 +74,7 @@ class Values:
         """Keep a cell if it is one of the worst; of equal ones the first."""
         if len(self._worst) == LISTED and over <= self._worst[0][0]:
             return
-        a, b = (row[place] or NO_VALUE for row in pair)
+        a, b = (_shown(row[place]) for row in pair)
         keep = heapq.heappushpop if len(self._worst) == LISTED else heapq.heappush
         keep(self._worst, (over, -self.unequal, {"row": names(pair[0]), **cell, "a": a, "b": b, "over": over}))
 
@@ -108,7 +109,7 @@ class _Column:
         exact = ids or (rtol is None and atol is None and not measure)
         if atol is None:
             sizes = [abs(value) for a, _ in cells if (value := loose_number(a)) and math.isfinite(value)]
-            atol = SCALE * (statistics.median_high(sizes) if sizes else 0.0)
+            atol = SCALE * statistics.median_high(sizes) if sizes and measure else 0.0
         return cls(RTOL if rtol is None else rtol, atol, measure and not ids, exact, ids)
 
     def over(self, one: str, two: str) -> tuple[float, float]:
@@ -130,6 +131,11 @@ class _Column:
         return max(over, BEYOND) if self.exact else over, difference
 
 
+def _shown(cell: str) -> str:
+    cell = " ".join(cell.split())
+    return (cell if len(cell) <= SHOWN else f"{cell[: SHOWN // 2]} … {cell[-SHOWN // 2 :]}") or NO_VALUE
+
+
 def named(row: Row, columns: Sequence[str], places: Sequence[int]) -> dict[str, str]:
     """The keys of a row, or else its first cells where there are several."""
-    return {columns[p] or ROW_NAME: row[p] for p in places or range(min(3, len(row)) if len(row) > 1 else 0)}
+    return {columns[p] or ROW_NAME: row[p][:SHOWN] for p in places or range(min(3, len(row)) if len(row) > 1 else 0)}

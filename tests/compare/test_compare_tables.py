@@ -61,6 +61,7 @@ def test_a_header_is_found_below_titles_comments_and_the_line_for_excel(bench: B
         "facts.csv": "Threshold,12.5\n",
         "more_facts.csv": "Date,2024-01-01\nThreshold,12.5\n\n",
         "fact_and_date.csv": "Threshold,12.5\nDate,2024-01-01\n",
+        "words.csv": "Results, 5 cells\n",
         "rule.csv": "\nArea\n====================\n",
     }
     pairs = {name: (begin + rows[0], begin + rows[1]) for name, begin in above.items()}
@@ -112,6 +113,24 @@ def test_cells_beyond_the_header_and_cells_that_are_missing_are_compared(bench: 
         },
     )
     every_is(files, {"ends.csv": "same values"}, "same content")
+
+
+def test_a_row_that_lost_all_its_values_counts_as_a_row(bench: Bench) -> None:
+    pairs = {
+        "lost.csv": ("a,b\n1.5,2\n,\n3,4\n", "a,b\n1.5,2\n3,4\n"),
+        "one_column.csv": ('a\n1.5\n""\n3.5\n', "a\n1.5\n3.5\n"),
+        "ends.csv": ("a,b\n1,2\n3,4\n,\n,\n", "a,b\r\r\n1,2\r\r\n3,4\r\r\n"),
+    }
+    files = judged(bench, pairs)
+    every_is(
+        files, dict.fromkeys(("lost.csv", "one_column.csv"), "rows without any value between the others: 1 against 0")
+    )
+    every_is(files, {"ends.csv": "same values"}, "same content")
+
+
+def test_columns_of_one_name_are_told_apart_from_each_other(bench: Bench) -> None:
+    files = judged(bench, {"t.csv": ("v,v,v (2)\n1.5,2,3\n", "v,v,v (2)\n1.5,9,3\n")})
+    every_is(files, {"t.csv": "v (3) of v 1.5, v (3) 2, v (2) 3: 2 against 9"})
 
 
 def test_headers_of_several_lines_belong_to_the_header(bench: Bench) -> None:
@@ -175,7 +194,8 @@ def test_whole_numbers_and_text_are_compared_to_the_last_sign(bench: Bench) -> N
         "id": ("9007199254740993", "9007199254740992"), "sum": ("9007199254740993", "9007199254740992"),
         "parent": ("300001", "300002"), "parent_id": ("300001.0", "300002.0"), "count": ("300001", "300002"),
         "barcode": ("00123", "123"), "tube": ("00123", "123"), "spot": ("0E5", "0E7"), "plate": ("1E5", "100000"),
-        "sample": ("1.1", "1.10"), "code": ("9998700990704001708177961516923014", "9998700990704001708177961516923015"),
+        "sample": ("1.1", "1.10"), "huge": ("1e+400", "1e+500"),
+        "code": ("9998700990704001708177961516923014", "9998700990704001708177961516923015"),
     }  # fmt: skip
     pairs = {
         f"{name}.csv": (f"n,{name}\na,{one}\nb,\n", f"n,{name}\na,{two}\nb,\n") for name, (one, two) in cells.items()
@@ -192,10 +212,11 @@ def test_a_limit_for_the_table_reaches_measures_and_no_ids(bench: Bench) -> None
         "area.csv": ("label,area\n1,300001\n", "label,area\n1,300002\n"),
         "parent.csv": ("label,Parent_Nuclei\n1,300001\n", "label,Parent_Nuclei\n1,300002\n"),
         "track.csv": ("label,TRACK_ID\n1,300001\n", "label,TRACK_ID\n1,300002\n"),
+        "spot.csv": ("label,spot\n1,300001\n", "label,spot\n1,300002\n"),
     }
     files = judged(bench, pairs, "--tolerance", "table.rtol=1e-3")
     every_is(files, {"area.csv": "1 value"}, "within tolerance")
-    every_is(files, {"parent.csv": "300001 against 300002", "track.csv": "300001 against 300002"})
+    every_is(files, dict.fromkeys(("parent.csv", "track.csv", "spot.csv"), "300001 against 300002"))
     files = judged(bench, {}, "--tolerance", "table.columns.TRACK_ID.atol=1")
     every_is(files, {"track.csv": "1 value"}, "within tolerance")
 
