@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import platform
@@ -14,16 +15,14 @@ from runner.environments import Finding, Preparation, Site
 from runner.environments.disk import is_file, on_disk
 from runner.environments.leaks import without_outer_libraries
 from runner.environments.python_words import python_words
+from runner.environments.script_block import EXAMPLE, NOT_VALID, as_comment, first_line, has_mark, metadata
 from runner.environments.uv import packages
 from runner.environments.uv_binary import find_uv
+from runner.environments.uv_settings import ask_uv, options, settings, write_stand_in
 from runner.environments.uv_stamp import clear_torn, is_whole, venv_settings
 from runner.environments.uv_variables import unwanted
 from runner.errors import EnvironmentMissing, RunnerError
 from runner.model import Command, EnvironmentSpec, ResolvedEntry
-
-# PEP 723, "Inline script metadata"
-_BLOCK = re.compile(r"(?m)^# /// script[ \t]*\r?\n(?P<content>(?:^#(?:| .*)\r?\n)+?)^# ///[ \t]*\r?$")
-_EXAMPLE = '# /// script\n# requires-python = ">=3.11"\n# dependencies = ["numpy"]\n# ///'
 
 
 @dataclass(frozen=True)
@@ -35,23 +34,46 @@ class _Script:
     note: Path
 
     @property
+    def for_uv(self) -> Path:
+        """The script; where uv would not see its block behind a byte-order mark, a copy without that."""
+        return self.note.with_suffix(".py") if has_mark(self.path) else on_disk(self.path)
+
+    @property
     def lock(self) -> Path:
         """uv's lock of this script; need not be there."""
         return on_disk(self.path.with_name(f"{self.path.name}.lock"))
 
 
 def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> list[Finding]:
-    """No script, no metadata in it, or no uv."""
+    """No script, no good metadata in it, or no uv."""
     try:
         script = _script(entries, str(site.repo), site)
-        _metadata(script.path)
+        block = metadata(script.path)
     except EnvironmentMissing as error:
         return [Finding(error.message, error.cure, "commands")]
     try:
         find_uv(site)
+        ready = bool(_python(script, site))
     except EnvironmentMissing as error:
         return [Finding(error.message, error.cure)]
-    return []
+    return [] if ready else _refused(script, block, site)
+
+
+def _refused(script: _Script, block: str, site: Site) -> list[Finding]:
+    """What uv does not understand in the metadata, such as a requirement; nothing is fetched or made."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="run-pipeline-script-") as folder:
+        copy = Path(folder) / script.path.name
+        copy.write_text(as_comment(block), encoding="utf-8")
+        said = ask_uv(["lock", "--script", str(copy), "--dry-run", "--offline"], site).stderr.decode("utf-8", "replace")
+    found = NOT_VALID.search(said)
+    if not found:
+        return []
+    line = first_line(script.path) + int(found["line"])
+    return [
+        Finding(f"{script.path}, line {line}: {found['why']}", f"Correct that line; an example:\n{EXAMPLE}", "commands")
+    ]
 
 
 def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Preparation | None:
@@ -60,9 +82,11 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
     if _python(script, site):
         return None
     key = _key(script)
-    locked = ("--locked",) if script.lock.is_file() else ()
+    # what is locked does not depend on the user's own settings for uv; what is not is chosen by them
+    own = str(script.path) if script.lock.is_file() else ""
+    locked = ("--locked", *options(site, own)) if own else ()
     command = Command(
-        (find_uv(site).path, "sync", "-q", "--script", str(script.path), *locked, "--output-format", "json"),
+        (find_uv(site).path, "sync", "-q", "--script", str(script.for_uv), *locked, "--output-format", "json"),
         str(site.repo),
         {"UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1"},
         unset=unwanted(site.host.environ),
@@ -75,7 +99,7 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
         lambda: not _python(script, site),
         lambda failed, code, output: _explain(script, site, code, output),
         lambda output: _remember(script, key, output),
-        lambda: _clear_old(script, site),
+        lambda: _begin(script, own, site),
     )
 
 
@@ -89,7 +113,12 @@ def wrap(
     dry: bool = False,
 ) -> Command:
     """The environment's own Python with the script. Raises EnvironmentMissing when it was not prepared."""
-    script = _script(entries, cwd, site)
+    try:
+        script = _script(entries, cwd, site)
+    except EnvironmentMissing:
+        if not dry:
+            raise
+        return Command(tuple(python_words(entries, cwd, site.host)[0]), cwd, {"PYTHONUNBUFFERED": "1", **env})
     python = _python(script, site)
     if not python and not dry:
         raise EnvironmentMissing(
@@ -126,8 +155,8 @@ def _script(entries: Sequence[ResolvedEntry], cwd: str, site: Site) -> _Script:
     """The first word that is no option of Python; relative to `cwd`, else to the repository."""
     argv, program = python_words(entries, cwd, site.host)
     words = argv if program else argv[1:]
-    place = next((place for place, word in enumerate(words) if not word.startswith("-")), None)
-    if place is None or "-c" in words[:place] or "-m" in words[:place]:
+    place = script_place(words)
+    if place is None:
         raise EnvironmentMissing(
             "`environment: script` needs a script, and `commands` names none",
             "Name the script, as in %REPO%/measure.py",
@@ -145,36 +174,29 @@ def _script(entries: Sequence[ResolvedEntry], cwd: str, site: Site) -> _Script:
     return _Script(real, tuple(words), on_disk(site.environments / ".scripts" / f"{name}.json"))
 
 
-def _metadata(path: PurePath) -> str:
-    """The metadata block's text. Raises EnvironmentMissing when there is none, or two, or it is no TOML."""
-    import tomllib
-
-    try:
-        text = on_disk(path).read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise EnvironmentMissing(f"{path} cannot be read: {error.strerror}", "Check its rights.") from error
-    except UnicodeDecodeError as error:
-        raise EnvironmentMissing(f"{path} is not UTF-8 (byte {error.start})", "Save it as UTF-8.") from error
-    blocks = list(_BLOCK.finditer(text))
-    if len(blocks) != 1:
-        raise EnvironmentMissing(
-            f"{path} has {'no' if not blocks else 'more than one'} `# /// script` block",
-            f"`environment: script` takes the packages from such a block at the top of the script:\n{_EXAMPLE}",
-        )
-    content = "".join(line[2:] if line.startswith("# ") else line[1:] for line in blocks[0]["content"].splitlines(True))
-    try:
-        tomllib.loads(content.replace("\r\n", "\n"))
-    except tomllib.TOMLDecodeError as error:
-        raise EnvironmentMissing(
-            f"the `# /// script` block of {path} is not valid TOML: {error}", f"Correct it; an example:\n{_EXAMPLE}"
-        ) from error
-    return content
+def script_place(words: Sequence[str]) -> int | None:
+    """Where Python's options end and the script stands; None for `-c`, `-m`, standard input or nothing."""
+    place = 0
+    while place < len(words):
+        word = words[place]
+        if word == "--":
+            place += 1
+        if word == "--" or not word.startswith("-"):
+            return place if place < len(words) else None
+        if word.startswith("--"):
+            place += 2 if word == "--check-hash-based-pycs" else 1
+            continue
+        taking = re.search("[cmWX]", word[1:])  # of several letters in one word the first of these takes what follows
+        if word == "-" or (taking and taking[0] in "cm"):
+            return None
+        place += 2 if taking and taking.end() == len(word) - 1 else 1
+    return None
 
 
 def _key(script: _Script) -> str:
     """Changes with what is to be installed, and not with the rest of the script."""
     lock = script.lock.read_bytes() if script.lock.is_file() else b""
-    return hashlib.sha256(_metadata(script.path).encode() + b"\0" + lock).hexdigest()
+    return hashlib.sha256(metadata(script.path).encode() + b"\0" + lock).hexdigest()
 
 
 def _noted(script: _Script) -> tuple[str, str]:
@@ -186,7 +208,11 @@ def _noted(script: _Script) -> tuple[str, str]:
         return "", ""
 
 
-def _clear_old(script: _Script, site: Site) -> None:
+def _begin(script: _Script, locked: str, site: Site) -> None:
+    if locked:
+        write_stand_in(site, locked)
+    if script.for_uv != on_disk(script.path):
+        script.for_uv.write_bytes(on_disk(script.path).read_bytes().removeprefix(codecs.BOM_UTF8))
     python, _ = _noted(script)
     if python:
         clear_torn(site.host.path(python).parent.parent, site.host)
@@ -229,4 +255,15 @@ def _activation(python: PurePath, site: Site) -> dict[str, str]:
 def _explain(script: _Script, site: Site, code: int, output: str) -> RunnerError:
     from runner.environments.uv_failures import explain
 
-    return explain(f"script {script.path.name}", output, code, repo=str(site.repo), folder="uv's cache")
+    title = f"script {script.path.name}"
+    lock = f'`uv lock --script "{script.path}"`'
+    if "No solution found" in output and not script.lock.is_file():
+        files = " and ".join(map(str, settings(site).files))
+        error = explain(title, output, code, repo=str(site.repo), folder="uv's cache")
+        return EnvironmentMissing(
+            f"{title}: what its `# /// script` block asks for cannot be had",
+            f"Correct the block; uv's own words say which package.{f' What {files} says counts, too.' if files else ''}"
+            + error.cure[error.cure.find("\n") :],
+        )
+    names = {"uv.lock": script.lock.name, "pyproject.toml": script.path.name, "`uv lock`": lock}
+    return explain(title, output, code, repo=str(site.repo), folder="uv's cache", lock=lock, names=names)

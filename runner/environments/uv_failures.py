@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runner.errors import EnvironmentMissing
@@ -171,10 +172,19 @@ QUOTED_LINES = 30  # of uv's own words
 _INTERRUPTED = frozenset({130, 143, -2, -15, 0xC000013A})
 
 
-def explain(title: str, output: str, code: int, *, repo: str, folder: str, lock: str = "") -> EnvironmentMissing:
+def explain(
+    title: str,
+    output: str,
+    code: int,
+    *,
+    repo: str,
+    folder: str,
+    lock: str = "",
+    names: Mapping[str, str] | None = None,
+) -> EnvironmentMissing:
     """Why `title` could not be prepared, from what uv printed; uv's own words follow the cure.
 
-    `lock`: the command that brings the lock up to date.
+    `lock`: the command that brings the lock up to date. `names`: other names for those in the texts.
     """
     said = _SECRET.sub("", _NOISE.sub("", output)).strip()
     if code == 127 and "error:" not in said:
@@ -190,7 +200,10 @@ def explain(title: str, output: str, code: int, *, repo: str, folder: str, lock:
             values["lock"] = lock or f"`uv lock` in {repo}"
             values |= {name: value or "" for name, value in found.groupdict().items()}
             message = " ".join(failure.message.format_map(values).split()).replace(" ()", "")
-            return EnvironmentMissing(f"{title}: {message}", f"{failure.cure.format_map(values)}\n{_quoted(said)}")
+            cure = failure.cure.format_map(values)
+            for old, new in (names or {}).items():
+                message, cure = message.replace(old, new), cure.replace(old, new)
+            return EnvironmentMissing(f"{title}: {message}", f"{cure}\n{_quoted(said)}")
     return EnvironmentMissing(
         f"{title} could not be prepared: uv ended with exit code {code}",
         f"What uv said may tell why; `uv sync` in {repo} shows it again.\n{_quoted(said)}",

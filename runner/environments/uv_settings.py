@@ -65,29 +65,34 @@ class Settings:
         return heads + tomlkit.dumps(_moved(self.table, root, folder))
 
 
-def settings(site: Site, project: Path | None = None) -> Settings:
+def settings(site: Site, project: Path | None = None, script: str = "") -> Settings:
     """The first of the candidates that uv.lock is in step with, asked once an invocation; else the first.
 
-    `project`: the same candidate, with the settings of a copy of the repository's files there.
+    `project`: the same candidate, with the settings of a copy of the repository's files there. `script`: by the lock
+    of that script.
     """
     found = _candidates(site, _root(site))
-    if len(found) > 1 and "uv settings" not in site.asked:
-        number = next((n for n, one in enumerate(found) if _in_step(one, site)), 0)
-        site.asked["uv settings"] = str(number)
+    key = f"uv settings {script}"
+    if len(found) > 1 and key not in site.asked:
+        number = next((n for n, one in enumerate(found) if _in_step(one, site, script)), 0)
+        site.asked[key] = str(number)
         site.notes.extend([found[number].note] if found[number].note else [])
     found = found if project is None else _candidates(site, project)
-    return found[min(int(site.asked.get("uv settings", "0")), len(found) - 1)]
+    return found[min(int(site.asked.get(key, "0")), len(found) - 1)]
 
 
-def options(site: Site) -> tuple[str, ...]:
+def options(site: Site, script: str = "") -> tuple[str, ...]:
     """For a uv that installs or checks: the stand-in, which `write_stand_in` writes; nothing where none is needed."""
-    found = settings(site)
+    found = settings(site, script=script)
     return ("--config-file", str(_stand_in(found, site)[0])) if found.stand_in else ()
 
 
 def has_files(site: Site) -> bool:
-    """Whether uv would find a uv.toml."""
-    return len(_candidates(site, _root(site))) > 1
+    """Whether uv would find a uv.toml; no, where a pyproject.toml cannot be read, which `check` tells."""
+    try:
+        return len(_candidates(site, _root(site))) > 1
+    except EnvironmentMissing:
+        return False
 
 
 def downloads_off(site: Site) -> str:
@@ -113,11 +118,11 @@ def lock_command(site: Site, uv: str = "uv") -> str:
     return f"`run-pipeline env lock` (`uv lock` alone would put what {names} says into uv.lock)"
 
 
-def write_stand_in(site: Site) -> None:
+def write_stand_in(site: Site, script: str = "") -> None:
     """Under the name that `options` gave."""
     from runner.state.files import write_atomic
 
-    found = settings(site)
+    found = settings(site, script=script)
     if found.stand_in:
         path, text = _stand_in(found, site)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -227,8 +232,9 @@ def _table(path: Path, site: Site) -> Table | None:
         return None
 
 
-def _in_step(found: Settings, site: Site) -> bool:
-    return _ask(("lock", "--check", "--offline", "--project", str(site.repo)), found, site).code == 0
+def _in_step(found: Settings, site: Site, script: str) -> bool:
+    of = ("--script", script) if script else ("--project", str(site.repo))
+    return _ask(("lock", "--check", "--offline", *of), found, site).code == 0
 
 
 def _ask(words: Sequence[str], found: Settings, site: Site, *, timeout: float = 30.0) -> Captured:
