@@ -22,14 +22,15 @@ PALETTE_OF_PNG = b"\x03"
 USUAL = ("MINISBLACK", "RGB", *OTHERWISE)
 
 
-def as_shown(source: Source, tif: tifffile.TiffFile, page: tifffile.TiffPage) -> Source:
+def as_shown(source: Source, tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> Source:
     """What is shown; beside it the numbers, where those of a label image are others."""
+    page = series.keyframe
     kind = page.photometric.name if page.photometric in (0, 1, 3) else _shown.colours(page)
     if kind not in USUAL:
         return replace(source, told=f"its colours are {'CMYK' if kind == 'SEPARATED' else kind}")
     if source.samples > 1 or (kind not in OTHERWISE and page.bitspersample >= 8):
         return source
-    image, labels = (_shown.shown(tif, page, 1, how) for how in ("image", "labels"))
+    image, labels = (_shown.shown(tif, series, 1, how) for how in ("image", "labels"))
     white = kind == "MINISWHITE"
     numbers = replace(source, read=_through(labels, source.read), told="0 is white" if white else "")
     if white and source.row_bytes * source.height <= LARGEST:  # the edge of a whole plane tells what is background

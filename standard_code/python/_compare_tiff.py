@@ -64,7 +64,7 @@ class _Buffer:
 
 def _of_series(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, buffer: _Buffer) -> Source:
     """At its full resolution, as it is shown."""
-    return as_shown(_stored(tif, series, buffer), tif, series.keyframe)
+    return as_shown(_stored(tif, series, buffer), tif, series)
 
 
 def _stored(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, buffer: _Buffer) -> Source:

@@ -39,8 +39,9 @@ class Shown:
     plain: bool = False  # shown is what is stored
 
 
-def shown(tif: tifffile.TiffFile, page: tifffile.TiffPage, stored: int, how: How = "image") -> Shown:
-    """Of a page whose pixels have `stored` samples. Raises UserError for colours that cannot be told."""
+def shown(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, stored: int, how: How = "image") -> Shown:
+    """Of pages whose pixels have `stored` samples. Raises UserError for colours that cannot be told."""
+    page = series.keyframe
     kind = colours(page) if stored > 1 else _name(page)
     if how != "stored":
         if kind in STRANGE.values():
@@ -56,6 +57,7 @@ def shown(tif: tifffile.TiffFile, page: tifffile.TiffPage, stored: int, how: How
             if tif.flags & LOOKUP:
                 logging.info("its palette is a lookup table; the numbers are taken as they are")
             else:
+                _refuse_palettes(series)
                 return _coloured(page)
         if kind == "MINISBLACK" and page.bitspersample < 8 and how == "image":
             return _of_few_bits(page, stored)
@@ -145,6 +147,15 @@ def _mask(values: Array, top: int) -> Array:
         return values
     edge = np.concatenate([ends[0], ends[-1], ends[:, 0], ends[:, -1]])
     return inverted(values, top) if edge.mean() > 0.5 else values
+
+
+def _refuse_palettes(series: tifffile.TiffPageSeries) -> None:
+    """Pages that each have a palette of their own, as frames of an animation may."""
+    import numpy as np
+
+    for page in list(series.pages)[1:]:
+        if page is not None and not np.array_equal(page.aspage().colormap, series.keyframe.colormap):
+            raise UserError("its pages have different palettes. Save it as RGB, for example in Fiji.")
 
 
 def _coloured(page: tifffile.TiffPage) -> Shown:

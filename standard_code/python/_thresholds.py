@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LOCAL = ("local", "niblack", "sauvola")
 FEW = 32  # grey levels of a smoothed image; what spans less is divided more finely
 FINEST = 1024  # parts of a grey level
+EXACT = 2**53
 MANY = 2**20  # grey levels; of more, only those that occur are kept
 MINIMUM_MANY = 2**17  # of the method "minimum"
 TRIALS = 2e8  # of scikit-image's multiotsu, which tries each combination
@@ -32,12 +33,13 @@ def divide(pixels: Array, args: argparse.Namespace) -> tuple[Array, Threshold]:
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise UserError("it has values that are no numbers (NaN or infinite).")
     base, values = _without_offset(pixels)
+    whole = values.dtype.kind != "f"
     values = _filtered(values, args)
     if args.threshold is not None:
         threshold: Threshold = args.threshold - base
         return values < threshold if args.dark_objects else values > threshold, float(args.threshold)
     parts = 1
-    if pixels.dtype.kind != "f" and args.method not in LOCAL:
+    if whole and args.method not in LOCAL:
         values, parts = _levels(values)
     if pixels.min() == pixels.max() or values.min() == values.max():
         logging.warning("all its pixels have the same value, so it has no objects")
@@ -54,14 +56,19 @@ def divide(pixels: Array, args: argparse.Namespace) -> tuple[Array, Threshold]:
 
 
 def _without_offset(pixels: Array) -> tuple[int, Array]:
-    """Large whole numbers less their lowest, so that filters and histograms lose none of their differences."""
+    """Large whole numbers less their lowest, so that filters and histograms lose none of their differences.
+
+    Those that span more than floats can tell apart become floats.
+    """
     import numpy as np
 
     if pixels.dtype.kind == "f":
         return 0, pixels.astype(np.result_type(pixels, np.float32), copy=False)
     if pixels.dtype.itemsize <= 2:
         return 0, pixels
-    lowest = int(pixels.min())
+    lowest, highest = int(pixels.min()), int(pixels.max())
+    if highest - lowest >= EXACT:
+        return 0, pixels.astype(np.float64)
     if pixels.dtype.kind == "u":
         return lowest, (pixels - pixels.dtype.type(lowest)).astype(np.int64)
     return lowest, pixels.astype(np.int64) - lowest

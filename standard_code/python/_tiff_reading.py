@@ -73,7 +73,7 @@ def _stack(
         axes = named(series.axes, series.shape, stack_axis)
         sizes = dict(zip(axes, series.shape, strict=True))
         read = _reader(tif, series, axes)
-        shown = _shown.shown(tif, series.keyframe, sizes.get("S", 1), how)
+        shown = _shown.shown(tif, series, sizes.get("S", 1), how)
     channels = sizes.get("C", 1) * shown.samples
     names = about.channels + ("",) * (channels - len(about.channels) if about.channels and shown.samples == 1 else 0)
 

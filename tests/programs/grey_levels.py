@@ -38,6 +38,8 @@ IMAGES = {
     "32 bits, an offset": (NOISY + 2**30).astype(np.uint32),
     "32 bits, signed, an offset": (NOISY - 2**30).astype(np.int32),
     "64 bits, an offset": NOISY.astype(np.uint64) + np.uint64(2**62),
+    "64 bits, all of them": np.where(CELLS, np.uint64(2**64 - 1), np.uint64(0)),
+    "64 bits, signed, all of them": np.where(CELLS, 2**62, -(2**62)),
     "floats": FLOATS.astype(np.float32),
     "double": FLOATS,
     "double, an offset": FLOATS + 1e9,

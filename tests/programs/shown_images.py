@@ -56,6 +56,8 @@ TIFFS = {
         GREY,
     ),
     "ink": (np.dstack([OPAQUE, 255 - GREY, OPAQUE, NOTHING]), {"photometric": "separated"}, GREEN),
+    "white floats": (-GREY.astype(np.float32), {"photometric": "miniswhite"}, GREY.astype(np.float32)),
+    "white in tiles": (255 - GREY, {"photometric": "miniswhite", "tile": (16, 16), "compression": "zlib"}, GREY),
     "strange colours": (GREEN, {"photometric": "ycbcr"}, None),
     "mask of tifffile": (DISCS, {}, None),
     "mask that shows white": (~DISCS, {"photometric": "miniswhite"}, None),
@@ -71,29 +73,43 @@ TIFFS = {
     "labels that are no numbers": (np.where(DISCS, np.float32(np.nan), LABELS), {"photometric": "minisblack"}, None),
 }  # fmt: skip
 PACKED = {"white of 4 bits": (4, 0, 15 - LABELS), "black of 2 bits": (2, 1, LABELS % 4)}
+TWELVE = {"white of 12 bits": 4095 - GREY.astype(np.uint16), "black of 12 bits": GREY.astype(np.uint16)}
 PICTURES = ("palette.png", "1 bit.png", "palette.gif", "1 bit.bmp", "palette.bmp", "alpha.png", "frames.gif")
-KINDS = (*TIFFS, *PACKED, *PICTURES)
+KINDS = ("two palettes", *TIFFS, *PACKED, *TWELVE, *PICTURES)
 
 
 def make(kind: str, path: str) -> None:
     """Writes one image."""
     import tifffile
 
-    if kind in TIFFS:
+    if kind == "two palettes":
+        with tifffile.TiffWriter(path) as tif:
+            for colors in (COLORS, COLORS[::-1]):
+                tif.write(GREY, photometric="palette", colormap=colors * 257, metadata=None, contiguous=False)
+    elif kind in TIFFS:
         stored, words, _ = TIFFS[kind]
         tifffile.imwrite(path, stored, **words)
     elif kind in PACKED:
         bits, photometric, values = PACKED[kind]
         Path(path).write_bytes(packed(values, bits, photometric))
+    elif kind in TWELVE:
+        pairs = TWELVE[kind].reshape(-1, 2)
+        three = np.stack([pairs[:, 0] >> 4, (pairs[:, 0] & 15) << 4 | pairs[:, 1] >> 8, pairs[:, 1] & 255], axis=-1)
+        Path(path).write_bytes(bare(three.astype(np.uint8).tobytes(), (60, 80), 12, "black" in kind))
     else:
         picture(kind).save(path, **({"save_all": True, "append_images": [one_bit(~DISCS)]} if "frames" in kind else {}))
 
 
 def packed(values: np.ndarray, bits: int, photometric: int) -> bytes:
-    """A bare TIFF file of 2 or 4 bits a pixel."""
+    """A TIFF file of 2 or 4 bits a pixel."""
     places = np.arange(8 // bits)[::-1] * bits
     data = (values.reshape(-1, 8 // bits) << places).sum(axis=1).astype(np.uint8).tobytes()
-    height, width = values.shape
+    return bare(data, values.shape, bits, photometric)
+
+
+def bare(data: bytes, shape: tuple[int, ...], bits: int, photometric: int) -> bytes:
+    """A TIFF file with no more tags than it needs."""
+    height, width = shape
     tags = [(256, width), (257, height), (258, bits), (259, 1), (262, photometric), (273, 8), (277, 1), (278, height)]
     tags.append((279, len(data)))
     listed = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
@@ -123,6 +139,8 @@ def expected(kind: str) -> np.ndarray:
         return TIFFS[kind][2]
     if kind in PACKED:
         return LABELS * 17 if "4" in kind else LABELS % 4 * 85
+    if kind in TWELVE:
+        return GREY
     if kind.startswith("palette"):
         return np.moveaxis(COLORS[:, GREY], 0, -1)
     return {"alpha.png": GREEN, "frames.gif": np.stack([BITS, 255 - BITS])}.get(kind, BITS)

@@ -9,7 +9,8 @@ TIFFS = [
     "black", "white", "white of 16 bits", "white and big-endian", "white and signed", "white in ImageJ",
     "white and compressed", "white of 1 bit", "black of 1 bit", "white of 4 bits", "black of 2 bits", "grey palette",
     "palette", "palette in 8 bits", "lookup table", "colours", "planar", "alpha", "premultiplied", "no name",
-    "alpha in OME", "colours in JPEG", "grey and alpha", "ink",
+    "alpha in OME", "colours in JPEG", "grey and alpha", "ink", "white floats",
+    "white in tiles", "white of 12 bits", "black of 12 bits",
 ]  # fmt: skip
 OTHERS = ("white of 4 bits", "black of 2 bits", "colours in JPEG", "palette", "palette in 8 bits")  # not of two discs
 PICTURES = ["palette.png", "1 bit.png", "palette.gif", "1 bit.bmp", "palette.bmp", "alpha.png", "frames.gif"]
@@ -62,8 +63,11 @@ def test_converted_images_are_what_a_viewer_shows(programs):
 
 
 def test_colours_that_cannot_be_told_are_refused(programs):
-    done = run(programs, "convert_to_tif", programs.shown("strange colours", programs.folder / "a.tif"), code=1)
-    assert "its colours are YCbCr, which is not read here. Save it as RGB" in done.stderr
+    for kind in ("strange colours", "two palettes"):
+        programs.shown(kind, programs.folder / "in" / f"{kind}.tif")
+    done = run(programs, "convert_to_tif", programs.folder / "in" / "*", code=1)
+    assert "strange colours.tif: its colours are YCbCr, which is not read here. Save it as RGB" in done.stderr
+    assert "two palettes.tif: its pages have different palettes. Save it as RGB" in done.stderr
 
 
 def test_the_stored_numbers_are_kept_when_asked_for(programs):

@@ -54,6 +54,13 @@ def test_methods_find_the_nine_cells_whatever_lies_below_them(programs):
         assert {asked: objects for asked, (_, objects) in found.items()} == dict.fromkeys(found, 9)
 
 
+def test_numbers_that_span_all_of_sixty_four_bits_are_segmented(programs):
+    images = ["64 bits, all of them", "64 bits, signed, all of them"]
+    for sigma in (0, 1):
+        found = segmented(programs, images, ["otsu", "li", "isodata"], "--sigma", sigma)
+        assert [objects for _, objects in found.values()] == [9] * 6
+
+
 def test_smoothing_leaves_one_bin_for_each_grey_level(programs):
     found = segmented(programs, [HOT, "8 bits", "8 bits, clean"], ["triangle"])
     assert all(threshold == int(threshold) and 100 < threshold < 125 for threshold, _ in found.values())
