@@ -129,7 +129,7 @@ def remove_command(names: tuple[str, ...], unused: bool, yes: bool, repo: str | 
     for environment in doomed:
         size = size_of(on_disk(environment.place.folder))
         total += size
-        print(f"  {environment.name}  {_bytes(size)}")
+        print(f"  {environment.name}  {_bytes(size)}  {environment.place.folder}")
     if not yes:
         if not site.host.interactive:
             raise UsageError("nobody is there to confirm the removal", "Give --yes to remove them without a question.")

@@ -110,7 +110,7 @@ def _digest(environ: Mapping[str, str]) -> str:
 def _load(file: PurePath, key: list[object]) -> dict[str, Any]:
     try:
         data = json.loads(read_text(file) or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) and data.get("key") == key else {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -14,8 +15,9 @@ from runner.environments import Site
 from runner.environments.disk import on_disk
 from runner.environments.groups import read_project
 from runner.environments.users import in_use, programs_in
-from runner.environments.uv_stamp import Place, State, condition, read_stamp
+from runner.environments.uv_stamp import FORMAT, Place, State, condition, is_ours, read_stamp
 from runner.errors import EnvironmentMissing, StateError
+from runner.state.files import write_atomic
 from runner.state.holder import Holder
 from runner.state.locks import LockFile
 
@@ -46,7 +48,7 @@ def our_environments(site: Site) -> list[Environment]:
     except EnvironmentMissing:
         groups = None
     folder = on_disk(site.environments)
-    return [_look(name, site, groups) for name in sorted(p.name for p in _entries(folder) if _is_ours(p))]
+    return [_look(name, site, groups) for name in sorted(p.name for p in _entries(folder) if _is_shown(p))]
 
 
 def left_by_go(site: Site) -> list[Path]:
@@ -74,14 +76,21 @@ def remove(environment: Environment, site: Site) -> None:
     with LockFile(place.lock, f"environment {environment.name}").acquire(0):
         if running := programs_in(folder):
             raise in_use(f"environment {environment.name}", running)
+        if not is_ours(folder):
+            raise StateError(f"{folder} is not ours to remove: it changed meanwhile", "Look what it is.")
         doomed = folder.with_name(f"{_DOOMED}{folder.name}")
+        note = doomed.with_name(f"{doomed.name}.json")
         try:
-            place.stamp.unlink(missing_ok=True)
-            if doomed.exists():
+            if os.path.lexists(doomed):
+                if not is_ours(doomed):
+                    raise StateError(f"{doomed} is in the way: the runner did not put it there", "Move it away.")
                 shutil.rmtree(doomed)
+            write_atomic(note, json.dumps({"format": FORMAT, "group": place.group}).encode(), durable=False)
+            place.stamp.unlink(missing_ok=True)
             # first out of the way in one step: half an environment must never be found under its name
             folder.rename(doomed)
             shutil.rmtree(doomed)
+            note.unlink()
         except OSError as error:
             raise StateError(
                 f"{folder} cannot be removed: {error.strerror or error}",
@@ -89,10 +98,9 @@ def remove(environment: Environment, site: Site) -> None:
             ) from error
 
 
-def _is_ours(folder: Path) -> bool:
-    """Nothing else that somebody put there is shown, or removed."""
-    stamp = folder.with_name(f"{folder.name}.json")
-    return folder.is_dir() and not folder.is_symlink() and (stamp.is_file() or (folder / "pyvenv.cfg").is_file())
+def _is_shown(folder: Path) -> bool:
+    """Nothing else that somebody put there is shown, or removed; nor what is being removed."""
+    return folder.is_dir() and not folder.name.startswith(_DOOMED) and is_ours(folder)
 
 
 def _look(name: str, site: Site, groups: Collection[str] | None) -> Environment:

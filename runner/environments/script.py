@@ -23,6 +23,7 @@ from runner.environments.uv_stamp import clear_torn, is_whole, venv_settings
 from runner.environments.uv_variables import unwanted
 from runner.errors import EnvironmentMissing, RunnerError
 from runner.model import Command, EnvironmentSpec, ResolvedEntry
+from runner.state.reading import read_json
 
 
 @dataclass(frozen=True)
@@ -201,11 +202,9 @@ def _key(script: _Script) -> str:
 
 def _noted(script: _Script) -> tuple[str, str]:
     """Python and key as noted down; "" and "" when there is no good note."""
-    try:
-        note = json.loads(script.note.read_bytes())
-        return str(note["python"]), str(note["key"])
-    except (OSError, ValueError, TypeError, KeyError):
-        return "", ""
+    note = read_json(script.note) or {}
+    python, key = note.get("python"), note.get("key")
+    return (python, key) if isinstance(python, str) and isinstance(key, str) else ("", "")
 
 
 def _begin(script: _Script, locked: str, site: Site) -> None:

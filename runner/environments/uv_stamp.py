@@ -17,11 +17,14 @@ from runner.environments.disk import is_file, is_folder, on_disk, read_text
 from runner.environments.groups import BUILD_FILES, GroupLock, Project, digest, group_lock, lock_file, read_project
 from runner.errors import EnvironmentMissing
 from runner.host import Host
+from runner.state.plain import is_link
+from runner.state.reading import is_texts, read_json
 
 FORMAT = 1
+OWN = "run-pipeline.json"  # inside an environment: the runner made it, whatever became of its stamp
 _OF_AN_ENVIRONMENT = frozenset(
     ("bin", "lib", "lib64", "include", "share", "etc", "man", "Scripts", "Lib", "Include")  # folders
-) | {"pyvenv.cfg", ".gitignore", "CACHEDIR.TAG", ".lock"}
+) | {"pyvenv.cfg", ".gitignore", "CACHEDIR.TAG", ".lock", OWN}
 
 
 class State(Enum):
@@ -83,12 +86,16 @@ def condition(place: Place, site: Site) -> Condition:
 
 def read_stamp(place: Place) -> dict[str, Any] | None:
     """None when there is none, or none of this format."""
-    try:
-        stamp = json.loads(place.stamp.read_bytes())
-        usable = stamp["format"] == FORMAT and {"platform", "python", "files", "fingerprint"} <= stamp.keys()
-        return stamp if usable else None
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+    stamp = read_json(place.stamp) or {}
+    texts = all(isinstance(stamp.get(name), str) for name in ("group", "platform", "python", "fingerprint"))
+    return stamp if stamp.get("format") == FORMAT and texts and is_texts(stamp.get("files")) else None
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether the runner made the environment in `folder`: its stamp says so, or what it left inside."""
+    notes = (folder.with_name(f"{folder.name}.json"), folder / OWN)
+    told = (read_json(note) or {} for note in notes if not is_link(folder))
+    return any(one.get("format") == FORMAT and isinstance(one.get("group"), str) for one in told)
 
 
 def write_stamp(place: Place, stamp: Mapping[str, Any]) -> None:
@@ -96,6 +103,9 @@ def write_stamp(place: Place, stamp: Mapping[str, Any]) -> None:
     from runner.state.files import write_atomic
 
     made = datetime.now().astimezone().isoformat(timespec="seconds")
+    own = on_disk(place.folder) / OWN
+    if not own.exists():  # an environment that is in step is not touched
+        write_atomic(own, json.dumps({"format": FORMAT, "group": place.group}).encode(), durable=False)
     write_atomic(place.stamp, json.dumps({**stamp, "made": made}, indent=1).encode())
 
 

@@ -102,10 +102,11 @@ def _environment(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         return {}
     plain = (str, int, float, bool, type(None))
-    return {key: held for key, held in value.items() if isinstance(held, plain) or _is_texts(held)}
+    return {key: held for key, held in value.items() if isinstance(held, plain) or is_texts(held)}
 
 
-def _is_texts(value: object) -> bool:
+def is_texts(value: object) -> bool:
+    """A map of texts, such as packages with their versions."""
     return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
 
 

@@ -161,3 +161,49 @@ def test_a_lock_that_is_out_of_date_is_an_environment_error_with_its_cure(lab: L
     said = lab.run("env", "sync", "default", check=3, UV_OFFLINE="1").stderr
     assert "error: uv group default: uv.lock is not up to date" in said
     assert Path(lab.repo / ".venvs" / "default.json").exists() is False
+
+
+def test_a_virtual_environment_of_the_users_own_is_neither_shown_nor_removed(lab: Lab) -> None:
+    lab.run("env", "sync", "default")
+    folder = lab.repo / ".venvs"
+    for name in ("other", "mine"):
+        (folder / name).mkdir()
+        (folder / name / "pyvenv.cfg").write_text("home = /usr/bin\n", encoding="utf-8")
+    (folder / "mine.json").write_text('{"my": "settings"}', encoding="utf-8")
+    (folder / "odd.json").write_text('{"format": 1, "group": 5, "files": []}', encoding="utf-8")
+    (folder / "odd").mkdir()
+    assert [row["name"] for row in rows(lab)] == ["default"]
+    for word in ("other", "mine", "odd"):
+        lab.run("env", "remove", word, "--yes", check=2)
+    assert "Nothing to remove" in lab.run("env", "remove", "--unused", "--yes").stdout
+    assert (folder / "other" / "pyvenv.cfg").exists()
+    assert (folder / "mine.json").exists()
+
+
+def test_what_goes_is_listed_with_its_folder_and_one_without_a_stamp_is_still_ours(lab: Lab) -> None:
+    lab.run("env", "sync", "--all")
+    folder = lab.repo / ".venvs"
+    (folder / "default.json").unlink()
+    assert str(folder / "default") in lab.run("env", "remove", "default", check=2).stdout
+    in_the_way = folder / ".removing-default"
+    in_the_way.mkdir()
+    (in_the_way / "mine.txt").write_text("x", encoding="utf-8")
+    assert "is in the way" in lab.run("env", "remove", "default", "--yes", check=4).stderr
+    assert (in_the_way / "mine.txt").exists()
+    (folder / ".removing-default.json").write_text('{"format": 1, "group": "default"}', encoding="utf-8")
+    lab.run("env", "remove", "default", "--yes")
+    assert sorted(path.name for path in folder.iterdir()) == ["other", "other.json"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_a_link_to_an_environment_is_not_ours_and_no_link_inside_is_followed(lab: Lab) -> None:
+    lab.run("env", "sync", "default")
+    folder = lab.repo / ".venvs"
+    (folder / "other").symlink_to(folder / "default")
+    (lab.root / "data.txt").write_text("mine", encoding="utf-8")
+    (folder / "default" / "data").symlink_to(lab.root)
+    assert [row["name"] for row in rows(lab)] == ["default"]
+    lab.run("env", "remove", "other", "--yes", check=2)
+    lab.run("env", "remove", "default", "--yes")
+    assert (lab.root / "data.txt").read_text(encoding="utf-8") == "mine"
+    assert (folder / "other").is_symlink()
