@@ -115,6 +115,12 @@ def how_to_add(module: str, spec: EnvironmentSpec, site: Site) -> str:
     return str(says(package, spec, site)) if says is not None else f"Install {package} where this Python looks for it."
 
 
+def refusal(command: Command, code: int | None, said: str, spec: EnvironmentSpec, site: Site) -> RunnerError | None:
+    """The error where the program that starts a segment's own failed, and not that; `said` is all that was printed."""
+    says = getattr(kind(spec), "refusal", None)
+    return cast(RunnerError | None, says(command, code, said, spec, site)) if says is not None else None
+
+
 # modules whose package has another name
 _PACKAGES = {
     "Bio": "biopython",

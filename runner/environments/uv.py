@@ -5,24 +5,23 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import PurePath
 
 from runner.environments import Finding, Preparation, Site
 from runner.environments.disk import entries as listing
-from runner.environments.disk import is_file, on_disk
-from runner.environments.groups import Project, lock_file, no_lock, read_project
+from runner.environments.disk import on_disk
+from runner.environments.groups import lock_file, no_lock, read_project
 from runner.environments.leaks import without_outer_libraries
 from runner.environments.python_words import python_words
 from runner.environments.uv_binary import find_uv
-from runner.environments.uv_settings import ask_uv, downloads_off, has_files, lock_command, options, write_stand_in
+from runner.environments.uv_findings import explain, no_group, program_missing, python_missing
+from runner.environments.uv_settings import has_files, options, write_stand_in
 from runner.environments.uv_stamp import (
     Condition,
     Place,
     State,
     clear_torn,
     condition,
-    interpreter,
     is_whole,
     note_use,
     python_asked,
@@ -34,6 +33,7 @@ from runner.errors import EnvironmentMissing, RunnerError
 from runner.model import Command, EnvironmentSpec, ResolvedEntry
 
 _PLAIN_VERSION = re.compile(r"(?:c?python[@=]*)?(3(?:\.\d+){0,2})", re.IGNORECASE)
+_REFUSED = 2  # uv's exit code where it fails itself
 _FORM = "Write it as `uv:GROUP` or `uv@3.11:GROUP`, with a group of [dependency-groups] in pyproject.toml."
 
 
@@ -44,7 +44,7 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
     try:
         project = read_project(on_disk(site.repo))
         if spec.name not in project.groups:
-            return [_no_group(spec, project, site)]
+            return [no_group(spec, project, site)]
         if not lock_file(on_disk(site.repo)).is_file():
             raise no_lock(on_disk(site.repo))
         find_uv(site)
@@ -55,9 +55,9 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
     if not entries:
         return [Finding("the segment has no command", "Add a script or `python` under `commands:`.", "commands")]
     if not ready:
-        return _python_missing(where, project, site)
+        return python_missing(where, project, site)
     _, program = python_words(entries, str(site.repo), site.host)
-    missing = _program_missing(program, where, site)
+    missing = program_missing(program, where, site)
     return [missing] if missing else []
 
 
@@ -76,7 +76,7 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
         (_check_command(where, site) if work.planned is State.RECHECK else _sync_command(where, site),),
         where.lock,
         work.still_needed,
-        lambda command, code, output: _explain(where, site, code, output),
+        lambda command, code, output: explain(where, site, code, output),
         work.done,
         work.begin,
         None if work.planned is State.RECHECK else on_disk(where.folder),
@@ -102,7 +102,7 @@ def wrap(
         if not is_whole(where.folder, site.host):
             cure = f"Prepare it with `run-pipeline env sync {where.group}`."
             raise EnvironmentMissing(f"the environment of uv group {where.group} is not in {where.folder}", cure)
-        if missing := _program_missing(program, where, site):
+        if missing := program_missing(program, where, site):
             raise EnvironmentMissing(missing.message, missing.cure)
     own = _own_variables(where)
     if where.python:
@@ -118,6 +118,23 @@ def wrap(
         unset=unwanted(site.host.environ),
         stop_leader_only=True,
     )  # fmt: skip
+
+
+def refusal(command: Command, code: int | None, said: str, spec: EnvironmentSpec, site: Site) -> RunnerError | None:
+    """The error where `uv run` itself ended and the program was never started; None where it was the program.
+
+    `said` is all that was printed. uv's exit code is one that programs have as well, so it is asked for nothing but
+    a start of Python.
+    """
+    if code != _REFUSED or not said.lstrip().startswith(("error: ", "warning: ")):
+        return None
+    argv = [*command.argv[: command.argv.index("--") + 1], "python", "-c", ""]
+    environ = {name: value for name, value in site.host.environ.items() if name not in command.unset}
+    environ |= {**command.activation, **command.env}
+    answer = site.host.capture(argv, env=environ, cwd=command.cwd, timeout=60.0)
+    if answer.code != _REFUSED:
+        return None
+    return explain(place(spec, site), site, answer.code, answer.stderr.decode("utf-8", "replace"))
 
 
 def how_to_add(package: str, spec: EnvironmentSpec, site: Site) -> str:
@@ -227,57 +244,3 @@ def _uv_for(site: Site, *, dry: bool) -> str:
         if dry:  # a plan is shown all the same; `check` tells that uv is missing
             return "uv"
         raise
-
-
-def _explain(where: Place, site: Site, code: int, output: str) -> RunnerError:
-    from runner.environments.uv_failures import explain
-
-    title, folder = f"uv group {where.group}", str(where.folder)
-    return explain(title, output, code, repo=str(site.repo), folder=folder, lock=lock_command(site))
-
-
-def _no_group(spec: EnvironmentSpec, project: Project, site: Site) -> Finding:
-    file = site.repo / "pyproject.toml"
-    near = get_close_matches(spec.name, list(project.groups), 3, 0.6)
-    if near:
-        cure = "Did you mean " + " or ".join(f"`uv:{project.groups[name]}`" for name in near) + "?"
-    elif project.groups:
-        cure = "It has: " + ", ".join(sorted(project.groups.values())) + "."
-    else:
-        cure = "It has no [dependency-groups] at all: is this the right repository (--repo)?"
-    return Finding(f"{file} has no dependency group `{spec.name}`", cure)
-
-
-def _python_missing(where: Place, project: Project, site: Site) -> list[Finding]:
-    """Asked only where uv may not fetch a Python: it would fail later, in the middle of a run."""
-    forbids = downloads_off(site)
-    if not forbids:
-        return []
-    wanted = where.python or project.requires_python.get(where.group, "")
-    key = f"python {wanted}"
-    if key not in site.asked:
-        # --no-project: the version of this group counts, not that of the project
-        words = ["python", "find", "--no-project", *([wanted] if wanted else [])]
-        answer = ask_uv(words, site, timeout=60.0)
-        site.asked[key] = "" if answer.code == 0 else answer.stderr.decode("utf-8", "replace").strip() or answer.error
-    if not site.asked[key]:
-        return []
-    if "No interpreter found" not in site.asked[key]:
-        error = _explain(where, site, 2, site.asked[key])
-        return [Finding(error.message, error.cure)]
-    message = f"uv group `{where.group}` needs Python {wanted}, which this machine lacks, and downloads are off"
-    return [Finding(message, f"Install it with `uv python install {wanted}`, or allow downloads ({forbids}).")]
-
-
-def _program_missing(program: str, where: Place, site: Site) -> Finding | None:
-    if not program:
-        return None
-    folder = interpreter(where.folder, site.host).parent
-    endings = ("", ".exe", ".cmd", ".bat", ".com") if site.host.windows else ("",)
-    if any(is_file(folder / f"{program}{ending}") for ending in endings):
-        return None
-    cure = (
-        f"Add the package that brings `{program}` to that group in pyproject.toml, then run `uv lock`; "
-        "for a script put `python` in front, for a command of the system use `environment: cmd`."
-    )
-    return Finding(f"the environment of uv group `{where.group}` has no program `{program}`", cure, "commands")

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from runner import __version__
-from runner.environments import Site, how_to_add, kind
+from runner.environments import Site, how_to_add, kind, refusal
+from runner.errors import RunnerError
 from runner.jobs import Job
 from runner.model import Command, Outcome
 from runner.process.launch import new_marker
@@ -25,6 +26,8 @@ from runner.state import outputs
 from runner.state.duration import for_people
 from runner.state.files import Syncer
 from runner.state.records import SCHEMA, SUCCEEDED, write_json
+
+_LOOKED_AT = 4096  # bytes of the log: whether it begins with a message of the program that starts the segment's
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ def run_segment(
     while True:
         log = folder / ("log.txt" if not tries else f"log.{len(tries) + 1}.txt")
         result = _attempt(job, command, log, site, reporter, stop, on_start, len(tries) + 1, before)
+        if refused := _refused(job, command, result, log, site):
+            raise refused
         tries.append({"log": log.name, "state": result.state, **_measured(result.outcome), "note": result.note})
         if result.state in (SUCCEEDED, "stopped") or len(tries) > segment.retries:
             break
@@ -113,6 +118,18 @@ def _attempt(
     elif missing := outputs.missing_output(job.outputs, job.cwd, before):
         state, note = "failed", f"it ended with exit code 0, but {missing} (declared in `outputs:`)"
     return Result(state, outcome, note, log, number)
+
+
+def _refused(job: Job, command: Command, result: Result, log: Path, site: Site) -> RunnerError | None:
+    """Where the program was never started, another try gains nothing, and the segment did not fail."""
+    if result.state != "failed" or not result.outcome.exit_code:
+        return None
+    try:
+        with log.open("rb") as file:
+            said = file.read(_LOOKED_AT)
+    except OSError:
+        return None
+    return refusal(command, result.outcome.exit_code, said.decode("utf-8", "replace"), job.spec, site)
 
 
 def _why(job: Job, outcome: Outcome, log: Path, site: Site) -> str:

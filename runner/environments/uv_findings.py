@@ -1,0 +1,67 @@
+"""What would stop a segment of a uv group, and why a preparation failed, each with its cure."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from runner.environments import Finding, Site
+from runner.environments.disk import is_file
+from runner.environments.groups import Project
+from runner.environments.uv_settings import ask_uv, downloads_off, lock_command
+from runner.environments.uv_stamp import Place, interpreter
+from runner.errors import RunnerError
+from runner.model import EnvironmentSpec
+
+
+def explain(where: Place, site: Site, code: int, output: str) -> RunnerError:
+    from runner.environments import uv_failures
+
+    title, folder = f"uv group {where.group}", str(where.folder)
+    return uv_failures.explain(title, output, code, repo=str(site.repo), folder=folder, lock=lock_command(site))
+
+
+def no_group(spec: EnvironmentSpec, project: Project, site: Site) -> Finding:
+    file = site.repo / "pyproject.toml"
+    near = get_close_matches(spec.name, list(project.groups), 3, 0.6)
+    if near:
+        cure = "Did you mean " + " or ".join(f"`uv:{project.groups[name]}`" for name in near) + "?"
+    elif project.groups:
+        cure = "It has: " + ", ".join(sorted(project.groups.values())) + "."
+    else:
+        cure = "It has no [dependency-groups] at all: is this the right repository (--repo)?"
+    return Finding(f"{file} has no dependency group `{spec.name}`", cure)
+
+
+def python_missing(where: Place, project: Project, site: Site) -> list[Finding]:
+    """Asked only where uv may not fetch a Python: it would fail later, in the middle of a run."""
+    forbids = downloads_off(site)
+    if not forbids:
+        return []
+    wanted = where.python or project.requires_python.get(where.group, "")
+    key = f"python {wanted}"
+    if key not in site.asked:
+        # --no-project: the version of this group counts, not that of the project
+        words = ["python", "find", "--no-project", *([wanted] if wanted else [])]
+        answer = ask_uv(words, site, timeout=60.0)
+        site.asked[key] = "" if answer.code == 0 else answer.stderr.decode("utf-8", "replace").strip() or answer.error
+    if not site.asked[key]:
+        return []
+    if "No interpreter found" not in site.asked[key]:
+        error = explain(where, site, 2, site.asked[key])
+        return [Finding(error.message, error.cure)]
+    message = f"uv group `{where.group}` needs Python {wanted}, which this machine lacks, and downloads are off"
+    return [Finding(message, f"Install it with `uv python install {wanted}`, or allow downloads ({forbids}).")]
+
+
+def program_missing(program: str, where: Place, site: Site) -> Finding | None:
+    if not program:
+        return None
+    folder = interpreter(where.folder, site.host).parent
+    endings = ("", ".exe", ".cmd", ".bat", ".com") if site.host.windows else ("",)
+    if any(is_file(folder / f"{program}{ending}") for ending in endings):
+        return None
+    cure = (
+        f"Add the package that brings `{program}` to that group in pyproject.toml, then run `uv lock`; "
+        "for a script put `python` in front, for a command of the system use `environment: cmd`."
+    )
+    return Finding(f"the environment of uv group `{where.group}` has no program `{program}`", cure, "commands")
