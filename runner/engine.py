@@ -18,12 +18,14 @@ from runner.jobs import Job, Jobs
 from runner.model import Action, Outcome, Segment, Step
 from runner.plan import Plan
 from runner.process.stop import StopRequest
+from runner.process.tree import Strays
 from runner.report import Reporter, Row
 from runner.state.duration import to_go
 from runner.state.files import Syncer
 from runner.state.records import BROKEN_OFF, SUCCEEDED, Run, now_text
 from runner.state.status import Entry, StatusBook
 
+MOST_STRAYS = 40  # that the note of what runs has room for
 WaitForEnter = Callable[[], bool]
 
 
@@ -156,7 +158,7 @@ def _run(segment: Segment, session: Session, preparer: Preparer) -> _Taken | Non
         stop=session.stop,
         total=max(session.jobs),
         expected=session.durations.get(segment.name),
-        on_start=lambda pid, started, marker: _note_child(session, segment, pid, started, marker),
+        on_start=lambda *known: _note_child(session, segment, *known),
         fingerprint=session.fingerprint,
         syncer=session.syncer,
     )
@@ -182,9 +184,10 @@ def _row(segment: Segment, result: Result, outcome: Outcome) -> Row:
     return Row(segment, result.state, outcome.duration, outcome.peak_memory, str(result.log), result.note)
 
 
-def _note_child(session: Session, segment: Segment, pid: int, started: float, marker: str) -> None:
+def _note_child(session: Session, segment: Segment, pid: int, started: float, marker: str, strays: Strays) -> None:
     """So that the next run can end what a killed runner left running."""
-    session.run.note_child({"segment": segment.number, "pid": pid, "started": started, "marker": marker})
+    known = {"pid": pid, "started": started, "marker": marker, "strays": strays[-MOST_STRAYS:]}
+    session.run.note_child({"segment": segment.number, **known})
 
 
 def _remember(segment: Segment, seconds: float, session: Session) -> None:

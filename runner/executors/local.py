@@ -21,6 +21,7 @@ from runner.process.launch import new_marker
 from runner.process.stop import StopRequest
 from runner.process.supervise import run
 from runner.process.suspend import awake
+from runner.process.tree import Strays
 from runner.report import Reporter
 from runner.state import outputs
 from runner.state.duration import for_people
@@ -50,7 +51,7 @@ def run_segment(
     stop: StopRequest,
     total: int,
     expected: float | None,
-    on_start: Callable[[int, float, str], None],
+    on_start: Callable[[int, float, str, Strays], None],
     fingerprint: Callable[[Job], Mapping[str, object]],
     syncer: Syncer | None = None,
 ) -> Result:
@@ -90,12 +91,19 @@ def _attempt(
     site: Site,
     reporter: Reporter,
     stop: StopRequest,
-    on_start: Callable[[int, float, str], None],
+    on_start: Callable[[int, float, str, Strays], None],
     number: int,
     before: outputs.Marks,
 ) -> Result:
     marker = new_marker(site.host.environ)
     begin = awake()
+    leader = (0, 0.0)
+
+    def began(pid: int, started: float) -> None:
+        nonlocal leader
+        leader = (pid, started)
+        on_start(pid, started, marker, ())
+
     outcome = run(
         command,
         environ=site.host.environ,
@@ -103,7 +111,8 @@ def _attempt(
         log=log,
         timeout=job.segment.timeout,
         stop=stop,
-        on_start=lambda pid, started: on_start(pid, started, marker),
+        on_start=began,
+        on_strays=lambda strays: on_start(*leader, marker, strays),
         on_tick=lambda: reporter.tick(awake() - begin),
         marker=marker,
     )

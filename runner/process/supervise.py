@@ -21,7 +21,7 @@ from runner.process.memory_limits import out_of_memory_kills
 from runner.process.stop import StopRequest, next_event
 from runner.process.suspend import awake
 from runner.process.tee import Screen, Tee, log_problem, open_log
-from runner.process.tree import EXITED, Ended, OwnedTree, own
+from runner.process.tree import EXITED, Ended, OwnedTree, Strays, own
 
 TICK = 0.5  # seconds between two calls of `on_tick`
 SAMPLE_AFTER = 0.1  # what ends sooner is not worth a look
@@ -42,6 +42,7 @@ def run(
     label: str = "",
     on_start: Callable[[int, float], None] | None = None,
     on_tick: Callable[[], None] | None = None,
+    on_strays: Callable[[Strays], None] | None = None,
     marker: str = "",
 ) -> Outcome:
     """Start `command`, pass on what it prints, and return when it and all that it started have ended.
@@ -49,6 +50,7 @@ def run(
     `environ` is the caller's environment. `screen` gets each chunk of output in another thread; one that fails is
     not called again. `log` is added to. `timeout` and `grace` (from the kind stop to the forced one) are seconds.
     `on_start` gets the pid and the creation time (`identity.process_started`), `on_tick` is called twice a second.
+    `on_strays` gets what broke away from the tree, whenever that changed.
     `marker` (`launch.new_marker`) lets a later runner find the tree again. Raises StateError for the log only.
     """
     began = time.time()
@@ -70,7 +72,7 @@ def run(
         tree.watch(run_.events)
         if on_start is not None:
             on_start(tree.pid, tree.started or 0.0)
-        run_.follow(on_tick, child.get("PATH"))
+        run_.follow(on_tick, on_strays, child.get("PATH"))
         return run_.outcome(began, log, memory_kills)
     finally:
         run_.close()
@@ -159,8 +161,11 @@ class _Run:
         self._log_failed = True
         self.events.put("log")
 
-    def follow(self, on_tick: Callable[[], None] | None, path: str | None) -> None:
+    def follow(
+        self, on_tick: Callable[[], None] | None, on_strays: Callable[[Strays], None] | None, path: str | None
+    ) -> None:
         """Wait for the leader's end; see to time-out, stop, ticks and samples meanwhile."""
+        told: Strays = ()
         next_tick = self._start + TICK
         with self._stop.listening(self.events):
             while not self._given_up:
@@ -171,6 +176,9 @@ class _Run:
                     return
                 if self._sampler is None and now >= self._start + SAMPLE_AFTER:
                     self._begin_sampling(path)
+                if on_strays is not None and (strays := self._tree.strays) != told:
+                    told = strays
+                    on_strays(strays)
                 if on_tick is not None and now >= next_tick:
                     next_tick = now + TICK
                     on_tick()

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from runner.process.snapshot import Entry
 
 EXITED = "exited"
+Strays = tuple[tuple[int, float], ...]  # pid and creation time of each
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class OwnedTree(Protocol):
 
     pid: int
     started: float | None
+    strays: Strays  # those that broke away, as last seen: what they are known by once we are gone
 
     def watch(self, queue: SimpleQueue[Any]) -> None:
         """Put EXITED into `queue` once the leader ended."""

@@ -14,7 +14,7 @@ from runner.process import spawn
 from runner.process.ending import end_all, reap
 from runner.process.identity import process_started
 from runner.process.snapshot import Entry, Tree, living_members, marker_of, snapshot, with_descendants
-from runner.process.tree import EXITED, Ended, in_thread
+from runner.process.tree import EXITED, Ended, Strays, in_thread
 
 assert sys.platform != "win32"
 
@@ -33,6 +33,7 @@ class PosixTree:
         self._left_cpu = 0.0
         self._waited: tuple[int, Any] | None = None
         self._dead_before: set[int] = set()
+        self.strays: Strays = ()
 
     def watch(self, queue: SimpleQueue[Any]) -> None:
         in_thread("wait", self._wait, queue)
@@ -69,7 +70,11 @@ class PosixTree:
     def members(self) -> list[Entry]:
         if sys.platform == "linux":
             self._reap_orphans()
-        return living_members(self._tree, thorough=False)
+        found = {e.pid: e for e in living_members(self._tree, thorough=False)}
+        if sys.platform == "linux":
+            found |= self._unmarked()
+        self.strays = tuple((e.pid, e.started) for e in found.values() if e.session != self.pid)
+        return list(found.values())
 
     def collect(self) -> Ended:
         try:

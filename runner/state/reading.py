@@ -50,6 +50,7 @@ class Child:
     pid: int
     started: float
     marker: str
+    strays: tuple[tuple[int, float], ...] = ()  # what broke away from it: pid and time of birth
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -72,10 +73,19 @@ def read_receipt(path: Path) -> Receipt | None:
 def read_child(path: Path) -> Child | None:
     """None unless all of it is sound: nothing is ended on a guess."""
     data = read_json(path) or {}
-    pid, started, marker = whole(data.get("pid")), number(data.get("started")), text(data.get("marker"))
-    if pid is None or not 1 < pid < 2**31 or started is None or not _MARKER.fullmatch(marker or ""):
+    leader, marker = _process([data.get("pid"), data.get("started")]), text(data.get("marker"))
+    given = data.get("strays", [])
+    strays = [_process(one) for one in given] if isinstance(given, list) else [None]
+    if leader is None or None in strays or not _MARKER.fullmatch(marker or ""):
         return None
-    return Child(pid, started, marker or "")
+    return Child(*leader, marker or "", tuple(one for one in strays if one is not None))
+
+
+def _process(value: object) -> tuple[int, float] | None:
+    if not isinstance(value, list) or len(value) != 2:
+        return None
+    pid, started = whole(value[0]), number(value[1])
+    return (pid, started) if pid is not None and 1 < pid < 2**31 and started is not None else None
 
 
 def text(value: object) -> str | None:

@@ -114,6 +114,37 @@ def test_the_next_run_ends_what_a_killed_runner_left_running(lab: Lab) -> None:
     assert none_left(script)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a process without its marks is known by /proc")
+@pytest.mark.parametrize("parent", ["stays", "ends"])
+def test_a_daemon_that_dropped_everything_does_not_outlive_a_killed_runner_and_the_next_run(
+    lab: Lab, parent: str
+) -> None:
+    number = lab.root / "daemon"
+    daemon = f"env -i setsid sh -c 'echo $$ > \"{number}\"; exec sleep 300' > /dev/null 2>&1 < /dev/null &"
+    line = f"( {daemon} ); sleep 300" if parent == "ends" else f"{daemon} sleep 300"
+    pipeline = lab.pipeline([shell("daemon", line)])
+    process = lab.popen(pipeline, stdout=subprocess.DEVNULL)
+    deadline, noted = time.monotonic() + 30, False
+    while time.monotonic() < deadline and not noted:
+        time.sleep(0.1)
+        noted = any('"strays": [[' in c.read_text() for c in lab.data.glob(".run-pipeline/*/*/child.json"))
+    process.kill()
+    process.wait()
+    pid = int(number.read_text())
+    assert noted and psutil.pid_exists(pid)
+    pipeline.write_text(pipeline.read_text().replace("sleep 300", "true"))
+    done = lab.run(pipeline)
+    assert f"sleep (pid {pid})" in done.stdout
+    assert gone_now(pid)
+
+
+def gone_now(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 512 KiB."""
