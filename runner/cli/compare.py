@@ -15,7 +15,7 @@ from runner.cli.common import json_option, repo_option, reports_errors
 
 if TYPE_CHECKING:
     from runner.compare.measuring import Measurer
-    from runner.compare.results import Comparison
+    from runner.compare.results import Comparison, Part
     from runner.environments import Site
     from runner.model import Pipeline
     from runner.report import Reporter
@@ -271,6 +271,23 @@ def _user() -> str:
         return ""
 
 
+def _remarks(part: Part) -> list[str]:
+    """What makes no difference but should be known, each once, with the files that it is about."""
+    from runner.compare.results import Rung
+
+    files: dict[str, list[str]] = {}
+    for pair in part.pairs:
+        for remark in pair.remarks if pair.rung is not Rung.NOISE else ():
+            files.setdefault(remark, []).append(pair.name)
+    lines = [
+        f"{remark} ({names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''})"
+        for remark, names in files.items()
+    ]
+    return (
+        lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"{len(lines) - SHOWN} more remarks; --report DIR shows all"]
+    )
+
+
 def _show(comparison: Comparison, page: Path | None, options: dict[str, Any]) -> None:
     from runner.compare.sides import versions
 
@@ -286,6 +303,8 @@ def _show(comparison: Comparison, page: Path | None, options: dict[str, Any]) ->
             )
         if len(bad) > SHOWN:
             console.line(f"   and {len(bad) - SHOWN} more" + ("" if page else "; --report DIR shows all"))
+        for line in _remarks(part):
+            console.line(f"   note: {line}")
         found = [row for row in versions(part.a.fingerprint, part.b.fingerprint) if row[1] and row[2]]
         if found and not part.good:
             told = ", ".join(f"{name} {one} -> {two}" for name, one, two in found[:8])

@@ -8,8 +8,10 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from runner.compare.results import Pair
+from runner.state.records import read_json
 
 # what systems and programs leave about
 LITTER = ("Thumbs.db", "desktop.ini", ".DS_Store", ".*", "*.part", "*.tmp")
@@ -27,7 +29,7 @@ IMAGES = (
     ".ome.zarr",
     ".zarr",
 )
-LABELS = "/labels/"  # between the name of an OME-Zarr image and that of labels in it
+DEPTH = 6  # folders in an OME-Zarr folder: row, column, field, labels, their name
 TABLES = (".csv", ".tsv", ".parquet", ".xlsx")
 # the word at the end of a name that says what of the image it is: cell_labels.tif, cell_objects.csv
 ROLES = (
@@ -58,8 +60,7 @@ def _walk(folder: Path, above: str, ignore: tuple[str, ...]) -> Iterator[Item]:
             path = folder / entry.name
             if entry.is_dir():
                 if is_zarr(path):
-                    yield Item(name, path)
-                    yield from labels_inside(name, path)
+                    yield from images_of(name, path)
                 elif not entry.is_symlink():
                     yield from _walk(path, name + "/", ignore)
             else:
@@ -72,12 +73,46 @@ def ignored(name: str, ignore: Iterable[str]) -> bool:
     return any(fnmatch.fnmatch(own, p) for p in (*LITTER, *ignore)) or any(fnmatch.fnmatch(name, p) for p in ignore)
 
 
-def labels_inside(name: str, image: Path) -> Iterator[Item]:
-    """The label images that an OME-Zarr image holds: results of their own."""
-    labels = image / "labels"
-    for path in sorted(labels.iterdir()) if labels.is_dir() else ():
-        if path.is_dir() and is_zarr(path):
-            yield Item(f"{name}{LABELS}{path.name}", path)
+def images_of(name: str, folder: Path) -> list[Item]:
+    """An OME-Zarr folder as the images that it holds, each a result of its own: labels, fields of a plate, series.
+
+    The folder itself is one of them, unless all of its arrays belong to images further down.
+    """
+    found: list[Item] = []
+    own = _look_inside(name, folder, "", found, DEPTH)
+    return [Item(name, folder), *found] if own or not found else found
+
+
+def _look_inside(name: str, folder: Path, inside: str, found: list[Item], depth: int) -> bool:
+    """Adds the images below; says whether there are arrays that belong to none of them."""
+    kind, attributes = _about_zarr(folder)
+    if kind == "array":
+        return True
+    image = "multiscales" in attributes
+    own = False
+    for path in sorted(p for p in folder.iterdir() if p.is_dir()) if depth else ():
+        place = f"{inside}/{path.name}"
+        if path.parent.name == "labels" or "multiscales" in _about_zarr(path)[1]:
+            if is_zarr(path):
+                found.append(Item(name + place, path))
+            _look_inside(name, path, place, found, depth - 1)
+        else:
+            own |= _look_inside(name, path, place, found, depth - 1)
+    return own or image
+
+
+def _about_zarr(folder: Path) -> tuple[str, dict[str, Any]]:
+    """array, group or nothing, and what OME says of it, in either version of Zarr."""
+    if (folder / ".zarray").is_file():
+        return "array", {}
+    for name in ("zarr.json", ".zattrs"):
+        data = read_json(folder / name) if (folder / name).is_file() else None
+        if data is not None:
+            attributes = data.get("attributes") if name == "zarr.json" else data
+            attributes = attributes if isinstance(attributes, dict) else {}
+            inner = attributes.get("ome", attributes)
+            return str(data.get("node_type") or "group"), inner if isinstance(inner, dict) else {}
+    return "", {}
 
 
 def is_zarr(path: Path) -> bool:
@@ -118,7 +153,7 @@ def _key(name: str) -> str:
 def kind(name: str) -> str:
     """image or table for what the measuring program reads, else empty."""
     lower = name.lower()
-    if lower.endswith(IMAGES) or f".zarr{LABELS}" in lower:
+    if lower.endswith(IMAGES) or ".zarr/" in lower:
         return "image"
     return "table" if lower.endswith(TABLES) else ""
 

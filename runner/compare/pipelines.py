@@ -230,12 +230,9 @@ def join_places(a: list[Place], b: list[Place], ignore: list[str], first: int) -
     pairs: list[Pair] = []
     for one, two in zip(a, b, strict=True):
         left, right = items_of(one, ignore), items_of(two, ignore)
-        if one.file and two.file and left and right:
-            pairs.append(Pair(first + len(pairs), one.file, left[0].path, right[0].path))
-            inside = [Item(one.file + item.name.removeprefix(two.file), item.path) for item in right[1:]]
-            pairs += join(left[1:], inside, first + len(pairs))
-        else:
-            pairs += join(left, right, first + len(pairs))
+        if one.file and two.file:  # a pair, whatever they are called
+            right = [Item(one.file + item.name.removeprefix(two.file), item.path) for item in right]
+        pairs += join(left, right, first + len(pairs))
     return pairs
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.compare.pairing import Item, ignored, is_zarr, items_below, labels_inside
+from runner.compare.pairing import Item, ignored, images_of, is_zarr, items_below
 from runner.jobs import Job
 from runner.model import ResolvedFlags
 from runner.state.outputs import ESCAPED, full_pattern, unescaped
@@ -90,7 +90,7 @@ def items_of(place: Place, ignore: Sequence[str]) -> list[Item]:
     """What is there now; names relative to the place's folder."""
     if place.file:
         path = place.root / place.file
-        return [Item(place.file, path), *labels_inside(place.file, path)] if os.path.lexists(path) else []
+        return images_of(place.file, path) if path.is_dir() else [Item(place.file, path)] * os.path.lexists(path)
     if not place.root.is_dir():
         return []
     if not place.patterns:
@@ -103,8 +103,7 @@ def items_of(place: Place, ignore: Sequence[str]) -> list[Item]:
             if ignored(name, ignore) or _inside_an_image(path, place.root):
                 continue
             if not path.is_dir() or is_zarr(path):
-                found[name] = Item(name, path)
-                found |= {item.name: item for item in labels_inside(name, path)}
+                found |= {item.name: item for item in (images_of(name, path) if path.is_dir() else [Item(name, path)])}
             elif "**" not in pattern:
                 found |= {f"{name}/{i.name}": Item(f"{name}/{i.name}", i.path) for i in items_below(path, ignore)}
     return sorted(found.values(), key=lambda item: item.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from _compare_facts import differences
 from _compare_reading import Source, bands, real, short_bands
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _NOTHING_IS_WORSE = 1e60
 
 
 def about(one: Source, two: Source) -> tuple[list[str], list[str]]:
-    """What differs in shape, axes and pixel size (as differences), and in the number type (as a remark)."""
+    """What differs in shape, axes and what they tell of themselves, and (as remarks) what need be no difference."""
     wrong: list[str] = []
     remarks: list[str] = []
     if one.shape != two.shape:
@@ -32,12 +33,9 @@ def about(one: Source, two: Source) -> tuple[list[str], list[str]]:
         wrong.append("; ".join(f"{source.told} in {side}" for source, side in ((one, "A"), (two, "B")) if source.told))
     if one.dtype != two.dtype:
         remarks.append(f"number type {one.dtype} against {two.dtype}")
-    for axis in sorted(one.pixel_size.keys() | two.pixel_size.keys()):
-        a, b = one.pixel_size.get(axis), two.pixel_size.get(axis)
-        if a is None or b is None:
-            remarks.append(f"pixel size in {axis} is told by {'A' if b is None else 'B'} alone")
-        elif not math.isclose(a, b, rel_tol=1e-4):
-            wrong.append(f"pixel size in {axis} is {a:.6g} against {b:.6g} µm")
+    others, alone = differences(one.facts, two.facts)
+    wrong += others
+    remarks += alone
     return wrong, remarks
 
 
@@ -64,7 +62,9 @@ def other_images(one: Source, two: Source) -> list[str]:
             differing.append(f"{name} (in {'A' if name in one.others else 'B'} alone)")
             continue
         a, b = one.others[name](), two.others[name]()
-        if a.shape != b.shape or not same_values(a, b):
+        if wrong := about(a, b)[0]:
+            differing.append(f"{name} ({wrong[0]})")
+        elif not same_values(a, b):
             differing.append(name)
     return differing
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import math
+import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -101,7 +102,7 @@ def _as_labels(job: dict[str, Any], one: Source, two: Source, settings: Settings
     if (chosen := _chosen(job, settings)) is not None:
         return chosen
     name = PurePosixPath(job["name"])
-    if ".zarr/labels/" in job["name"].lower():  # where OME-Zarr keeps labels and nothing else
+    if re.search(r"\.zarr/(.+/)?labels/", job["name"].lower()):  # where OME-Zarr keeps labels and nothing else
         return all(image.dtype.kind in "uib" and image.samples == 1 for image in (one, two))
     return all(_compare_labels.is_label_image(name, image) for image in (one, two))
 

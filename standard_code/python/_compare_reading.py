@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from _compare_facts import Facts
 from _files import UserError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Source:
     width: int
     samples: int
     read: Callable[[int, int, int], Array]
-    pixel_size: dict[str, float] = field(default_factory=dict)  # axis -> micrometres
+    facts: Facts = field(default_factory=Facts)
     rows: int = 1  # a band should be a multiple of these
     others: dict[str, Callable[[], Source]] = field(default_factory=dict)  # what else the file holds, by name
     told: str = ""  # how its numbers are meant, where that is not as usual

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import _tiff_sets
+from _compare_facts import Facts, of_tiff
 from _compare_reading import Source, of_array, refuse_large, source_of
 from _compare_shown import as_shown
 from _files import UserError
+from _tiff_metadata import describe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,17 +22,21 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, Any]
 
-_UNITS = {"m": 1e6, "mm": 1e3, "µm": 1, "um": 1, "micron": 1, "micrometer": 1, "nm": 1e-3, "pm": 1e-6, "cm": 1e4}
-
 
 def open_tiff(path: Path, closing: ExitStack) -> Source:
     """The first series of `path` at its full resolution, with the others beside it, until `closing` ends."""
     tif, buffer = _tiff_sets.open_file(path, closing), closing.enter_context(_Buffer())
-    source = _of_series(tif, tif.series[0], buffer)
-    source.pixel_size = _tiff_pixel_size(tif)
-    for number, series in enumerate(tif.series[1:], 2):
-        source.others[f"series {number}"] = lambda series=series: _of_series(tif, series, buffer)  # type: ignore[misc]
-    return source
+    told = [of_tiff(about) for about in describe(tif)]
+
+    def image(number: int) -> Source:
+        source = _of_series(tif, tif.series[number], buffer)
+        source.facts = told[number] if number < len(told) else Facts()
+        return source
+
+    first = image(0)
+    for number in range(1, len(tif.series)):
+        first.others[f"series {number + 1}"] = partial(image, number)
+    return first
 
 
 class _Buffer:
@@ -140,26 +146,3 @@ def _rows(page: Any, keyframe: Any, top: int, end: int, row: tuple[int, ...]) ->
         part = segment[0, from_row - y : to_row - y, :across_part]
         out[from_row - top : to_row - top, x : x + across_part] = part if len(row) == 2 else part[..., 0]
     return out
-
-
-def _tiff_pixel_size(tif: tifffile.TiffFile) -> dict[str, float]:
-    """In micrometres, from OME-XML, ImageJ's words or the resolution tags; empty where none tells it."""
-    with suppress(Exception):  # a pixel size that cannot be read is none
-        if tif.ome_metadata:
-            found = re.findall(r'PhysicalSize([XYZ])="([^"]+)"', tif.ome_metadata)
-            units = dict(re.findall(r'PhysicalSize([XYZ])Unit="([^"]+)"', tif.ome_metadata))
-            return {axis: float(v) * _UNITS.get(units.get(axis, "µm"), 1) for axis, v in reversed(found)}
-        tags = tif.pages[0].tags
-        across = tags["XResolution"].value
-        per_pixel = across[1] / across[0] if across[0] else 0
-        if tif.imagej_metadata:
-            unit = _UNITS.get(str(tif.imagej_metadata.get("unit", "")).replace("\\u00B5", "µ"), 0)
-            sizes = {"X": per_pixel * unit, "Y": per_pixel * unit}
-            if "spacing" in tif.imagej_metadata:
-                sizes["Z"] = float(tif.imagej_metadata["spacing"]) * unit
-            return {axis: value for axis, value in sizes.items() if value}
-        unit = {2: 25_400, 3: 10_000}.get(int(tags["ResolutionUnit"].value), 0)
-        # 72 or 96 dots per inch is what programs write that know nothing
-        if per_pixel and unit and round(1 / per_pixel) not in (1, 72, 96):
-            return {"X": per_pixel * unit, "Y": per_pixel * unit}
-    return {}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from _compare_facts import of_zarr
 from _compare_reading import Source, refuse_large, source_of
 from _files import UserError
 
@@ -22,34 +24,45 @@ def open_zarr(path: Path) -> Source:
     import zarr
 
     node: Any = zarr.open(str(path), mode="r")
-    if hasattr(node, "shape"):
+    if _is_array(node):
         return _of_array(node)
-    attributes = dict(node.attrs)
-    about = attributes.get("ome", attributes).get("multiscales")
-    arrays = {name: one for name, one in sorted(node.members(max_depth=None)) if hasattr(one, "shape")}
-    if about:
-        levels = [level["path"] for level in about[0]["datasets"]]
-        source = _of_array(node[levels[0]], *_axes_of(about[0]))
+    attributes = _about(node)
+    members = dict(sorted(node.members(max_depth=None)))
+    # images of a plate, a series or labels: they are compared as images of their own
+    inner = (
+        LABELS,
+        *(f"{name}/" for name, one in members.items() if not _is_array(one) and "multiscales" in _about(one)),
+    )
+    arrays = {name: one for name, one in members.items() if _is_array(one) and not name.startswith(inner)}
+    if attributes.get("multiscales"):
+        first = attributes["multiscales"][0]
+        levels = [level["path"] for level in first["datasets"]]
+        axes = "".join(str(a["name"] if isinstance(a, dict) else a)[0].upper() for a in first.get("axes", ()))
+        source = _of_array(node[levels[0]], axes)
+        source.facts = of_zarr(attributes, path)
     else:
-        levels = [name for name in arrays if not name.startswith(LABELS)][:1]
+        levels = list(arrays)[:1]
         if not levels:
             raise UserError("is a Zarr group without an array")
         source = _of_array(arrays[levels[0]])
     for name, one in arrays.items():
-        if name not in levels and not name.startswith(LABELS):
-            source.others[name] = lambda one=one: _of_array(one)  # type: ignore[misc]
+        if name not in levels:
+            source.others[name] = partial(_of_array, one)
     return source
 
 
-def _axes_of(about: dict[str, Any]) -> tuple[str, list[float]]:
-    first = about["datasets"][0]
-    axes = "".join(str(a["name"] if isinstance(a, dict) else a)[0].upper() for a in about.get("axes", ()))
-    changes = first.get("coordinateTransformations", ())
-    scale: list[float] = next((one["scale"] for one in changes if one["type"] == "scale"), [])
-    return axes, scale
+def _is_array(node: Any) -> bool:
+    return hasattr(node, "shape")
 
 
-def _of_array(node: Any, axes: str = "", scale: list[float] | tuple[()] = ()) -> Source:
+def _about(node: Any) -> dict[str, Any]:
+    """What OME says of it; since version 0.5 below a key of its own."""
+    attributes = dict(node.attrs)
+    found: dict[str, Any] = attributes.get("ome", attributes)
+    return found
+
+
+def _of_array(node: Any, axes: str = "") -> Source:
     import numpy as np
 
     if node.dtype.kind not in "biufc":
@@ -68,5 +81,4 @@ def _of_array(node: Any, axes: str = "", scale: list[float] | tuple[()] = ()) ->
     def read(plane: int, top: int, end: int) -> Array:
         return np.asarray(node[(*np.unravel_index(plane, lead), slice(top, end))] if lead else node[top:end])
 
-    sizes = {a: float(s) for a, s in zip(axes, scale, strict=False) if a in "XYZ"}
-    return source_of(axes, shape, node.dtype.newbyteorder("="), read, pixel_size=sizes, rows=node.chunks[-2])
+    return source_of(axes, shape, node.dtype.newbyteorder("="), read, rows=node.chunks[-2])

@@ -45,7 +45,7 @@ def describe(tif: tifffile.TiffFile) -> list[About]:
 
 def _told(tif: tifffile.TiffFile) -> list[About]:
     if tif.is_ome and tif.ome_metadata:
-        return _ome(tif.ome_metadata)
+        return of_ome_xml(tif.ome_metadata)
     if tif.is_imagej:
         return [_imagej(tif.imagej_metadata or {}, tif.pages.first.tags)]
     if tif.is_shaped:
@@ -54,7 +54,8 @@ def _told(tif: tifffile.TiffFile) -> list[About]:
     return []
 
 
-def _ome(text: str) -> list[About]:
+def of_ome_xml(text: str) -> list[About]:
+    """For each image that the XML describes, in its order."""
     return [
         _ome_image(image.get("Name", ""), pixels)
         for image in ElementTree.fromstring(text).findall("{*}Image")

@@ -375,6 +375,135 @@ def large_pieces(a: Path, b: Path) -> None:
         )
 
 
+SCALE = [{"type": "scale", "scale": [0.1, 0.1]}]
+
+
+def ome(
+    root: Path, version: str = "0.4", unit: str | None = "micrometer", steps: object = SCALE, whole: object = (),
+    channels: tuple[str, ...] = (), add: int = 0, chunk: int = 64, axes: str = "yx",
+) -> None:  # fmt: skip
+    """An OME-Zarr image of 256 x 256 pixels."""
+    import zarr
+
+    v3 = version == "0.5"
+    group = zarr.open_group(str(root), mode="a", zarr_format=3 if v3 else 2)
+    shape = (2,) * (len(axes) - 2) + (256, 256)
+    array = group.create_array("0", shape=shape, chunks=(1,) * (len(axes) - 2) + (chunk, chunk), dtype="uint16")
+    array[:] = np.broadcast_to(image() + np.uint16(add), shape)
+    units = {} if unit is None else {"unit": unit}
+    types = {"t": "time", "c": "channel"}
+    told = [
+        {"name": n, "type": types.get(n, "space")} | ({"unit": "second"} if n == "t" else {} if n == "c" else units)
+        for n in axes
+    ]
+    about = {"axes": told, "datasets": [{"path": "0", "coordinateTransformations": steps}], "version": version}
+    if whole:
+        about["coordinateTransformations"] = whole
+    both = {"multiscales": [about]}
+    if channels:
+        both["omero"] = {"channels": [{"label": name, "color": "FFFFFF"} for name in channels]}
+    group.attrs.update({"ome": {"version": version, **both}} if v3 else both)
+
+
+def scaled(*values: float) -> list[dict[str, object]]:
+    return [{"type": "scale", "scale": list(values)}]
+
+
+def moved(*values: float) -> list[dict[str, object]]:
+    return [*SCALE, {"type": "translation", "translation": list(values)}]
+
+
+def zarr_places(a: Path, b: Path) -> None:
+    """Sizes of pixels and places, told in the ways that OME-Zarr has."""
+    for version in ("0.4", "0.5"):
+        pairs: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+            "other unit, same number": ({}, {"unit": "nanometer"}),
+            "other unit, same length": ({}, {"unit": "nanometer", "steps": scaled(100, 100)}),
+            "british": ({}, {"unit": "micrometre"}),
+            "angstrom": ({}, {"unit": "angstrom", "steps": scaled(1000, 1000)}),
+            "unit in A alone": ({}, {"unit": None}),
+            "no size in B": ({}, {"steps": []}),
+            "unknown unit": ({"unit": "cubit"}, {"unit": "verst"}),
+            "whole": ({}, {"whole": scaled(2, 2)}),
+            "whole, same": ({}, {"steps": scaled(0.05, 0.05), "whole": scaled(2, 2)}),
+            "moved": ({}, {"steps": moved(5, 0)}),
+            "moved by nothing": ({}, {"steps": moved(0, 0)}),
+            "moved by the whole": ({"whole": [{"type": "translation", "translation": [0, 7]}]}, {}),
+            "moved, same": (
+                {"steps": moved(0, 3)}, {"steps": SCALE, "whole": [{"type": "translation", "translation": [0, 3]}]}
+            ),
+            "time": (
+                {"axes": "tyx", "steps": scaled(1, 0.1, 0.1)}, {"axes": "tyx", "steps": scaled(60, 0.1, 0.1)}
+            ),
+            "channels": (
+                {"axes": "cyx", "steps": scaled(1, 0.1, 0.1), "channels": ("DAPI", "GFP")},
+                {"axes": "cyx", "steps": scaled(1, 0.1, 0.1), "channels": ("GFP", "DAPI")},
+            ),
+        }  # fmt: skip
+        for name, (one, two) in pairs.items():
+            ome(a / version / f"{name}.ome.zarr", version, **one)  # type: ignore[arg-type]
+            ome(b / version / f"{name}.ome.zarr", version, **{"chunk": 128, **two})  # type: ignore[arg-type]
+    ome(a / "versions.ome.zarr", "0.4")
+    ome(b / "versions.ome.zarr", "0.5")
+
+
+def plates(a: Path, b: Path) -> None:
+    """A plate of two wells and a file of bioformats2raw: other pixel sizes, other values, an image that is missing."""
+    import zarr
+
+    for version, v3 in (("0.4", 2), ("0.5", 3)):
+        for folder in (a, b):
+            is_b = folder == b
+            root = folder / version / "plate.ome.zarr"
+            plate = zarr.open_group(str(root), mode="w", zarr_format=v3)
+            wells = [{"path": "A/1", "rowIndex": 0, "columnIndex": 0}, {"path": "B/2", "rowIndex": 1, "columnIndex": 1}]
+            about = {"plate": {"wells": wells, "rows": [{"name": "A"}, {"name": "B"}], "columns": [{"name": "1"}]}}
+            plate.attrs.update({"ome": about} if v3 == 3 else about)
+            for well, change in (("A/1", {"unit": "nanometer"}), ("B/2", {"add": 1})):
+                group = zarr.open_group(str(root / well), mode="a", zarr_format=v3)
+                fields = {"well": {"images": [{"path": "0"}, {"path": "1"}]}}
+                group.attrs.update({"ome": fields} if v3 == 3 else fields)
+                for field in "01":
+                    ome(
+                        root / well / field,
+                        version,
+                        **(change if is_b and field == "1" else {}),
+                        chunk=128 if is_b else 64,
+                    )
+            raw = folder / version / "slide.zarr"
+            series = zarr.open_group(str(raw), mode="w", zarr_format=v3)
+            series.attrs.update({"bioformats2raw.layout": 3})
+            (raw / "OME").mkdir()
+            size = 0.5 if is_b else 0.25
+            pixels = "".join(
+                f'<Image ID="Image:{n}"><Pixels PhysicalSizeX="{s}" PhysicalSizeY="{s}"/></Image>'
+                for n, s in enumerate((0.25, size))
+            )
+            (raw / "OME" / "METADATA.ome.xml").write_text(f"<OME>{pixels}</OME>", encoding="utf-8")
+            for number in "012" if not is_b else "01":
+                ome(raw / number, version, unit=None, steps=scaled(1, 1), chunk=128 if is_b else 64)
+
+
+def told_by_one(a: Path, b: Path) -> None:
+    size = {"PhysicalSizeX": 0.1, "PhysicalSizeY": 0.1}
+    for folder, names, more in ((a, ["DAPI", "GFP"], size), (b, ["GFP", "DAPI"], {})):
+        write(folder, "size.ome.tif", image(), metadata={"axes": "YX", **more})
+        two = np.stack([image(), image()[::-1]])
+        write(folder, "channels.ome.tif", two, metadata={"axes": "CYX", "Channel": {"Name": names}})
+    for folder, unit, size_in in ((a, "Å", 1000), (b, "nm", 100)):
+        more = {
+            "PhysicalSizeX": size_in,
+            "PhysicalSizeXUnit": unit,
+            "PhysicalSizeY": size_in,
+            "PhysicalSizeYUnit": unit,
+        }
+        write(folder, "angstrom.ome.tif", image(), metadata={"axes": "YX", **more})
+        more = {"PhysicalSizeX": 1000, "PhysicalSizeXUnit": "Å" if folder == a else "µm"}
+        write(folder, "not_micrometres.ome.tif", image(), metadata={"axes": "YX", **more})
+    for folder, unit in ((a, "micron"), (b, "nm")):
+        write(folder, "imagej.tif", image(), imagej=True, resolution=(10, 10), metadata={"unit": unit})
+
+
 if __name__ == "__main__":
     left, right, *wanted = sys.argv[1:]
     for what in wanted:

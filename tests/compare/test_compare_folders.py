@@ -307,6 +307,68 @@ def test_what_lies_behind_links_in_a_zarr_image_is_compared(bench: Bench) -> Non
     assert "leads to the same folder once more" in bench.files(bench.compare(code=1))["image.zarr"]["said"]
 
 
+SAME_PLACE = ("other unit, same length", "british", "angstrom", "whole, same", "moved by nothing", "moved, same")
+OTHER_PLACE = {
+    "other unit, same number": "pixel size in X is 0.1 against 0.0001 µm",
+    "unknown unit": "pixel size in X is 0.1 cubit against 0.1 verst",
+    "whole": "pixel size in X is 0.1 against 0.2 µm",
+    "moved": "position in Y is 0 against 5 µm",
+    "moved by the whole": "position in X is 7 against 0 µm",
+    "time": "pixel size in T is 1 against 60 s",
+    "channels": "channels are DAPI, GFP against GFP, DAPI",
+}
+
+
+def test_sizes_and_places_of_ome_zarr_are_compared_by_their_lengths(bench: Bench) -> None:
+    bench.make("zarr_places")
+    files = bench.files(bench.compare(code=1))
+    for version in ("0.4", "0.5"):
+        for name in SAME_PLACE:
+            pair = files[f"{version}/{name}.ome.zarr"]
+            assert (pair["rung"], pair["remarks"]) == ("same content", []), (name, pair)
+        for name, said in OTHER_PLACE.items():
+            pair = files[f"{version}/{name}.ome.zarr"]
+            assert pair["rung"] == "different", (name, pair)
+            assert said in pair["said"], (name, pair)
+        remarks = files[f"{version}/unit in A alone.ome.zarr"]["remarks"]
+        assert remarks == ["unit of the pixel size in X, Y is told by A alone"]
+        assert files[f"{version}/no size in B.ome.zarr"]["remarks"] == ["pixel size in X, Y is told by A alone"]
+    assert files["versions.ome.zarr"]["rung"] == "same content"
+
+
+def test_wells_of_a_plate_and_series_of_bioformats2raw_are_images_of_their_own(bench: Bench) -> None:
+    bench.make("plates")
+    files = bench.files(bench.compare(code=1))
+    wells = {"A/1/0": "same content", "A/1/1": "different", "B/2/0": "same content", "B/2/1": "different"}
+    series = {"0": "same content", "1": "different", "2": "missing"}
+    expected = {f"{v}/plate.ome.zarr/{name}": rung for name, rung in wells.items() for v in ("0.4", "0.5")}
+    expected |= {f"{v}/slide.zarr/{name}": rung for name, rung in series.items() for v in ("0.4", "0.5")}
+    assert {name: pair["rung"] for name, pair in files.items()} == expected
+    assert "pixel size in X is 0.1 against 0.0001 µm" in files["0.4/plate.ome.zarr/A/1/1"]["said"]
+    assert "pixel size in X is 0.25 against 0.5 µm" in files["0.5/slide.zarr/1"]["said"]
+    files = bench.files(bench.compare("--tolerance", "image.max=1", code=1))
+    assert files["0.4/plate.ome.zarr/B/2/1"]["rung"] == "within tolerance", "a limit does not hold for wells"
+    done = bench.run("compare", bench.a, bench.b, "--report", bench.root / "report", code=1)
+    assert "no picture" not in done.stdout
+
+
+def test_what_only_one_image_tells_of_its_pixels_is_on_the_screen(bench: Bench) -> None:
+    bench.make("told_by_one")
+    done = bench.run("compare", bench.a, bench.b, code=1)
+    assert "note: pixel size in X, Y is told by A alone (size.ome.tif)" in done.stdout
+    assert "channels.ome.tif: the pixels are the same, but channels are DAPI, GFP against GFP, DAPI" in done.stdout
+    assert "not_micrometres.ome.tif: the pixels are the same, but pixel size in X is 0.1 against 1000 µm" in done.stdout
+    assert "imagej.tif: the pixels are the same, but pixel size in X is 0.1 against 0.0001 µm" in done.stdout
+    assert "angstrom.ome.tif" not in done.stdout
+    (bench.b / "channels.ome.tif").unlink()
+    for name in ("channels", "not_micrometres", "imagej"):
+        for folder in (bench.a, bench.b):
+            for path in folder.glob(f"{name}*"):
+                path.unlink()
+    done = bench.run("compare", bench.a, bench.b, code=0)
+    assert "note: pixel size in X, Y is told by A alone (size.ome.tif)" in done.stdout
+
+
 def test_ignored_files_are_left_out(bench: Bench) -> None:
     for folder in (bench.a, bench.b):
         (folder / "x.log").write_text(str(folder))
