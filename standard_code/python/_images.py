@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,7 @@ class Image:
                 "Convert it with convert_to_tif.py --projection-method max first."
             )
         if index is None and self.rgb:
+            logging.info("of its colours, the luminance is taken. See --channel-index")
             return luminance(self.data)[:, 0]
         return self.data[:, index or 0, 0]
 

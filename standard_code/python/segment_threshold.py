@@ -151,8 +151,7 @@ def segment(job: Job, args: argparse.Namespace) -> str:
     write_tiff(job.target, with_data(image, labels.astype(np.uint16 if highest < 2**16 else np.uint32)))
     count = sum(int(one.max()) for one, _ in found)
     thresholds = ", ".join(_described(threshold) for _, threshold in found[:3]) + (", …" if len(found) > 3 else "")
-    brightness = " of the luminance of its colours" if image.rgb and args.channel_index is None else ""
-    return f"{count} object{'s' * (count != 1)}, threshold {thresholds}{brightness}"
+    return f"{count} object{'s' * (count != 1)}, threshold {thresholds}"
 
 
 def _described(threshold: Threshold) -> str:

@@ -86,7 +86,8 @@ def test_thresholds_find_what_is_bright_to_the_eye(programs):
         programs.shown(kind, programs.folder / "in" / f"{kind}.tif")
     done = run(programs, "segment_threshold", programs.folder / "in" / "*.tif", "--sigma", 0)
     assert [kind for kind in kinds if f"{kind}.tif: 2 objects, threshold " not in done.stderr] == []
-    assert "colours.tif: 2 objects, threshold 30 of the luminance of its colours" in done.stderr
+    assert "colours.tif: 2 objects, threshold 30\n" in done.stderr
+    assert "colours.tif: of its colours, the luminance is taken. See --channel-index" in done.stderr
     found = programs.look(programs.folder / "out" / "white_labels.tif")
     assert (found["values"], found["sum"]) == ([0, 1, 2], 317 + 2 * 441)
 
@@ -128,7 +129,9 @@ def test_brightness_is_measured_as_it_is_shown(programs):
     for kind in kinds:
         programs.shown("labels of Fiji", programs.folder / "masks" / f"{kind}_labels.tif")
         programs.shown(kind, programs.folder / "in" / f"{kind}.tif")
-    run(programs, "mask_measure", programs.folder / "in" / "*.tif", "--mask-folder", programs.folder / "masks")
+    masks = programs.folder / "masks"
+    done = run(programs, "mask_measure", programs.folder / "in" / "*.tif", "--mask-folder", masks)
+    assert done.stderr.count("of its colours, the luminance is taken") == 1
     means = {kind: float(table(programs, kind)[0]["intensity_mean"]) for kind in kinds}
     assert means == {kind: pytest.approx(201 * (0.7154 if kind == "colours" else 1), abs=0.5) for kind in kinds}
 
