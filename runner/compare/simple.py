@@ -25,8 +25,9 @@ LARGEST_TEXT = 50 << 20  # bytes; more is compared by bytes
 RTOL = 1e-5
 # keys whose numbers tell which one, and not how much
 _ID = re.compile(
-    r"(?:(?:^|[^a-zA-Z])(?i:ids?|labels?|parents?(?:_\w+)?|index|number|nr|object)|Ids?|IDs?|Number|Index)(?:\[.*)?$"
+    r"(?:^|[^a-zA-Z])(?i:ids?|labels?|parents?(?:_\w+)?|index|number|nr|object)$|(?:Ids?|IDs?|Number|Index)$"
 )
+_PLACE = re.compile(r"[.\[\]]")  # between the parts of a place
 
 
 def same_bytes(a: Path, b: Path, stop: StopRequest | None = None) -> bool:
@@ -133,8 +134,9 @@ class _Limits:
     def leaves_out(self, key: Any) -> bool:
         return any(key == pattern or fnmatchcase(str(key), pattern) for pattern in self.ignore)
 
-    def over(self, a: float, b: float, key: str) -> float:
+    def over(self, a: float, b: float, where: str) -> float:
         """The difference over what is allowed; whole numbers are compared exactly."""
+        key = next((part for part in reversed(_PLACE.split(where)) if part and not part.isdigit()), "")
         whole = all(isinstance(one, int) or one.is_integer() for one in (a, b))
         if whole and (_ID.search(key) or (not self.asked and (isinstance(a, int) or isinstance(b, int)))):
             return math.inf
@@ -148,7 +150,7 @@ def _judge_data(pair: Pair, limits: _Limits) -> bool:
     try:
         one, two = (_load(path) for path in (pair.a, pair.b))
         found = list(_apart(one, two, "", limits))
-    except (ValueError, RecursionError):  # damaged, or nested beyond all measure: then it is text
+    except (ValueError, RecursionError, OverflowError):  # damaged, or deep or large beyond all measure: then it is text
         return False
     pair.kind = "data"
     worst = [one for one in found if one[2] > 1]
@@ -196,7 +198,7 @@ def _apart(a: Any, b: Any, where: str, limits: _Limits) -> Iterator[tuple[str, s
             yield from _apart(one, two, f"{where}[{n}]", limits)
     elif _is_number(a) and _is_number(b):
         if a != b and not (math.isnan(a) and math.isnan(b)):
-            yield where, f"{a} against {b}", limits.over(a, b, where.rpartition(".")[2])
+            yield where, f"{a} against {b}", limits.over(a, b, where)
     elif a != b or type(a) is not type(b):
         yield where, f"{_shown(a)} against {_shown(b)}", math.inf
 

@@ -48,14 +48,20 @@ def with_head(lines: Iterable[Sequence[str]]) -> Table:
     usual = max((count, width) for width, count in Counter(map(len, given)).items())[1]
     wide = max(len(row) for row, line in zip(rows, given, strict=True) if len(line) == usual)
     numeric = _numeric(rows)
-    first = next((n for n, row in enumerate(rows) if _may_head(rows, n, wide, numeric)), 0)
+    lengths = list(map(len, given))  # with the blanks at the end: a mark too many is no name too few
+    last_other = max((n for n, length in enumerate(lengths) if length != wide), default=-1)
+    one_short = last_other if _is_one_short(rows, lengths, last_other, wide, numeric) else -1
+    first = next((n for n, row in enumerate(rows) if len(row) >= wide or n == one_short), 0)
+    if not _is_named(rows[first], numeric):  # there may be names for some of the columns
+        first = next((n for n in range(first - 1, -1, -1) if len(rows[n]) > 1 and _heads(rows[n], numeric)), first)
     if not _is_named(rows[first], numeric):
         return _table((), rows[first:], rows[:first], [], sum(before[first + 1 :]))
     end, names = _block(rows, first, numeric)
     block = rows[first:end]
     heads = [row for row in block if row is not names and not row[0].startswith("#") and len(row) >= wide - 1]
     above = [row for row in block if row is not names and row not in heads]
-    if len(names) == wide - 1 and all(len(row) == wide for row in rows[end:]):
+    own = next(lengths[n] for n in range(first, end) if rows[n] is names)
+    if len(names) == own == wide - 1 and last_other < end < len(rows):
         names = ("", *names)
     names = (names[0].lstrip("# "), *names[1:])
     return _table(names, rows[end:], rows[:first] + above, heads, sum(before[end + 1 :]))
@@ -105,17 +111,11 @@ def _numeric(rows: list[Row]) -> set[int]:
     return {place for place, count in numbers.items() if count * 2 >= filled[place]}
 
 
-def _may_head(rows: list[Row], place: int, wide: int, numeric: set[int]) -> bool:
-    """A row as wide as the table; or one cell less over rows that all have one more, none of which is a header."""
-    if len(rows[place]) >= wide:
-        return True
-    below = rows[place + 1 :]
-    return (
-        len(rows[place]) == wide - 1 > 0
-        and bool(below)
-        and all(len(row) == wide for row in below)
-        and not _heads(below[0], numeric)
-    )
+def _is_one_short(rows: list[Row], lengths: list[int], place: int, wide: int, numeric: set[int]) -> bool:
+    """Whether that row is a header of R's, one cell less than in all rows below; not a title above the real one."""
+    if not 0 <= place < len(rows) - 1:
+        return False
+    return len(rows[place]) == lengths[place] == wide - 1 and not _heads(rows[place + 1], numeric)
 
 
 def _heads(row: Row, numeric: set[int]) -> bool:
