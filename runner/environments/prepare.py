@@ -71,8 +71,24 @@ def _carry_out(preparation: Preparation, run: Callable[[Command], tuple[int, str
     for command in preparation.commands:
         code, output = run(command)
         if code != 0:
-            raise preparation.explain(command, code, output)
+            output = _instead(preparation, command, code, output, run)
     preparation.done(output)
+
+
+def _instead(
+    preparation: Preparation, failed: Command, code: int, said: str, run: Callable[[Command], tuple[int, str]]
+) -> str:
+    """Another way to the same; where there is none, or it fails too, the first failure is the one to tell."""
+    commands = preparation.instead(code, said)
+    output = ""
+    for command in commands:
+        other, output = run(command)
+        if other != 0:
+            commands = ()
+            break
+    if not commands:
+        raise preparation.explain(failed, code, said)
+    return output
 
 
 def _unusable(preparation: Preparation, error: OSError) -> EnvironmentMissing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePath
 
 from runner.environments import Finding, Preparation, Site
@@ -14,8 +15,8 @@ from runner.environments.groups import lock_file, no_lock, read_project
 from runner.environments.leaks import without_outer_libraries
 from runner.environments.python_words import python_words
 from runner.environments.uv_binary import find_uv
-from runner.environments.uv_findings import explain, no_group, program_missing, python_missing
-from runner.environments.uv_settings import has_files, options, write_stand_in
+from runner.environments.uv_findings import explain, is_unreachable, no_group, program_missing, python_missing
+from runner.environments.uv_settings import has_files, lock_command, options, own_indexes, write_stand_in
 from runner.environments.uv_stamp import (
     Condition,
     Place,
@@ -46,7 +47,7 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
         if spec.name not in project.groups:
             return [no_group(spec, project, site)]
         if not lock_file(on_disk(site.repo)).is_file():
-            raise no_lock(on_disk(site.repo))
+            return [Finding(no_lock(on_disk(site.repo)).message, f"Run {lock_command(site)}.")]
         find_uv(site)
         where = place(spec, site)
         ready = _is_ready(where, site)
@@ -79,6 +80,7 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
         lambda command, code, output: explain(where, site, code, output),
         work.done,
         work.begin,
+        lambda code, output: _by_mirror(where, site, code, output),
         None if work.planned is State.RECHECK else on_disk(where.folder),
     )
 
@@ -231,6 +233,26 @@ def _prepare_command(where: Place, site: Site, verb: str, *words: str) -> Comman
         unset=unwanted(site.host.environ),
         stop_leader_only=True,
     )
+
+
+def _by_mirror(where: Place, site: Site, code: int, output: str) -> tuple[Command, ...]:
+    """The same files, by their hashes in uv.lock, from the user's own index: uv asks the addresses in uv.lock alone."""
+    mirrors = own_indexes(site)
+    if not mirrors or not is_unreachable(output):
+        return ()
+    wanted = on_disk(site.environments / ".uv" / f"{where.folder.name}.txt")
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    export = ("--frozen", "--only-group", where.group, "--no-header", "--no-emit-project", "-q", "-o", str(wanted))
+    sync = _sync_command(where, site)
+    install = replace(
+        sync,
+        argv=(
+            find_uv(site).path, "pip", "install", "--no-deps", "--require-hashes", "--python", str(where.folder),
+            "-r", str(wanted),
+        ),
+        unset=tuple(name for name in sync.unset if name not in mirrors),
+    )  # fmt: skip
+    return _prepare_command(where, site, "export", *export), install, sync
 
 
 def _own_variables(where: Place) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from runner.environments import Finding, Site
+from runner.environments import Finding, Site, uv_failures
 from runner.environments.disk import is_file
 from runner.environments.groups import Project
 from runner.environments.uv_settings import ask_uv, downloads_off, lock_command
@@ -14,10 +14,14 @@ from runner.model import EnvironmentSpec
 
 
 def explain(where: Place, site: Site, code: int, output: str) -> RunnerError:
-    from runner.environments import uv_failures
-
     title, folder = f"uv group {where.group}", str(where.folder)
     return uv_failures.explain(title, output, code, repo=str(site.repo), folder=folder, lock=lock_command(site))
+
+
+def is_unreachable(output: str) -> bool:
+    """Whether uv said that it cannot have a file from where uv.lock has it."""
+    error = uv_failures.explain("", output, 2, repo="", folder="")
+    return any(sign in error.message for sign in ("cannot be reached", "no longer on the server", "refused to hand"))
 
 
 def no_group(spec: EnvironmentSpec, project: Project, site: Site) -> Finding:

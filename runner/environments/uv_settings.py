@@ -47,6 +47,9 @@ LOCKED_IN = (
     "UV_INDEX_URL", "UV_NO_INDEX", "UV_PRERELEASE", "UV_RESOLUTION",
 )  # fmt: skip
 
+_INDEXES = ("UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX", "UV_INDEX_URL")
+_INDEX_KEYS = frozenset(("extra-index-url", "index", "index-url"))
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -106,6 +109,13 @@ def downloads_off(site: Site) -> str:
     if found.table.get("offline") is True or str(found.table.get("python-downloads", "")).lower() in _OFF:
         return " or ".join(map(str, found.files)) or str(_root(site) / "pyproject.toml")
     return ""
+
+
+def own_indexes(site: Site) -> tuple[str, ...]:
+    """The user's variables and files that name an index to download from."""
+    variables = [name for name in _INDEXES if site.host.environ.get(name)]
+    files = [str(path) for path in settings(site).files if _INDEX_KEYS & (_table(path, site) or {}).keys()]
+    return (*variables, *files)
 
 
 def lock_command(site: Site, uv: str = "uv") -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -134,6 +136,44 @@ def test_a_lock_that_was_made_with_the_repositorys_uv_toml_stays_good(shop: Shop
     user_file(shop, TEXTS["exclude-newer"])
     (shop.folder("uv:one").with_name("one-py3.11.json")).unlink()
     assert shop.prepare("uv:one") == ["sync"]
+
+
+@pytest.mark.parametrize("by", ["uv.toml", "UV_DEFAULT_INDEX"])
+def test_a_mirror_serves_the_files_where_those_of_the_lock_cannot_be_reached(
+    shop: Shop, pypi: Index, tmp_path: Path, by: str
+) -> None:
+    mirror = Index(tmp_path / "mirror")
+    for path in (pypi.folder / "alpha").iterdir():
+        shutil.copy(path, mirror.folder / "alpha")
+    shop.environ["UV_CACHE_DIR"] = str(tmp_path / "empty")
+    pypi.close()
+    environ = {by: mirror.url} if by.isupper() else {}
+    if not environ:
+        user_file(shop, f'[[index]]\nurl = "{mirror.url}"\ndefault = true\n')
+    before = (shop.repo / "uv.lock").read_bytes()
+    try:
+        assert shop.prepare("uv:one", shop.site(**environ)) == ["sync", "export", "pip", "sync"]
+        assert shop.start("uv:one", "python", "-c", "import alpha; print(alpha.VERSION)") == "1.0\n"
+    finally:
+        mirror.close()
+    assert (shop.repo / "uv.lock").read_bytes() == before
+
+
+def test_a_mirror_with_another_file_than_that_of_the_lock_serves_nothing(
+    shop: Shop, pypi: Index, tmp_path: Path
+) -> None:
+    mirror = Index(tmp_path / "mirror")
+    (wheel,) = (mirror.folder / "alpha").glob("*.whl")
+    (mirror.folder / "alpha" / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>', encoding="utf-8")
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("more.py", "")
+    shop.environ["UV_CACHE_DIR"] = str(tmp_path / "empty")
+    pypi.close()
+    user_file(shop, f'[[index]]\nurl = "{mirror.url}"\ndefault = true\n')
+    try:
+        assert "cannot be reached" in failure(shop).message
+    finally:
+        mirror.close()
 
 
 def test_what_the_repository_itself_says_counts_beside_a_users_uv_toml(shop: Shop, pypi: Index) -> None:
