@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -123,8 +123,16 @@ def _stack(plugin: Plugin, path: Path, number: int) -> Stack:
     frames, channels, planes, height, width = pixels.shape[:5]
     blocks = _Blocks(pixels)
 
+    @lru_cache(1)
+    def coloured(t: int, c: int, z: int) -> Array:
+        """Read at once, since bioio-czi's lazy arrays repeat the first colour."""
+        found: Array = image.get_image_data("YXS", T=t, C=c, Z=z)
+        return found
+
     def plane(t: int, c: int, z: int) -> Array:
         with in_words(partial(_unreadable, path)):
+            if colours and plugin is CZI:
+                return coloured(t, c // samples, z)[..., 2 - c % samples]  # it has blue, green and red
             found = blocks.plane(t, c // samples, z)
         return found[..., c % samples] if colours else found
 

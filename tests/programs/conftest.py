@@ -124,10 +124,14 @@ class Programs:
         """What a PNG file shows."""
         return self._inside("draw_outlines", "picture", path)
 
-    def write_czi(self, path: Path) -> Path:
+    def write_czi(self, path: Path, *, coloured: bool = False) -> Path:
         """A small CZI file."""
-        self._inside("bioio_czi", "write_czi", path)
+        self._inside("bioio_czi", "write_coloured_czi" if coloured else "write_czi", path)
         return path
+
+    def as_nd2_reads_it(self, path: Path, converted: Path) -> dict[str, Any]:
+        """What the package nd2 says of the file, and whether the converted image has equal pixels."""
+        return dict(self._inside("bioio", "as_nd2_reads_it", path, converted))
 
     def convert_large(self) -> int:
         """The memory that a large file takes, in bytes."""

@@ -272,6 +272,37 @@ def write_czi(path: str) -> None:
         )
 
 
+def as_nd2_reads_it(path: str, converted: str) -> dict[str, object]:
+    """Whether each pixel is the one that the package nd2 reads, and what that package says beside it."""
+    import nd2
+    import tifffile
+
+    with nd2.ND2File(path) as file:
+        pixels, sizes, voxel = file.asarray(), dict(file.sizes), file.voxel_size()
+        names = [channel.channel.name for channel in file.metadata.channels]
+    with tifffile.TiffFile(converted) as tif:
+        found, axes = tif.series[0].asarray(), tif.series[0].axes
+    moved = pixels.transpose([list(sizes).index(axis) for axis in axes])
+    return {
+        "equal": bool((moved == found).all()),
+        "sizes": sizes,
+        "pixel_size": dict(zip("XYZ", voxel, strict=True)),
+        "channels": names,
+    }
+
+
+def write_coloured_czi(path: str) -> None:
+    """A file of ZEISS with two Z planes in colour; its format has blue first."""
+    import numpy as np
+    from pylibCZIrw import czi
+
+    with czi.create_czi(path) as file:
+        for z in range(2):
+            red, green, blue = (np.full((6, 9), value, np.uint8) for value in (200 + z, 100 + z, 50 + z))
+            file.write(np.stack([blue, green, red], axis=-1), plane={"T": 0, "C": 0, "Z": z})
+        file.write_metadata("title", channel_names={0: "HE"}, scale_x=0.25e-6, scale_y=0.25e-6, scale_z=1.5e-6)
+
+
 def convert_large(folder: str) -> int:
     """Converts a file of 420 MB, and gives the most memory that this took at a time, in bytes."""
     import resource
