@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import Any
 
 from runner.environments import Finding, Site, kind
 from runner.environments.spec import parse_environment
 from runner.model import Command, Diagnostic, EnvironmentSpec, Mark, Pipeline, ResolvedEntry, Segment, Severity
 from runner.pipeline.findings import script_findings
+from runner.pipeline.masking import Noting
 from runner.pipeline.tokens import odd_tokens, resolve, resolve_entries, resolve_env
 
 
@@ -24,6 +26,7 @@ class Job:
     env: Mapping[str, str]
     cwd: str
     outputs: tuple[str, ...]  # globs, absolute or relative to cwd
+    secrets: Mapping[str, str] = field(default_factory=dict)  # what of .env went into it
 
     @property
     def environment_key(self) -> Hashable:
@@ -32,6 +35,14 @@ class Job:
 
     def command(self, site: Site, *, dry: bool = False) -> Command:
         return kind(self.spec).wrap(self.spec, self.entries, self.env, self.cwd, site, dry=dry)
+
+    def masked(self, value: Any, site: Site) -> Any:
+        """`value` as it may be written down: with names for the values of .env."""
+        if not self.secrets:
+            return value
+        from runner.pipeline.masking import masked
+
+        return masked(value, self.secrets, windows=site.host.windows)
 
 
 class Jobs(Mapping[int, Job]):
@@ -61,7 +72,7 @@ class Jobs(Mapping[int, Job]):
 def make_job(segment: Segment, pipeline: Pipeline, site: Site) -> Job:
     """`segment` of `pipeline` on `site`; reads nothing from disk."""
     host = site.host
-    repo, folder, dotenv, windows = site.repo, pipeline.folder, site.dotenv, host.windows
+    repo, folder, dotenv, windows = site.repo, pipeline.folder, Noting(site.dotenv), host.windows
 
     def plain(text: str) -> str:
         return resolve(text, repo=repo, folder=folder, dotenv=dotenv, windows=windows)
@@ -75,22 +86,25 @@ def make_job(segment: Segment, pipeline: Pipeline, site: Site) -> Job:
         entries=tuple(resolve_entries(segment, repo=repo, folder=folder, dotenv=dotenv, windows=windows)),
         env=resolve_env(segment, repo=repo, folder=folder, dotenv=dotenv, windows=windows),
         cwd=str(cwd),
-        outputs=_patterns(segment, pipeline, site) if segment.outputs else (),
+        outputs=_patterns(segment, pipeline, site, dotenv) if segment.outputs else (),
+        secrets=dotenv.used,
     )
 
 
-def _patterns(segment: Segment, pipeline: Pipeline, site: Site) -> tuple[str, ...]:
+def _patterns(segment: Segment, pipeline: Pipeline, site: Site, dotenv: Noting) -> tuple[str, ...]:
     """The globs of `outputs:`; brackets in the name of a token's own folder are no pattern."""
 
     def quoted(path: PurePath) -> PurePath:
         return site.host.path(glob.escape(str(path)))
 
     repo, folder = quoted(site.repo), quoted(pipeline.folder)
-    dotenv = {name: glob.escape(value) for name, value in site.dotenv.items()}
-    return tuple(
-        resolve(pattern, repo=repo, folder=folder, dotenv=dotenv, windows=site.host.windows)
+    escaped = Noting({name: glob.escape(value) for name, value in site.dotenv.items()})
+    patterns = tuple(
+        resolve(pattern, repo=repo, folder=folder, dotenv=escaped, windows=site.host.windows)
         for pattern in segment.outputs
     )
+    dotenv.used.update({name: dotenv[name] for name in escaped.used})
+    return patterns
 
 
 def find_warnings(pipeline: Pipeline, site: Site) -> list[Diagnostic]:

@@ -52,6 +52,7 @@ def find_repo(option: str | None) -> Path:
 
 def make_site(repo_option: str | None, *, interactive: bool | None = None) -> Site:
     """The surroundings of this invocation. Raises UsageError, PipelineError (a bad .env)."""
+    from runner.cli import crash
     from runner.environments import Site
     from runner.host import this_host
     from runner.pipeline.dotenv import read_dotenv
@@ -59,6 +60,7 @@ def make_site(repo_option: str | None, *, interactive: bool | None = None) -> Si
     repo = find_repo(repo_option)
     host = this_host(interactive=interactive)
     dotenv = read_dotenv(repo / ".env", host.environ)
+    crash.known.update(dotenv)
     folder = host.environ.get(ENVIRONMENTS_VARIABLE) or dotenv.get(ENVIRONMENTS_VARIABLE)
     environments = repo / _path_of(folder) if folder else repo / ".venvs"
     return Site(host, repo, dotenv, environments)

@@ -12,6 +12,9 @@ from runner import __version__
 from runner.errors import ExitCode
 from runner.report.console import Console
 
+# the values of .env, once they were read: a report is sent to others
+known: dict[str, str] = {}
+
 
 def write_report(error: BaseException, console: Console) -> ExitCode:
     """Write the report and say where it is; returns the exit code."""
@@ -24,6 +27,10 @@ def write_report(error: BaseException, console: Console) -> ExitCode:
             "".join(traceback.format_exception(error)),
         )
     )
+    if known:
+        from runner.pipeline.masking import masked
+
+        text = masked(text, known, windows=sys.platform == "win32")
     console.line(console.style(f"error: the runner itself failed: {type(error).__name__}: {error}", "red", "bold"))
     try:
         with tempfile.NamedTemporaryFile(

@@ -59,7 +59,7 @@ def plan_for(loaded: Loaded, selection: Selection, site: Site) -> tuple[Plan, Jo
         if segment.outputs and not segment.is_control and segment.content_hash in done:
             job = jobs[segment.number]
             if missing := missing_output(job.outputs, job.cwd):
-                gone[segment.number] = missing
+                gone[segment.number] = job.masked(missing, site)
     return make_plan(segments, loaded.status.entries, selection, gone), jobs
 
 

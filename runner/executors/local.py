@@ -58,7 +58,7 @@ def run_segment(
     """Run `job` with its retries; its log and receipt go into `folder`. Raises StateError, EnvironmentMissing."""
     segment = job.segment
     command = job.command(site)
-    reporter.started(segment, total, expected, command.argv, command.cwd)
+    reporter.started(segment, total, expected, job.masked(command.argv, site), job.masked(command.cwd, site))
     folder.mkdir(parents=True, exist_ok=True)
     before = {} if segment.outputs_may_be_old else outputs.marks(job.outputs, job.cwd)
     if (seconds := outputs.settling(before)) and not stop.requested:
@@ -79,7 +79,8 @@ def run_segment(
             result = replace(result, state="stopped", note="stopped while waiting for the next try")
             break
         delay *= 2
-    receipt = _receipt(job, command, result, tries, fingerprint(job))
+    told = job.masked({"argv": command.argv, "cwd": command.cwd, "env": command.env}, site)
+    receipt = _receipt(job, told, result, tries, fingerprint(job))
     write_json(folder / "receipt.json", receipt, syncer)
     return result
 
@@ -126,7 +127,7 @@ def _attempt(
         state, note = "failed", outcome.error or _why(job, outcome, log, site)
     elif missing := outputs.missing_output(job.outputs, job.cwd, before):
         state, note = "failed", f"it ended with exit code 0, but {missing} (declared in `outputs:`)"
-    return Result(state, outcome, note, log, number)
+    return Result(state, outcome, job.masked(note, site), log, number)
 
 
 def _refused(job: Job, command: Command, result: Result, log: Path, site: Site) -> RunnerError | None:
@@ -177,7 +178,7 @@ def _machine() -> dict[str, str]:
 
 
 def _receipt(
-    job: Job, command: Command, result: Result, tries: list[dict[str, Any]], environment: Mapping[str, object]
+    job: Job, command: Mapping[str, Any], result: Result, tries: list[dict[str, Any]], environment: Mapping[str, object]
 ) -> dict[str, Any]:
     segment = job.segment
     return {
@@ -189,7 +190,7 @@ def _receipt(
         "state": result.state,
         "explanation": result.note,
         **_measured(result.outcome),
-        "command": {"argv": list(command.argv), "cwd": command.cwd, "env": dict(command.env)},
+        "command": {**command, "argv": list(command["argv"])},
         "environment": {"text": segment.environment, **environment},
         "outputs": outputs.listing(job.outputs, job.cwd),
         "attempts": tries,

@@ -146,6 +146,9 @@ def writing(target: Path, part: Path | None = None) -> Iterator[Path]:
     """A name to write to; it takes the target's place when the block ends well, else it is removed."""
     part = part or part_of(target)
     target.parent.mkdir(parents=True, exist_ok=True)
+    # what an earlier run left there, or a link that somebody else put there, goes; the file is made anew
+    part.unlink(missing_ok=True)
+    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield part
         _put_in_place(part, target)
