@@ -36,6 +36,12 @@ def describe(tif: tifffile.TiffFile) -> list[About]:
     except (ElementTree.ParseError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
         logging.warning("its metadata cannot be understood, so its pixel size is not known (%s)", error)
         return []
+    if tif.is_ome and len(told) > len(tif.series):  # those without a plane that is there are no series
+        there = {series.name for series in tif.series}
+        told = [about for about in told if about.name in there]
+        if len(told) != len(tif.series):
+            logging.warning("its description fits its images in more than one way, so it is left out.")
+            told = []
     told += [About()] * (len(tif.series) - len(told))
     return [
         about if about.pixel_size else replace(about, pixel_size=_by_resolution(series.keyframe.tags))

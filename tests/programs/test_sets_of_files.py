@@ -88,6 +88,15 @@ def test_images_that_share_files_stay_together(programs):
     assert look(programs, "a__q.ome.tif")["values"] == [100, 101, 102, 103]
 
 
+def test_an_image_whose_files_are_all_missing_does_not_give_its_name_to_another(programs):
+    programs.write_set(programs.folder / "in", {"p": ["x.ome.tif"], "q": ["x.ome.tif", "a.ome.tif"]})
+    (programs.folder / "in" / "x.ome.tif").unlink()
+    convert(programs, "a.ome.tif", program="extract_metadata")
+    told = (programs.folder / "out" / "a_metadata.yaml").read_text(encoding="utf-8")
+    assert '"q"' in told
+    assert '"p"' not in told
+
+
 def test_a_file_that_was_given_another_name_is_still_read_itself(programs):
     programs.write_set(programs.folder / "in", {"cells": ["a.ome.tif"]})
     (programs.folder / "in" / "a.ome.tif").rename(programs.folder / "in" / "other.ome.tif")
