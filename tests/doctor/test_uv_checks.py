@@ -112,6 +112,8 @@ def test_an_environment_of_no_group_and_one_being_prepared_are_told_apart(machin
     spare = machine.repo / ".venvs" / "spare"
     spare.mkdir()
     (spare / "pyvenv.cfg").write_text("home = /gone\n", encoding="utf-8")
+    stamp = (machine.repo / ".venvs" / "plain.json").read_text("utf-8").replace('"plain"', '"spare"')
+    spare.with_name("spare.json").write_text(stamp, "utf-8")  # ours, by the runner's own note
     holder = this_process("uv group plain")
     lock = Path(machine.repo / ".venvs" / "plain.lock")
     lock.write_bytes(holder.to_bytes())
