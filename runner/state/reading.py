@@ -125,8 +125,8 @@ def _outputs(value: object) -> list[Output]:
     for entry in value if isinstance(value, list) else ():
         told: Mapping[str, object] = entry if isinstance(entry, dict) else {}
         path, size, modified = text(told.get("path")), whole(told.get("size")), number(told.get("modified"))
-        if path and size is not None and modified is not None:
-            found.append(Output(path=path, size=size, modified=modified))
+        if path and size is not None:
+            found.append(Output(path=path, size=size, modified=modified or 0.0))
     return found
 
 
