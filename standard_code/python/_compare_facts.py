@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import _units
+from _files import UserError
 
 if TYPE_CHECKING:
     from _tiff_metadata import About
@@ -51,6 +52,8 @@ def of_zarr(attributes: Mapping[str, Any], path: Path) -> Facts:
     size, origin, facts = [1.0] * len(axes), [0.0] * len(axes), Facts()
     for step in steps:
         kind, values = step.get("type"), step.get(step.get("type"))
+        if isinstance(values, list) and len(values) != len(axes):
+            raise UserError(f"has {len(axes)} axes, and its {kind} has {len(values)} numbers")
         if kind == "scale" and isinstance(values, list):
             size = [s * float(v) for s, v in zip(size, values, strict=True)]
             origin = [o * float(v) for o, v in zip(origin, values, strict=True)]

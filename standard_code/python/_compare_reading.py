@@ -134,7 +134,7 @@ def refuse_large(size: int, what: str, most: int = LARGEST) -> None:
     """By what a file says of itself, before memory is asked for: a few bytes can claim any size. Raises UserError."""
     if size > most:
         raise UserError(
-            f"is too large to compare: {what} has {size / 2**30:,.1f} GiB, and the most is {most >> 30:,} GiB"
+            f"is too large to compare: {what} has {size / 2**30:,.1f} GiB, and the most is {most / 2**30:g} GiB"
         )
 
 

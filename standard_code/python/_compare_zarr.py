@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from _compare_facts import of_zarr
-from _compare_reading import Source, refuse_large, source_of
+from _compare_reading import LARGEST, Source, refuse_large, source_of
 from _files import UserError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _of_array(node: Any, axes: str = "") -> Source:
     shape = tuple(node.shape)
     if not math.prod(shape):
         raise UserError("holds no pixel")
-    refuse_large(math.prod(node.chunks) * node.dtype.itemsize, "a chunk")
+    refuse_large(math.prod(node.chunks) * node.dtype.itemsize, "a chunk", LARGEST // 2)  # it is unpacked beside itself
     if len(shape) < 2:  # a table's column or a single value
         row = np.asarray(node[...]).reshape(1, -1)
         return source_of("YX", row.shape, row.dtype.newbyteorder("="), lambda plane, top, end: row[top:end])

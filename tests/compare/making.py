@@ -352,6 +352,11 @@ def huge_claims(a: Path, b: Path) -> None:
                 for tag in ("ImageWidth", "ImageLength", "TileWidth", "TileLength", "RowsPerStrip"):
                     if tag in tags:
                         tags[tag].overwrite(40_000, dtype="I")
+        xml = '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="64" SizeY="64" '
+        xml += 'SizeZ="30000" SizeC="1" SizeT="30000"><TiffData IFD="0" PlaneCount="1"/></Pixels></Image>'
+        space = "http://www.openmicroscopy.org/Schemas/OME/2016-06"
+        xml = f'<?xml version="1.0"?><OME xmlns="{space}">{xml}</OME>'
+        write(folder, "planes.ome.tif", np.full((64, 64), value, np.uint8), description=xml, metadata=None)
         np.save(folder / "mapped.npy", np.full((4, 4), value, np.uint8))
         stored = (folder / "mapped.npy").read_bytes()
         (folder / "mapped.npy").write_bytes(stored.replace(b"(4, 4), }" + b" " * 10, b"(4000000000, 4000), }"[:19]))
