@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from _compare_cells import number
 from _files import UserError
@@ -113,7 +113,7 @@ def _numeric(rows: list[Row]) -> set[int]:
 
 def _is_one_short(rows: list[Row], lengths: list[int], place: int, wide: int, numeric: set[int]) -> bool:
     """Whether that row is a header of R's, one cell less than in all rows below; not a title above the real one."""
-    if not 0 <= place < len(rows) - 1:
+    if not 0 <= place < len(rows) - 1 or rows[place][0].startswith("#"):
         return False
     return len(rows[place]) == lengths[place] == wide - 1 and not _heads(rows[place + 1], numeric)
 
@@ -146,19 +146,19 @@ def _table(names: Row, rows: list[Row], above: list[Row], heads: list[Row], blan
             return [row + ("",) * (len(places) - len(row)) for row in some]
         return [tuple(row[p] if p < len(row) else "" for p in places) for row in some]
 
-    table = named(columns, full(rows))
-    table.above, table.heads, table.blank = above, full(heads), blank
-    return table
+    return replace(named(columns, full(rows), full(heads)), above=above, blank=blank)
 
 
-def named(names: Sequence[str], rows: list[Row]) -> Table:
+def named(names: Sequence[str], rows: list[Row], heads: Sequence[Row] = ()) -> Table:
     """A table whose names are known; a column of nothing but row numbers gets a name that says so."""
     counted = [n for n, name in enumerate(names) if name == INDEX or (n == 0 and name.lower() in ROW_NUMBERS)]
     columns = list(names)
     for place in counted:
+        if any(row[place] for row in heads):
+            continue
         if len(names) > 1 and any(all(r[place] == str(n) for n, r in enumerate(rows, start)) for start in (0, 1)):
             columns[place] = NUMBERED
-    return Table(_unique(columns), rows)
+    return Table(_unique(columns), rows, heads=list(heads))
 
 
 def _unique(names: Sequence[str]) -> Row:

@@ -95,7 +95,7 @@ class _Column:
 
     rtol: float
     atol: float
-    measure: bool  # some have a fraction: whole numbers and text that looks like one are measures too
+    measure: bool  # some have a fraction, so that whole numbers are measures too
     exact: bool  # no tolerance for whole numbers
     ids: bool  # nor are they ever a little different
 
@@ -109,7 +109,7 @@ class _Column:
         exact = ids or (rtol is None and atol is None and not measure)
         if atol is None:
             sizes = [abs(value) for a, _ in cells if (value := loose_number(a)) and math.isfinite(value)]
-            atol = SCALE * statistics.median_high(sizes) if sizes and measure else 0.0
+            atol = SCALE * statistics.median_low(sizes) if sizes and measure else 0.0
         return cls(RTOL if rtol is None else rtol, atol, measure and not ids, exact, ids)
 
     def over(self, one: str, two: str) -> tuple[float, float]:

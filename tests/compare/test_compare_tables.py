@@ -78,6 +78,7 @@ def test_what_stands_above_a_header_is_compared_as_well(bench: Bench) -> None:
         "alone.csv": ("Cells\n" + rows, rows),
         "fact.csv": ("Date,2024-01-01\nThreshold,12.5\n" + rows, "Date,2024-01-01\nThreshold,12.6\n" + rows),
         "units.csv": (rows.replace("1,", ",(um),\n1,", 1), rows.replace("1,", ",(px),\n1,", 1)),
+        "counted.csv": (",v,w\ncells,a,b\n1,2,3\n", ",v,w\nspots,a,b\n1,2,3\n"),
         "near.csv": ("Threshold,12.5\n" + rows, "Threshold,12.500000001\n" + rows),
         "mark.csv": ("sep=,\n" + rows, rows.replace(",", ";")),
     }
@@ -88,6 +89,7 @@ def test_what_stands_above_a_header_is_compared_as_well(bench: Bench) -> None:
             "title.csv": "line 1 above the header: Cells against Nuclei",
             "alone.csv": "line 1 above the header: Cells against no value",
             "fact.csv": "line 2 above the header: 12.5 against 12.6",
+            "counted.csv": "row name of line 2 of the header: cells against spots",
             "units.csv": "area of line 2 of the header: (um) against (px)",
         },
     )
@@ -206,8 +208,10 @@ def test_whole_numbers_and_text_are_compared_to_the_last_sign(bench: Bench) -> N
     pairs = {
         f"{name}.csv": (f"n,{name}\na,{one}\nb,\n", f"n,{name}\na,{two}\nb,\n") for name, (one, two) in cells.items()
     }
+    pairs["mixed.csv"] = ("n,mixed\na,2.5\nb,0E5\nc,1\n", "n,mixed\na,2.5\nb,0E7\nc,1\n")
     files = judged(bench, pairs)
     every_is(files, {f"{name}.csv": f": {one} against {two}" for name, (one, two) in cells.items() if name != "id"})
+    every_is(files, {"mixed.csv": "mixed of n b: 0E5 against 0E7"})
     assert files["id.csv"]["rung"] == "different"
     same = judged(bench, {"same.csv": ("label,n,size\n1,5,1e+05\n", "label,n,size\n1.0,5.0,100000\n")})
     every_is(same, {"same.csv": "same values"}, "same content")
