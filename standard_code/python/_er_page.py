@@ -8,14 +8,13 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import _palette
+
 if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image as Picture
 
     Array: TypeAlias = np.ndarray[Any, Any]
-
-# Told apart also by people who see red and green alike (after Okabe and Ito).
-COLORS = ((0, 0, 0), (0, 158, 115), (86, 180, 233), (230, 159, 0))  # background, tubule, sheet, SBT
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem; color: #222; }
@@ -42,7 +41,7 @@ def legend(names: Sequence[str]) -> str:
     """The colour of each class."""
     marks = (
         f'<span class="class" style="background: rgb{color}"></span>{html.escape(name)}'
-        for color, name in zip(COLORS[1:], names[1:], strict=True)
+        for color, name in zip(_palette.ER[1:], names[1:], strict=True)
     )
     return f"<p>Classes: {''.join(marks)}</p>"
 
@@ -90,17 +89,14 @@ def _colored(classes: Array) -> Picture:
     from PIL import Image
 
     picture = Image.fromarray(classes.astype(np.uint8)).convert("P")
-    picture.putpalette([part for color in COLORS for part in color])
+    picture.putpalette([part for color in _palette.ER for part in color])
     return picture
 
 
 def _overlay(grey: Array, classes: Array) -> Picture:
-    import numpy as np
     from PIL import Image
 
-    color = np.array(COLORS, np.float32)[classes]
-    mixed = np.where(classes[..., None] > 0, 0.5 * grey[..., None] + 0.5 * color, grey[..., None])
-    return Image.fromarray(mixed.astype(np.uint8))
+    return Image.fromarray(_palette.er_over(grey, classes))
 
 
 def _png(picture: Picture) -> str:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 CLASS_NAMES = "0 background, 1 tubule, 2 sheet, 3 SBT"
 CLASSES = {"tubule": 1, "sheet": 2, "sbt": 3}
-COLORS = ((0, 0, 0), (0, 200, 255), (255, 170, 0), (255, 0, 160))  # told apart with any colour vision
 LARGEST_PICTURE = 2048  # pixels a side
 LARGE = 2**24  # pixels; from here on, an image's memory matters
 MANY_TILES = 64  # from here on, an image has a progress bar of its own
@@ -210,24 +209,21 @@ def save_table(rows: list[dict[str, object]], path: Path) -> None:
 
 
 def in_grey(image: Prepared) -> Array:
-    """0..255 (Y, X, 1) for a picture; of large images a part of their pixels."""
+    """0..255 (Y, X) for a picture; of large images a part of their pixels."""
     from _ernet_prepare import stretched
 
     step = -(-max(image.plane.shape) // LARGEST_PICTURE)
-    return stretched(image.plane[::step, ::step], image.low, image.high)[..., None] * 255
+    return stretched(image.plane[::step, ::step], image.low, image.high) * 255
 
 
 def save_picture(grey: Array, mask: Array, path: Path) -> None:
     """The classes in colour over the image in grey; of the mask, the pixels that the image shows."""
-    import numpy as np
+    from _palette import er_over
     from PIL import Image
 
     step = -(-max(mask.shape) // LARGEST_PICTURE)
-    shown = mask[::step, ::step]
-    color = np.array(COLORS, np.float32)[shown]
-    picture = np.where(shown[..., None] > 0, 0.5 * grey + 0.5 * color, grey).astype(np.uint8)
     with writing(path) as part:
-        Image.fromarray(picture).save(part, format="PNG")
+        Image.fromarray(er_over(grey, mask[::step, ::step])).save(part, format="PNG")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -184,6 +184,30 @@ def empty_mask(path: str, size: str) -> None:
     write_tiff(Path(path), Image(np.zeros((1, 1, 1, int(size), int(size)), np.uint8)))
 
 
+def colours_of_classes(mask: str, picture: str) -> list[Any]:
+    """The one colour that each class has in a picture of the mask alone."""
+    import numpy as np
+
+    pixels, classes = _picture_and_mask(mask, picture)
+    found = [np.unique(pixels[classes == one], axis=0) for one in (1, 2, 3)]
+    return [colours[0].tolist() if len(colours) == 1 else colours.tolist() for colours in found]
+
+
+def tints_of_classes(mask: str, picture: str) -> list[list[float]]:
+    """How much more green and blue than red each class has over a grey image, on average."""
+    pixels, classes = _picture_and_mask(mask, picture)
+    means = [pixels[classes == one].astype(float).mean(axis=0) for one in (1, 2, 3)]
+    return [(mean - mean[0]).tolist() for mean in means]
+
+
+def _picture_and_mask(mask: str, picture: str) -> tuple[Any, Any]:
+    import numpy as np
+    from _images import read_tiff
+    from PIL import Image
+
+    return np.asarray(Image.open(picture).convert("RGB")), read_tiff(Path(mask)).data[0, 0, 0]
+
+
 if __name__ == "__main__":
     task, *arguments = sys.argv[2:]
     print(json.dumps(globals()[task](*arguments)))
