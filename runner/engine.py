@@ -83,11 +83,14 @@ def walk(session: Session) -> ExitCode:
         with suppress(StateError):  # the error that ended the run is the one to show
             _close(session, error.exit_code if isinstance(error, RunnerError) else ExitCode.INTERNAL, BROKEN_OFF)
         raise
+    if code is ExitCode.INTERRUPTED:
+        session.advice = _AGAIN
     _not_reached(session, reached)
     _close(session, code, _STATES.get(code, "failed"))
     return code
 
 
+_AGAIN = "Start the pipeline again to go on from this segment: what is finished stays finished."
 _STATES = {ExitCode.DONE: "done", ExitCode.INTERRUPTED: "interrupted"}
 
 
@@ -176,7 +179,7 @@ def _run(segment: Segment, session: Session, preparer: Preparer) -> _Taken | Non
     if segment.keep_going:
         session.reporter.warn(f"segment {segment.number} failed; going on, as its `keep-going` says")
         return _Taken(ExitCode.SEGMENT_FAILED)
-    session.advice = "Start the pipeline again to go on from this segment: what is finished stays finished."
+    session.advice = _AGAIN
     return _Taken(ExitCode.SEGMENT_FAILED, ends=True)
 
 

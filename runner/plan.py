@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from runner.changes import what_changed
 from runner.model import Action, Segment, SegmentType, Step
 from runner.state.duration import for_people, from_go
 from runner.state.status import Entry
@@ -39,15 +40,17 @@ def make_plan(
     entries: Sequence[Entry],
     selection: Selection = Selection(),
     gone: Mapping[int, str] | None = None,
+    earlier: Callable[[str], Segment | None] = lambda content_hash: None,
 ) -> Plan:
     """Steps for every segment, in order.
 
     `gone` names, per segment number, a declared output that is missing or empty: such a segment is not done.
+    `earlier` gives the segment that had a hash in an earlier run, should that be known.
     """
     done = {entry.content_hash: entry for entry in entries if entry.done}
     if selection.only is not None:
         return _only(segments, done, selection)
-    first, reason = _start(segments, done, entries, selection, gone or {})
+    first, reason = _start(segments, done, entries, selection, gone or {}, earlier)
     steps: list[Step] = []
     keep: list[Entry] = []
     why = reason
@@ -83,6 +86,7 @@ def _start(
     entries: Sequence[Entry],
     selection: Selection,
     gone: Mapping[int, str],
+    earlier: Callable[[str], Segment | None],
 ) -> tuple[int, str]:
     """Number of the first segment of the part that runs, and why it runs."""
     if selection.start is not None:
@@ -95,19 +99,26 @@ def _start(
         if segment.is_control:
             continue
         if segment.content_hash not in done:
-            return segment.number, _why_not_done(segment, entries, segments)
+            return segment.number, _why_not_done(segment, entries, segments, earlier)
         if segment.number in gone:
             return segment.number, f"its output is gone: {gone[segment.number]}"
     return len(segments) + 1, ""
 
 
-def _why_not_done(segment: Segment, entries: Sequence[Entry], segments: Sequence[Segment]) -> str:
+def _why_not_done(
+    segment: Segment,
+    entries: Sequence[Entry],
+    segments: Sequence[Segment],
+    earlier: Callable[[str], Segment | None],
+) -> str:
     current = {other.content_hash for other in segments}
     for entry in entries:
         if entry.content_hash == segment.content_hash:
             return "its entry in the status file has no date: it did not finish"
         if entry.name == segment.name and entry.done and entry.content_hash not in current:
-            return f"changed since it was done on {entry.last_processed}"
+            old = earlier(entry.content_hash)
+            difference = f": {what_changed(old, segment)}" if old else ""
+            return f"changed since it was done on {entry.last_processed}{difference}"
     return "not done yet"
 
 

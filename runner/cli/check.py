@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -31,7 +32,17 @@ def command(files: tuple[str, ...], as_json: bool, repo: str | None) -> int:
     from runner.errors import ExitCode
 
     site = make_site(repo, interactive=False)
-    return max((_check(file, site, as_json=as_json) for file in files), default=ExitCode.DONE)
+    return max((_check(file, site, as_json=as_json) for file in _chosen(files)), default=ExitCode.DONE)
+
+
+def _chosen(files: tuple[str, ...]) -> list[str]:
+    """Patterns filled in, which cmd.exe leaves to the program; status files are none, unless one is named alone."""
+    from glob import glob
+
+    from runner.state.status import pipeline_of
+
+    found = [name for file in files for name in (sorted(glob(file)) or [file])]  # noqa: PTH207  (as it was typed)
+    return [name for name in found if pipeline_of(Path(name)) is None] if len(found) > 1 else found
 
 
 def _check(file: str, site: Site, *, as_json: bool) -> int:

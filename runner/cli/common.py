@@ -98,15 +98,12 @@ def pipeline_path(text: str) -> Path:
 
 
 def _near_file(path: Path) -> str:
-    import difflib
-
-    from runner.pipeline.near import did_you_mean
+    from runner.pipeline.near import did_you_mean, near
 
     if not path.parent.is_dir():
         return f"There is no folder {path.parent} either. Check the drive or the network share."
-    names = [p.name for p in path.parent.glob("*.y*ml")]
-    near = difflib.get_close_matches(path.name, names, 1, 0.6)
-    return did_you_mean(path.name, near[0]) if near else f"Check the name; you stand in {Path.cwd()}."
+    meant = near(path.name, (p.name for p in path.parent.glob("*.y*ml")))
+    return did_you_mean(path.name, meant) if meant else f"Check the name; you stand in {Path.cwd()}."
 
 
 def error_console() -> Console:

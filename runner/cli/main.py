@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from importlib import import_module
 from typing import NoReturn
@@ -51,6 +52,7 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in COMMANDS and args[0] not in ("--help", "-h", "--version"):
+            _refuse_mistyped(args[0])
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
 
@@ -70,6 +72,16 @@ class Commands(click.Group):
         with formatter.section("Options of a run"):
             formatter.write_dl(records)
         super().format_options(ctx, formatter)
+
+
+def _refuse_mistyped(word: str) -> None:
+    """A word without an ending that is no file is no pipeline, but a command misspelled."""
+    if "." in word or word.startswith("-") or os.path.lexists(word):
+        return
+    from runner.pipeline.near import near
+
+    if command := near(word, COMMANDS):
+        raise click.UsageError(f"there is no command or file {word}. Did you mean the command `{command}`?")
 
 
 @click.group(

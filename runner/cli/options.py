@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from runner.environments import Site
     from runner.jobs import Jobs
-    from runner.model import Pipeline
+    from runner.model import Pipeline, Segment
     from runner.plan import Plan, Selection
     from runner.state.records import Run
     from runner.state.status import Status
+
+_RUNS_READ = 20  # the newest, for what a segment was before
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,23 @@ def plan_for(loaded: Loaded, selection: Selection, site: Site) -> tuple[Plan, Jo
             job = jobs[segment.number]
             if missing := missing_output(job.outputs, job.cwd):
                 gone[segment.number] = job.masked(missing, site)
-    return make_plan(segments, loaded.status.entries, selection, gone), jobs
+    return make_plan(segments, loaded.status.entries, selection, gone, partial(_earlier, loaded)), jobs
+
+
+def _earlier(loaded: Loaded, content_hash: str) -> Segment | None:
+    """The segment that had this hash in one of the last runs."""
+    from runner.errors import PipelineError
+    from runner.pipeline.reader import read_pipeline
+    from runner.state.records import run_folders
+
+    for folder in run_folders(loaded.root)[: -_RUNS_READ - 1 : -1]:
+        try:
+            segments = read_pipeline(folder / "pipeline.yaml", hashes_only=True).segments
+        except PipelineError:
+            continue
+        if found := next((one for one in segments if one.content_hash == content_hash), None):
+            return found
+    return None
 
 
 def select(pipeline: Pipeline, start: str | None, only: str | None, *, force: bool, accept: bool) -> Selection:

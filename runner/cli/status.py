@@ -13,7 +13,7 @@ from runner.cli.common import json_option, repo_option, reports_errors
 
 if TYPE_CHECKING:
     from runner.cli.options import Loaded
-    from runner.model import Step
+    from runner.model import Segment, Step
     from runner.plan import Plan
 
 
@@ -79,6 +79,16 @@ def _show(rows: list[dict[str, Any]], plan: Plan, loaded: Loaded) -> None:
     _last_run(loaded)
 
 
+def _running(loaded: Loaded) -> Segment | None:
+    """The segment whose program runs now; None between two of them."""
+    child = loaded.last.child() if loaded.last else None
+    segment = next((one for one in loaded.pipeline.segments if child and one.number == child.segment), None)
+    if loaded.last is None or segment is None:
+        return None
+    ended = loaded.last.segment_folder(segment.number, segment.name) / "receipt.json"
+    return None if ended.exists() else segment
+
+
 def _last_run(loaded: Loaded) -> None:
     from runner.errors import StateError
     from runner.report.console import open_console
@@ -95,6 +105,8 @@ def _last_run(loaded: Loaded) -> None:
         console.line(console.style(f"warning: {error.message}", "yellow"))
     if holder is not None:
         console.line(f"It is being run: {holder}.")
+        if segment := _running(loaded):
+            console.line(console.style(f"Now: {segment.number}. {segment.name}".rstrip(), "bold"))
     if loaded.last is None:
         return
     state = loaded.last.state

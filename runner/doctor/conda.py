@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from runner.doctor import Check, Context, Line, ok, problem, warning
-from runner.environments import Site, kind
+from runner.environments import Site, kind, looked_in
 from runner.environments.conda_base import conda_program, find_base
 from runner.environments.conda_prefix import settings_files
 from runner.environments.disk import entries, read_text
@@ -26,8 +26,7 @@ def conda_programs(context: Context) -> list[Line]:
     if search.base is None:
         if needed:
             names = ", ".join(dict.fromkeys(job.spec.name for job in needed))
-            text = f"conda was not found, which {names} needs. Looked in: {'; '.join(search.looked)}"
-            return [problem(text, search.cure)]
+            return [problem(f"conda was not found, which {names} needs", f"{search.cure}\n{looked_in(search.looked)}")]
         return [ok("conda was not found" + (", and this pipeline does not need it" if context.has_file else ""))]
     lines = []
     program = conda_program(search.base, site.host)

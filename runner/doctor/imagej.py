@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runner.doctor import Check, Context, Line, ok, problem, warning
+from runner.environments import looked_in
 from runner.environments.imagej_launcher import find_launcher, is_new
 
 
@@ -13,7 +14,7 @@ def fiji(context: Context) -> list[Line]:
     if launcher is None:
         if context.uses("imagej"):
             cure = "Install Fiji, or write its folder into .env of the repository: IMAGEJ_PATH=FOLDER"
-            return [problem(f"Fiji was not found. Looked in: {'; '.join(looked)}", cure)]
+            return [problem("Fiji was not found", f"{cure}\n{looked_in(looked)}")]
         return [ok("Fiji was not found" + (", and this pipeline does not need it" if context.has_file else ""))]
     new = is_new(launcher, site)
     # only a launcher of an unusual name was asked, and says nothing where it hangs

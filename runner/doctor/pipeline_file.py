@@ -34,7 +34,7 @@ def pipeline_file(context: Context) -> list[Line]:
 def _lines(found: Iterable[Diagnostic]) -> list[Line]:
     """One line for all places that have the same thing wrong."""
     # where conda and Fiji were looked for stands in their own lines
-    short = (replace(one, message=one.message.partition(" Looked in: ")[0]) for one in found)
+    short = (replace(one, cure=one.cure.partition("\nLooked in:")[0]) for one in found)
     lines = []
     for group in alike(short):
         numbers = [str(one.mark.line) for one in group if one.mark]

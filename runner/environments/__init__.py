@@ -109,6 +109,11 @@ def ask_user(specs: Iterable[EnvironmentSpec], site: Site) -> None:
             asks(spec, site)
 
 
+def looked_in(places: Iterable[str]) -> str:
+    """Where something was searched in vain, a line for each place."""
+    return "\n".join(["Looked in:", *(f"  {place}" for place in places)])
+
+
 def how_to_add(module: str, spec: EnvironmentSpec, site: Site) -> str:
     """The cure for a Python module that an environment lacks."""
     package = _PACKAGES.get(module, module)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from runner.environments import Finding, Site
+from runner.environments import Finding, Site, looked_in
 from runner.environments.conda_base import find_base
 from runner.environments.conda_prefix import environment_names
 from runner.environments.conda_program import is_python, program_words, python_of
@@ -32,8 +32,8 @@ def about_name(spec: EnvironmentSpec) -> Finding | None:
 def no_base(spec: EnvironmentSpec, site: Site) -> Finding:
     """conda is nowhere."""
     search = find_base(site)
-    where = "; ".join(search.looked)
-    return Finding(f"conda was not found, which the environment {spec.name!r} needs. Looked in: {where}", search.cure)
+    message = f"conda was not found, which the environment {spec.name!r} needs"
+    return Finding(message, f"{search.cure}\n{looked_in(search.looked)}")
 
 
 def no_environment(spec: EnvironmentSpec, prefix: PurePath | None, base: PurePath | None, site: Site) -> Finding:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
-from runner.environments import Finding, Site
+from runner.environments import Finding, Site, looked_in
 from runner.environments.disk import entries as files_in
 from runner.environments.disk import is_folder
 from runner.environments.imagej_launcher import ask_for_launcher, find_launcher, is_new
@@ -33,7 +33,7 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
             found.append(Finding(f"ImageJ cannot take a parameter named {name!r}", cure, "commands"))
     launcher, looked = find_launcher(site)
     if launcher is None and not site.host.interactive:
-        found.append(Finding(f"ImageJ was not found. Looked in: {'; '.join(looked)}", _CURE))
+        found.append(Finding("ImageJ was not found", f"{_CURE}\n{looked_in(looked)}"))
     return found
 
 
@@ -62,7 +62,7 @@ def wrap(
     macro, options, parameters = parts(entries, site.host)
     launcher, looked = find_launcher(site)
     if launcher is None and not dry:
-        raise EnvironmentMissing(f"ImageJ was not found. Looked in: {'; '.join(looked)}", _CURE)
+        raise EnvironmentMissing("ImageJ was not found", f"{_CURE}\n{looked_in(looked)}")
     launcher = launcher or site.host.path(site.dotenv.get("IMAGEJ_PATH") or "ImageJ")
     new = is_new(launcher, site, dry=dry)
     argv = [str(launcher)]

@@ -108,7 +108,8 @@ def _attempt(
     outcome = run(
         command,
         environ=site.host.environ,
-        screen=reporter.output,
+        # a program that is interrupted tells where it was, at length; it is in the log
+        screen=lambda chunk: None if stop.requested else reporter.output(chunk),
         log=log,
         timeout=job.segment.timeout,
         stop=stop,

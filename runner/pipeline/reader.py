@@ -9,6 +9,7 @@ from pathlib import Path
 
 from runner.errors import PipelineError
 from runner.model import Mark, Pipeline, Segment
+from runner.pipeline.near import near
 from runner.pipeline.nodes import ListNode, MapNode, Node
 from runner.pipeline.problems import explain_run, explain_top
 from runner.pipeline.report import Report, mark_of
@@ -103,6 +104,12 @@ def _segments(root: Node | None, report: Report, hashes_only: bool) -> list[Segm
 def _run_of(fields: Fields, report: Report) -> ListNode | None:
     """The list of `run:`; None when there is none, with what is to be said about that."""
     if "run" not in fields:
+        meant = next(
+            (name for name in fields if near(name, ("run",)) and isinstance(fields[name][-1][1], ListNode)), ""
+        )
+        if meant:
+            report.error(mark_of(fields[meant][-1][0]), f"`{meant}` is no key of a pipeline file", "Write `run:`.")
+            return None
         report.warning(Mark(1, 1), "there is no `run:` in this file, so there is nothing to run")
         return None
     node = fields["run"][-1][1]

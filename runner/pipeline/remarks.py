@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from yaml.events import ScalarEvent
@@ -26,6 +27,10 @@ _KNOWN = frozenset(KEYS)
 # a path written as ./x, or an escape for NUL
 _ODD_PARTS = ("./", "\\0", "\\x00", "\\u0000", "\\U00000000", "!!binary")
 
+# a path of Windows, or behind a token, whose backslash was taken with the letter behind it
+_BROKEN_PATH = re.compile(r"(?s)(?:(?:[A-Za-z]:|%\w+%)(?=[\\\x07-\x0d\x1b])|\\)[^\x00-\x1f]*[\x07-\x0d\x1b]")
+_ESCAPES = re.compile(r'"[^"\n]*\\[abtnvfre]')
+
 _LONGEST = 366 * 86400.0  # seconds
 
 _TYPES = tuple(one.value for one in SegmentType)
@@ -38,7 +43,9 @@ class Remarks:
         self._report = report
         # most files have neither, and then no text needs a look
         whole = "\n".join(report.lines)
-        self._has_odd_texts = any(part in whole for part in _ODD_PARTS) or ANY.search(whole) is not None
+        self._has_odd_texts = any(part in whole for part in _ODD_PARTS) or any(
+            one.search(whole) for one in (ANY, _ESCAPES)
+        )
         self._relative: list[Node] = []  # the entries written as ./x
 
     def on_segment(self, node: MapNode, fields: Fields, segment: Segment | None, number: int) -> None:
@@ -102,6 +109,13 @@ class Remarks:
                     mark_of(node),
                     f"sign {place + 1} of this text is {named(sign)}",
                     "It is passed on as it stands; if that is wrong, type the text anew.",
+                    number,
+                )
+            if _BROKEN_PATH.match(text):
+                self._report.warning(
+                    mark_of(node),
+                    "in double quotes a backslash with a letter is a sign of its own, such as a line break for `\\n`",
+                    "Put the path in single quotes, where a backslash is just a backslash.",
                     number,
                 )
             if "\0" in text:

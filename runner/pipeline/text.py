@@ -16,6 +16,29 @@ _SHOWN = 3  # of many such characters
 _CURE_ENCODING = "Save the file as UTF-8 (in Notepad: Save as, Encoding, UTF-8)."
 
 
+# how files begin that are dropped on the program by mistake
+_OTHERS = {
+    b"\x89PNG\r\n": "a picture (PNG)",
+    b"\xff\xd8\xff": "a picture (JPEG)",
+    b"II*\0": "an image (TIFF)",
+    b"MM\0*": "an image (TIFF)",
+    b"II+\0": "an image (BigTIFF)",
+    b"MM\0+": "an image (BigTIFF)",
+    b"GIF8": "a picture (GIF)",
+    b"BM": "a picture (BMP)",
+    b"\xda\xce\xbe\n": "an image of Nikon (ND2)",
+    b"p\0\0\0": "an image of Leica (LIF)",
+    b"ZISRAWFILE": "an image of Zeiss (CZI)",
+    b"\x89HDF": "a file of HDF5",
+    b"\xd0\xcf\x11\xe0": "a document of an older Office, or an image of an older microscope",
+    b"PK\3\4": "a ZIP file, as those of Word and Excel are",
+    b"\x1f\x8b": "a compressed file (gzip)",
+    b"%PDF": "a PDF document",
+    b"MZ": "a program of Windows",
+    b"\x7fELF": "a program of Linux",
+}
+
+
 def lines_of(text: str) -> list[str]:
     """The lines as YAML counts them."""
     return _LINE_END.split(text)
@@ -29,6 +52,10 @@ def encoding_of(data: bytes) -> tuple[str, bytes]:
 
 def decode(data: bytes, report: Report) -> str | None:
     """The text of a file; None, with the error reported, when its bytes are none."""
+    what = next((name for magic, name in _OTHERS.items() if data.startswith(magic)), "")
+    if what and (b"\0" in data or data.startswith(b"%PDF")):
+        report.error(None, f"this is {what}, and no pipeline file", "Name the YAML file.")
+        return None
     encoding, mark = encoding_of(data)
     data = data[len(mark) :]
     try:

@@ -38,7 +38,11 @@ def look_at(path: Path, *, follow: bool = True, largest: int = LARGEST) -> tuple
     if not follow and is_link(path):
         raise NotPlain(errno.ELOOP, "it is a link")
     _refuse(path.stat(), largest)
-    descriptor = os.open(path, os.O_RDONLY | _NO_WAIT | (_BINARY if follow else NO_LINK))
+    flags = os.O_RDONLY | (_BINARY if follow else NO_LINK)
+    try:
+        descriptor = os.open(path, flags | _NO_WAIT)
+    except BlockingIOError:  # a file server of this computer has lent it to another one
+        descriptor = os.open(path, flags)
     try:
         info = os.fstat(descriptor)
         _refuse(info, largest)

@@ -51,6 +51,7 @@ class Child:
     started: float
     marker: str
     strays: tuple[tuple[int, float], ...] = ()  # what broke away from it: pid and time of birth
+    segment: int = 0  # its number, 0 where it is not told
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -78,7 +79,7 @@ def read_child(path: Path) -> Child | None:
     strays = [_process(one) for one in given] if isinstance(given, list) else [None]
     if leader is None or None in strays or not _MARKER.fullmatch(marker or ""):
         return None
-    return Child(*leader, marker or "", tuple(one for one in strays if one is not None))
+    return Child(*leader, marker or "", tuple(one for one in strays if one is not None), whole(data.get("segment")) or 0)
 
 
 def _process(value: object) -> tuple[int, float] | None:
