@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import platform
+import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -29,6 +30,10 @@ from runner.state.files import Syncer
 from runner.state.records import SCHEMA, SUCCEEDED, write_json
 
 _LOOKED_AT = 4096  # bytes of the log: whether it begins with a message of the program that starts the segment's
+
+
+# Python's answer to Ctrl-C tells nobody anything; it stays in the log
+_INTERRUPTED = re.compile(rb"(?ms)^Traceback \(most recent call last\):\r?$.*?^KeyboardInterrupt\b[^\n]*\n?")
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,7 @@ def _attempt(
     marker = new_marker(site.host.environ)
     begin = awake()
     leader = (0, 0.0)
+    last_words = bytearray()  # of a program that was asked to stop
 
     def began(pid: int, started: float) -> None:
         nonlocal leader
@@ -108,8 +114,7 @@ def _attempt(
     outcome = run(
         command,
         environ=site.host.environ,
-        # a program that is interrupted tells where it was, at length; it is in the log
-        screen=lambda chunk: None if stop.requested else reporter.output(chunk),
+        screen=lambda chunk: last_words.extend(chunk) if stop.requested else reporter.output(chunk),
         log=log,
         timeout=job.segment.timeout,
         stop=stop,
@@ -118,6 +123,7 @@ def _attempt(
         on_tick=lambda: reporter.tick(awake() - begin),
         marker=marker,
     )
+    reporter.output(_INTERRUPTED.sub(b"", bytes(last_words)))
     state, note = SUCCEEDED, ""
     if outcome.stopped:
         state, note = "stopped", outcome.explanation or "stopped"

@@ -79,7 +79,9 @@ def read_child(path: Path) -> Child | None:
     strays = [_process(one) for one in given] if isinstance(given, list) else [None]
     if leader is None or None in strays or not _MARKER.fullmatch(marker or ""):
         return None
-    return Child(*leader, marker or "", tuple(one for one in strays if one is not None), whole(data.get("segment")) or 0)
+    return Child(
+        *leader, marker or "", tuple(one for one in strays if one is not None), whole(data.get("segment")) or 0
+    )
 
 
 def _process(value: object) -> tuple[int, float] | None:

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from runner.process.identity import is_alive
 from tests.doctor.machine import Machine, posix_only
 from tests.support.lab import Lab, segment

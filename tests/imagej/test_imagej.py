@@ -218,7 +218,7 @@ def test_the_usual_folders_are_known() -> None:
 def test_a_missing_imagej_is_said_with_a_cure(tmp_path: Path) -> None:
     site = site_on("linux", tmp_path, {"IMAGEJ_PATH": str(tmp_path / "gone")})
     (finding,) = kind(SPEC).check(SPEC, ["a.ijm"], site)
-    assert "IMAGEJ_PATH in .env" in finding.message
+    assert "IMAGEJ_PATH in .env" in finding.cure
     assert "IMAGEJ_PATH=FOLDER" in finding.cure
     with pytest.raises(EnvironmentMissing):
         kind(SPEC).wrap(SPEC, ["a.ijm"], {}, "", site)
