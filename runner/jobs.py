@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import sys
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -12,7 +13,10 @@ from runner.environments import Finding, Site, kind
 from runner.environments.spec import parse_environment
 from runner.model import Command, Diagnostic, EnvironmentSpec, Mark, Pipeline, ResolvedEntry, Segment, Severity
 from runner.pipeline.findings import script_findings
+from runner.pipeline.glued import mended
+from runner.pipeline.inputs import Step, missing_inputs, step_of
 from runner.pipeline.masking import Noting
+from runner.pipeline.programs import Answer, ask_about, findings, glued_findings, line_of
 from runner.pipeline.tokens import odd_tokens, resolve, resolve_entries, resolve_env
 
 
@@ -123,7 +127,8 @@ def _texts(segment: Segment) -> Iterator[tuple[str, str]]:
     """Each text of the segment in which tokens are replaced, with the key where it stands."""
     for number, entry in enumerate(segment.commands):
         values = (entry,) if isinstance(entry, str) else (value for _, value in entry.items)
-        yield from ((f"commands.{number}", value) for value in values if isinstance(value, str))
+        # a flag that is glued to its value is told as that
+        yield from ((f"commands.{number}", v) for v in values if isinstance(v, str) and not mended(v))
     yield from ((f"env.{name}", value) for name, value in segment.env if isinstance(value, str))
     yield "cwd", segment.cwd
     yield from (("outputs", pattern) for pattern in segment.outputs)
@@ -134,14 +139,45 @@ def find_problems(jobs: Iterable[Job], pipeline: Pipeline, site: Site) -> list[D
 
     Warnings among them: see `errors`.
     """
+    jobs = list(jobs)
+    told = _argument_findings(jobs, pipeline, site)
     out: list[Diagnostic] = []
     for job in jobs:
-        findings: list[Finding] = list(kind(job.spec).check(job.spec, job.entries, site))
-        findings += script_findings(job.segment, job.entries, job.cwd, site.host)
+        all_found: list[Finding] = list(kind(job.spec).check(job.spec, job.entries, site))
+        all_found += script_findings(job.segment, job.entries, job.cwd, site.host)
+        all_found += told[job.segment.number]
         if not _is_folder(job.cwd, site):
-            findings.append(Finding(f"there is no folder {job.cwd}", "Correct `cwd:`, or make the folder.", "cwd"))
-        out += [at_segment(finding, job.segment, pipeline) for finding in findings]
+            all_found.append(Finding(f"there is no folder {job.cwd}", "Correct `cwd:`, or make the folder.", "cwd"))
+        out += [at_segment(finding, job.segment, pipeline) for finding in all_found]
     return out
+
+
+def _argument_findings(jobs: Sequence[Job], pipeline: Pipeline, site: Site) -> dict[int, list[Finding]]:
+    """By segment: arguments that a program which ships would refuse, flags glued to values, inputs that are missing."""
+    found = {job.segment.number: glued_findings(job.segment) for job in jobs if job.spec.kind != "shell"}
+    known = {job.segment.number: job for job in jobs}
+    last = max(known, default=0)
+    normal = [segment for segment in pipeline.segments if not segment.is_control and segment.number <= last]
+    every = [known.get(segment.number) or make_job(segment, pipeline, site) for segment in normal]
+    lines = [(job, line) for job in every if (line := line_of(job.segment, job.entries, job.cwd, site))]
+    answers: dict[int, Answer] = {}
+    for (job, line), answer in zip(lines, ask_about([line for _, line in lines], site), strict=True):
+        if answer is None:
+            continue
+        answers[job.segment.number] = answer
+        if job.segment.number in known:
+            wrong = findings(line, answer)
+            glued = [one for one in found[job.segment.number] if one.key not in {each.key for each in wrong}]
+            found[job.segment.number] = [*wrong, *glued]
+    if site.host.platform == sys.platform:
+        steps = [_step(job, answers.get(job.segment.number)) for job in every]
+        for number, missing in missing_inputs(steps, known).items():
+            found[number] += missing
+    return {number: found.get(number, []) for number in known}
+
+
+def _step(job: Job, answer: Answer | None) -> Step:
+    return step_of(job.segment, job.entries, job.cwd, job.outputs, answer.roles() if answer else None)
 
 
 def errors(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
@@ -150,7 +186,6 @@ def errors(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 
 def _is_folder(text: str, site: Site) -> bool:
-    import sys
     from pathlib import Path
 
     return site.host.platform != sys.platform or Path(text).is_dir()

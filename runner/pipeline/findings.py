@@ -10,6 +10,7 @@ from runner.environments import Finding
 from runner.host import Host
 from runner.model import ResolvedEntry, Segment
 from runner.pipeline.near import did_you_mean, near
+from runner.pipeline.tokens import entry_count
 
 __all__ = ["near", "script_findings"]
 
@@ -26,33 +27,35 @@ def script_findings(segment: Segment, entries: Sequence[ResolvedEntry], cwd: str
     """
     if host.platform != sys.platform or segment.environment.strip().lower() == "cmd":
         return []
-    script = _script_word(entries)
-    if script is None:
+    words = keyed_words(segment, entries)
+    place = script_place(words)
+    if place is None:
         return []
-    key, text = script
+    key, text = words[place]
     path = Path(cwd, text)
     return [] if path.is_file() else [_missing(path, key)]
 
 
-def _script_word(entries: Sequence[ResolvedEntry]) -> tuple[str, str] | None:
-    """The script, with the key of its entry: the first word, or the first behind `python` and its options."""
-    words = _words(entries)
-    for position, (key, word) in enumerate(words):
+def script_place(words: Sequence[tuple[str, str]]) -> int | None:
+    """Where the script stands: the first word, or the first behind `python` and its options."""
+    for position, (_, word) in enumerate(words):
         if position == 0 and PurePath(word).stem.lower() in _PYTHONS:
             continue
         if word in _PROGRAM_OPTIONS:
             return None
         if word.startswith("-") or (position > 0 and words[position - 1][1] in _VALUE_OPTIONS):
             continue
-        return (key, word) if word.lower().endswith(_SCRIPTS) else None
+        return position if word.lower().endswith(_SCRIPTS) else None
     return None
 
 
-def _words(entries: Sequence[ResolvedEntry]) -> list[tuple[str, str]]:
+def keyed_words(segment: Segment, entries: Sequence[ResolvedEntry]) -> list[tuple[str, str]]:
+    """The words of `entries`, each with the key of the entry in the file that it comes from."""
     words: list[tuple[str, str]] = []
-    for number, entry in enumerate(entries):
+    keys = [f"commands.{n}" for n, entry in enumerate(segment.commands) for _ in range(entry_count(entry))]
+    for key, entry in zip(keys, entries, strict=True):
         parts = [entry] if isinstance(entry, str) else [part for item in entry.items for part in item]
-        words += [(f"commands.{number}", part) for part in parts if part is not None]
+        words += [(key, part) for part in parts if part is not None]
     return words
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import PurePath
 
-from runner.model import FlagMap, ResolvedEntry, ResolvedFlags, Segment, Value
+from runner.model import Entry, FlagMap, ResolvedEntry, ResolvedFlags, Segment, Value
 from runner.pipeline.near import near
 from runner.state.go_text import go_text
 
@@ -49,7 +49,7 @@ def odd_tokens(text: str, dotenv: Collection[str]) -> Iterator[tuple[str, str]]:
         token, name = match[0], match["name"]
         if name in known and match.start():
             cure = f"Write the flag and its value apart: `- {text[: match.start() - 1]}: '{text[match.start() :]}'`."
-            flag = re.fullmatch(r"--?[\w-]+=", text[: match.start()])
+            flag = re.fullmatch(r"--?[\w-]+[=:]", text[: match.start()])
             yield f"{token} is replaced at the beginning of a text only; here it stays as it is", cure if flag else ""
         elif name not in known:
             meant = near(name, known)
@@ -95,6 +95,14 @@ def resolve_entries(
         else:
             entries.append(resolve(entry, repo=repo, folder=folder, dotenv=dotenv, windows=windows))
     return entries
+
+
+def entry_count(entry: Entry) -> int:
+    """How many entries `resolve_entries` makes of this one."""
+    lists = isinstance(entry, FlagMap) and any(isinstance(value, list) for _, value in entry.items)
+    if isinstance(entry, str) or not lists:
+        return 1
+    return sum(max(len(value), 1) if isinstance(value, list) else 1 for _, value in entry.items)
 
 
 def _flags(entry: FlagMap, text_of: Callable[[Value], str | None]) -> list[ResolvedEntry]:

@@ -19,7 +19,12 @@ class Help(argparse.ArgumentDefaultsHelpFormatter):
 
 
 def parser(
-    description: str, *, suffix: str, suffix_help: str = "", patterns: tuple[str, ...] = ("--input-search-pattern",)
+    description: str,
+    *,
+    suffix: str,
+    suffix_help: str = "",
+    patterns: tuple[str, ...] = ("--input-search-pattern",),
+    folders: tuple[str, ...] = ("--output-folder",),
 ) -> argparse.ArgumentParser:
     """A parser with the arguments that every program has; `suffix` is the default of --output-suffix."""
     made = argparse.ArgumentParser(description=description, formatter_class=Help, allow_abbrev=False)
@@ -32,7 +37,11 @@ def parser(
         help="files to take, in quotes, for example 'D:/data/**/*.tif'; ** stands for any number of folders",
     )
     files.add_argument(
-        "--output-folder", required=True, metavar="FOLDER", help="where results go, in the same subfolders"
+        *folders,
+        dest="output_folder",
+        required=True,
+        metavar="FOLDER",
+        help="where results go, in the same subfolders",
     )
     files.add_argument(
         "--output-suffix",

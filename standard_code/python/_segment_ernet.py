@@ -31,11 +31,12 @@ CLASSES = {"tubule": 1, "sheet": 2, "sbt": 3}
 LARGEST_PICTURE = 2048  # pixels a side
 LARGE = 2**24  # pixels; from here on, an image's memory matters
 MANY_TILES = 64  # from here on, an image has a progress bar of its own
+GROUP = "segment_er"  # whose environment has its packages
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
-    parser = _arguments.parser(__doc__ or "", suffix="_ernet_mask")
+    parser = _arguments.parser(__doc__ or "", suffix="_ernet_mask", folders=("--output-folder", "--output-dir"))
     model = parser.add_argument_group("network")
     model.add_argument(
         "--weights",
@@ -228,9 +229,7 @@ def save_picture(grey: Array, mask: Array, path: Path) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the program; gives its exit code."""
-    words = [word.replace("--output-dir", "--output-folder", 1) if word.split("=")[0] == "--output-dir" else word
-             for word in (sys.argv[1:] if argv is None else argv)]  # fmt: skip
-    args = arguments().parse_args(words)
+    args = arguments().parse_args(argv)
     settings = argparse.Namespace(**vars(args) | {"no_parallel": True})  # the network itself uses all cores
     return _work.run(settings, segment, ending=".tif", before=lambda: load(args))
 

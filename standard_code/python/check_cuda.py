@@ -11,6 +11,7 @@ import sys
 import time
 
 SIDE = 2048  # of the matrices that are multiplied
+GROUP = "segment_ernet"  # whose environment has its packages
 
 
 def arguments() -> argparse.ArgumentParser:

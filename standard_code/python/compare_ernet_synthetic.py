@@ -17,6 +17,7 @@ from _files import UserError, absolute, writing
 
 TABLE = "comparison.csv"
 COLUMNS = ("image", "dice_foreground", "dice_centreline", *(f"dice_{name}" for name in _er_pairs.CLASSES[1:]))
+GROUP = "segment_er"  # whose environment has its packages
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -19,6 +19,7 @@ from _work import reason
 PICTURES = 8_500_000  # bytes of all pictures of a report together
 SIDES = ((60, 240), (200, 180), (500, 128))  # up to so many pairs, pictures of that many pixels
 SMALLEST = 96
+GROUP = "compare"  # whose environment has its packages
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -134,13 +134,18 @@ def described(stack: Stack) -> str:
     return ", ".join([*parts, str(stack.dtype), size])
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs the program; gives its exit code."""
+def parsed(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line, read, with what its arguments need of each other."""
     parser = arguments()
     args = parser.parse_args(argv)
     if args.scene_filter in ("includes", "excludes") and not args.scene_filter_strings:
         parser.error(f"--scene-filter {args.scene_filter} needs --scene-filter-strings")
-    return _work.run(args, convert, ending=ENDING)
+    return args
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the program; gives its exit code."""
+    return _work.run(parsed(argv), convert, ending=ENDING)
 
 
 if __name__ == "__main__":

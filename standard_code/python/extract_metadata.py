@@ -11,6 +11,8 @@ import _arguments
 import _work
 from _files import Job, writing
 
+GROUP = "bioio"  # whose environment has its packages
+
 
 def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""

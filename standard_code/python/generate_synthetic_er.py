@@ -16,6 +16,7 @@ import _arguments
 from _files import absolute
 
 KINDS = ("plain", "mixed", "sheets", "low-light")
+GROUP = "segment_er"  # whose environment has its packages
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Array: TypeAlias = np.ndarray[Any, Any]
 
 BEGINNING = (1980, 1, 1, 0, 0, 0)  # the time that each ROI gets in the zip file, so that equal labels give equal files
+GROUP = "mask_measure"  # whose environment has its packages
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -48,6 +48,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def _channels(text: str) -> list[int] | str:
+    """Whole numbers from 0, such as 0,2, or all."""
     return "all" if text.strip().lower() == "all" else _arguments.numbers(text)
 
 

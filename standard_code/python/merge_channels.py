@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST = 9  # images that can be put together
 Choice = list[list[int]]  # each new channel: the numbers of those that are joined to it
+GROUP = "convert_to_tif"  # whose environment has its packages
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -54,7 +55,10 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def choices(text: str) -> Choice | dict[int, Choice | None]:
-    """`--channels` as lists; for a mapping, by the number of the image from 0, where None takes all its channels."""
+    """A list such as [0,2] or [[0,1],2], or a mapping of such lists by image.
+
+    It becomes lists; a mapping, by the number of the image from 0, where None takes all its channels.
+    """
     try:
         value = json.loads(text)
         if isinstance(value, dict):

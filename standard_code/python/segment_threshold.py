@@ -98,6 +98,7 @@ def _add_methods(parser: argparse.ArgumentParser) -> None:
 
 
 def _odd(text: str) -> int:
+    """An odd number of at least 3."""
     number = _arguments.positive_integer(text)
     if number % 2 == 0 or number < 3:
         raise argparse.ArgumentTypeError(f"{text!r} is not an odd number of at least 3")
@@ -234,15 +235,20 @@ def keep_sizes(labels: Array, smallest: int, largest: int | None) -> Array:
     return numbers[labels]
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs the program; gives its exit code."""
+def parsed(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line, read, with what its arguments need of each other."""
     parser = arguments()
     args = parser.parse_args(argv)
     if args.watershed_large_labels and not args.max_size:
         parser.error("--watershed-large-labels needs --max-size")
     if args.object_classes >= args.classes:
         parser.error("--object-classes has to be smaller than --classes")
-    return _work.run(args, segment, ending=".tif")
+    return args
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the program; gives its exit code."""
+    return _work.run(parsed(argv), segment, ending=".tif")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import _er_pairs
 from _files import UserError, absolute, writing
 
 PAGE = "segment_er.html"
+GROUP = "segment_er"  # whose environment has its packages
 
 
 def arguments() -> argparse.ArgumentParser:

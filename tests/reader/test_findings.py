@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.host import Captured, Host
-from runner.model import ResolvedEntry, ResolvedFlags, Segment, SegmentType
+from runner.model import FlagMap, ResolvedEntry, ResolvedFlags, Segment, SegmentType
 from runner.pipeline.findings import near, script_findings
 
 
@@ -15,7 +15,8 @@ def host(platform: str = sys.platform) -> Host:
 
 
 def find(folder: Path, *entries: ResolvedEntry, environment: str = "uv:x") -> list[tuple[str, str, str]]:
-    segment = Segment(1, "x", SegmentType.NORMAL, "", environment=environment)
+    commands = tuple(FlagMap(entry.items) if isinstance(entry, ResolvedFlags) else entry for entry in entries)
+    segment = Segment(1, "x", SegmentType.NORMAL, "", environment=environment, commands=commands)
     return [(f.key, f.message, f.cure) for f in script_findings(segment, entries, str(folder), host())]
 
 

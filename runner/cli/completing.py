@@ -1,0 +1,98 @@
+"""What the shell's Tab key offers: pipeline files, segments, groups, programs. Errors offer nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    from runner.environments import Site
+
+_Offer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def _offers(function: Callable[[click.Context, str], Iterable[CompletionItem]]) -> _Offer:
+    """What `function` gives, as click wants it; a repository or pipeline that cannot be read offers nothing."""
+
+    def offer(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        with contextlib.suppress(Exception):
+            return list(function(ctx, incomplete))
+        return []
+
+    return offer
+
+
+def pipeline_files(incomplete: str) -> Iterator[CompletionItem]:
+    """YAML files that are no status files, and the folders that could hold some."""
+    from runner.state.status import pipeline_of
+
+    head, slash, start = incomplete.replace("\\", "/").rpartition("/")
+    folder = Path(head + slash).expanduser() if slash else Path()
+    for path in sorted(folder.iterdir()):
+        if not path.name.lower().startswith(start.lower()) or (path.name.startswith(".") and not start):
+            continue
+        shown = incomplete[: len(incomplete) - len(start)] + path.name
+        if path.is_dir():
+            yield CompletionItem(shown + "/")
+        elif path.suffix.lower() in (".yaml", ".yml") and pipeline_of(path) is None:
+            yield CompletionItem(shown)
+
+
+@_offers
+def complete_files(_: click.Context, incomplete: str) -> Iterator[CompletionItem]:
+    yield from pipeline_files(incomplete)
+
+
+@_offers
+def complete_segments(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
+    """The numbers of the file's segments, with their names; a name itself once it was begun and needs no quotes."""
+    from runner.cli.common import pipeline_path
+    from runner.pipeline.reader import read_pipeline
+
+    for segment in read_pipeline(pipeline_path(ctx.params["file"])).segments:
+        if segment.is_control:
+            continue
+        number, name = str(segment.number), segment.name
+        if number.startswith(incomplete):
+            yield CompletionItem(number, help=name)
+        if incomplete and name.lower().startswith(incomplete.lower()) and not any(one.isspace() for one in name):
+            yield CompletionItem(name)
+
+
+@_offers
+def complete_groups(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
+    from runner.environments.groups import read_project
+
+    yield from _beginning(read_project(Path(_site(ctx).repo)).groups, incomplete)
+
+
+@_offers
+def complete_groups_and_files(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
+    from runner.environments.groups import read_project
+
+    with contextlib.suppress(Exception):
+        yield from _beginning(read_project(Path(_site(ctx).repo)).groups, incomplete)
+    yield from pipeline_files(incomplete)
+
+
+@_offers
+def complete_programs(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
+    from runner.pipeline.programs import all_programs
+
+    yield from _beginning((facts["program"].removesuffix(".py") for facts in all_programs(_site(ctx))), incomplete)
+
+
+def _beginning(names: Iterable[str], incomplete: str) -> Iterator[CompletionItem]:
+    return (CompletionItem(name) for name in names if name.startswith(incomplete))
+
+
+def _site(ctx: click.Context) -> Site:
+    from runner.cli.common import make_site
+
+    repo: Any = ctx.params.get("repo")
+    return make_site(repo, interactive=False)

@@ -1,0 +1,202 @@
+"""The programs that ship, in `standard_code/python`: what they take, and what is wrong with a segment's arguments.
+
+They are asked in a process of their own, with the runner's Python: no environment has to be there.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runner.environments import Finding, Site
+from runner.model import ResolvedEntry, Segment, Severity
+from runner.pipeline.findings import keyed_words, script_place
+from runner.pipeline.glued import mended
+from runner.pipeline.near import did_you_mean, near
+
+FOLDER = "standard_code/python"
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Line:
+    """The command line of one segment: its program, and the words behind it with the keys of their entries."""
+
+    program: str
+    words: tuple[tuple[str, str], ...]
+    segment: Segment
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the program says of a line: what it takes, and what it would refuse."""
+
+    facts: Facts
+    problems: Sequence[dict[str, Any]]
+
+    def roles(self) -> dict[str, str]:
+        """What its flags name: `pattern`, `folder` or `file` of the input, `output`, or nothing on the disk."""
+        return {name: one["role"] for one in arguments_of(self.facts) for name in one["names"]}
+
+
+def arguments_of(facts: Facts) -> Iterator[dict[str, Any]]:
+    """All arguments of a program."""
+    return (argument for group in facts["groups"] for argument in group["arguments"])
+
+
+def all_programs(site: Site) -> list[Facts]:
+    """Every program that ships with `site`'s repository, by name."""
+    return [facts for facts in _ask({}, site) if facts]
+
+
+def line_of(segment: Segment, entries: Sequence[ResolvedEntry], cwd: str, site: Site) -> Line | None:
+    """The segment's command line, None where it starts none of these programs."""
+    words = keyed_words(segment, entries)
+    place = script_place(words)
+    if place is None:
+        return None
+    script = site.host.path(cwd) / words[place][1]
+    if script.parent != site.host.path(site.repo) / FOLDER or script.suffix != ".py":
+        return None
+    return Line(script.name, tuple(words[place + 1 :]), segment)
+
+
+def ask_about(lines: Sequence[Line], site: Site) -> list[Answer | None]:
+    """The program's answer to each line; None where it cannot be asked. Only on the platform that `site` is."""
+    if not lines or site.host.platform != sys.platform:
+        return [None] * len(lines)
+    question = {"lines": [(line.program, [word for _, word in line.words]) for line in lines]}
+    told = [Answer(one["facts"], one["problems"]) if one else None for one in _ask(question, site)]
+    return told if len(told) == len(lines) else [None] * len(lines)
+
+
+def _ask(question: dict[str, Any], site: Site) -> list[Any]:
+    """Its answers; none where it cannot answer, as in a repository without these programs."""
+    from pathlib import Path
+
+    script = Path(site.repo, FOLDER, "_programs.py")
+    if not script.is_file():
+        return []
+    # -B: a check writes nothing, compiled modules neither
+    argv = [sys.executable, "-I", "-S", "-B", str(script)]
+    captured = site.host.capture(argv, stdin=json.dumps(question).encode())
+    if captured.code != 0:
+        return []
+    return [json.loads(text) for text in captured.stdout.splitlines()]
+
+
+def findings(line: Line, answer: Answer) -> list[Finding]:
+    """The problems in words."""
+    meant = {flag for one in answer.problems if one["kind"] == "unknown" and (flag := _meant(one))}
+    return [
+        _finding(line, one)
+        for one in answer.problems
+        if not (one["kind"] == "missing" and meant & {one["flag"], *one["choices"]})
+    ]
+
+
+def _meant(problem: dict[str, Any]) -> str | None:
+    """The flag that was meant by an unknown one."""
+    written = mended(problem["text"])
+    return near(written[0] if written else problem["flag"], problem["choices"])
+
+
+def _finding(line: Line, problem: dict[str, Any]) -> Finding:
+    word = problem["word"]
+    key = "commands" if word is None else line.words[word][0]
+    if problem["kind"] in ("unknown", "extra"):
+        problem = problem | {"text": _written(line.segment, key, problem["text"])}
+    message, cure = _WORDS[problem["kind"]](line.program, problem)
+    severity = Severity.WARNING if problem["kind"] == "twice" else Severity.ERROR
+    return Finding(message, cure, key, severity)
+
+
+def _written(segment: Segment, key: str, text: str) -> str:
+    """The text as it stands in the file, its tokens not replaced."""
+    entry = segment.commands[int(key.partition(".")[2])]
+    return entry if isinstance(entry, str) else text
+
+
+def _unknown(program: str, problem: dict[str, Any]) -> tuple[str, str]:
+    text, known = problem["text"], problem["choices"]
+    if not text.startswith("-"):
+        return f"{program} takes no argument `{text}` here", "Write the flag before it, or delete it."
+    meant = _meant(problem)
+    if written := mended(text):
+        flag, value = written
+        return (
+            f"{program} has no argument `{text}`",
+            f"Write the flag and its value apart: `- {meant or flag}: {value}`.",
+        )
+    lists = f"`run-pipeline programs {program.removesuffix('.py')}` lists what it takes."
+    return f"{program} has no argument {problem['flag']}", did_you_mean(problem["flag"], meant) if meant else (
+        lists if known else ""
+    )
+
+
+def _value(program: str, problem: dict[str, Any]) -> tuple[str, str]:
+    wanted = problem["wanted"]
+    said = wanted if wanted.startswith(("'", '"')) else f"{problem['text']!r} is not {wanted}"
+    cure = f"`run-pipeline programs {program.removesuffix('.py')}` lists what its arguments take."
+    return f"{problem['flag']} of {program}: {said}", cure
+
+
+def _choice(program: str, problem: dict[str, Any]) -> tuple[str, str]:
+    text, choices = problem["text"], problem["choices"]
+    meant = near(text, choices)
+    cure = f"Take one of: {', '.join(choices)}."
+    message = f"{problem['flag']} of {program}: `{text}` is none of its choices"
+    return message, f"{did_you_mean(text, meant)} {cure}" if meant else cure
+
+
+def _no_value(program: str, problem: dict[str, Any]) -> tuple[str, str]:
+    return f"{problem['flag']} of {program} needs a value", f"Write it behind a colon: `- {problem['flag']}: VALUE`."
+
+
+def _extra(program: str, problem: dict[str, Any]) -> tuple[str, str]:
+    flag, text = problem["flag"], problem["text"]
+    message = f"{flag} of {program} takes {problem['wanted']}, and `{text}` follows it"
+    if written := mended(text):
+        return message, f"That is one argument. Write the flag and its value apart: `- {written[0]}: {written[1]}`."
+    if problem["wanted"] == "no value":
+        return message, f"Write `- {flag}` alone, or delete it where it is not wanted."
+    return message, "Write the flag of that value before it, or put both into quotes as one value."
+
+
+def _missing(program: str, problem: dict[str, Any]) -> tuple[str, str]:
+    flags = " or ".join(problem["choices"] or [problem["flag"]])
+    return f"{program} needs {flags}, which is not given", f"Add to `commands`: `- {problem['flag']}: VALUE`."
+
+
+def _whole(program: str, problem: dict[str, Any]) -> tuple[str, str]:
+    return f"{program}: {problem['text']}", f"`run-pipeline programs {program.removesuffix('.py')}` tells of each."
+
+
+def _twice(program: str, problem: dict[str, Any]) -> tuple[str, str]:
+    return f"{problem['flag']} of {program} is given before; the last one counts", "Delete one of them."
+
+
+_WORDS = {
+    "unknown": _unknown,
+    "value": _value,
+    "choice": _choice,
+    "no value": _no_value,
+    "extra": _extra,
+    "missing": _missing,
+    "whole": _whole,
+    "twice": _twice,
+}
+
+
+def glued_findings(segment: Segment) -> list[Finding]:
+    """Entries of the segment that are one argument, where a flag and its value are probably meant."""
+    found = []
+    for number, entry in enumerate(segment.commands):
+        if isinstance(entry, str) and (written := mended(entry)):
+            message = f"`{entry}` is one argument: the blank, colon or quotes in it reach the program"
+            cure = f"If a flag and its value are meant, write them apart: `- {written[0]}: {written[1]}`."
+            found.append(Finding(message, cure, f"commands.{number}", Severity.WARNING))
+    return found
