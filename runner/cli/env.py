@@ -189,6 +189,7 @@ def _prepare(preparation: Preparation, site: Site, console: Console) -> None:
     from runner.model import Command
     from runner.process.stop import StopRequest, install_signal_handlers
     from runner.process.supervise import run
+    from runner.text import decoded
 
     stop = StopRequest()
 
@@ -205,7 +206,7 @@ def _prepare(preparation: Preparation, site: Site, console: Console) -> None:
             raise Interrupted(f"stopped while preparing {preparation.title}", "Start again to complete it.")
         if outcome.error:
             return 127, outcome.error
-        return (outcome.exit_code if outcome.exit_code is not None else 1), output.decode("utf-8", "replace")
+        return (outcome.exit_code if outcome.exit_code is not None else 1), decoded(output)
 
     console.line(f"preparing {preparation.title}")
     with install_signal_handlers(stop):

@@ -108,11 +108,12 @@ def _print_hashes(path: Path, options: dict[str, Any]) -> int:
 def _reporter(options: dict[str, Any]) -> Reporter:
     import os
 
+    from runner.report.console import open_console
+
     if options["as_json"]:
         from runner.report.events import EventReporter
 
-        return EventReporter(sys.stdout, 2)
-    from runner.report.console import open_console
+        return EventReporter(sys.stdout, open_console(sys.stderr, os.environ).raw)
     from runner.report.lines import LineReporter
 
     console = open_console(sys.stderr if options.get("to_stderr") else sys.stdout, os.environ)
@@ -181,8 +182,10 @@ def _with_lock(
 
     lock = loaded.status_file.with_name(loaded.status_file.name + ".lock")
     _still_there(loaded)
-    with LockFile(lock, f"run-pipeline {loaded.path.name}").acquire(wait=0):
+    with LockFile(lock, f"run-pipeline {loaded.path.name}").acquire(wait=0) as held:
         _still_there(loaded)
+        if held.taken_from is not None:
+            reporter.note(f"took over the lock of {held.taken_from}, which broke off")
         # what another run finished between our look and the lock counts
         loaded = load(loaded.path, options["records"], loaded.pipeline)
         plan, jobs = plan_for(loaded, selection, site)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import runner
+from runner.codes import spell_code
 from runner.compare.pairing import core, kind
 from runner.compare.results import Pair, Rung
 from runner.compare.settings import Settings
@@ -23,6 +24,7 @@ from runner.errors import EnvironmentMissing, Interrupted, RunnerError, StateErr
 from runner.model import Command, Outcome, ResolvedFlags
 from runner.process.stop import StopRequest
 from runner.process.supervise import run
+from runner.text import decoded
 
 GROUP = "compare"
 PROGRAM = "standard_code/python/compare_outputs.py"
@@ -120,7 +122,7 @@ class Measurer:
         yield from (json.loads(line) for line in results.read_text(encoding="utf-8").splitlines())
 
     def _screen(self, chunk: bytes) -> None:
-        for line in chunk.decode("utf-8", "replace").splitlines():
+        for line in decoded(chunk).splitlines():
             if line.strip():
                 self.say(line.rstrip())
 
@@ -155,7 +157,7 @@ class Measurer:
             raise Interrupted(f"stopped while preparing {title}", "Start the comparison again.")
         if outcome.error:
             return 127, outcome.error
-        return (outcome.exit_code if outcome.exit_code is not None else 1), output.decode("utf-8", "replace")
+        return (outcome.exit_code if outcome.exit_code is not None else 1), decoded(output)
 
 
 def _told_labels(pair: Pair) -> bool:
@@ -196,5 +198,5 @@ def _failed(outcome: Outcome, log: Path) -> RunnerError:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
     except OSError:
         lines = []
-    why = outcome.error or outcome.explanation or f"exit code {outcome.exit_code}"
+    why = outcome.error or outcome.explanation or spell_code(outcome.exit_code)
     return StateError(f"the measuring program failed: {why}", "\n".join(lines) or f"Its output is in {log}.")

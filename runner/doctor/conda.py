@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
+from runner.codes import spell_code
 from runner.doctor import Check, Context, Line, ok, problem, warning
 from runner.environments import Site, kind, looked_in
 from runner.environments.conda_base import conda_program, find_base
@@ -38,7 +39,7 @@ def conda_programs(context: Context) -> list[Line]:
         if got.code == 0 and said:
             lines.append(ok(f"{' and '.join(said)}, {path}"))
         else:
-            why = got.error or f"it ended with exit code {got.code}"
+            why = got.error or f"it ended with {spell_code(got.code)}"
             cure = "Environments are still used from their folders; repair conda before you change one."
             lines.append(warning(f"{path} does not tell its version: {why}", cure))
     if not programs:

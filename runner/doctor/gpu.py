@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runner.codes import spell_code
 from runner.doctor import Check, Context, Line, ok, problem, warning
 from runner.doctor.cuda_table import (
     OLDEST_GPU_OF_CUDA_13,
@@ -56,7 +57,7 @@ def ask(host: Host) -> Answer:
     text = got.stdout.decode("utf-8", "replace")
     if got.code != 0:
         said = (text + got.stderr.decode("utf-8", "replace")).strip()
-        return Answer(program, why=got.error or " ".join(said.split()) or f"exit code {got.code}")
+        return Answer(program, why=got.error or " ".join(said.split()) or spell_code(got.code))
     gpus = tuple(gpu for line in text.splitlines() if (gpu := parse(line)))
     page = host.capture([program]).stdout.decode("utf-8", "replace")
     found = re.search(r"CUDA Version:\s*(\d+)\.(\d+)", page)

@@ -97,6 +97,7 @@ def _prepare(preparation: Preparation, context: Context) -> None:
 def _run(command: Command, context: Context) -> _Said:
     from runner.process.stop import StopRequest
     from runner.process.supervise import run
+    from runner.text import decoded
 
     left = context.remaining() - _RESERVE
     if left <= 0:
@@ -113,7 +114,7 @@ def _run(command: Command, context: Context) -> _Said:
     )
     if outcome.timed_out:
         raise _TooLongError(f"it was not ready within {LIMIT - _RESERVE:g} s")
-    return _Said(outcome, output.decode("utf-8", "replace"))
+    return _Said(outcome, decoded(output))
 
 
 def _judged(name: str, said: _Said) -> Line:

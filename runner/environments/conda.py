@@ -12,6 +12,7 @@ from runner.environments.conda_prefix import prefix_of
 from runner.environments.conda_program import program_words
 from runner.environments.disk import is_folder
 from runner.environments.leaks import SHUT_OUT
+from runner.environments.python_words import python_prints_utf8
 from runner.environments.spec import is_prefix
 from runner.errors import EnvironmentMissing
 from runner.model import Command, EnvironmentSpec, ResolvedEntry
@@ -71,7 +72,7 @@ def wrap(
 
     change = activated(prefix, base, site)
     # Python holds back what it prints into a pipe; with a console, as before, it did not
-    own = {"PYTHONUNBUFFERED": "1", **SHUT_OUT}
+    own = {"PYTHONUNBUFFERED": "1", **python_prints_utf8(site.host), **SHUT_OUT}
     return Command(tuple(argv), cwd, env, {**own, **change.variables}, change.unset)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from runner.environments import Finding, Preparation, Site
 from runner.environments.disk import is_file, on_disk
 from runner.environments.leaks import without_outer_libraries
-from runner.environments.python_words import python_words
+from runner.environments.python_words import activated, python_prints_utf8, python_words
 from runner.environments.script_block import EXAMPLE, NOT_VALID, as_comment, first_line, has_mark, metadata
 from runner.environments.uv import packages
 from runner.environments.uv_binary import find_uv
@@ -126,8 +126,8 @@ def wrap(
             f"the environment of {script.path} is not prepared",
             "Write the script with %REPO% or %YAML% in front, so that it is the same from every working directory.",
         )
-    activation = _activation(site.host.path(python), site) if python else {}
-    activation |= without_outer_libraries(site.host.environ, site.host)
+    activation = activated(site.host.path(python), site.host) if python else {}
+    activation |= python_prints_utf8(site.host) | without_outer_libraries(site.host.environ, site.host)
     return Command(
         (python or "python", *script.words),
         cwd,
@@ -241,14 +241,6 @@ def _remember(script: _Script, key: str, output: str) -> None:
         ) from error
     note = {"script": str(script.path), "key": key, "python": python}
     write_atomic(script.note, json.dumps(note, indent=1).encode())
-
-
-def _activation(python: PurePath, site: Site) -> dict[str, str]:
-    """PATH and VIRTUAL_ENV, as `uv run` sets them."""
-    host = site.host
-    name = next((name for name in host.environ if name.upper() == "PATH"), "PATH") if host.windows else "PATH"
-    folders = [str(python.parent), *([host.environ[name]] if host.environ.get(name) else [])]
-    return {name: (";" if host.windows else ":").join(folders), "VIRTUAL_ENV": str(python.parent.parent)}
 
 
 def _explain(script: _Script, site: Site, code: int, output: str) -> RunnerError:

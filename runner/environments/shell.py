@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from runner.environments import Finding, Site, words
+from runner.environments.python_words import python_prints_utf8
 from runner.environments.quoting import quote_cmd, quote_posix
 from runner.model import Command, EnvironmentSpec, ResolvedEntry
 
@@ -51,6 +52,7 @@ def wrap(
     line = shell_line(entries, windows=site.host.windows)
     # a Python on that line holds back what it prints into a pipe
     live = {} if "PYTHONUNBUFFERED" in site.host.environ else {"PYTHONUNBUFFERED": "1"}
+    live |= python_prints_utf8(site.host)
     if not site.host.windows:
         return Command(("bash", "-lc", line), cwd, env, live)
     if cwd.startswith("\\\\") and not dry:
@@ -58,9 +60,10 @@ def wrap(
             f"cmd.exe cannot work in a network folder: its line runs in the folder of Windows and not in {cwd}; "
             "`cwd:` names another one, and a drive letter for the share helps too"
         )
-    # with /S cmd.exe takes off exactly the outer two quotes, whatever is between them
+    # with /S cmd.exe takes off exactly the outer two quotes, whatever is between them; with /D it runs no AutoRun of
+    # the user's first (a `cd`, say, or a message), which the same line on another computer would lack
     program = site.host.environ.get("COMSPEC") or "cmd.exe"
-    raw = f'"{program}" /S /C "{line}"'
+    raw = f'"{program}" /D /S /C "{line}"'
     return Command(("cmd", "/C", line), cwd, env, live, raw_command_line=raw)
 
 

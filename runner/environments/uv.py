@@ -13,7 +13,7 @@ from runner.environments.disk import entries as listing
 from runner.environments.disk import on_disk
 from runner.environments.groups import lock_file, no_lock, read_project
 from runner.environments.leaks import without_outer_libraries
-from runner.environments.python_words import python_words
+from runner.environments.python_words import activated, python_prints_utf8, python_words
 from runner.environments.uv_binary import find_uv
 from runner.environments.uv_findings import explain, is_unreachable, no_group, program_missing, python_missing
 from runner.environments.uv_settings import has_files, lock_command, options, own_indexes, write_stand_in
@@ -96,7 +96,8 @@ def wrap(
 ) -> Command:
     """`uv run --no-sync … -- python …`. Raises EnvironmentMissing where the environment or a program is not there.
 
-    uv itself would make an empty environment, and take the program from the caller's PATH.
+    uv itself would make an empty environment, and take the program from the caller's PATH. On Windows the environment's
+    program is started as uv would start it: uv ends at once when it hears the Ctrl-Break that asks a segment to stop.
     """
     where = place(spec, site)
     argv, program = python_words(entries, cwd, site.host)
@@ -109,17 +110,27 @@ def wrap(
     own = _own_variables(where)
     if where.python:
         own["UV_PYTHON"] = where.python
-    return Command(
-        (
+    activation = python_prints_utf8(site.host) | without_outer_libraries(site.host.environ, site.host)
+    direct = site.host.windows and is_whole(where.folder, site.host)
+    words: tuple[str, ...]
+    if direct:
+        python = interpreter(where.folder, site.host)
+        activation |= activated(python, site.host)
+        own |= {name: f"{python.parent};{value}" for name, value in env.items() if name.upper() == "PATH"}
+        words = (str(python.parent / argv[0]), *argv[1:])
+    else:
+        words = (
             _uv_for(site, dry=dry), "run", "-q", "--project", str(site.repo), "--frozen", "--no-sync",
             *(("--no-config",) if has_files(site) else ()), "--only-group", where.group, "--", *argv,
-        ),
+        )  # fmt: skip
+    return Command(
+        words,
         cwd,
         {"PYTHONUNBUFFERED": "1", **env, **own},
-        without_outer_libraries(site.host.environ, site.host),
+        activation,
         unset=unwanted(site.host.environ),
-        stop_leader_only=True,
-    )  # fmt: skip
+        stop_leader_only=not direct,
+    )
 
 
 def refusal(command: Command, code: int | None, said: str, spec: EnvironmentSpec, site: Site) -> RunnerError | None:

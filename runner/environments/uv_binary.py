@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from runner.codes import NTSTATUS, explain_windows, spell_code
 from runner.environments import Site
 from runner.environments.disk import is_file, on_disk
 from runner.errors import EnvironmentMissing
@@ -116,12 +117,18 @@ def _ask(program: str, host: Host) -> tuple[str, str]:
     text = answer.stdout.decode("utf-8", "replace").strip()
     found = _VERSION.match(text)
     if answer.code != 0 or not found:
-        said = answer.error or answer.stderr.decode("utf-8", "replace").strip() or text or f"exit code {answer.code}"
+        said = answer.error or answer.stderr.decode("utf-8", "replace").strip() or text or _ended(answer.code)
         return "", f"`uv --version` failed: {said.splitlines()[0]}"
     version = tuple(int(part) for part in found.groups())
     if version < OLDEST:
         return "", f"version {'.'.join(found.groups())} is older than {'.'.join(map(str, OLDEST))}"
     return ".".join(found.groups()), ""
+
+
+def _ended(code: int | None) -> str:
+    """A uv that says nothing: one that Windows cannot load."""
+    known = code is not None and code & 0xFFFFFFFF in NTSTATUS
+    return explain_windows(code).removesuffix(".") if code is not None and known else spell_code(code)
 
 
 def _path_folders(host: Host) -> Iterator[str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from runner.codes import NTSTATUS, explain_windows, spell_code
 from runner.errors import EnvironmentMissing
 
 
@@ -169,6 +170,7 @@ _NOISE = re.compile(
 _CONTINUED = re.compile(r"\n {7,}(?=\S)")  # uv breaks long lines at the width of the terminal
 _SECRET = re.compile(r"(?<=://)[^/@\s]+@")
 QUOTED_LINES = 30  # of uv's own words
+_BROKEN_UV = "Install uv anew (`pip install --force-reinstall uv`), or set RUN_PIPELINE_UV to a uv that works."
 _INTERRUPTED = frozenset({130, 143, -2, -15, 0xC000013A})
 
 
@@ -193,6 +195,9 @@ def explain(
         return EnvironmentMissing(
             f"{title}: uv was interrupted", "Start again: the environment is completed then, nothing is lost."
         )
+    if code & 0xFFFFFFFF in NTSTATUS and "error:" not in said:
+        why = explain_windows(code).removeprefix("It ").removesuffix(".")
+        return EnvironmentMissing(f"{title}: uv did not work: it {why}", f"{_BROKEN_UV}\n{_quoted(said)}".strip())
     whole = _CONTINUED.sub(" ", said)
     for failure in FAILURES:
         if found := re.search(failure.sign, whole, re.MULTILINE):
@@ -205,7 +210,7 @@ def explain(
                 message, cure = message.replace(old, new), cure.replace(old, new)
             return EnvironmentMissing(f"{title}: {message}", f"{cure}\n{_quoted(said)}")
     return EnvironmentMissing(
-        f"{title} could not be prepared: uv ended with exit code {code}",
+        f"{title} could not be prepared: uv ended with {spell_code(code)}",
         f"What uv said may tell why; `uv sync` in {repo} shows it again.\n{_quoted(said)}",
     )
 

@@ -92,7 +92,8 @@ def _not_started(distro: str, got: Captured, site: Site) -> EnvironmentMissing:
     listed = site.host.capture(
         [wsl_program(site) or "wsl.exe", "--list", "--quiet"], env={**site.host.environ, "WSL_UTF8": "1"}, timeout=30.0
     )
-    names = decoded(listed.stdout).split() if listed.code == 0 else []
+    lines = decoded(listed.stdout).splitlines() if listed.code == 0 else []
+    names = [line.strip() for line in lines if line.strip()]
     which = "WSL's default distribution" if distro == "default" else f"the WSL distribution {distro!r}"
     cure = f"There are: {', '.join(names)}." if names else "Install one: wsl --install -d Ubuntu"
     return EnvironmentMissing(f"{which} could not be started: {said}", cure)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
+from runner.text import decoded
+
 _TAIL = 128 * 1024  # bytes of the log that are looked at
 _BEHIND = 25  # lines that may follow the traceback: a program that went on for long did not end because of it
 _LONGEST = 240  # characters of a message
@@ -86,7 +88,7 @@ def _tail(log: Path) -> list[str]:
     try:
         with log.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
-            text = file.read().decode("utf-8", "replace")
+            text = decoded(file.read())
     except OSError:
         return []
     text = _ESCAPES.sub("", text).replace("\r\n", "\n")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runner import __version__
+from runner.codes import spell_code
 from runner.environments import Site, how_to_add, kind, refusal
 from runner.errors import RunnerError
 from runner.jobs import Job
@@ -151,7 +152,7 @@ def _refused(job: Job, command: Command, result: Result, log: Path, site: Site) 
 
 def _why(job: Job, outcome: Outcome, log: Path, site: Site) -> str:
     """The exit code in words, with the program's own reason and a cure where it names one."""
-    said = outcome.explanation or f"It ended with exit code {outcome.exit_code}."
+    said = outcome.explanation or f"It ended with {spell_code(outcome.exit_code)}."
     if not outcome.exit_code or outcome.signal is not None:
         return said
     from runner.executors.cause import cause_in

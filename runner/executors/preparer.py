@@ -22,6 +22,7 @@ from runner.process.stop import StopRequest
 from runner.process.supervise import run
 from runner.report import Reporter
 from runner.state.records import write_json
+from runner.text import decoded
 
 TAIL = 64 * 1024  # of a tool's output, for explaining its failure
 
@@ -170,7 +171,7 @@ class Preparer:
             raise Interrupted(f"stopped while preparing {preparation.title}", "Start the pipeline again to go on.")
         if outcome.error:
             return 127, outcome.error
-        return (outcome.exit_code if outcome.exit_code is not None else 1), tail.decode("utf-8", "replace")
+        return (outcome.exit_code if outcome.exit_code is not None else 1), decoded(tail)
 
 
 class Calm:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from runner.codes import spell_code
 from runner.environments.uv_failures import explain
 from runner.errors import EnvironmentMissing
 from runner.migrate.facts import Facts
@@ -109,7 +110,7 @@ def unlockable(plan: Plan, attempt: Attempt, facts: Facts, *, together: bool) ->
             message = reason.message.format_map(values).replace("Python>=", "Python >=")
             return EnvironmentMissing(f"{title}: {message}", f"{cure}\n{offline}{_rest(said)}")
     error = explain(title, said, attempt.code, repo=str(facts.repo), folder="uv's cache")
-    if error.message.endswith(f"exit code {attempt.code}"):
+    if error.message.endswith(spell_code(attempt.code)):
         return EnvironmentMissing(f"{title}, and uv's reason is not one that is known here", _rest(said))
     return EnvironmentMissing(error.message, f"{error.cure}\n{UNTOUCHED}")
 

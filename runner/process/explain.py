@@ -4,28 +4,7 @@ from __future__ import annotations
 
 import signal as signals
 
-# https://learn.microsoft.com/openspecs/windows_protocols/ms-erref (NTSTATUS values)
-NTSTATUS = {
-    0xC0000005: "it crashed: access violation (it used memory that is not its own). "
-    "Often a broken or mixed-up package, or a graphics driver",
-    0xC0000006: "it crashed: a file that it had mapped could not be read (network drive gone?)",
-    0xC0000017: "there was not enough memory, nor room in the page file",
-    0xC000001D: "it crashed: this processor does not know an instruction that the program uses",
-    0xC000007B: "a DLL has the wrong format (32 bit where 64 bit is needed, or a damaged file)",
-    0xC0000094: "it crashed: a whole number was divided by zero",
-    0xC00000FD: "it crashed: stack overflow",
-    0xC000012D: "there was not enough memory, nor room in the page file",
-    0xC0000135: "a DLL that it needs was not found. Was its environment activated, and is it complete?",
-    0xC0000138: "a DLL lacks an entry that the program needs (wrong version of a package?)",
-    0xC0000139: "a DLL lacks a function that the program needs (wrong version of a package?)",
-    0xC000013A: "it was stopped by Ctrl-C, or its window was closed",
-    0xC0000142: "a DLL that it needs could not be set up",
-    0xC0000374: "it crashed: its memory was damaged (heap corruption)",
-    0xC0000409: "it crashed: it found its own memory damaged, or gave up (stack buffer overrun, abort)",
-    0x40000015: "it gave up by itself (abort)",
-    0xC0000022: "the system refused access to a file that it needs to start",
-    0xE06D7363: "it crashed: an error inside a C++ part was not handled",
-}
+from runner.codes import explain_windows
 
 _POSIX_SIGNALS = {
     1: ("SIGHUP", "its terminal was closed"),
@@ -69,7 +48,7 @@ def explain(
     if code is None or (code == 0 and signal is None):
         return ""
     if platform == "win32":
-        return _windows(code)
+        return explain_windows(code)
     number = signal if signal is not None else _hidden_signal(code, platform)
     if number is None:
         return _posix_code(code, out_of_memory)
@@ -127,14 +106,3 @@ def _posix_code(code: int, out_of_memory: bool) -> str:
 
 def _memory_note() -> str:
     return f" Meanwhile one of the machine's processes was killed, {_OUT_OF_MEMORY}."
-
-
-def _windows(code: int) -> str:
-    status = code & 0xFFFFFFFF
-    if status in NTSTATUS:
-        return f"It ended with 0x{status:08X}: {NTSTATUS[status]}."
-    if code == 9009:
-        return "It ended with exit code 9009: a program that it wanted to start was not found."
-    if status >= 0xC0000000:
-        return f"It crashed: Windows ended it with 0x{status:08X}."
-    return f"It ended with exit code {code}."

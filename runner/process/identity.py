@@ -84,6 +84,15 @@ def end_tree(pid: int, started: float | None, marker: str, grace: float = 5.0) -
     return end_abandoned(pid, started, marker, grace)
 
 
+def catches(pid: int, number: int) -> bool:
+    """Linux: whether `pid` has something of its own to do at that signal; False where it cannot be told."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+        return bool(int(status.partition("SigCgt:")[2].split()[0], 16) >> (number - 1) & 1)
+    except (OSError, ValueError, IndexError):
+        return False
+
+
 def ticks_to_seconds(ticks: str) -> float:
     """A time of /proc in clock ticks as seconds."""
     return int(ticks) / _ticks_per_second()

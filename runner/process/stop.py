@@ -16,6 +16,11 @@ from typing import Any
 SHORT_GRACE = 4.0
 # `uv run` hands on a Ctrl-C that the terminal gave us already: one press, two signals
 ONE_PRESS = 0.2
+# seconds; who shares our window is told of its end at the same time, and may be gone before we hear of it
+TOLD_LATER = 1.0
+# how programs end with their window on Windows: most; at a log-off; a DLL that starts too late; a log-off again; what
+# was computed with Intel's Fortran (numpy, scipy); Java
+_WITH_ITS_WINDOW = frozenset({0xC000013A, 0x40010004, 0xC0000142, 0xC000026B, 200, 143})
 # a signal wakes no waiting thread on Windows, and elsewhere not the one that counts if another thread got it
 LONGEST_WAIT = 0.2
 
@@ -83,6 +88,12 @@ def next_event(queue: SimpleQueue[Any], seconds: float | None) -> Any:
         except Empty:
             if deadline is not None and time.monotonic() >= deadline:
                 return None
+
+
+def closed_with_us(code: int | None, stop: StopRequest, platform: str) -> bool:
+    """Windows: whether a segment ended because the window was closed, which is no failure of its own."""
+    ended_so = platform == "win32" and code is not None and code & 0xFFFFFFFF in _WITH_ITS_WINDOW
+    return ended_so and stop.wait(TOLD_LATER)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from runner.process import spawn as spawning
 from runner.process.explain import explain
 from runner.process.launch import MARKER, StartError
 from runner.process.memory_limits import out_of_memory_kills
-from runner.process.stop import StopRequest, next_event
+from runner.process.stop import StopRequest, closed_with_us, next_event
 from runner.process.suspend import awake
 from runner.process.tee import Screen, Tee, log_problem, open_log
 from runner.process.tree import EXITED, Ended, OwnedTree, Strays, own
@@ -26,6 +26,7 @@ from runner.process.tree import EXITED, Ended, OwnedTree, Strays, own
 TICK = 0.5  # seconds between two calls of `on_tick`
 SAMPLE_AFTER = 0.1  # what ends sooner is not worth a look
 LEFTOVER_GRACE = 2.0
+LINGER = 0.05  # seconds between two looks at what is about to stop
 DRAIN = 2.0
 _LAST_PATIENCE = 5.0  # for a process that not even the system can end
 
@@ -173,7 +174,7 @@ class _Run:
                 event = next_event(self.events, self._until_due(awake(), next_tick if on_tick else None))
                 now = awake()
                 if event == EXITED:
-                    return
+                    break
                 if self._sampler is None and now >= self._start + SAMPLE_AFTER:
                     self._begin_sampling(path)
                 if on_strays is not None and (strays := self._tree.strays) != told:
@@ -182,6 +183,15 @@ class _Run:
                 if on_tick is not None and now >= next_tick:
                     next_tick = now + TICK
                     on_tick()
+            self._linger()
+
+    def _linger(self) -> None:
+        """A shell, or uv on Windows, dies at once when all are asked to stop; the others still have their grace."""
+        while self._asked is not None and self._killed is None and self._tree.still_stopping():
+            force_at = self._force_at()
+            if self._stop.immediate or (force_at is not None and awake() >= force_at):
+                return
+            next_event(self.events, LINGER)
 
     def _until_due(self, now: float, next_tick: float | None) -> float | None:
         """Seconds until something is to be done, None for never."""
@@ -238,7 +248,8 @@ class _Run:
             raise log_problem(log, self.tee.log_error)
         if self.tee.screen_error is not None:
             raise self.tee.screen_error
-        stopped = not unasked and not self._timed_out
+        closed = unasked and closed_with_us(ended.code, self._stop, sys.platform)
+        stopped = closed or not (unasked or self._timed_out)
         return Outcome(
             exit_code=ended.code,
             started=began,

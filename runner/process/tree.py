@@ -38,6 +38,9 @@ class OwnedTree(Protocol):
     def stop_kindly(self, number: int, *, leader_only: bool) -> None:
         """Ask the leader, or all in its group, to stop."""
 
+    def still_stopping(self) -> bool:
+        """After a kind stop and the leader's end: whether another one that was asked is about to end by itself."""
+
     def kill(self) -> None:
         """End everything at once, and wait for it a while."""
 

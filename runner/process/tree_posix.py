@@ -12,7 +12,7 @@ from typing import Any
 
 from runner.process import spawn
 from runner.process.ending import end_all, reap
-from runner.process.identity import process_started
+from runner.process.identity import catches, process_started
 from runner.process.snapshot import Entry, Tree, living_members, marker_of, snapshot, with_descendants
 from runner.process.tree import EXITED, Ended, Strays, in_thread
 
@@ -30,6 +30,7 @@ class PosixTree:
         self._before = before
         self._our_memory = our_memory
         self._gone = False
+        self._asked = 0  # the signal that the whole group got
         self._left_cpu = 0.0
         self._waited: tuple[int, Any] | None = None
         self._dead_before: set[int] = set()
@@ -52,10 +53,17 @@ class PosixTree:
     def stop_kindly(self, number: int, *, leader_only: bool) -> None:
         if self._gone:
             return
+        self._asked = 0 if leader_only else number
         send = os.kill if leader_only else os.killpg
         with contextlib.suppress(OSError):
             send(self.pid, number)
             os.killpg(self.pid, signal.SIGCONT)  # one that is suspended could not stop
+
+    def still_stopping(self) -> bool:
+        if not self._asked:
+            return False
+        rest = [e.pid for e in living_members(self._tree, thorough=False) if e.session == self.pid != e.pid]
+        return any(catches(pid, self._asked) for pid in rest)
 
     def kill(self) -> None:
         end_all(self._living, 0.0)

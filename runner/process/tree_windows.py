@@ -44,6 +44,9 @@ class WindowsTree:
         if not send_break(self.pid):
             self.kill()  # nobody hears it: to wait for their end would be in vain
 
+    def still_stopping(self) -> bool:
+        return bool(self._living())
+
     def kill(self) -> None:
         if self._job:
             self._job.terminate()
@@ -67,7 +70,8 @@ class WindowsTree:
         spawn.forget(self._process)
         if not self._job:
             return Ended(code)
-        ended = Ended(code, cpu=self._job.cpu_time())
+        # what all had committed together: it ends before a sample is taken, or has its peak between two
+        ended = Ended(code, cpu=self._job.cpu_time(), memory=self._job.peak_memory())
         self._job.close()
         return ended
 

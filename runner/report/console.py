@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import sys
@@ -34,9 +35,13 @@ class Console:
     colour: bool = False
     terminal: bool = False
     unicode: bool = True
+    # a segment's bytes are text here: Windows' console takes bytes for its OEM code page, and a stream of another
+    # encoding would hold two of them
+    decodes: bool = False
     gone: bool = False
     _at_line_start: bool = field(default=True, repr=False)
     _live: int = field(default=0, repr=False)
+    _decoder: codecs.IncrementalDecoder | None = field(default=None, repr=False)
 
     def style(self, text: str, *names: str) -> str:
         if not self.colour or not text:
@@ -49,11 +54,11 @@ class Console:
             return text.encode("utf-8", "backslashreplace").decode("utf-8")
         for char, stand_in in ASCII.items():
             text = text.replace(char, stand_in)
-        encoding = self.stream.encoding or "ascii"
-        return text.encode(encoding, "backslashreplace").decode(encoding)
+        return self._writable(text)
 
     def line(self, text: str = "") -> None:
         self.clear_live()
+        self._finish_decoding()
         lead = "" if self._at_line_start else "\n"
         self._write(lead + self.plain(text) + "\n")
         self._at_line_start = True
@@ -66,9 +71,11 @@ class Console:
         self._at_line_start = chunk.endswith(b"\n")
         try:
             self.stream.flush()
-            descriptor = self.stream.fileno()
+            descriptor = -1 if self.decodes else self.stream.fileno()
         except (OSError, ValueError):
-            self._write(chunk.decode("utf-8", "replace"))
+            descriptor = -1
+        if descriptor < 0:
+            self._write_decoded(chunk)
             return
         view = memoryview(chunk)
         try:
@@ -76,6 +83,24 @@ class Console:
                 view = view[os.write(descriptor, view) :]
         except OSError:
             self.gone = True
+
+    def _write_decoded(self, chunk: bytes, *, final: bool = False) -> None:
+        if self._decoder is None:
+            from runner.text import decoder
+
+            self._decoder = decoder()
+        # the stream makes its own line ends
+        self._write(self._writable(self._decoder.decode(chunk, final).replace("\r\n", "\n")))
+
+    def _finish_decoding(self) -> None:
+        """Half a character at a segment's end."""
+        if self._decoder is not None:
+            self._write_decoded(b"", final=True)
+            self._decoder = None
+
+    def _writable(self, text: str) -> str:
+        encoding = self.stream.encoding or "ascii"
+        return text.encode(encoding, "backslashreplace").decode(encoding)
 
     def live(self, text: str) -> None:
         """A line that the next output replaces; only on a terminal, and never inside a line of the segment's."""
@@ -101,7 +126,7 @@ class Console:
             self.gone = True
 
 
-def open_console(stream: TextIO | None, environ: Mapping[str, str]) -> Console:
+def open_console(stream: TextIO | None, environ: Mapping[str, str], platform: str = sys.platform) -> Console:
     """A console on `stream`; on Windows colorama makes old consoles understand colour."""
     if stream is None:  # pythonw, a service
         stream = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
@@ -115,4 +140,4 @@ def open_console(stream: TextIO | None, environ: Mapping[str, str]) -> Console:
         colorama.just_fix_windows_console()
     encoding = (stream.encoding or "").lower().replace("-", "")
     unicode = encoding in ("utf8", "utf16", "utf16le") or encoding.startswith("utf")
-    return Console(stream, colour, terminal, unicode)
+    return Console(stream, colour, terminal, unicode, decodes=not unicode or (terminal and platform == "win32"))

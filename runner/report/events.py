@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import IO, Any
 
 from runner.model import Outcome, Segment
@@ -16,9 +15,9 @@ from runner.state.records import now_text
 class EventReporter:
     """Events: begin, skip, control, preparing, prepared, start, end, warning, note, summary."""
 
-    def __init__(self, stream: IO[str], output_descriptor: int | None) -> None:
+    def __init__(self, stream: IO[str], output: Callable[[bytes], None]) -> None:
         self._stream = stream
-        self._output = output_descriptor
+        self._output = output
         self._lock = threading.Lock()
         self._gone = False
 
@@ -52,14 +51,7 @@ class EventReporter:
         self.emit("start", time=now_text(), **_who(segment), total=total, expected=expected, argv=list(argv), cwd=cwd)
 
     def output(self, chunk: bytes) -> None:
-        if self._output is None:
-            return
-        view = memoryview(chunk)
-        try:
-            while view:
-                view = view[os.write(self._output, view) :]
-        except OSError:
-            self._output = None
+        self._output(chunk)
 
     def tick(self, seconds: float) -> None:
         pass

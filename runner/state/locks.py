@@ -31,11 +31,17 @@ _PATIENCE = 3.0  # Windows: a deleted file stays until a virus scanner lets go o
 
 
 class Lock:
-    """A lock that we hold; a context manager. `lost` is set when another host took it over (we seemed dead)."""
+    """A lock that we hold; a context manager. `lost` is set when another host took it over (we seemed dead).
 
-    def __init__(self, path: Path, holder: Holder, expiry: float, heartbeat: float) -> None:
+    `taken_from` is the dead holder that it was taken from.
+    """
+
+    def __init__(
+        self, path: Path, holder: Holder, expiry: float, heartbeat: float, taken_from: Holder | None = None
+    ) -> None:
         self.path = path
         self.holder = holder
+        self.taken_from = taken_from
         self.lost = False
         self._expiry = expiry
         self._heartbeat = heartbeat
@@ -138,10 +144,13 @@ class LockFile:
 
     def _try(self) -> Lock | None:
         """One attempt, with a take-over where the holder is dead."""
-        mine = _create(self.path, self.what)
-        if mine is None and _removed_dead(self.path, self.expiry):
-            mine = _create(self.path, self.what)
-        return None if mine is None else Lock(self.path, mine, self.expiry, self.heartbeat)
+        mine, dead = _create(self.path, self.what), None
+        if mine is None:
+            holder = self.holder()
+            dead = holder if holder and proven_dead(holder, self._silence_by_own_clock, self.expiry) else None
+            if _removed_dead(self.path, self.expiry):
+                mine = _create(self.path, self.what)
+        return None if mine is None else Lock(self.path, mine, self.expiry, self.heartbeat, dead)
 
     def _silence_by_own_clock(self) -> float:
         try:

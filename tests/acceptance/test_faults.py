@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
 import os
 import random
@@ -111,6 +112,8 @@ def test_the_next_run_ends_what_a_killed_runner_left_running(lab: Lab) -> None:
     script.write_text("print('now')\n")
     done = lab.run(pipeline)
     assert "had left running" in done.stdout
+    assert f"took over the lock of {getpass.getuser()}@" in done.stdout and f"process {process.pid}," in done.stdout
+    assert "took over" not in lab.run(pipeline, "--force").stdout
     assert none_left(script)
 
 

@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from runner.codes import spell_code
 from runner.process.explain import explain, spell_seconds
 
 
@@ -25,6 +26,40 @@ def test_windows_codes_are_known_signed_and_unsigned(code: int, says: str) -> No
     assert says in explain(code, "win32")
     assert explain(code - 2**32, "win32") == explain(code, "win32")
     assert f"0x{code:08X}" in explain(code, "win32")
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (0x80000003, "0x80000003: it stopped at a breakpoint"),
+        (0x80070005, "0x80070005: access was denied (WinError 5)"),
+        (0x80070070, "the disk is full"),
+        (0x8007FFFF, "0x8007FFFF: an error of Windows (WinError 65535)"),
+        (0x8007000E, "not enough memory"),
+        (0x80131506, "0x80131506, an error of Windows or of a library"),
+        (0xE0434352, "0xE0434352: it crashed: an error inside a .NET part"),
+        (0xFFFFFFFF, "exit code -1 (0xFFFFFFFF)"),
+        (0xFFFFFF9C, "exit code -100 (0xFFFFFF9C)"),
+        (0x7FFFFFFF, "exit code 2147483647."),
+    ],
+)
+def test_from_0x80000000_on_a_code_of_windows_is_told_in_hex_with_words(code: int, says: str) -> None:
+    assert says in explain(code, "win32")
+    assert says in explain(code - 2**32 if code >= 0x80000000 else code, "win32")
+    assert str(code) not in explain(code, "win32") or code < 0x80000000
+
+
+def test_a_code_is_spelled_as_people_look_it_up() -> None:
+    assert spell_code(3) == "exit code 3"
+    assert spell_code(-9) == "exit code -9"
+    assert spell_code(3221225781) == "0xC0000135"
+    assert spell_code(-1073741510) == "0xC000013A"
+    assert spell_code(4294967295) == "exit code -1 (0xFFFFFFFF)"
+    assert spell_code(None) == "no exit code"
+
+
+def test_the_stores_pointer_that_answers_to_python_is_named() -> None:
+    assert "Store" in explain(9009, "win32") and "`python`" in explain(9009, "win32")
 
 
 def test_windows_has_no_signals_in_its_codes() -> None:

@@ -143,6 +143,44 @@ def test_a_time_out_ends_all_of_it(bench: Bench) -> None:
     assert bench.alive() == []
 
 
+SAVES = (
+    "import os, signal, sys, time\n"
+    "def end(*_): time.sleep(0.8); os.write(1, b'saved'); sys.exit(7)\n"
+    "signal.signal(signal.SIGTERM, end); os.write(1, b'ready '); time.sleep(60)"
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process catches is told on Linux alone")
+@pytest.mark.parametrize("timeout", [None, 1.0])
+def test_what_a_shell_leaves_behind_at_a_stop_has_its_grace(bench: Bench, timeout: float | None) -> None:
+    # bash ends at once when the group is told to; its Python has something to save
+    if timeout is None:
+        bench.stop_when_ready()
+    line = f'true; "{sys.executable}" "{bench.program(SAVES)}"; true'
+    outcome = bench.run("bash", "-c", line, timeout=timeout, grace=20)
+    assert (outcome.stopped, outcome.timed_out) == (timeout is None, timeout is not None)
+    assert bench.screen.endswith(b"saved")
+    assert outcome.duration < 15
+    assert bench.alive() == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process catches is told on Linux alone")
+def test_the_grace_of_what_a_shell_leaves_behind_is_no_longer_than_any(bench: Bench) -> None:
+    bench.stop_when_ready()
+    line = f'true; "{sys.executable}" "{bench.program(SAVES.replace("0.8", "60"))}"; true'
+    outcome = bench.run("bash", "-c", line, grace=0.5)
+    assert outcome.stopped and outcome.duration < 10
+    assert bench.alive() == []
+
+
+def test_a_second_press_ends_that_grace(bench: Bench) -> None:
+    bench.stop_when_ready()
+    threading.Timer(1.0, lambda: bench.stop.now()).start()
+    line = f'true; "{sys.executable}" "{bench.program(SAVES.replace("0.8", "60"))}"; true'
+    assert bench.run("bash", "-c", line, grace=60).duration < 20
+    assert bench.alive() == []
+
+
 def test_a_segment_that_ignores_term_is_killed_after_the_grace(bench: Bench) -> None:
     outcome = bench.python(STUBBORN, timeout=0.4, grace=0.6)
     assert outcome.timed_out and outcome.signal == signal.SIGKILL

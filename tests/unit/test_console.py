@@ -80,3 +80,59 @@ def test_without_any_stream_nothing_is_shown_and_nothing_breaks() -> None:
 )
 def test_memory_is_shown_in_units_that_people_know(size: int | None, text: str) -> None:
     assert memory_text(size) == text
+
+
+def on_windows(stream: io.TextIOWrapper) -> Console:
+    """A console there: text in UTF-8, and no good place for bytes."""
+    return Console(stream, terminal=True, decodes=True)
+
+
+def shown(*chunks: bytes, encoding: str = "utf-8") -> str:
+    data = io.BytesIO()
+    console = on_windows(io.TextIOWrapper(data, encoding=encoding, newline=""))
+    for chunk in chunks:
+        console.raw(chunk)
+    console.line("ours")
+    return data.getvalue().decode(encoding)
+
+
+def test_windows_console_gets_a_segments_output_as_text() -> None:
+    assert shown("Größe → 5 µm\r\n".encode()) == "Größe → 5 µm\nours\n"
+    assert shown(b"10 %\r20 %\r\n") == "10 %\r20 %\nours\n"
+
+
+def test_what_is_no_utf8_is_taken_for_the_old_code_page_of_windows() -> None:
+    assert shown("Größe 5 µm – é\n".encode("cp1252")) == "Größe 5 µm – é\nours\n"
+    assert shown("ä".encode("cp1252") + "ä€\n".encode()) == "ää€\nours\n"
+    assert shown(b"\x81\n") == "\ufffd\nours\n"
+
+
+def test_a_character_that_is_cut_between_two_chunks_stays_whole() -> None:
+    assert shown(*(bytes([byte]) for byte in "a→𝄞b\n".encode())) == "a→𝄞b\nours\n"
+    assert shown("caf\xe9".encode("cp1252")) == "café\nours\n"
+
+
+def test_a_stream_of_another_encoding_holds_one_encoding_only() -> None:
+    data = io.BytesIO()
+    console = open_console(io.TextIOWrapper(data, encoding="cp1252", newline=""), {}, "win32")
+    console.raw("Größe → 中\n".encode())
+    console.line("✓ Größe")
+    assert data.getvalue().decode("cp1252") == "Größe \\u2192 \\u4e2d\nok Größe\n"
+
+
+def test_bytes_reach_a_pipe_and_a_terminal_of_posix_as_they_are() -> None:
+    for platform in ("win32", "linux"):
+        reader, writer = os.pipe()
+        with open(writer, "w", encoding="utf-8") as stream, open(reader, "rb") as pipe:  # noqa: PTH123
+            open_console(stream, {}, platform).raw(b"\xff\r\n")
+            stream.close()
+            assert pipe.read() == b"\xff\r\n"
+
+
+def test_only_windows_own_console_is_given_text_instead_of_bytes() -> None:
+    class Terminal(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return True
+
+    assert open_console(Terminal(io.BytesIO(), encoding="utf-8"), {}, "win32").decodes
+    assert not open_console(Terminal(io.BytesIO(), encoding="utf-8"), {}, "linux").decodes

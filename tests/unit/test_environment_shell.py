@@ -57,12 +57,14 @@ def test_cmd_gets_its_line_byte_for_byte() -> None:
     command = wrap(SPEC, entries, {}, r"C:\repo", site("win32", environ={"COMSPEC": r"C:\Windows\system32\cmd.exe"}))
     assert command.argv == ("cmd", "/C", r'echo hello --flag value "C:\data\x y.txt"')
     assert command.raw_command_line == (
-        r'"C:\Windows\system32\cmd.exe" /S /C "echo hello --flag value "C:\data\x y.txt""'
+        r'"C:\Windows\system32\cmd.exe" /D /S /C "echo hello --flag value "C:\data\x y.txt""'
     )
 
 
 def test_cmd_is_found_without_comspec_as_well() -> None:
-    assert (wrap(SPEC, ["ver"], {}, "C:\\", site("win32")).raw_command_line or "").startswith('"cmd.exe" /S /C "ver"')
+    assert (wrap(SPEC, ["ver"], {}, "C:\\", site("win32")).raw_command_line or "").startswith(
+        '"cmd.exe" /D /S /C "ver"'
+    )
 
 
 def test_one_string_alone_is_the_shells_own_line() -> None:

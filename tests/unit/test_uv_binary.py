@@ -126,6 +126,18 @@ def test_a_uv_that_does_not_start_is_passed_over(tmp_path: Path) -> None:
         find_uv(Site(host, tmp_path, {}, tmp_path), none)
 
 
+def test_a_uv_that_windows_cannot_load_is_passed_over_with_its_code(tmp_path: Path) -> None:
+    put(tmp_path / "uv.exe")
+
+    def ask(*args: object, **more: object) -> Captured:
+        return Captured(0xC0000135, b"", b"")
+
+    own = PureWindowsPath(tmp_path)
+    site = Site(Host("win32", {}, own, lambda name: None, ask), own, {}, own)
+    with pytest.raises(EnvironmentMissing, match="0xC0000135: a DLL that it needs was not found"):
+        find_uv(site, none)
+
+
 def test_the_packaged_uv_is_a_real_program(tmp_path: Path) -> None:
     packaged = find_packaged_uv()
     assert packaged

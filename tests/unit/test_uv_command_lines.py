@@ -12,6 +12,7 @@ from runner.environments.spec import parse_environment
 from runner.environments.uv_variables import unwanted
 from runner.host import Captured, Host
 from runner.model import ResolvedFlags
+from runner.process.launch import child_environ
 
 PROJECT = """\
 [dependency-groups]
@@ -114,12 +115,32 @@ def test_a_windows_environment_is_recognised_by_its_layout(tmp_path: Path) -> No
         (folder / "Scripts" / name).write_text("")
     (folder / "pyvenv.cfg").write_text("home = /usr/bin\nversion_info = 3.11.9\n", encoding="utf-8")
     command = uv.wrap(spec, ["cellpose"], {}, str(site.repo), site)
-    assert command.argv[0] == str(site.repo / "uv.exe")
     assert command.env["UV_PROJECT_ENVIRONMENT"] == str(site.repo / ".venvs" / "default-py3.11")
     assert command.unset == ("VIRTUAL_ENV", "uv_python")
     assert uv.fingerprint(spec, [], site) == {
         "kind": "uv", "group": "default", "python": "3.11.9", "packages": {"scikit-image": "0.24.0"},
     }  # fmt: skip
+
+
+def test_on_windows_a_program_is_started_directly_with_the_variables_of_uv_run(tmp_path: Path) -> None:
+    # uv.exe would end at once at a Ctrl-Break, and the segment with it
+    site = site_for(tmp_path, "win32", Path="C:\\Windows")
+    scripts = tmp_path / ".venvs" / "default-py3.11" / "Scripts"
+    scripts.mkdir(parents=True)
+    for name in ("python.exe", "cellpose.exe"):
+        (scripts / name).write_text("")
+    (scripts.parent / "pyvenv.cfg").write_text("home = C:\\Python\n", encoding="utf-8")
+    spec = parse_environment("uv:default", "", "win32")
+    there = site.repo / ".venvs" / "default-py3.11"
+    for dry in (False, True):
+        command = uv.wrap(spec, ["x.py", "a b"], {}, "C:\\data", site, dry=dry)
+        assert command.argv == (str(there / "Scripts" / "python"), "x.py", "a b")
+        assert command.activation["Path"] == f"{there / 'Scripts'};C:\\Windows"
+        assert command.activation["VIRTUAL_ENV"] == str(there)
+        assert command.env["UV_PROJECT_ENVIRONMENT"] == str(there)
+    assert uv.wrap(spec, ["cellpose"], {}, "C:\\data", site).argv == (str(there / "Scripts" / "cellpose"),)
+    own = uv.wrap(spec, ["x.py"], {"PATH": "D:\\tools"}, "C:\\data", site)
+    assert child_environ(site.host.environ, own, "win32")["Path"] == f"{there / 'Scripts'};D:\\tools"
 
 
 def test_a_dry_run_asks_no_environment_and_needs_no_uv(tmp_path: Path) -> None:

@@ -270,6 +270,24 @@ def test_an_interrupted_sync_is_not_taken_for_a_fault(code: int, output: str) ->
     assert "was interrupted" in explain("uv group one", output, code, repo="r", folder="f").message
 
 
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (0xC0000135, "0xC0000135: a DLL that it needs was not found"),
+        (0xC000007B - 2**32, "0xC000007B: a DLL has the wrong format"),
+        (0xC0000005, "0xC0000005: it crashed"),
+    ],
+)
+def test_a_uv_that_windows_cannot_load_is_told_with_its_code(code: int, says: str) -> None:
+    error = explain("uv group one", "", code, repo="r", folder="f")
+    assert says in error.message and "uv did not work" in error.message
+    assert "Install uv anew" in error.cure
+
+
+def test_an_unknown_code_of_windows_is_told_as_people_look_it_up() -> None:
+    assert "uv ended with 0xC0FFEE00" in explain("uv group one", "", 0xC0FFEE00, repo="r", folder="f").message
+
+
 def test_lines_that_uv_broke_at_the_width_of_a_terminal_are_understood() -> None:
     said = (
         "error: The requested interpreter resolved to Python 3.11.7, which is\n       incompatible with the project's\n"

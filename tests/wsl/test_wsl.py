@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path, PureWindowsPath
 
@@ -260,6 +260,23 @@ def test_a_group_that_is_not_there_is_named(site: Site) -> None:
     (finding,) = kind(spec).check(spec, ["python"], site)
     assert finding.key == "environment"
     assert finding.cure == "Did you mean `uv:measure`?"
+
+
+def test_names_of_distributions_may_have_blanks(site: Site) -> None:
+    spec = replace(SPEC, distro="My Ubuntu")
+    program = "wsl.exe"
+    asked: list[tuple[str, ...]] = []
+
+    def capture(argv: Sequence[str], **more: object) -> Captured:
+        asked.append(tuple(argv))
+        if "--list" in argv:
+            return Captured(0, "Ubuntu 24.04 LTS\r\ndocker-desktop\r\n".encode("utf-16-le"), b"")
+        return Captured(255, b"There is no distribution with the supplied name.", b"")
+
+    there = Site(Host("win32", {}, site.host.home, lambda name: program, capture), site.repo, {}, site.repo)
+    (finding,) = kind(spec).check(spec, ["python"], there)
+    assert finding.cure == "There are: Ubuntu 24.04 LTS, docker-desktop."
+    assert asked[0][:3] == (program, "--distribution", "My Ubuntu")
 
 
 def test_wsl_itself_may_be_missing(site: Site) -> None:
