@@ -23,6 +23,7 @@ from runner.environments.uv_stamp import (
     State,
     clear_torn,
     condition,
+    interpreter,
     is_whole,
     note_use,
     python_asked,
@@ -139,7 +140,8 @@ def refusal(command: Command, code: int | None, said: str, spec: EnvironmentSpec
     `said` is all that was printed. uv's exit code is one that programs have as well, so it is asked for nothing but
     a start of Python.
     """
-    if code != _REFUSED or not said.lstrip().startswith(("error: ", "warning: ")):
+    through_uv = command.stop_leader_only
+    if not through_uv or code != _REFUSED or not said.lstrip().startswith(("error: ", "warning: ")):
         return None
     argv = [*command.argv[: command.argv.index("--") + 1], "python", "-c", ""]
     environ = {name: value for name, value in site.host.environ.items() if name not in command.unset}
