@@ -101,8 +101,8 @@ def make_venv(group: str) -> int:
         uv, project = str(_uv_in(Path(folder))), ["--quiet", "--project", str(REPO), "--python", _base_python()]
         # no UV_ variable or uv.toml of the user's decides whether the lock is good, or what is installed from it
         environ = {k: v for k, v in os.environ.items() if k not in unwanted(os.environ)}
-        if subprocess.call([uv, "lock", "--check", "--no-config", *project], env=environ) != 0:
-            return _fail("uv could not set up the runner.", "What it said stands above.")
+        if code := subprocess.call([uv, "lock", "--check", "--no-config", *project], env=environ):
+            return _uv_failed(code)
         sync = [uv, "sync", "--frozen", *project]
         # the runner starts several times a day, its segments' packages hardly: only the former are compiled ahead
         sync += ["--compile-bytecode"]
@@ -112,9 +112,19 @@ def make_venv(group: str) -> int:
         if subprocess.call(sync, env=environ) == 0:
             return 0
         print("Once more without the uv.toml files of this machine (--no-config) ...", file=sys.stderr, flush=True)
-        if subprocess.call([*sync, "--no-config"], env=environ) != 0:
-            return _fail("uv could not set up the runner.", "What it said stands above.")
+        if code := subprocess.call([*sync, "--no-config"], env=environ):
+            return _uv_failed(code)
     return 0
+
+
+def _uv_failed(code: int) -> int:
+    from runner.codes import NTSTATUS, explain_windows
+
+    if code & 0xFFFFFFFF not in NTSTATUS:
+        return _fail("uv could not set up the runner.", "What it said stands above.")
+    why = explain_windows(code).removeprefix("It ")
+    cure = "Update Windows, or see whether a virus scanner keeps uv.exe from starting."
+    return _fail(f"uv could not set up the runner: it {why}", cure)
 
 
 def _pip_settings() -> dict[str, str]:

@@ -212,6 +212,7 @@ def _start(
     from runner.cli.start import adopt, close, open_book, open_run
     from runner.engine import Session, walk
     from runner.errors import ExitCode
+    from runner.process.keep_awake import kept_awake
     from runner.process.stop import StopRequest, install_signal_handlers
     from runner.state.files import Syncer
 
@@ -242,7 +243,7 @@ def _start(
     )
     code = ExitCode.INTERNAL
     try:
-        with install_signal_handlers(stop):
+        with install_signal_handlers(stop), kept_awake(site.host.environ):
             code = walk(session)
     finally:
         close(session, loaded, site, code)

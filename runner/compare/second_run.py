@@ -18,6 +18,7 @@ from runner.errors import ExitCode, Interrupted, PipelineError, RunnerError
 from runner.jobs import Job, Jobs, errors, find_problems
 from runner.model import Action, Pipeline, Step
 from runner.plan import Plan
+from runner.process.keep_awake import kept_awake
 from runner.process.stop import StopRequest
 from runner.report import Reporter
 from runner.state.files import state_error
@@ -85,7 +86,8 @@ def second_run(
         wait_for_enter=None,
     )
     try:
-        code = walk(session)
+        with kept_awake(site.host.environ):
+            code = walk(session)
     finally:
         _list_ours(folder, others)
     if code is ExitCode.INTERRUPTED:

@@ -13,6 +13,7 @@ from runner.doctor import (
     index,
     paths,
     pipeline_file,
+    sleep,
     uv_checks,
     uv_environments,
     windows,
@@ -33,4 +34,5 @@ CHECKS: tuple[Check, ...] = (
     *paths.CHECKS,
     *batch.CHECKS,
     *windows.CHECKS,
+    *sleep.CHECKS,
 )
