@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.common import json_option, repo_option, reports_errors
+from runner.cli.completing import complete_files
 
 if TYPE_CHECKING:
     from runner.environments import Site
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="check", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("files", metavar="FILE.yaml...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE.yaml...", shell_complete=complete_files, nargs=-1, required=True)
 @json_option
 @repo_option
 @reports_errors

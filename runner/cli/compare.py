@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.common import json_option, repo_option, reports_errors
+from runner.cli.completing import complete_files
 
 if TYPE_CHECKING:
     from runner.compare.measuring import Measurer
@@ -33,8 +34,8 @@ Exit codes: 0 the same, or within the tolerance; 1 different, missing or not com
 
 
 @click.command(name="compare", context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
-@click.argument("a", metavar="A")
-@click.argument("b", metavar="B")
+@click.argument("a", metavar="A", shell_complete=complete_files)
+@click.argument("b", metavar="B", shell_complete=complete_files)
 @click.option("--report", metavar="DIR", help="Write a page with pictures (index.html) and report.json into DIR.")
 @click.option(
     "--sign-off", metavar='"NAME: REASON"', help="Write down who accepts this result, and why (two pipelines)."

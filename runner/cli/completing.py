@@ -54,7 +54,8 @@ def complete_segments(ctx: click.Context, incomplete: str) -> Iterator[Completio
     from runner.cli.common import pipeline_path
     from runner.pipeline.reader import read_pipeline
 
-    for segment in read_pipeline(pipeline_path(ctx.params["file"])).segments:
+    file = ctx.params.get("file") or ctx.args[0]  # click stops reading at an option that still lacks its value
+    for segment in read_pipeline(pipeline_path(file)).segments:
         if segment.is_control:
             continue
         number, name = str(segment.number), segment.name
@@ -66,17 +67,13 @@ def complete_segments(ctx: click.Context, incomplete: str) -> Iterator[Completio
 
 @_offers
 def complete_groups(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
-    from runner.environments.groups import read_project
-
-    yield from _beginning(read_project(Path(_site(ctx).repo)).groups, incomplete)
+    yield from _beginning(_groups(ctx), incomplete)
 
 
 @_offers
 def complete_groups_and_files(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
-    from runner.environments.groups import read_project
-
     with contextlib.suppress(Exception):
-        yield from _beginning(read_project(Path(_site(ctx).repo)).groups, incomplete)
+        yield from _beginning(_groups(ctx), incomplete)
     yield from pipeline_files(incomplete)
 
 
@@ -85,6 +82,27 @@ def complete_programs(ctx: click.Context, incomplete: str) -> Iterator[Completio
     from runner.pipeline.programs import all_programs
 
     yield from _beginning((facts["program"].removesuffix(".py") for facts in all_programs(_site(ctx))), incomplete)
+
+
+@_offers
+def complete_environments(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
+    yield from _beginning((f"uv:{group}" for group in _groups(ctx)), incomplete)
+
+
+@_offers
+def complete_tasks(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
+    from runner.pipeline.new_file import TASKS
+
+    for name, (says, _) in TASKS.items():
+        if name.startswith(incomplete):
+            yield CompletionItem(name, help=says)
+
+
+def _groups(ctx: click.Context) -> list[str]:
+    from runner.environments.groups import read_project
+
+    written = read_project(Path(_site(ctx).repo)).groups.values()
+    return [name for name in written if name != "dev"]
 
 
 def _beginning(names: Iterable[str], incomplete: str) -> Iterator[CompletionItem]:

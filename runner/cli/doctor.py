@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.common import json_option, repo_option, reports_errors
+from runner.cli.completing import complete_files
 
 if TYPE_CHECKING:
     from runner.doctor import Context, Line
@@ -25,7 +26,7 @@ _NARROWEST, _WIDEST = 60, 140
 
 
 @click.command(name="doctor", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("file", metavar="[FILE.yaml]", required=False)
+@click.argument("file", metavar="[FILE.yaml]", shell_complete=complete_files, required=False)
 @click.option(
     "--gpu", is_flag=True, help="Also compute on the GPU with PyTorch; prepares its environment as a run does."
 )

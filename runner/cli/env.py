@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.common import json_option, repo_option, reports_errors
+from runner.cli.completing import complete_groups, complete_groups_and_files
 
 if TYPE_CHECKING:
     from runner.environments import Preparation, Site
@@ -59,7 +60,7 @@ def list_command(as_json: bool, repo: str | None) -> int:
 
 
 @command.command(name="sync", context_settings=_HELP)
-@click.argument("names", metavar="[GROUP]... [FILE.yaml]...", nargs=-1)
+@click.argument("names", metavar="[GROUP]... [FILE.yaml]...", nargs=-1, shell_complete=complete_groups_and_files)
 @click.option("--all", "everything", is_flag=True, help="Every group of pyproject.toml but `dev`.")
 @repo_option
 @reports_errors
@@ -106,7 +107,7 @@ def lock_command(repo: str | None) -> int:
 
 
 @command.command(name="remove", context_settings=_HELP)
-@click.argument("names", metavar="[GROUP]...", nargs=-1)
+@click.argument("names", metavar="[GROUP]...", nargs=-1, shell_complete=complete_groups)
 @click.option("--unused", is_flag=True, help="All whose group is no longer in pyproject.toml.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @repo_option

@@ -6,25 +6,31 @@ import contextlib
 import os
 import sys
 from importlib import import_module
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from runner import __version__
 from runner.cli.screen import guard, lost, speak_utf8
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 # command -> (module, one line for the overview), so that an overview imports none of them
 COMMANDS = {
     "run": ("runner.cli.run", "Run a pipeline file (the word `run` may be left out)."),
     "check": ("runner.cli.check", "Check a pipeline file and its environments; run nothing."),
     "status": ("runner.cli.status", "Show what is done, when, how long it took, and what would run."),
+    "new": ("runner.cli.new", "Make a pipeline file for a folder of images."),
     "doctor": ("runner.cli.doctor", "Look at this machine before a long run; each finding with its cure."),
     "env": ("runner.cli.env", "List, update or remove the environments of uv groups."),
     "compare": ("runner.cli.compare", "Compare the results of two pipelines, or of two folders."),
     "programs": ("runner.cli.programs", "Show the programs that ship, and what arguments they take."),
     "migrate": ("runner.cli.migrate", "Turn a conda environment file into a dependency group."),
+    "completion": ("runner.cli.completion", "Print the script that lets the shell's Tab key complete."),
 }
 DEFAULT = "run"
+COMPLETE = "_RUN_PIPELINE_COMPLETE"  # click's name for it
 
 EPILOG = """\b
 Examples:
@@ -56,6 +62,12 @@ class Commands(click.Group):
             _refuse_mistyped(args[0])
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The Tab key at the first word: a command, or a pipeline file."""
+        from runner.cli.completing import complete_files
+
+        return [*super().shell_complete(ctx, incomplete), *complete_files(ctx, self.params[0], incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands (each with --help)"):
@@ -101,6 +113,8 @@ def start() -> NoReturn:
     """The command line as a process: its exit status is the command's, whether or not its output is read."""
     speak_utf8()
     guarded = guard()
+    if COMPLETE in os.environ:  # the shell asks, by its own script
+        import_module("runner.cli.completion")
     try:
         cli(prog_name="run-pipeline")
         code = 0

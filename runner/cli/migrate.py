@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.common import json_option, repo_option, reports_errors
+from runner.cli.completing import complete_files
 
 if TYPE_CHECKING:
     from runner.environments import Site
@@ -34,7 +35,7 @@ Exit codes: 0 done, 2 usage or a recipe that cannot become a group,
 
 
 @click.command(name="migrate", context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
-@click.argument("recipe", metavar="RECIPE.yml", required=False)
+@click.argument("recipe", metavar="RECIPE.yml", required=False, shell_complete=complete_files)
 @click.option("--group", metavar="NAME", default="", help="Name of the group (default: the environment's name).")
 @click.option(
     "--prefix", metavar="ENV", help="The installed environment, by name or folder: its own metadata names the packages."

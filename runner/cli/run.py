@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.common import holds_window, json_option, repo_option, reports_errors
+from runner.cli.completing import complete_files, complete_segments
 
 if TYPE_CHECKING:
     from runner.cli.options import Loaded
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="SEGMENT is a segment's number (from 1, as --dry-run shows it) or its name.",
 )
-@click.argument("file", metavar="FILE.yaml")
+@click.argument("file", metavar="FILE.yaml", shell_complete=complete_files)
 @click.option("--dry-run", "-n", is_flag=True, help="Show the plan, its reasons and the command lines; run nothing.")
 @click.option("--print-hash", "-ph", is_flag=True, help="Print the status file as it would be; run nothing.")
 @click.option("--force", "-f", "--force_reprocessing", "force", is_flag=True, help="Run everything, done or not.")
-@click.option("--from", "start", metavar="SEGMENT", help="Run this segment and all that follow.")
-@click.option("--only", metavar="SEGMENT", help="Run this segment alone.")
+@click.option(
+    "--from", "start", metavar="SEGMENT", shell_complete=complete_segments, help="Run this segment and all that follow."
+)
+@click.option("--only", metavar="SEGMENT", shell_complete=complete_segments, help="Run this segment alone.")
 @click.option("--accept", is_flag=True, help="Mark what would run as done, without running it.")
 @click.option(
     "--prepare-ahead/--no-prepare-ahead",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.common import json_option, repo_option, reports_errors
+from runner.cli.completing import complete_files
 
 if TYPE_CHECKING:
     from runner.cli.options import Loaded
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="status", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("file", metavar="FILE.yaml")
+@click.argument("file", metavar="FILE.yaml", shell_complete=complete_files)
 @click.option("--records", metavar="DIR", help="Where the run records are kept, if not beside the file.")
 @json_option
 @repo_option

@@ -72,7 +72,7 @@ def commands() -> Iterator[tuple[str, str]]:
     for page in PAGES:
         for span in spans(prose(page)):
             if start := STARTS.match(span):
-                yield page.name, span[start.end() :]
+                yield page.name, re.split(r" >>? ", span[start.end() :])[0]
 
 
 def rows(page: Path, heading: str = "") -> list[list[str]]:

@@ -71,8 +71,9 @@ def test_a_command_line_in_the_docs_is_understood(where: str, line: str) -> None
     try:
         command.make_context("run-pipeline", list(words))
     except click.MissingParameter:  # a command that is only named, or a shortcut that gets its file later
-        named = sum(isinstance(p, click.Argument) and p.required for p in command.params)
-        command.make_context("run-pipeline", [*words, *["pipeline.yaml"] * named])
+        missing = [p.type for p in command.params if isinstance(p, click.Argument) and p.required]
+        named = [kind.choices[0] if isinstance(kind, click.Choice) else "pipeline.yaml" for kind in missing]
+        command.make_context("run-pipeline", [*words, *named])
 
 
 def test_a_message_that_the_docs_quote_is_what_the_runner_says() -> None:

@@ -1,0 +1,138 @@
+"""`run-pipeline new FOLDER`: a pipeline file for a folder of images; it never overwrites one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.cli.common import repo_option, reports_errors
+from runner.cli.completing import complete_environments, complete_tasks
+
+if TYPE_CHECKING:
+    from runner.environments import Site
+
+
+@click.command(name="new", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("folder", metavar="[FOLDER]", required=False, type=click.Path())
+@click.option("--task", metavar="TASK", shell_complete=complete_tasks, help="threshold, er, rois, convert or metadata.")
+@click.option(
+    "--environment",
+    metavar="ENV",
+    default="",
+    shell_complete=complete_environments,
+    help="Where every segment runs, instead of the uv group of its program.",
+)
+@click.option("--output", metavar="FILE.yaml", type=click.Path(), help="Otherwise FOLDER_TASK.yaml beside FOLDER.")
+@repo_option
+@reports_errors
+def command(folder: str | None, task: str | None, environment: str, output: str | None, repo: str | None) -> int:
+    """Make a pipeline file for the images in FOLDER. What is not given is asked, where there is a terminal.
+
+    Nothing is run, and no file is written over.
+    """
+    from runner.cli.common import make_site
+    from runner.pipeline.new_file import images_in, pipeline_text
+
+    site = make_site(repo)
+    place = _folder(folder, site)
+    images = images_in(place)
+    click.echo(f"{place} holds {images.count} {images.ending} file{'s' * (images.count != 1)}.")
+    if images.others:
+        others = ", ".join(f"{count} {ending}" for ending, count in images.others.items())
+        click.echo(f"Left out, being fewer: {others}. To take those, change the pattern in the file.")
+    chosen = _task(task, site)
+    results = place.with_name(f"{place.name}_{chosen}")
+    file = _file(output, results.with_name(results.name + ".yaml"), site)
+    _write(file, pipeline_text(chosen, place, images, results, file, environment))
+    click.echo(f"Written: {file}")
+    click.echo(f"Look at it, then: run-pipeline {_quoted(file)} --dry-run")
+    return 0
+
+
+def _folder(text: str | None, site: Site) -> Path:
+    import os
+
+    from runner.errors import UsageError
+
+    if text is None and site.host.interactive:
+        text = click.prompt("Folder of the images")
+    if text is None:
+        raise UsageError(
+            "new: no folder is given", "Name the folder of the images: `run-pipeline new FOLDER --task TASK`."
+        )
+    path = Path(os.path.abspath(Path(text.strip().strip('"')).expanduser()))  # noqa: PTH100  (no links resolved)
+    if path.is_file():
+        raise UsageError(f"{path} is a file", f"Name its folder: {path.parent}.")
+    if not path.is_dir():
+        raise UsageError(f"there is no folder {path}", "Correct the name, or look whether the drive is connected.")
+    if path.parent == path:
+        raise UsageError(f"{path} is a whole drive", "Name a folder on it; results go beside that folder.")
+    return path
+
+
+def _task(text: str | None, site: Site) -> str:
+    from runner.errors import UsageError
+    from runner.pipeline.near import did_you_mean, near
+    from runner.pipeline.new_file import TASKS
+
+    if text is None and site.host.interactive:
+        for name, (says, _) in TASKS.items():
+            click.echo(f"  {name:10} {says}")
+        text = click.prompt("Task", type=click.Choice(list(TASKS)), show_choices=False)
+    if text is None:
+        raise UsageError("new: no task is given", f"Give --task with one of: {', '.join(TASKS)}.")
+    if text not in TASKS:
+        meant = near(text, TASKS)
+        cure = did_you_mean(text, meant) if meant else f"There are: {', '.join(TASKS)}."
+        raise UsageError(f"there is no task {text}", cure)
+    return text
+
+
+def _file(text: str | None, usual: Path, site: Site) -> Path:
+    import os
+
+    from runner.errors import UsageError
+    from runner.state.status import pipeline_of
+
+    if text is None and site.host.interactive:
+        text = click.prompt("Pipeline file", default=str(usual))
+    path = Path(os.path.abspath(Path(text).expanduser())) if text else usual  # noqa: PTH100
+    if path.is_dir():
+        path = path / usual.name
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        raise UsageError(f"{path.name} does not end in .yaml", f"Name it {path.name}.yaml, for example.")
+    if pipeline_of(path) is not None:
+        raise UsageError(f"{path.name} is the name of a status file", "Choose one that does not end in _status.yaml.")
+    return path
+
+
+def _write(path: Path, text: str) -> None:
+    """Raises UsageError where there is such a file already, StateError where it cannot be written."""
+    import os
+
+    from runner.errors import UsageError
+    from runner.state.files import state_error
+
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as stream:
+            try:
+                stream.write(text)
+                stream.flush()
+            except BaseException:
+                os.unlink(path)  # noqa: PTH108
+                raise
+    except FileExistsError:
+        raise UsageError(
+            f"there is a file {path} already; nothing was written", "Give another name: --output FILE.yaml."
+        ) from None
+    except FileNotFoundError:
+        raise UsageError(f"there is no folder {path.parent}", "Make it first, or give another --output.") from None
+    except OSError as error:
+        raise state_error("write", path, error) from error
+
+
+def _quoted(path: Path) -> str:
+    text = str(path)
+    return f'"{text}"' if any(sign in text for sign in " '&()") else text
