@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import SequenceMatcher
 
 from runner.model import Entry, Segment
 from runner.state.go_text import go_text
@@ -20,6 +19,8 @@ def what_changed(old: Segment, new: Segment) -> str:
 
 
 def _changes(old: Segment, new: Segment) -> Iterator[str]:
+    from difflib import SequenceMatcher
+
     for key in ("environment", "distro", "type", "message", "cwd"):
         before, after = (str(getattr(one, key).value if key == "type" else getattr(one, key)) for one in (old, new))
         if before != after:

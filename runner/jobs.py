@@ -118,6 +118,9 @@ def find_warnings(pipeline: Pipeline, site: Site) -> list[Diagnostic]:
         if segment.is_control or segment.environment.strip().lower() == "cmd":  # there the shell has such names
             continue
         for key, text in _texts(segment):
+            signs = text.count("%")  # nearly every text has none, or begins with a token of ours
+            if signs < 2 or (signs == 2 and text.startswith(("%YAML%", "%REPO%"))):
+                continue
             for message, cure in odd_tokens(text, site.dotenv):
                 found.append(at_segment(Finding(message, cure, key, Severity.WARNING), segment, pipeline))
     return found
@@ -126,11 +129,12 @@ def find_warnings(pipeline: Pipeline, site: Site) -> list[Diagnostic]:
 def _texts(segment: Segment) -> Iterator[tuple[str, str]]:
     """Each text of the segment in which tokens are replaced, with the key where it stands."""
     for number, entry in enumerate(segment.commands):
-        values = (entry,) if isinstance(entry, str) else (value for _, value in entry.items)
+        values = (entry,) if isinstance(entry, str) else [value for _, value in entry.items]
         # a flag that is glued to its value is told as that
         yield from ((f"commands.{number}", v) for v in values if isinstance(v, str) and not mended(v))
     yield from ((f"env.{name}", value) for name, value in segment.env if isinstance(value, str))
     yield "cwd", segment.cwd
+    yield "environment", segment.environment
     yield from (("outputs", pattern) for pattern in segment.outputs)
 
 

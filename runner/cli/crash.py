@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 import sys
-import tempfile
-import traceback
 from pathlib import Path
 
 from runner import __version__
@@ -18,6 +15,10 @@ known: dict[str, str] = {}
 
 def write_report(error: BaseException, console: Console) -> ExitCode:
     """Write the report and say where it is; returns the exit code."""
+    import platform
+    import tempfile
+    import traceback
+
     text = "\n".join(
         (
             f"run-pipeline {__version__}",

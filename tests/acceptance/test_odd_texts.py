@@ -43,11 +43,13 @@ def test_formats_and_percentages_are_no_tokens(lab: Lab, text: str) -> None:
 def test_a_token_in_env_cwd_and_outputs_is_told_too_and_a_shell_has_its_own(lab: Lab) -> None:
     lab.script("show.py", "")
     keys = {"env": {"A": "%REEPO%"}, "cwd": "%YAML%", "outputs": ["x%YAML%"]}
+    folder = {"name": "c", "environment": "%ENVS%/x", "commands": ["python", "-V"]}
     shell = {"name": "b", "environment": "cmd", "commands": ["echo %USERNAME%"]}
-    pipeline = lab.pipeline([segment("a", "python", "%REPO%/scripts/show.py", **keys), shell])
-    done = lab.run("check", pipeline)
+    pipeline = lab.pipeline([segment("a", "python", "%REPO%/scripts/show.py", **keys), shell, folder])
+    done = lab.run("check", pipeline, check=None)
     assert "there is no token %REEPO%" in done.stdout
     assert "%YAML% is replaced at the beginning of a text only" in done.stdout
+    assert "there is no token %ENVS%" in done.stdout
     assert "USERNAME" not in done.stdout
 
 
