@@ -4,7 +4,6 @@ with one bin of the histogram for each grey level; of floats, scikit-image makes
 from __future__ import annotations
 
 import argparse
-import logging
 import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -42,7 +41,6 @@ def divide(pixels: Array, args: argparse.Namespace) -> tuple[Array, Threshold]:
     if whole and args.method not in LOCAL:
         values, parts = _levels(values)
     if pixels.min() == pixels.max() or values.min() == values.max():
-        logging.warning("all its pixels have the same value, so it has no objects")
         return np.zeros(pixels.shape, bool), float(pixels.max())
     try:
         if args.method in LOCAL:
@@ -50,7 +48,10 @@ def divide(pixels: Array, args: argparse.Namespace) -> tuple[Array, Threshold]:
             return values < threshold if args.dark_objects else values > threshold, threshold + base
         threshold = _global(values, args)
     except (RuntimeError, ValueError, IndexError) as error:  # "minimum" needs two peaks, "multiotsu" enough values
-        raise UserError(f"the method {args.method!r} finds no threshold ({error}). Try --method otsu.") from error
+        raise UserError(
+            f"the method {args.method!r} finds no threshold ({error}). Try --method otsu, or --median-filter-size 3 "
+            "where single pixels are far from all others."
+        ) from error
     # The grey level of the threshold itself is on the dark side, as in scikit-image.
     return values <= threshold if args.dark_objects else values > threshold, threshold / parts + base
 

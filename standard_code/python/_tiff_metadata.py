@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+import _tiff_makers
 import _units
 from _images import PixelSize
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 RESOLUTION_UNITS = {2: "inch", 3: "cm"}
 NOMINAL = (1, 72, 96)  # pixels per inch that programs write which know nothing
+PRINTING = (100, 120, 144, 150, 180, 200, 240, 300, 350, 360, 400, 600, 720, 1200)  # those that people print with
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ def describe(tif: tifffile.TiffFile) -> list[About]:
     """For each image of the file, in its order."""
     try:
         told = _told(tif)
+        of_maker = _size(*_tiff_makers.sizes(tif))
     except (ElementTree.ParseError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
         logging.warning("its metadata cannot be understood, so its pixel size is not known (%s)", error)
         return []
@@ -44,9 +47,15 @@ def describe(tif: tifffile.TiffFile) -> list[About]:
             told = []
     told += [About()] * (len(tif.series) - len(told))
     return [
-        about if about.pixel_size else replace(about, pixel_size=_by_resolution(series.keyframe.tags))
+        about if about.pixel_size else replace(about, pixel_size=_otherwise(tif, series, of_maker))
         for about, series in zip(told, tif.series, strict=False)
     ]
+
+
+def _otherwise(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, of_maker: PixelSize | None) -> PixelSize | None:
+    """Where an image's description tells no pixel size. The maker tells that of the first image, not of a thumbnail."""
+    large = series.keyframe.shape == tif.pages.first.shape
+    return of_maker if of_maker and large else _by_resolution(series.keyframe.tags)
 
 
 def _told(tif: tifffile.TiffFile) -> list[About]:
@@ -91,14 +100,21 @@ def _imagej(told: Mapping[str, Any], tags: tifffile.TiffTags) -> About:
 
 
 def _by_resolution(tags: tifffile.TiffTags) -> PixelSize | None:
-    """Where nothing else is told. Values of printing are no sizes of what was seen."""
+    """Where nothing else is told. Values of printing are no sizes of what was seen; of a scanner they may be."""
     unit = RESOLUTION_UNITS.get(int(tags.valueof("ResolutionUnit", 1)), "")
     x, y = (_one_by(tags, f"{axis}Resolution") for axis in "XY")
     if not unit or not x:
         return None
     per_inch = 25400 / (x * (_units.micrometres(unit) or 1))
-    if round(1 / x) == 1 or any(abs(per_inch - nominal) < 0.5 for nominal in NOMINAL):
+    if round(1 / x) == 1 or any(abs(per_inch - nominal) < 0.6 for nominal in NOMINAL):
         logging.info("its resolution of %.4g pixels per %s is one for printing; it tells no pixel size", 1 / x, unit)
+        return None
+    if any(abs(per_inch - usual) < 0.6 for usual in PRINTING):
+        logging.warning(
+            "its resolution of %.4g pixels per %s is one for printing, so its pixel size counts as not known; if a "
+            "scanner meant it, give convert_to_tif.py --pixel-size %.4f",
+            *(1 / x, unit, 25400 / per_inch),
+        )
         return None
     return _size((x, unit), (y, unit), (None, ""))
 

@@ -197,7 +197,9 @@ class _Collect(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         word = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        self.said.append((record.levelno, f"{word}{self.name_of_file}: {record.getMessage()}"))
+        line = (record.levelno, f"{word}{self.name_of_file}: {record.getMessage()}")
+        if line not in self.said[-20:]:  # the same of each time point
+            self.said.append(line)
 
 
 def _do(process: Process, job: Job, args: argparse.Namespace) -> Result:

@@ -94,12 +94,12 @@ def convert(job: Job, args: argparse.Namespace) -> str:
     with open_scenes(job.source, stack_axis=args.stack_axis, how=how) as scenes:
         chosen = choose(scenes, args.scene_filter, args.scene_filter_strings or [])
         _tell_of_others(scenes, chosen)
-        targets = [target_of(job.target, name, ENDING) for name in names_of(chosen)]
         said = []
-        for scene, target in zip(chosen, targets if len(chosen) > 1 else [job.target], strict=True):
+        for scene, name in zip(chosen, names_of(chosen), strict=True):
             stack = prepared(scene.open(), args)
+            target = target_of(job.target, name, ENDING) if len(chosen) > 1 else job.target
             write_stack(target, stack, compression=args.compression, part=part_of(job.target))
-            said.append(f"{scene.name}: {described(stack)}" if len(chosen) > 1 else described(stack))
+            said.append(f"{name}: {described(stack)}" if len(chosen) > 1 else described(stack))
     return "; ".join(said)
 
 

@@ -141,6 +141,7 @@ def _add_objects(parser: argparse.ArgumentParser) -> None:
 
 def segment(job: Job, args: argparse.Namespace) -> str:
     """Segments one file; gives what to say about it."""
+    import _doubts
     import numpy as np
     from _images import read_tiff, with_data, write_tiff
 
@@ -148,6 +149,7 @@ def segment(job: Job, args: argparse.Namespace) -> str:
     frames = image.channel(args.channel_index)
     found = [label_objects(frame, args) for frame in frames]
     labels = np.stack([one for one, _ in found])
+    _doubts.warn_of_times(labels)
     highest = int(labels.max())
     write_tiff(job.target, with_data(image, labels.astype(np.uint16 if highest < 2**16 else np.uint32)))
     count = sum(int(one.max()) for one, _ in found)
@@ -168,6 +170,7 @@ def _number(value: float) -> str:
 
 def label_objects(pixels: Array, args: argparse.Namespace) -> tuple[Array, Threshold]:
     """The label image of one flat image, and the threshold in its values."""
+    import _doubts
     from _thresholds import divide
     from scipy import ndimage
     from skimage import measure, segmentation
@@ -181,7 +184,9 @@ def label_objects(pixels: Array, args: argparse.Namespace) -> tuple[Array, Thres
         labels = split(mask, args.split_depth) if args.split_depth else measure.label(mask)
     if args.clear_border:
         labels = segmentation.clear_border(labels)
-    return keep_sizes(labels, args.min_size, args.max_size), threshold
+    labels = keep_sizes(labels, args.min_size, args.max_size)
+    _doubts.warn(pixels, mask, labels, args)
+    return labels, threshold
 
 
 def _split_large(labels: Array, args: argparse.Namespace) -> Array:

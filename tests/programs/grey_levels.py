@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "standard_code" / "python"))
 import segment_threshold
+from _files import UserError
 from skimage import filters
 
 Y, X = np.mgrid[:200, :200]
@@ -43,6 +45,9 @@ IMAGES = {
     "floats": FLOATS.astype(np.float32),
     "double": FLOATS,
     "double, an offset": FLOATS + 1e9,
+    "ones and zeros": CELLS.astype(np.uint8),
+    "16 bits, a dead pixel": with_one(0).astype(np.uint16),
+    "16 bits, clean, one hot pixel": np.where((Y == 5) & (X == 5), 65_535, CLEAN).astype(np.uint16),
     "photons": np.random.default_rng(3).poisson(np.where(CELLS, 1.4, 0.3)).astype(np.uint8),
 }
 
@@ -55,12 +60,6 @@ def segment(image: str, *words: str) -> list[float]:
 
 def arguments(*words: str) -> argparse.Namespace:
     return segment_threshold.arguments().parse_args(["--input-search-pattern", "x", "--output-folder", "y", *words])
-
-
-def save(image: str, path: str) -> None:
-    import tifffile
-
-    tifffile.imwrite(path, IMAGES[image])
 
 
 def apart(image: str, *methods: str) -> dict[str, list[float]]:
@@ -101,9 +100,40 @@ def sparse_apart(image: str) -> dict[str, list[float]]:
     return found
 
 
-def local_apart(image: str) -> float:
-    """How far the thresholds of each pixel are from scikit-image's at most."""
+def told(image: str, *words: str) -> list[object]:
+    """The number of objects, and what is told beside it; -1 where there is an error."""
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger().addHandler(handler)
+    try:
+        labels, _ = segment_threshold.label_objects(IMAGES[image], arguments(*words))
+        return [int(labels.max()), *said]
+    except UserError as error:
+        return [-1, str(error)]
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+def local_apart(image: str, method: str = "local", *words: str) -> float:
+    """How far the thresholds of each pixel are from scikit-image's at most; see docs/images.md for two of them."""
     from _thresholds import divide
 
-    _, ours = divide(IMAGES[image], arguments("--method", "local", "--sigma", "0"))
-    return float(abs(ours - filters.threshold_local(IMAGES[image], 51)).max())
+    _, ours = divide(IMAGES[image], arguments("--method", method, "--sigma", "0", *words))
+    values = IMAGES[image].astype(np.float64)
+    low, high = values.min(), values.max()
+    if method == "local":
+        theirs = filters.threshold_local(values, 51)
+    elif method == "niblack":
+        theirs = filters.threshold_niblack(values, 51, k=0.2 if words else -0.2)
+    elif words:
+        theirs = filters.threshold_sauvola(values - low, 51, r=(high - low) / 2) + low
+    else:
+        theirs = high - filters.threshold_sauvola(high - values, 51, r=(high - low) / 2)
+    return float(abs(ours - theirs).max())
+
+
+def save(image: str, path: str) -> None:
+    import tifffile
+
+    tifffile.imwrite(path, IMAGES[image])

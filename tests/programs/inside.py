@@ -57,7 +57,7 @@ def holds(path: str, formula: str, places: str) -> bool:
 KINDS = (
     "ome", "imagej", "pages", "lzw", "complex", "rgb16.png", "grey.jpg", "flat", "nan", "series", "touching", "ring",
     "thin", "edge", "dark", "labels", "label series", "label fractions", "several", "slope",
-    "levels", "specks", "without its companion", "companion", "plain", "label high",
+    "levels", "specks", "without its companion", "companion", "plain", "label high", "lsm",
 )  # fmt: skip
 
 
@@ -115,6 +115,17 @@ def make(kind: str, path: str) -> None:
         with tifffile.TiffWriter(path) as tif:
             for page in ramp[0, 0, :3]:
                 tif.write(page, metadata=None, contiguous=False)
+    elif kind == "lsm":
+        block = np.zeros(1, np.dtype(tifffile.TIFF.CZ_LSMINFO))
+        values = {"MagicNumber": 67127628, "StructureSize": block.nbytes, "DimensionX": 9, "DimensionY": 8}
+        values |= dict.fromkeys(["DimensionZ", "DimensionChannels", "DimensionTime"], 1)
+        values |= {"VoxelSizeX": 2e-7, "VoxelSizeY": 2e-7, "VoxelSizeZ": 1e-6}
+        for name, value in values.items():
+            block[name] = value
+        tag = (34412, 1, block.nbytes, block.tobytes(), True)
+        with tifffile.TiffWriter(path) as tif:
+            tif.write(ramp[0, 0, 0, :8, :9], metadata=None, extratags=[tag], contiguous=False)
+            tif.write(ramp[0, 0, 0, :4, :4].astype(np.uint8), metadata=None, subfiletype=1)
     elif kind == "lzw":
         tifffile.imwrite(path, ramp[0, 0, 0], compression="lzw")
     elif kind == "complex":

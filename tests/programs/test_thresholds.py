@@ -1,5 +1,7 @@
 """The threshold of each method is scikit-image's of that name on the same pixels."""
 
+import pytest
+
 GLOBAL = ["otsu", "li", "triangle", "yen", "isodata", "mean", "minimum", "multiotsu"]
 HOT = "16 bits, one hot pixel"
 HIGH = "32 bits, one hot pixel"
@@ -77,6 +79,55 @@ def test_thresholds_that_differ_from_place_to_place_are_those_of_scikit_image(pr
     near, far = programs.grey_levels(["local_apart", "8 bits"], ["local_apart", "32 bits, an offset"])
     assert near < 1e-9
     assert far < 1e-5
+
+
+def test_thresholds_made_for_dark_writing_are_those_of_scikit_image_or_their_mirror_image(programs):
+    asked = [
+        ["local_apart", image, method, *words]
+        for image in ("8 bits", HOT, "signed")
+        for method in ("niblack", "sauvola")
+        for words in ([], ["--dark-objects"])
+    ]
+    assert [tasked for tasked, far in zip(asked, programs.grey_levels(*asked), strict=True) if far > 1e-6] == []
+
+
+@pytest.mark.parametrize("image", [HOT, "16 bits, clean, one hot pixel", HIGH, "16 bits, a hot pixel of 4095"])
+def test_no_method_loses_all_objects_to_a_hot_pixel_without_naming_the_cure(programs, image):
+    asked = [(method, sigma) for method in [*GLOBAL, "local", "niblack", "sauvola"] for sigma in (1, 0)]
+    found = programs.grey_levels(*(["told", image, "--method", m, "--sigma", s] for m, s in asked))
+    told = dict(zip(asked, found, strict=True))
+    assert [
+        one for one, (objects, *said) in told.items() if objects < 1 and "--median-filter-size 3" not in str(said)
+    ] == []
+    assert [one for one, (objects, *said) in told.items() if objects > 0 and said] == []
+    cured = programs.grey_levels(*(["told", image, "--method", m, "--median-filter-size", 3] for m in GLOBAL))
+    assert cured == [[9]] * len(GLOBAL)
+
+
+def test_all_or_nothing_above_the_threshold_is_told(programs):
+    (nothing, above, dropped, none, everything, ones) = programs.grey_levels(
+        ["told", "8 bits", "--threshold", 250],
+        ["told", "8 bits", "--threshold", 3],
+        ["told", "8 bits", "--min-size", 5000],
+        ["told", "8 bits", "--dark-objects", "--threshold", 20],
+        ["told", "16 bits, a dead pixel", "--method", "isodata", *RAW],
+        ["told", "ones and zeros", "--method", "triangle", *RAW],
+    )
+    assert nothing == [0, "no pixel is above the threshold, so it has no objects"]
+    assert above == [1, "100 % of its pixels are above the threshold; are the objects dark (--dark-objects)?"]
+    assert dropped == [0, "it has no objects: all that is above the threshold is dropped (--min-size 5000)"]
+    assert none == [0, "no pixel is below the threshold, so it has no objects"]
+    assert everything[0] == 1
+    assert "--median-filter-size 3" in everything[1]
+    assert ones == [0, "no pixel is above the threshold, so it has no objects"]
+
+
+def test_time_points_without_objects_are_told_once(programs):
+    source = programs.make("series", programs.folder / "a.tif")
+    words = ["--input-search-pattern", source, "--output-folder", programs.folder / "out", "--threshold", 500]
+    done = programs.run("segment_threshold", *words, "--min-size", 500)
+    assert done.stderr.count("it has no objects") == 2
+    assert "it has no objects at 1 of its 2 time points, first at 0" in done.stderr
 
 
 def test_a_threshold_with_a_large_offset_is_told_with_all_its_digits(programs):

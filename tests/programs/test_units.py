@@ -152,6 +152,53 @@ def test_a_resolution_for_printing_or_without_a_unit_is_no_pixel_size(programs, 
     assert converted(programs)[0]["pixel_size"] == {}
 
 
+@pytest.mark.parametrize(("unit", "resolution"), [(2, 300), (2, 150), (2, 600), (3, 118.11), (3, 118)])
+def test_a_usual_resolution_of_printers_is_no_pixel_size_and_a_warning_tells_what_it_would_be(
+    programs, unit, resolution
+):
+    both = (resolution, resolution)
+    programs.write_tiff(programs.folder / "a.tif", (8, 9), metadata=None, resolution=both, resolutionunit=unit)
+    found, told = converted(programs)
+    assert found["pixel_size"] == {}
+    micrometres = {2: 25400, 3: 10000}[unit] / resolution
+    assert f"--pixel-size {micrometres:.4f}" in told
+    assert "warning" in told
+    assert converted(programs, "--pixel-size", micrometres)[0]["pixel_size"]["X"] == pytest.approx(micrometres)
+
+
+METASERIES = (
+    '<MetaData><PlaneInfo><prop id="spatial-calibration-state" type="bool" value="on"/>'
+    '<prop id="spatial-calibration-x" type="float" value="0.325"/>'
+    '<prop id="spatial-calibration-y" type="float" value="0.5"/>'
+    '<prop id="spatial-calibration-units" type="string" value="um"/></PlaneInfo></MetaData>'
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        ({"extratags": [[34682, 2, 0, "[Scan]\nPixelWidth=5e-09\nPixelHeight=6e-09\n", True]]}, (0.005, 0.006)),
+        ({"extratags": [[34118, 2, 0, "0\nAP_PIXEL_SIZE\nPixel Size = 1.25 nm\n", True]]}, (0.00125, 0.00125)),
+        ({"description": METASERIES, "software": "MetaSeries"}, (0.325, 0.5)),
+        ({"description": METASERIES.replace("on", "off"), "software": "MetaSeries"}, ()),
+        ({"extratags": [[34682, 2, 0, "[Scan]\nPixelWidth=wide\n", True]]}, ()),
+        ({"extratags": [[34682, 2, 0, "no sections", True]]}, ()),
+    ],
+)
+def test_the_block_of_a_maker_counts_before_a_resolution_for_printing(programs, options, size):
+    there = {"metadata": None, "resolution": (96, 96), "resolutionunit": 2} | options
+    programs.write_tiff(programs.folder / "a.tif", (8, 9), **there)
+    assert converted(programs)[0]["pixel_size"] == dict(zip("XY", size, strict=False))
+
+
+def test_an_image_of_zeiss_has_its_pixel_size_and_its_thumbnail_has_none(programs):
+    programs.make("lsm", programs.folder / "a.tif")
+    found, _ = converted(programs)
+    assert found["pixel_size"] == {"X": 0.2, "Y": 0.2, "Z": 1.0}
+    _, told = converted(programs, "--scene-filter", "all")
+    assert "9 x 8 pixels, uint16, 0.2 µm a pixel; scene2: 4 x 4 pixels, uint8, pixel size unknown" in told
+
+
 def test_ome_may_count_each_axis_in_a_unit_of_its_own(programs):
     lengths = {"X": (5, "Å"), "Y": (2, "in"), "Z": (0.5, "pm")}
     told = {f"PhysicalSize{axis}": value for axis, (value, _) in lengths.items()}
