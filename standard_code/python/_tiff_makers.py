@@ -51,7 +51,7 @@ def _fei(told: dict[str, Any]) -> Sizes:
 
 
 def _zeiss_sem(told: dict[str, Any]) -> Sizes:
-    found = told.get("ap_image_pixel_size") or told.get("ap_pixel_size") or ()
+    found: tuple[Any, ...] = told.get("ap_image_pixel_size") or told.get("ap_pixel_size") or ()
     both: Told = (found[1], str(found[2])) if len(found) == 3 else NOTHING
     return both, both, NOTHING
 
