@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from runner.environments.shortcut import conda_base_of, shortcut_arguments
 from runner.environments.spec import parse_environment
 from runner.host import Captured, Host
 from tests.conda.conda_layout import make_base, make_environment
+from tests.support.programs import program as install
 
 SiteOf = Callable[..., Site]
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="makes POSIX files")
@@ -87,10 +89,8 @@ def test_the_active_environment_leads_to_its_base(base: Path, site_of: SiteOf) -
 @posix_only
 @pytest.mark.parametrize("name", ["conda", "mamba", "micromamba"])
 def test_a_program_on_path_is_asked_where_its_base_is(base: Path, tmp_path: Path, name: str, site_of: SiteOf) -> None:
-    program = tmp_path / "bin" / name
-    program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\n[ \"$*\" = 'info --base' ] && echo '{base}'\n", encoding="utf-8")
-    program.chmod(0o755)
+    said = f"import sys\nif sys.argv[1:] == ['info', '--base']: print({str(base)!r})"
+    program = install(tmp_path / "bin" / name, said)
     site = site_of({})
     site = replace(site, host=replace(site.host, which=lambda asked: str(program) if asked == name else None))
     assert find_base(site, dry=True).base is None
@@ -105,11 +105,8 @@ def test_micromamba_is_asked_in_its_own_way(tmp_path: Path, site_of: SiteOf) -> 
     root = tmp_path / "my mamba"
     for name in ("envs", "pkgs"):
         (root / name).mkdir(parents=True)
-    program = tmp_path / "bin" / "micromamba"
-    program.parent.mkdir()
-    answer = f'{{"base environment": "{root} (writable)"}}'
-    program.write_text(f"#!/bin/sh\n[ \"$2\" = --json ] && echo '{answer}'\n", encoding="utf-8")
-    program.chmod(0o755)
+    answer = json.dumps({"base environment": f"{root} (writable)"})
+    program = install(tmp_path / "bin" / "micromamba", f"import sys\nif sys.argv[2] == '--json': print({answer!r})")
     site = site_of({})
     site = replace(site, host=replace(site.host, which=lambda asked: str(program) if asked == "micromamba" else None))
     assert find_base(site).base == root

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PureWindowsPath
@@ -16,8 +15,8 @@ from runner.environments.spec import parse_environment
 from runner.errors import EnvironmentMissing
 from runner.host import Host
 from runner.process.capture import capture
+from tests.support.programs import stand_in
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the fake cmd.exe is started as a POSIX script")
 SPEC = parse_environment("ernet-gpu", "", "win32")
 
 
@@ -36,10 +35,7 @@ def base(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def site_of(tmp_path: Path, base: Path) -> Callable[..., Site]:
-    program = tmp_path / "cmd.exe"
-    fake = Path(__file__).with_name("fake_cmd.py")
-    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{fake}' \"$@\"\n", encoding="utf-8")
-    program.chmod(0o755)
+    program = stand_in(tmp_path / "cmd.exe", Path(__file__).with_name("fake_cmd.py"))
 
     def make(**environ: str) -> Site:
         given = {"PATH": r"C:\Windows\system32;C:\Windows", "COMSPEC": str(program), **environ}

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
-import pytest
 import yaml
 
 from runner.doctor import Check, Context, Line
@@ -23,9 +22,10 @@ from runner.jobs import make_job
 from runner.pipeline.reader import read_pipeline
 from runner.process.capture import capture
 from runner.state.records import records_root
+from tests.support.programs import program
 from tests.uv.shop import Shop
 
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="the fake programs are started as POSIX scripts")
+SLEEPS = "import time; time.sleep(60)"
 
 
 def check(title: str) -> Check:
@@ -54,12 +54,8 @@ class Machine:
         return Path(self.shop.environ["HOME"])
 
     def program(self, name: str, *lines: str, folder: Path | None = None) -> Path:
-        """An executable that runs these lines of sh."""
-        path = (folder or self.programs) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("#!/bin/sh\n" + "\n".join(lines) + "\n", encoding="utf-8")
-        path.chmod(0o755)
-        return path
+        """An executable that runs these lines of Python."""
+        return program((folder or self.programs) / name, "\n".join(("import sys", *lines)))
 
     def pipeline(self, *segments: Mapping[str, Any]) -> Path:
         self.file = self.repo.parent / "data" / "pipeline.yaml"

@@ -9,9 +9,8 @@ import pytest
 
 from runner.doctor import State
 from tests.conda.conda_layout import make_base, make_environment
-from tests.doctor.machine import Machine, only, posix_only
+from tests.doctor.machine import SLEEPS, Machine, only
 
-pytestmark = posix_only
 FAKE_TORCH = Path(__file__).with_name("fake_torch.py")
 SEGMENT = {"name": "a", "environment": "cells", "commands": ["python", "-c", "pass"]}
 
@@ -36,17 +35,17 @@ def test_no_conda_is_a_problem_only_for_a_pipeline_that_needs_it(machine: Machin
 
 def test_conda_and_mamba_are_shown_with_version_and_place(machine: Machine, base: Path) -> None:
     assert machine.said("conda") == [("ok", f"environments of micromamba in {base}")]
-    conda = machine.program("conda", "echo conda 26.7.1", folder=base / "bin")
-    mamba = machine.program("mamba", "echo 2.3.0")
+    conda = machine.program("conda", "print('conda 26.7.1')", folder=base / "bin")
+    mamba = machine.program("mamba", "print('2.3.0')")
     assert machine.said("conda") == [("ok", f"conda 26.7.1, {conda}"), ("ok", f"2.3.0, {mamba}")]
 
 
 def test_a_conda_that_hangs_or_fails_is_a_warning(machine: Machine, base: Path) -> None:
-    machine.program("conda", "exec sleep 60", folder=base / "bin")
+    machine.program("conda", SLEEPS, folder=base / "bin")
     line = only(machine.lines("conda", longest=0.5))
     assert line.state is State.WARNING
     assert "did not answer" in line.text
-    machine.program("conda", "exit 1", folder=base / "bin")
+    machine.program("conda", "sys.exit(1)", folder=base / "bin")
     assert "exit code 1" in only(machine.lines("conda")).text
 
 
@@ -89,7 +88,7 @@ def test_the_cure_for_a_channel_names_the_channel_and_the_file_that_holds_it(mac
 
 
 def test_conda_without_settings_takes_packages_from_defaults(machine: Machine, base: Path) -> None:
-    machine.program("conda", "echo conda 26.7.1", folder=base / "bin")
+    machine.program("conda", "print('conda 26.7.1')", folder=base / "bin")
     assert "name no channel" in only(machine.lines("conda channels")).text
     (base / ".condarc").write_text("channels:\n  - conda-forge\n", encoding="utf-8")
     assert machine.said("conda channels") == [("ok", "the `defaults` channel is not used")]
@@ -119,15 +118,15 @@ def test_fiji_is_a_problem_only_where_it_is_needed(machine: Machine) -> None:
 
 def test_the_kind_of_fijis_launcher_is_shown(machine: Machine) -> None:
     folder = machine.home / "Fiji.app"
-    old = machine.program("ImageJ-linux64", "exit 0", folder=folder)
+    old = machine.program("ImageJ-linux64", "", folder=folder)
     machine.platform = "linux"
     assert machine.said("Fiji") == [("ok", f"{old}, old launcher (`--ij2 --console --run`)")]
-    new = machine.program("fiji-linux-x64", "exit 0", folder=folder)
+    new = machine.program("fiji-linux-x64", "", folder=folder)
     assert machine.said("Fiji") == [("ok", f"{new}, new launcher (`--run`)")]
-    own = machine.program("my-fiji", "echo usage: run a plugin", folder=machine.home)
+    own = machine.program("my-fiji", "print('usage: run a plugin')", folder=machine.home)
     machine.dotenv["IMAGEJ_PATH"] = str(own)
     assert machine.said("Fiji") == [("ok", f"{own}, new launcher (`--run`)")]
-    machine.program("my-fiji", "exec sleep 60", folder=machine.home)
+    machine.program("my-fiji", SLEEPS, folder=machine.home)
     line = only(machine.lines("Fiji", longest=0.5))
     assert line.state is State.WARNING
     assert "does not answer" in line.text

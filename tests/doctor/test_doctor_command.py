@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from runner.process.identity import is_alive
-from tests.doctor.machine import Machine, posix_only
+from tests.doctor.machine import Machine
 from tests.support.lab import Lab, segment
+from tests.support.programs import program
 
 OFFLINE = {"UV_OFFLINE": "1"}
 
@@ -82,13 +83,10 @@ def test_nothing_is_written(lab: Lab) -> None:
     assert after == [path for path in before if lab.home not in path.parents]
 
 
-@posix_only
 def test_programs_that_hang_cost_less_than_30_seconds(lab: Lab) -> None:
     programs = lab.root / "programs"
-    programs.mkdir()
     for name in ("nvidia-smi", "conda", "mamba"):
-        (programs / name).write_text("#!/bin/sh\nsleep 100\n", encoding="utf-8")
-        (programs / name).chmod(0o755)
+        program(programs / name, "import time; time.sleep(100)")
     began = time.monotonic()
     found = rows(lab, PATH=f"{programs}{os.pathsep}{os.environ['PATH']}")
     assert time.monotonic() - began < 30
@@ -97,13 +95,12 @@ def test_programs_that_hang_cost_less_than_30_seconds(lab: Lab) -> None:
     assert "did not answer" in gpu["text"]
 
 
-@posix_only
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal of POSIX")
 def test_ctrl_c_ends_it_and_what_it_asked(lab: Lab) -> None:
     programs = lab.root / "programs"
-    programs.mkdir()
     note = lab.root / "pid"
-    (programs / "nvidia-smi").write_text(f"#!/bin/sh\necho $$ > '{note}'\nexec sleep 100\n", encoding="utf-8")
-    (programs / "nvidia-smi").chmod(0o755)
+    code = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(100)"
+    program(programs / "nvidia-smi", code)
     environ = lab.environ(PATH=f"{programs}{os.pathsep}{os.environ['PATH']}", **OFFLINE)
     process = subprocess.Popen(
         [sys.executable, "-m", "runner", "doctor"], cwd=lab.root, env=environ,

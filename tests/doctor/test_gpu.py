@@ -9,9 +9,8 @@ import pytest
 from runner.doctor import Line, State
 from runner.doctor.cuda_table import TOOLKIT_DRIVERS, cuda_of_driver, numbers
 from runner.doctor.cuda_wanted import cuda_of_packages
-from tests.doctor.machine import Machine, only, posix_only
+from tests.doctor.machine import SLEEPS, Machine, only
 
-pytestmark = posix_only
 TORCH = Path(__file__).with_name("fake_torch.py")
 
 
@@ -19,8 +18,8 @@ def nvidia_smi(machine: Machine, driver: str = "551.61", cuda: str = "12.4", car
                used: int = 500, capability: str = "8.6") -> None:  # fmt: skip
     machine.program(
         "nvidia-smi",
-        f'if [ $# = 0 ]; then echo "| Driver Version: {driver}   CUDA Version: {cuda} |"; exit; fi',
-        f'echo "{card}, {driver}, 16376, {used}, {capability}"',
+        f"sys.argv[1:] or sys.exit(print('| Driver Version: {driver}   CUDA Version: {cuda} |'))",
+        f"print('{card}, {driver}, 16376, {used}, {capability}')",
     )
 
 
@@ -52,8 +51,9 @@ def test_gpu_memory_and_driver_are_shown(machine: Machine) -> None:
 def test_an_older_nvidia_smi_that_does_not_know_the_compute_capability_is_asked_without_it(machine: Machine) -> None:
     machine.program(
         "nvidia-smi",
-        'case "$1" in *compute_cap*) echo "Field \\"compute_cap\\" is not a valid field to query."; exit 2;; esac',
-        'if [ $# = 0 ]; then echo "no table"; else echo "Quadro P4000, 470.10, 8117, [N/A]"; fi',
+        "if 'compute_cap' in ''.join(sys.argv[1:2]):",
+        "    print('Field \"compute_cap\" is not a valid field to query.'); sys.exit(2)",
+        "print('Quadro P4000, 470.10, 8117, [N/A]' if sys.argv[1:] else 'no table')",
     )
     assert machine.said("GPU") == [("ok", "Quadro P4000, 8 GiB, driver 470.10")]
 
@@ -68,7 +68,7 @@ def test_an_older_nvidia_smi_that_does_not_know_the_compute_capability_is_asked_
 def test_a_driver_that_does_not_answer_well_is_a_problem_for_a_pipeline_that_needs_it(
     machine: Machine, said: str, cure: str
 ) -> None:
-    machine.program("nvidia-smi", f'echo "{said}"', "exit 9")
+    machine.program("nvidia-smi", f"print({said!r}); sys.exit(9)")
     line = only(machine.lines("GPU"))
     assert line.state is State.WARNING
     assert said in line.text
@@ -78,7 +78,7 @@ def test_a_driver_that_does_not_answer_well_is_a_problem_for_a_pipeline_that_nee
 
 
 def test_an_nvidia_smi_that_hangs_is_a_warning(machine: Machine) -> None:
-    machine.program("nvidia-smi", "exec sleep 60")
+    machine.program("nvidia-smi", SLEEPS)
     line = only(machine.lines("GPU", longest=0.5))
     assert line.state is State.WARNING
     assert "did not answer" in line.text

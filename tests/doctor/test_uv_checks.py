@@ -7,7 +7,7 @@ from pathlib import Path
 from runner.doctor import State
 from runner.environments.uv_binary import find_uv
 from runner.state.holder import this_process
-from tests.doctor.machine import Machine, only, posix_only
+from tests.doctor.machine import SLEEPS, Machine, only
 
 
 def segment(name: str, environment: str, *commands: object, **keys: object) -> dict[str, object]:
@@ -20,20 +20,18 @@ def test_uv_is_shown_with_its_version_and_where_it_comes_from(machine: Machine) 
     assert line.text.endswith(("(of the Python package uv)", "(on PATH)"))
 
 
-@posix_only
 def test_a_uv_that_is_too_old_or_does_not_answer_is_named(machine: Machine) -> None:
-    old = machine.program("old-uv", "echo 'uv 0.4.0'")
+    old = machine.program("old-uv", "print('uv 0.4.0')")
     machine.environ["RUN_PIPELINE_UV"] = str(old)
     line = only(machine.lines("uv"))
     assert line.state is State.PROBLEM
     assert "older than" in line.text
-    machine.environ["RUN_PIPELINE_UV"] = str(machine.program("mute-uv", "exec sleep 60"))
+    machine.environ["RUN_PIPELINE_UV"] = str(machine.program("mute-uv", SLEEPS))
     line = only(machine.lines("uv", longest=0.5))
     assert line.state is State.PROBLEM
     assert "did not answer" in line.text
 
 
-@posix_only
 def test_a_pipeline_without_uv_groups_does_not_ask_for_uv(machine: Machine) -> None:
     machine.environ["RUN_PIPELINE_UV"] = str(machine.home / "no-such-uv")
     assert only(machine.lines("uv")).state is State.PROBLEM
@@ -60,7 +58,9 @@ def test_a_cure_names_the_uv_that_the_user_can_start(machine: Machine) -> None:
     (machine.repo / "uv.lock").unlink()
     own = find_uv(machine.context().site).path
     assert own in only(machine.lines("lock")).cure
-    on_path = machine.program(Path(own).name, f'exec "{own}" "$@"')
+    on_path = machine.program(
+        Path(own).name, f"import subprocess; sys.exit(subprocess.call([{str(own)!r}, *sys.argv[1:]]))"
+    )
     machine.environ["RUN_PIPELINE_UV"] = str(on_path)
     assert only(machine.lines("lock")).cure.startswith("Run `uv lock` in ")
 

@@ -15,7 +15,8 @@ from runner.doctor.paths import awkward_paths, network_drives, network_type, on_
 from runner.doctor.registry import NoRegistry, this_registry
 from runner.jobs import make_job
 from runner.model import FlagMap, Pipeline, Segment, SegmentType
-from tests.doctor.machine import Machine, only, posix_only
+from tests.doctor.machine import SLEEPS, Machine, only
+from tests.support.programs import stand_in
 
 FAKE_WSL = Path(__file__).parent.parent / "wsl" / "fake_wsl.py"
 LONG_PATHS = r"SYSTEM\CurrentControlSet\Control\FileSystem"
@@ -42,6 +43,7 @@ class Values:
 def windows(machine: Machine) -> Machine:
     machine.platform = "win32"
     machine.registry = Values()
+    machine.environ["SYSTEMROOT"] = str(machine.home)  # its own programs are not asked
     return machine
 
 
@@ -90,7 +92,6 @@ def test_environments_on_a_share_are_a_warning_and_data_there_is_said(windows: M
     assert only(network_drives(in_folder(windows, r"C:\pipelines"))).state is State.OK
 
 
-@posix_only
 def test_network_file_systems_are_known_by_their_type(machine: Machine) -> None:
     host = machine.context().site.host
     assert on_network(machine.repo, host) == ""
@@ -108,10 +109,9 @@ def test_a_pending_restart_is_a_warning(windows: Machine) -> None:
 
 def scanners(machine: Machine, *found: tuple[str, int]) -> None:
     data = [{"displayName": name, "productState": state} for name, state in found]
-    machine.program("powershell.exe", f"echo '{json.dumps(data if len(data) != 1 else data[0])}'")
+    machine.program("powershell.exe", f"print({json.dumps(data if len(data) != 1 else data[0])!r})")
 
 
-@posix_only
 def test_virus_scanners_are_told_apart(windows: Machine) -> None:
     assert "does not tell" in only(windows.lines("virus scanner")).text
     scanners(windows, ("Windows Defender", 0x061100))
@@ -126,29 +126,27 @@ def test_virus_scanners_are_told_apart(windows: Machine) -> None:
     assert "no virus scanner" in only(windows.lines("virus scanner")).text
 
 
-@posix_only
 def test_a_folder_that_defender_leaves_alone_is_fine(windows: Machine) -> None:
     scanners(windows, ("Windows Defender", 0x061100))
     windows.registry = Values({(rf"{DEFENDER}\Exclusions\Paths", str(PureWindowsPath(windows.repo)).upper()): 0})
     assert "leaves the environments' folder alone" in only(windows.lines("virus scanner")).text
 
 
-@posix_only
 def test_wsl_is_listed_and_one_that_is_needed_is_looked_into(windows: Machine, tmp_path: Path) -> None:
     assert windows.said("WSL") == [("ok", "WSL is not installed")]
     linux = tmp_path / "linux"
     for folder in ("home", "c", "bin"):
         (linux / folder).mkdir(parents=True)
-    windows.program("wsl.exe", f"exec '{sys.executable}' '{FAKE_WSL}' '{linux}' \"$@\"")
+    stand_in(windows.programs / "wsl.exe", FAKE_WSL, linux)
     assert windows.said("WSL") == [("ok", "distributions: Ubuntu, docker-desktop")]
     segment = {"name": "a", "environment": "uv:plain", "commands": ["python"], "use-linux-distro": "Ubuntu"}
     windows.pipeline(segment)
     assert windows.said("WSL")[1] == ("problem", "there is no uv in Ubuntu")
-    windows.program("uv", "true", folder=linux / "bin")
-    assert windows.said("WSL")[1] == ("ok", f"Ubuntu has uv: {linux / 'bin' / 'uv'}")
+    there = windows.program("uv", "", folder=linux / "bin")
+    assert windows.said("WSL")[1] == ("ok", f"Ubuntu has uv: {there}")
     windows.pipeline({**segment, "use-linux-distro": "Suse"})
     assert windows.lines("WSL")[1].state is State.PROBLEM
-    windows.program("wsl.exe", "exec sleep 60")
+    windows.program("wsl.exe", SLEEPS)
     line = only(windows.lines("WSL", longest=0.5))
     assert line.state is State.WARNING
     assert "wsl --shutdown" in line.cure

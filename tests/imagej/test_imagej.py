@@ -20,9 +20,10 @@ from runner.errors import EnvironmentMissing
 from runner.host import Captured, Host
 from runner.model import ResolvedEntry, ResolvedFlags
 from runner.process.capture import capture
+from tests.support.programs import stand_in
 
 SPEC = parse_environment("imagej", "", "linux")
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="the fake launcher is started as a POSIX script")
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="paths of POSIX")
 FAKE = Path(__file__).with_name("fake_imagej.py")
 
 
@@ -44,11 +45,7 @@ def no_fiji_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def launcher(tmp_path: Path) -> Callable[[str, str], Path]:
     def make(name: str, family: str) -> Path:
-        program = tmp_path / "Fiji.app" / name
-        program.parent.mkdir(exist_ok=True)
-        program.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{FAKE}' {family} \"$@\"\n", encoding="utf-8")
-        program.chmod(0o755)
-        return program
+        return stand_in(tmp_path / "Fiji.app" / name, FAKE, family)
 
     return make
 

@@ -12,6 +12,7 @@ import pytest
 from runner.process.gpu import parse_program
 from runner.process.memory_limits import out_of_memory_kills
 from tests.support.bench import Bench
+from tests.support.programs import program
 
 MEBIBYTE = 1 << 20
 
@@ -60,14 +61,14 @@ def test_ticks_come_while_it_runs(bench: Bench) -> None:
     assert 2 <= len(ticks) <= outcome.duration / 0.5
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the fake is a shell script")
 def test_gpu_memory_of_the_tree_is_asked_of_nvidia_smi(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runner.process.gpu._open_library", lambda: None)
     tools = bench.folder / "tools"
-    tools.mkdir()
-    fake = tools / "nvidia-smi"
-    fake.write_text('#!/bin/sh\ncd "$(dirname "$0")"\necho "$@" > asked\ncat answer\n')
-    fake.chmod(0o755)
+    program(
+        tools / "nvidia-smi",
+        f"import os, sys\nos.chdir({str(tools)!r})\nopen('asked', 'w').write(' '.join(sys.argv[1:]))\n"
+        "print(open('answer').read(), end='')",
+    )
     code = (
         "import os, sys, time\n"
         "with open(os.path.join(sys.argv[1], 'answer'), 'w') as f: f.write(f'{os.getpid()}, 1500\\n1, 70\\n')\n"

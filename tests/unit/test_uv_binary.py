@@ -15,6 +15,7 @@ from runner.environments.uv_binary import find_packaged_uv, find_uv
 from runner.errors import EnvironmentMissing
 from runner.host import Captured, Host
 from runner.process.capture import capture
+from tests.support.programs import program as install
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -115,12 +116,8 @@ def test_the_answer_is_found_once_an_invocation(tmp_path: Path) -> None:
         put(program)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a script as a program")
 def test_a_uv_that_does_not_start_is_passed_over(tmp_path: Path) -> None:
-    broken = tmp_path / "bin" / "uv"
-    broken.parent.mkdir()
-    broken.write_text("#!/bin/sh\necho 'cannot load library' >&2\nexit 127\n", encoding="utf-8")
-    broken.chmod(0o755)
+    install(tmp_path / "bin" / "uv", "import sys; print('cannot load library', file=sys.stderr); sys.exit(127)")
     host = Host(sys.platform, {"PATH": ""}, tmp_path, lambda name: None, capture)
     with pytest.raises(EnvironmentMissing, match="cannot load library"):
         find_uv(Site(host, tmp_path, {}, tmp_path), none)

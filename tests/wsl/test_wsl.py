@@ -20,8 +20,9 @@ from runner.errors import EnvironmentMissing
 from runner.host import Captured, Host
 from runner.model import Command, ResolvedEntry, ResolvedFlags
 from runner.process.capture import capture
+from tests.support.programs import stand_in
 
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="the fake wsl.exe is started as a POSIX script")
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="programs of Linux run in the distribution")
 SPEC = parse_environment("uv@{}.{}:measure".format(*sys.version_info[:2]), "Ubuntu", "win32")
 SHOW = "import json, os, sys; print(json.dumps([sys.argv[1:], sys.prefix, os.getcwd(), dict(os.environ)]))"
 PYPROJECT = """
@@ -105,10 +106,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def site(root: Path) -> Site:
-    program = root / "wsl.exe"
-    fake = Path(__file__).with_name("fake_wsl.py")
-    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{fake}' '{root}' \"$@\"\n", encoding="utf-8")
-    program.chmod(0o755)
+    program = stand_in(root / "wsl.exe", Path(__file__).with_name("fake_wsl.py"), root)
     host = Host(
         "win32",
         {"PATH": r"C:\Windows"},
