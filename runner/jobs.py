@@ -147,9 +147,10 @@ def find_problems(jobs: Iterable[Job], pipeline: Pipeline, site: Site) -> list[D
     told = _argument_findings(jobs, pipeline, site)
     out: list[Diagnostic] = []
     for job in jobs:
-        all_found: list[Finding] = list(kind(job.spec).check(job.spec, job.entries, site))
-        all_found += script_findings(job.segment, job.entries, job.cwd, site.host)
-        all_found += told[job.segment.number]
+        about_scripts = list(script_findings(job.segment, job.entries, job.cwd, site.host))
+        placed = {finding.message for finding in about_scripts}  # an environment does not know the very place
+        all_found = [one for one in kind(job.spec).check(job.spec, job.entries, site) if one.message not in placed]
+        all_found += [*about_scripts, *told[job.segment.number]]
         if not _is_folder(job.cwd, site):
             all_found.append(Finding(f"there is no folder {job.cwd}", "Correct `cwd:`, or make the folder.", "cwd"))
         out += [at_segment(finding, job.segment, pipeline) for finding in all_found]

@@ -88,17 +88,24 @@ def sync_command(names: tuple[str, ...], everything: bool, repo: str | None) -> 
     return 0
 
 
-@command.command(name="lock", context_settings=_HELP)
+@command.command(name="lock", context_settings={**_HELP, "ignore_unknown_options": True})
+@click.argument("options", metavar="[OPTION]...", nargs=-1, type=click.UNPROCESSED)
+@click.option("--script", metavar="FILE.py", help="Lock this script, which names its own packages, instead.")
 @repo_option
 @reports_errors
-def lock_command(repo: str | None) -> int:
-    """Bring uv.lock up to date by what the repository says alone: your own uv.toml and UV_ variables do not count."""
+def lock_command(options: tuple[str, ...], script: str | None, repo: str | None) -> int:
+    """Bring uv.lock up to date by what the repository says alone: your own uv.toml and UV_ variables do not count.
+
+    OPTION: what `uv lock` has, such as --upgrade or --upgrade-package NAME.
+    """
     from runner.cli.common import make_site
     from runner.environments.uv_failures import explain
     from runner.environments.uv_settings import ask_uv
 
     site = make_site(repo, interactive=False)
-    answer = ask_uv(["lock", "--project", str(site.repo)], site, timeout=3600.0)
+    path = str(Path(script).absolute()) if script else ""
+    of = ("--script", path) if path else ("--project", str(site.repo))
+    answer = ask_uv(["lock", *of, *options], site, timeout=3600.0, script=path)
     said = answer.error or answer.stderr.decode("utf-8", "replace")
     if answer.code != 0:
         raise explain("uv.lock", said, answer.code or 1, repo=str(site.repo), folder=str(site.environments))

@@ -149,6 +149,7 @@ class _Migration:
             found = self._search(plan, facts)
         except RunnerError as error:
             outcome.locked, outcome.reason = False, f"{error.message}\n{error.cure}"
+            self._consequences(plan, outcome)
             self._finish(plan, outcome)
             raise
         outcome.locked = True
@@ -207,6 +208,7 @@ class _Migration:
         from runner.errors import ExitCode
 
         outcome.reason = "\n".join(f"{one.message}\n{one.cure}" for one in plan.problems)
+        self._consequences(plan, outcome)
         self._finish(plan, outcome)
         for problem in plan.problems:
             self._say(f"error: {problem.message}", "red", "bold")

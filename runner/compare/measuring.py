@@ -189,7 +189,7 @@ def _site_with_program(site: Site) -> Site:
             return replace(site, repo=repo, environments=folder, asked={}, notes=[])
     raise EnvironmentMissing(
         f"{site.repo} has no {PROGRAM} or no dependency group `{GROUP}`",
-        "Take both from the repository of run-pipeline, then run `uv lock`.",
+        "Take both from the repository of run-pipeline, then run `run-pipeline env lock`.",
     )
 
 

@@ -22,6 +22,9 @@ from runner.host import Host
 
 _FIELDS = ("name", "driver_version", "memory.total", "memory.used", "compute_cap")
 _BUSY = 0.8  # of its memory
+INDEX_FOR_CUDA = (
+    "Give the group PyTorch's index for CUDA in pyproject.toml ([tool.uv.sources]), then run `run-pipeline env lock`."
+)
 _NO_DRIVER = "Install NVIDIA's driver, or run this pipeline on a machine with such a GPU."
 
 
@@ -130,7 +133,7 @@ def cuda_of_the_lock(context: Context) -> list[Line]:
     lines = [
         warning(
             f"PyTorch of group {name} uses the GPU on Linux, but on Windows it is the one for the CPU alone",
-            "Give the group PyTorch's index for CUDA in pyproject.toml ([tool.uv.sources]), then run `uv lock`.",
+            INDEX_FOR_CUDA,
         )
         for name in cpu_on_windows(context)
     ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from runner.doctor import Check, Context, Line, from_error, ok, problem, warning
 from runner.doctor.cuda_wanted import wanted
-from runner.doctor.gpu import ask
+from runner.doctor.gpu import INDEX_FOR_CUDA, ask
 from runner.environments import Preparation, kind
 from runner.environments.spec import parse_environment
 from runner.errors import EnvironmentMissing, RunnerError
@@ -136,7 +136,7 @@ def _judged(name: str, said: _Said) -> Line:
 
 def _cure(error: str) -> str:
     if "CPU alone" in error:
-        return "Give the group PyTorch's index for CUDA in pyproject.toml ([tool.uv.sources]), then run `uv lock`."
+        return INDEX_FOR_CUDA
     if "out of memory" in error.lower():
         return "Another program fills the GPU: `nvidia-smi` lists them."
     if "imported" in error:

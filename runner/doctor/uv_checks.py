@@ -87,7 +87,7 @@ def lock(context: Context) -> list[Line]:
     try:
         if not lock_file(on_disk(site.repo)).is_file():
             error = no_lock(on_disk(site.repo))
-            return [problem(error.message, f"Run `{typed(uv, site)} lock` in that folder and commit the file.")]
+            return [problem(error.message, f"Run {lock_command(site, uv=typed(uv, site))} and commit the file.")]
     except EnvironmentMissing as broken:
         return [from_error(broken)]
     if uv is None:
@@ -119,9 +119,10 @@ def _why_not(answer: Captured, uv: Uv, site: Site) -> Line:
     if answer.code is None:
         return warning(f"`uv lock --check` gave no answer: {answer.error}", f"Run it yourself in {site.repo}.")
     if any(sign in said for sign in _OUT_OF_STEP):
-        cure = f"Run {lock_command(site, typed(uv, site))} and commit uv.lock with pyproject.toml."
+        cure = f"Run {lock_command(site, uv=typed(uv, site))} and commit uv.lock with pyproject.toml."
         return problem("uv.lock is not in step with pyproject.toml; no environment can be prepared", cure)
-    return from_error(explain("uv.lock", said, answer.code, repo=str(site.repo), folder=str(site.environments)))
+    lock, folder = lock_command(site, uv=typed(uv, site)), str(site.environments)
+    return from_error(explain("uv.lock", said, answer.code, repo=str(site.repo), folder=folder, lock=lock))
 
 
 def typed(uv: Uv | None, site: Site) -> str:

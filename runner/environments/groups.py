@@ -23,12 +23,12 @@ INSTALL_SETTINGS = (
 )  # fmt: skip
 
 _BROKEN_LOCK = (
-    "Take it from the repository's history (`git checkout -- uv.lock`), or remove it and run `uv lock`, which chooses "
-    "all versions anew."
+    "Take it from the repository's history (`git checkout -- uv.lock`), or remove it and run `run-pipeline env "
+    "lock`, which chooses all versions anew."
 )
 _MERGED_LOCK = (
     "It holds the marks of a merge (`<<<<<<<`), and uv cannot read it: take one side whole (`git checkout --ours "
-    "uv.lock`, or `--theirs`), then run `uv lock`."
+    "uv.lock`, or `--theirs`), then run `run-pipeline env lock`."
 )
 
 Table = dict[str, Any]
@@ -73,7 +73,7 @@ def no_lock(repo: Path) -> EnvironmentMissing:
     """The error for a uv.lock that is not there."""
     root = workspace_root(repo)
     of = "" if root == repo else f", the workspace that {repo} belongs to ([tool.uv.workspace] of its pyproject.toml)"
-    return EnvironmentMissing(f"there is no uv.lock in {root}{of}", "Run `uv lock` in that folder.")
+    return EnvironmentMissing(f"there is no uv.lock in {root}{of}", "Run `run-pipeline env lock`.")
 
 
 def digest(path: Path) -> str:

@@ -18,7 +18,7 @@ from runner.environments.python_words import activated, python_prints_utf8, pyth
 from runner.environments.script_block import EXAMPLE, NOT_VALID, as_comment, first_line, has_mark, metadata
 from runner.environments.uv import packages
 from runner.environments.uv_binary import find_uv
-from runner.environments.uv_settings import ask_uv, options, settings, write_stand_in
+from runner.environments.uv_settings import ask_uv, lock_command, options, settings, write_stand_in
 from runner.environments.uv_stamp import clear_torn, is_whole, venv_settings
 from runner.environments.uv_variables import unwanted
 from runner.errors import EnvironmentMissing, RunnerError
@@ -247,7 +247,7 @@ def _explain(script: _Script, site: Site, code: int, output: str) -> RunnerError
     from runner.environments.uv_failures import explain
 
     title = f"script {script.path.name}"
-    lock = f'`uv lock --script "{script.path}"`'
+    lock = lock_command(site, script=str(script.path))
     if "No solution found" in output and not script.lock.is_file():
         files = " and ".join(map(str, settings(site).files))
         error = explain(title, output, code, repo=str(site.repo), folder="uv's cache")
@@ -256,5 +256,5 @@ def _explain(script: _Script, site: Site, code: int, output: str) -> RunnerError
             f"Correct the block; uv's own words say which package.{f' What {files} says counts, too.' if files else ''}"
             + error.cure[error.cure.find("\n") :],
         )
-    names = {"uv.lock": script.lock.name, "pyproject.toml": script.path.name, "`uv lock`": lock}
+    names = {"uv.lock": script.lock.name, "pyproject.toml": script.path.name}
     return explain(title, output, code, repo=str(site.repo), folder="uv's cache", lock=lock, names=names)

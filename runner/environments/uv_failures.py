@@ -37,6 +37,11 @@ FAILURES = (
         "Correct it or take it away.",
     ),
     Failure(
+        r"invalid value '(?P<value>[^']*)' for '--(?P<option>[\w-]+)",
+        "uv does not take the value `{value}` for --{option}",
+        "A variable gives it (for --link-mode it is UV_LINK_MODE): correct it or take it away.",
+    ),
+    Failure(
         r"Required uv version `(?P<wanted>[^`]*)` does not match the running version `(?P<have>[^`]*)`",
         "pyproject.toml (or a uv.toml) asks for uv {wanted}, but this is uv {have}",
         "Install that version (`pip install --upgrade uv`), or set RUN_PIPELINE_UV to it.",
@@ -98,13 +103,13 @@ FAILURES = (
         r"Hash mismatch for `(?P<what>[^`]*)`",
         "a downloaded file is not the one that uv.lock names (hash mismatch): {what}",
         "Try again (`uv cache clean NAME` of that package first). If it stays, somebody changed the file: do not use "
-        "it before you know why; `uv lock --upgrade-package NAME` takes the new one.",
+        "it before you know why; {lock} with `--upgrade-package NAME` takes the new one.",
     ),
     Failure(
         r"(?:Distribution|distribution) `(?P<what>[^`]*)` can't be installed because (?P<why>[^\n]*)"
         r"|(?P<none>has no wheels[^\n]*|only has wheels for[^\n]*)",
         "a package has no build for this system: {what} {none}",
-        "Choose a version with one for this system in pyproject.toml, then run `uv lock`.",
+        "Choose a version with one for this system in pyproject.toml, then run {lock}.",
     ),
     Failure(
         r"Failed to build `(?P<what>[^`]*)`",
@@ -125,7 +130,7 @@ FAILURES = (
     Failure(
         r"client error \(404",
         "a file that uv.lock names is no longer on the server: {url}",
-        "Run `uv lock --upgrade` in {repo}, or ask those who keep that server.",
+        "Run {lock} with `--upgrade`, or ask those who keep that server.",
     ),
     Failure(
         r"dns error|tcp connect error|operation timed out|error sending request|[Cc]onnection (?:refused|reset)"
@@ -158,7 +163,7 @@ FAILURES = (
     Failure(
         r"Distribution not found at: (?P<what>\S+)|failed to open file `(?P<file>[^`]*)`: No such file",
         "a package's file or folder is gone: {what}{file}",
-        "Put it back, or take it out of pyproject.toml and run `uv lock`.",
+        "Put it back, or take it out of pyproject.toml and run {lock}.",
     ),
 )
 
@@ -202,7 +207,7 @@ def explain(
     for failure in FAILURES:
         if found := re.search(failure.sign, whole, re.MULTILINE):
             values = {"repo": repo, "folder": folder, "url": _first(_URL, whole), "path": _first(_PATH, whole)}
-            values["lock"] = lock or f"`uv lock` in {repo}"
+            values["lock"] = lock or "`run-pipeline env lock`"
             values |= {name: value or "" for name, value in found.groupdict().items()}
             message = " ".join(failure.message.format_map(values).split()).replace(" ()", "")
             cure = failure.cure.format_map(values)

@@ -65,7 +65,7 @@ def program_missing(program: str, where: Place, site: Site) -> Finding | None:
     if any(is_file(folder / f"{program}{ending}") for ending in endings):
         return None
     cure = (
-        f"Add the package that brings `{program}` to that group in pyproject.toml, then run `uv lock`; "
+        f"Add the package that brings `{program}` to that group in pyproject.toml, then run {lock_command(site)}; "
         "for a script put `python` in front, for a command of the system use `environment: cmd`."
     )
     return Finding(f"the environment of uv group `{where.group}` has no program `{program}`", cure, "commands")

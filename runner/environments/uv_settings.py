@@ -118,14 +118,15 @@ def own_indexes(site: Site) -> tuple[str, ...]:
     return (*variables, *files)
 
 
-def lock_command(site: Site, uv: str = "uv") -> str:
-    """How uv.lock is brought up to date, for a sentence that begins with "Run"."""
+def lock_command(site: Site, *, script: str = "", uv: str = "uv") -> str:
+    """How uv.lock, or the lock of a script, is brought up to date, for a sentence with "run"."""
     variables = [name for name in LOCKED_IN if site.host.environ.get(name)]
-    apart = [*map(str, settings(site).files), *variables]
+    apart = [*map(str, settings(site, script=script).files), *variables]
+    words = f'lock --script "{script}"' if script else "lock"
     if not apart:
-        return f"`{uv} lock` in {_root(site)}"
-    names = " and ".join(apart)
-    return f"`run-pipeline env lock` (`uv lock` alone would put what {names} says into uv.lock)"
+        return f"`{uv} {words}`" if script else f"`{uv} {words}` in {_root(site)}"
+    names, file = " and ".join(apart), "that script's lock" if script else "uv.lock"
+    return f"`run-pipeline env {words}` (`uv lock` alone would put what {names} says into {file})"
 
 
 def write_stand_in(site: Site, script: str = "") -> None:
@@ -139,9 +140,9 @@ def write_stand_in(site: Site, script: str = "") -> None:
         write_atomic(path, text.encode())
 
 
-def ask_uv(words: Sequence[str], site: Site, *, timeout: float = 30.0) -> Captured:
+def ask_uv(words: Sequence[str], site: Site, *, timeout: float = 30.0, script: str = "") -> Captured:
     """A question to uv with the variables and settings that a preparation would have; leaves nothing behind."""
-    return _ask(words, settings(site), site, timeout=timeout)
+    return _ask(words, settings(site, script=script), site, timeout=timeout)
 
 
 @contextmanager
@@ -159,11 +160,11 @@ def temporary_options(found: Settings, root: Path) -> Iterator[tuple[str, ...]]:
 
 
 def clean(environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` less what a command of uv is started without, for output that is read by us.
+    """`environ` less what a command of uv is started without, or a lock must not depend on, for output read by us.
 
     COLUMNS too: uv would fold its reasons at that width, also inside the name of a group.
     """
-    dropped = {*unwanted(environ), "COLUMNS"}
+    dropped = {*unwanted(environ), *LOCKED_IN, "COLUMNS"}
     kept = {name: value for name, value in environ.items() if name not in dropped}
     return {**kept, "UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1"}
 

@@ -45,7 +45,7 @@ def read_facts(repo: Path) -> Facts:
     if (root := workspace_root(repo)) != repo:
         raise UsageError(
             f"{repo} belongs to the workspace of {root}, whose uv.lock is that of all its members",
-            f"So that it has one of its own: add the line `[tool.uv.workspace]` to {path}, and run `uv lock` there.",
+            f"So that it has its own: add the line `[tool.uv.workspace]` to {path}, and run `run-pipeline env lock`.",
         )
     return facts
 

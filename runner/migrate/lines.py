@@ -93,7 +93,7 @@ class Converter:
         if spec is None:
             return Item(line, Status.LOST, note=_why_no_package(line.text))
         if spec.name == "python":
-            return Item(line, Status.KEPT, note=self.python.take(spec.specifier))
+            return Item(line, Status.KEPT, note=self.python.take(spec.specifier)).noted(spec.note)
         if spec.name in self.table["cuda"]["pins"]:
             return self._cuda_pin(line, spec)
         named = self.names.of(spec.name)

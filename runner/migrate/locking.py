@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 from runner.environments import Site
 from runner.environments.uv_binary import find_uv
-from runner.environments.uv_settings import LOCKED_IN, clean, settings, temporary_options
+from runner.environments.uv_settings import clean, settings, temporary_options
 from runner.environments.uv_variables import flag_is_set
 from runner.host import Captured
 
@@ -83,7 +83,7 @@ def run_uv(site: Site, folder: Path, arguments: Sequence[str], seconds: float = 
     """uv in `folder`, with the caller's variables but those that change what is resolved."""
     with temporary_options(settings(site, folder), folder) as stand_in:
         argv = [find_uv(site).path, *arguments, *stand_in]
-        return site.host.capture(argv, env=_locking(site.host.environ), cwd=str(folder), timeout=seconds)
+        return site.host.capture(argv, env=clean(site.host.environ), cwd=str(folder), timeout=seconds)
 
 
 def attempt_of(got: Captured, site: Site) -> Attempt:
@@ -91,11 +91,6 @@ def attempt_of(got: Captured, site: Site) -> Attempt:
     code = -1 if got.code is None else got.code
     said = got.error or got.stderr.decode("utf-8", "replace")
     return Attempt(code, said, flag_is_set(site.host.environ, "UV_OFFLINE"))
-
-
-def _locking(environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` without what a lock must not depend on."""
-    return {name: value for name, value in clean(environ).items() if name not in LOCKED_IN}
 
 
 @contextmanager

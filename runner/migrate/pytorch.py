@@ -15,6 +15,7 @@ from runner.migrate.versions import allows
 
 _NUMBER = re.compile(r"(\d+)(?:\.(\d+))?")
 _TAG = r"cpu|cu\d{2,3}"
+_LABEL = re.compile(r"\bnvidia/label/cuda-(\d+\.\d+)")
 _LOCAL = re.compile(rf"\+({_TAG})\b")
 
 
@@ -42,8 +43,10 @@ def find_cuda(recipe: Recipe, option: str, urls: Iterable[str], table: Mapping[s
         hint = "which CUDA is not said: on Windows PyPI's torch has none; --cuda 12.4 takes PyTorch's own builds"
         return Cuda("", usual, hint if torch else "")
     name, text = next(iter(texts.items()))
-    if re.fullmatch(_TAG, text):  # the very index is named
+    if re.fullmatch(_TAG, text) and _can_be(text, table):  # the very index is named
         return Cuda(text if torch else "", usual if text == "cpu" else _version(text)[0])
+    if re.fullmatch(_TAG, text):
+        text = ".".join(map(str, _version(text)))
     found = _NUMBER.search(text)
     if not found:
         return Cuda("", usual)
@@ -52,6 +55,12 @@ def find_cuda(recipe: Recipe, option: str, urls: Iterable[str], table: Mapping[s
         return Cuda("", major)
     tag, note = _nearest(name, text, list(urls), table)
     return Cuda(tag, major, note)
+
+
+def _can_be(tag: str, table: Mapping[str, Any]) -> bool:
+    """Whether PyTorch has an index of that name, or may have by now."""
+    known = {*table["pytorch"]["tags"], *table["pytorch"]["more"]}
+    return tag == "cpu" or tag in known or _version(tag) > max(map(_version, known))
 
 
 def _nearest(name: str, text: str, urls: list[str], table: Mapping[str, Any]) -> tuple[str, str]:
@@ -101,6 +110,8 @@ def _cuda_lines(recipe: Recipe) -> Iterable[tuple[str, str]]:
             found["pip"] = local[1]
         if url := re.search(rf"/whl/(?:nightly/)?({_TAG})\b", line.text):
             found["pip"] = url[1]
+        if label := _LABEL.search(line.text):
+            found["channel"] = label[1]
         spec = parse_match_spec(line.text) if line.source is Source.CONDA else None
         if spec is None:
             continue
@@ -114,7 +125,17 @@ def _cuda_lines(recipe: Recipe) -> Iterable[tuple[str, str]]:
             found["build"] = ".".join(part for part in build.groups() if part)
         elif spec.name in ("pytorch-cuda", "cudatoolkit", "cuda-version", "cuda-toolkit", "cuda") and spec.specifier:
             found[spec.name] = spec.specifier
-    order = ("pip", "cpuonly", "build", "pytorch-cuda", "cudatoolkit", "cuda-toolkit", "cuda", "cuda-version")
+    order = (
+        "pip",
+        "cpuonly",
+        "build",
+        "pytorch-cuda",
+        "cudatoolkit",
+        "cuda-toolkit",
+        "cuda",
+        "cuda-version",
+        "channel",
+    )
     return [(name, found[name]) for name in order if name in found]
 
 

@@ -113,3 +113,9 @@ def test_status_names_the_segment_that_runs_and_ctrl_c_says_how_to_go_on(lab: La
     (log,) = lab.data.glob(".run-pipeline/*/*/*/log.txt")
     assert "KeyboardInterrupt" in log.read_text(encoding="utf-8")
     assert "Now:" not in lab.run("status", pipeline).stdout
+
+
+def test_a_script_that_is_not_there_is_told_once(lab: Lab) -> None:
+    pipeline = lab.pipeline([{"name": "a", "environment": "script", "commands": ["python", "%YAML%/x.py"]}])
+    assert lab.run(pipeline, "--dry-run").stdout.count("there is no script") == 1
+    assert lab.run("check", pipeline, check=2).stdout.count("there is no script") == 1

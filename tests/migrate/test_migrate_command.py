@@ -255,3 +255,11 @@ def test_two_hundred_lines_are_planned_at_once(place: Place) -> None:
     records = place.records(place.recipe(names), "--dry-run", code=3)
     assert sum(record["event"] == "line" for record in records) == 200
     assert json.dumps(records)
+
+
+def test_what_is_to_be_known_of_a_plan_is_said_also_where_it_does_not_lock(place: Place) -> None:
+    remark = "cuda-version says CUDA 12.2, for which PyTorch has no index: cu121"
+    said = place.migrate(place.recipe("- pytorch\n- no-such-package-here\n- cuda-version=12.2"), "--dry-run", code=3)
+    assert remark in said
+    assert "https://download.pytorch.org/whl/cu121" in said
+    assert remark in place.migrate(place.recipe("- python=2.7\n- pytorch\n- cuda-version=12.2"), "--dry-run", code=2)

@@ -159,8 +159,9 @@ def test_cuda_of_which_only_the_major_version_is_said_takes_what_the_repository_
         ("cudatoolkit=11.2", "cu111"),
         ("cudatoolkit=11.4.2", "cu113"),
         ("cudatoolkit=10.3", "cu102"),
-        ("cuda-version=13.9", "cu130"),
-        ("cuda-version=14", "cu130"),
+        ("cuda-version=13.1", "cu130"),
+        ("cuda-version=13.9", "cu132"),
+        ("cuda-version=14", "cu132"),
         ("cuda-version>=12.2,<12.4", "cu121"),
         ("cudatoolkit=9.0", ""),
     ],
@@ -188,6 +189,8 @@ def test_a_cuda_without_an_index_of_its_own_takes_the_nearest_before_it(tmp_path
         ("cudatoolkit=11.3.1", "cu113"),
         ("cudatoolkit=10.2.89", "cu102"),
         ("cuda-version=12.9", "cu129"),
+        ("cuda-version=13.2", "cu132"),
+        ("nvidia/label/cuda-12.1.0::cuda", "cu121"),
     ],
 )
 def test_an_index_that_fits_what_is_said_is_taken(tmp_path: Path, pin: str, tag: str) -> None:
@@ -197,13 +200,32 @@ def test_an_index_that_fits_what_is_said_is_taken(tmp_path: Path, pin: str, tag:
 
 @pytest.mark.parametrize(
     ("cuda", "tag"), [("12.2", "cu121"), ("cu129", "cu129"), ("cuda12.5", "cu124"), ("cu140", "cu140")]
-)
+)  # newer than all that are known: PyTorch may have it by now
 def test_an_index_that_is_named_itself_is_taken_as_it_is_and_a_version_is_looked_up(
     tmp_path: Path, cuda: str, tag: str
 ) -> None:
     found = plan(tmp_path, "- pytorch", Wishes(cuda=cuda))
     assert [one.index for one in found.sources] == ["torch-of-ours" if tag == "cu124" else f"pytorch-{tag}"]
     assert bool(found.remarks) == (not cuda.startswith("cu1"))
+
+
+@pytest.mark.parametrize(
+    "line", ["pip: [--extra-index-url https://download.pytorch.org/whl/cu122, torch]", "pip: [torch==2.3.0+cu122]"]
+)
+def test_an_index_that_pytorch_never_had_is_not_taken_though_it_is_named(tmp_path: Path, line: str) -> None:
+    for found in (plan(tmp_path, f"- {line}"), plan(tmp_path, "- pytorch", Wishes(cuda="cu122"))):
+        assert [one.url.rpartition("/")[2] for one in found.indexes] == ["cu121"]
+        assert "says CUDA 12.2, for which PyTorch has no index: cu121" in found.remarks[0]
+
+
+def test_the_channel_of_a_cuda_tells_its_version(tmp_path: Path) -> None:
+    found = plan(tmp_path, "- pytorch\n- cuda", head="channels: [nvidia/label/cuda-11.8.0, pytorch]\n")
+    assert [one.index for one in found.sources] == ["pytorch-cu118"]
+
+
+def test_a_python_that_is_not_understood_is_said(tmp_path: Path) -> None:
+    assert "left open" in only(plan(tmp_path, "- python={{ py }}")).note
+    assert "is a choice" in only(plan(tmp_path, "- python=3.11|3.12")).note
 
 
 def test_gpu_packages_keep_the_cuda_that_is_said_where_torch_takes_one_before_it(tmp_path: Path) -> None:
@@ -225,6 +247,8 @@ def test_gpu_packages_keep_the_cuda_that_is_said_where_torch_takes_one_before_it
     apptainer singularity eccodes nco cdo ipopt glpk coincbc scip petsc gromacs xtb ambertools plumed graph-tool
     fenics pythonocc-core pymol-open-source ilastik ilastik-core vigra bioformats2raw raw2ometiff bftools fiji
     openslide boost py-boost imod relion fsl geckodriver firefox kubectl
+    homer igv bracken star-fusion picard-slim circos java-1.8.0-openjdk-headless openjdk-8 jre jags cmdstan vips
+    openslide-tools itk-snap podman docker restic expect datamash elasticsearch potrace mkvtoolnix pocl
     micromamba configurable-http-proxy elastix dcmtk sdl2""".split(),
 )
 def test_what_is_no_python_is_never_guessed_to_be_what_pypi_calls_so(tmp_path: Path, name: str) -> None:

@@ -17,6 +17,7 @@ from runner.errors import EnvironmentMissing
 from runner.host import Host
 from runner.process.capture import capture
 from tests.support.lab import Lab
+from tests.support.wheels import make_wheel
 from tests.uv.index import Index
 from tests.uv.shop import HEAD, Shop, run
 
@@ -287,3 +288,41 @@ def test_env_lock_writes_what_the_repository_says_alone(lab: Lab) -> None:
     assert "exclude-newer" not in text
     assert "resolution-mode" not in text
     lab.run("env", "sync", "third", UV_OFFLINE="1")
+
+
+@pytest.mark.parametrize("lock", [None, "<<<<<<< HEAD\nversion = 1\n=======\n>>>>>>> mine\n", "version = = 1\n"])
+def test_no_advice_about_a_lock_writes_what_a_uv_toml_says_into_it(lab: Lab, lock: str | None) -> None:
+    own = lab.home / ".config" / "uv" / "uv.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text(MIRROR, encoding="utf-8")
+    path = lab.repo / "uv.lock"
+    path.unlink()
+    if lock:
+        path.write_text(lock, encoding="utf-8")
+    pipeline = lab.pipeline([{"name": "a", "environment": "uv:default", "commands": ["python", "-c", "0"]}])
+    for args, code in (("check", 3), ("doctor", 1)):
+        done = lab.run(args, pipeline, check=code, UV_OFFLINE="1")
+        said = " ".join((done.stdout + done.stderr).split())
+        assert "run-pipeline env lock" in said
+        assert not re.search(r"(?:[Rr]un|then) `uv lock", said)
+
+
+def test_env_lock_hands_options_of_uv_on_and_locks_a_script(lab: Lab) -> None:
+    assert "env lock [OPTIONS]" in lab.run("env", "lock", "--help").stdout
+    assert "Resolved" in lab.run("env", "lock", "--upgrade", UV_OFFLINE="1").stdout
+    script = lab.data / "s.py"
+    script.write_text("# /// script\n# dependencies = []\n# ///\n", encoding="utf-8")
+    own = lab.home / ".config" / "uv" / "uv.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text(TEXTS["exclude-newer"], encoding="utf-8")
+    lab.run("env", "lock", "--script", script, UV_OFFLINE="1")
+    assert "exclude-newer" not in script.with_name("s.py.lock").read_text("utf-8")
+
+
+def test_env_lock_takes_no_package_out_of_a_folder_of_wheels_that_only_the_user_has(lab: Lab) -> None:
+    make_wheel(lab.root / "wheels", "alpha", "1.0")
+    project = lab.repo / "pyproject.toml"
+    project.write_text(project.read_text("utf-8").replace("default = []", 'default = ["alpha"]', 1), encoding="utf-8")
+    said = lab.run("env", "lock", check=3, UV_OFFLINE="1", UV_FIND_LINKS=str(lab.root / "wheels")).stderr
+    assert "No solution found" in said
+    assert "alpha" not in (lab.repo / "uv.lock").read_text("utf-8")
