@@ -32,14 +32,15 @@ FAILURES = (
         "Set UV_CACHE_DIR to a folder that you may write to.",
     ),
     Failure(
-        r"Failed to parse environment variable `(?P<name>[^`]*)` with invalid value `(?P<value>[^`]*)`",
+        r"(?:Failed to parse environment variable `|invalid value for )(?P<name>[^`\s,]+)"
+        r"(?:` with invalid value `|, )(?P<value>[^`\n]*)",
         "the variable {name} has a value that uv does not take: `{value}`",
         "Correct it or take it away.",
     ),
     Failure(
         r"invalid value '(?P<value>[^']*)' for '--(?P<option>[\w-]+)",
-        "uv does not take the value `{value}` for --{option}",
-        "A variable gives it (for --link-mode it is UV_LINK_MODE): correct it or take it away.",
+        "the variable behind uv's --{option} has a value that uv does not take: `{value}`",
+        "Correct it or take it away; for --link-mode it is UV_LINK_MODE, and so on.",
     ),
     Failure(
         r"Required uv version `(?P<wanted>[^`]*)` does not match the running version `(?P<have>[^`]*)`",

@@ -53,8 +53,13 @@ def python_missing(where: Place, project: Project, site: Site) -> list[Finding]:
     if "No interpreter found" not in site.asked[key]:
         error = explain(where, site, 2, site.asked[key])
         return [Finding(error.message, error.cure)]
-    message = f"uv group `{where.group}` needs Python {wanted}, which this machine lacks, and downloads are off"
-    return [Finding(message, f"Install it with `uv python install {wanted}`, or allow downloads ({forbids}).")]
+    managed_only = "managed installations" in site.asked[key] and "search path" not in site.asked[key]
+    lacks = "which is not among uv's own" if managed_only else "which this machine lacks"
+    message = f"uv group `{where.group}` needs Python {wanted}, {lacks}, and downloads are off"
+    cure = f'Install it with `uv python install "{wanted}"`, or allow downloads ({forbids}).'
+    if managed_only:
+        cure += " UV_PYTHON_PREFERENCE, UV_MANAGED_PYTHON or a uv.toml says that no other may be taken."
+    return [Finding(message, cure)]
 
 
 def program_missing(program: str, where: Place, site: Site) -> Finding | None:

@@ -315,3 +315,27 @@ def test_what_nobody_foresaw_is_shown_as_uv_said_it_without_passwords() -> None:
     error = explain("uv group one", "error: strange https://ana:secret@host/x\n", 2, repo="r", folder="f")
     assert "exit code 2" in error.message
     assert "uv: error: strange https://host/x" in error.cure
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("UV_LINK_MODE", "blub", "the variable behind uv's --link-mode has a value that uv does not take: `blub`"),
+        ("UV_HTTP_TIMEOUT", "abc", "the variable UV_HTTP_TIMEOUT has a value that uv does not take: `abc`"),
+        ("UV_PYTHON_DOWNLOADS", "blub", "the variable UV_PYTHON_DOWNLOADS has a value that uv does not take"),
+    ],
+)
+def test_a_variable_with_a_value_that_uv_does_not_take_is_named(
+    shop: Shop, variable: str, value: str, told: str
+) -> None:
+    shop.wheel("alpha").write(one=["alpha"])
+    assert told in failure(shop, **{variable: value}).message
+
+
+def test_a_python_that_only_uvs_own_may_be_is_not_called_missing_on_the_machine(shop: Shop, tmp_path: Path) -> None:
+    shop.write(one=[])
+    own = {"UV_MANAGED_PYTHON": "1", "UV_PYTHON_DOWNLOADS": "never", "UV_PYTHON_INSTALL_DIR": str(tmp_path)}
+    (finding,) = uv.check(shop.spec("uv@3.11:one"), ["python"], shop.site(**own))
+    assert "Python 3.11, which is not among uv's own" in finding.message
+    assert 'uv python install "3.11"' in finding.cure
+    assert "UV_MANAGED_PYTHON" in finding.cure
