@@ -57,7 +57,8 @@ def pythons(context: Context) -> list[Line]:
         elif not (forbids := downloads_off(context.site)):
             lines.append(ok(f"{text} is not here; uv downloads it when it is needed"))
         else:
-            cure = f'Install it with `{typed(uv, context.site)} python install "{version}"`, or allow downloads ({forbids}).'
+            install = f'`{typed(uv, context.site)} python install "{version}"`'
+            cure = f"Install it with {install}, or allow downloads ({forbids})."
             lines.append(problem(f"{text} is missing, and uv may not download it", cure))
     return ([ok("; ".join(found))] if found else []) + lines
 
