@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from runner.cli.completing import complete_files
 
 if TYPE_CHECKING:
     from runner.compare.measuring import Measurer
+    from runner.compare.places import Place
     from runner.compare.results import Comparison, Part
     from runner.environments import Site
     from runner.model import Pipeline
@@ -78,10 +79,7 @@ def command(a: str, b: str, **options: Any) -> int:
         raise UsageError("A and B are a folder and a file", "Give two pipeline files, or two folders.")
     if folders:
         _refuse_nested(one, two)
-    if options["report"]:
-        from runner.compare.report import check_folder
-
-        check_folder(_report_folder(options), (one, two) if folders else ())
+        _check_report(options, [one, two])
     site = make_site(options["repo"], interactive=False if options["as_json"] else None)
     if signed:
         check_place(one, two, Path(site.repo))
@@ -99,6 +97,15 @@ def _refuse_nested(a: Path, b: Path) -> None:
     if one.is_relative_to(two) or two.is_relative_to(one):
         inner, outer = (a, b) if one.is_relative_to(two) else (b, a)
         raise UsageError(f"{inner} lies in {outer}", "Give two folders beside each other.")
+
+
+def _check_report(options: dict[str, Any], folders: Iterable[Path], places: Iterable[Place] = ()) -> None:
+    """Before hours of runs. Raises UsageError where the report would lie in what is compared, or on other files."""
+    from runner.compare.places import Place
+    from runner.compare.report import check_folder
+
+    if options["report"]:
+        check_folder(_report_folder(options), [*map(Place, folders), *places])
 
 
 def _report_folder(options: dict[str, Any]) -> Path:
@@ -152,7 +159,7 @@ def _of_folders(a: Path, b: Path, measurer: Measurer, options: dict[str, Any]) -
 
 
 def _of_pipelines(a: Path, b: Path, measurer: Measurer, options: dict[str, Any]) -> Comparison:
-    from runner.compare.pipelines import Pipelines, compare_pipelines
+    from runner.compare.pipelines import Pipelines, all_places, compare_pipelines
     from runner.errors import UsageError
     from runner.pipeline.reader import read_pipeline
 
@@ -161,7 +168,6 @@ def _of_pipelines(a: Path, b: Path, measurer: Measurer, options: dict[str, Any])
     pipelines = read_pipeline(a), read_pipeline(b)
     for pipeline in pipelines:
         _stop_on_problems(pipeline, measurer.site)
-    measurer.prepare()
     two = Pipelines(
         *pipelines,
         measurer.site,
@@ -171,6 +177,8 @@ def _of_pipelines(a: Path, b: Path, measurer: Measurer, options: dict[str, Any])
         anew=options["fresh"],
         noise=not options["no_noise_floor"],
     )
+    _check_report(options, [two.folder], all_places(two))
+    measurer.prepare()
     return compare_pipelines(two, measurer.settings.ignore)
 
 

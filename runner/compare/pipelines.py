@@ -16,7 +16,8 @@ from runner.compare.places import Place, items_of, places_of
 from runner.compare.results import Comparison, Pair, Part, Side
 from runner.compare.second_run import SecondRun, second_run
 from runner.compare.sides import changed_output, environment_changed, receipts_by_hash, side_of
-from runner.compare.verdict import noise_of, unstable
+from runner.compare.terms import worst_values
+from runner.compare.verdict import noise_of, noisy, unstable
 from runner.environments import Site
 from runner.errors import UsageError
 from runner.jobs import Job, Jobs
@@ -108,6 +109,12 @@ def match_segments(a: Pipeline, b: Pipeline) -> list[tuple[Segment | None, Segme
         f"{a.path.name} has {len(left)} segments and {b.path.name} {len(right)}; names do not tell which are pairs",
         "Give segments that do the same the same name in both files.",
     )
+
+
+def all_places(two: Pipelines) -> list[Place]:
+    """Where both put their results."""
+    sides = [(pipeline, Jobs(pipeline, two.site)) for pipeline in (two.a, two.b)]
+    return [place for pipeline, jobs in sides for s in reached(pipeline) for place in places_of(jobs[s.number])]
 
 
 def _run_all(two: Pipelines) -> tuple[_Ran, SecondRun | None, _Ran]:
@@ -259,7 +266,7 @@ def _measure_noise(
         pairs += found
     climb(pairs, two.measurer)
     for number, found in of_part.items():
-        parts[number].noise = noise_of(found)
+        parts[number].noise, parts[number].noise_values = noise_of(found), worst_values(noisy(found))
         if other := unstable(found):
             more = f" and {len(other) - 1} more" if len(other) > 1 else ""
             two.notes.append(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,16 @@ class Place:
     patterns: tuple[str, ...] = ()
     file: str = ""  # the name, where the place is one file
 
+    def takes_in(self, folder: Path, names: Iterable[str]) -> bool:
+        """Whether the place would hold files of these names in a folder, or the whole folder."""
+        root = self.root.resolve()
+        if self.file or not folder.is_relative_to(root):
+            return False
+        own = folder.relative_to(root).parts
+        paths = [own[:end] for end in range(1, len(own) + 1)] + [(*own, name) for name in names]
+        patterns = [Path(fixed_part(pattern)[1]).parts for pattern in self.patterns]
+        return not patterns or any(_fits(path, pattern) for path in paths for pattern in patterns)
+
 
 def places_of(job: Job) -> list[Place]:
     """In the order of the pipeline file; empty when the segment tells none."""
@@ -47,6 +58,14 @@ def _declared(job: Job) -> list[Place]:
 
 def _file_of(pattern: str) -> str:
     return Path(unescaped(pattern)).name
+
+
+def _fits(path: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether a glob means this path."""
+    if not pattern or pattern[0] != "**":
+        own = bool(path and pattern) and fnmatch.fnmatch(path[0], pattern[0])
+        return _fits(path[1:], pattern[1:]) if own else not path and not pattern
+    return any(_fits(path[start:], pattern[1:]) for start in range(len(path) + 1))
 
 
 def fixed_part(pattern: str) -> tuple[Path, str]:

@@ -7,12 +7,13 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from runner.compare import own
 from runner.compare.page import page_of, versions_of
+from runner.compare.places import Place
 from runner.compare.results import Comparison, Pair, Part, Side
 from runner.compare.sides import cuda_of, python_of
 from runner.errors import UsageError
@@ -22,13 +23,13 @@ from runner.state.records import now_text
 PAGE, DATA, PICTURES = "index.html", "report.json", "pictures"
 
 
-def check_folder(folder: Path, compared: Sequence[Path]) -> None:
+def check_folder(folder: Path, compared: Iterable[Place]) -> None:
     """Makes the folder, before hours of runs. Raises UsageError where a report would write over other files."""
-    real = folder.resolve()
-    inside = next((one for one in compared if real.is_relative_to(one.resolve())), None)
+    inside = next((place.root for place in compared if place.takes_in(folder.resolve(), (PAGE, DATA, PICTURES))), None)
     if inside is not None:
         raise UsageError(
-            f"the report would lie in {inside}, which is compared", "Give --report a folder outside of both."
+            f"the report would lie in {inside}, which is compared",
+            "Give --report a folder outside of what is compared.",
         )
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file", "Give --report a folder.")
@@ -65,11 +66,10 @@ def write_report(comparison: Comparison, drawn: Path, folder: Path) -> Path:
     ours = _refuse_others(folder)  # once more: there were hours in between
     files: dict[str, bytes] = {}
     try:
-        for pair in comparison.pairs:
-            if pair.picture:
-                picture = (drawn / pair.picture).read_bytes()
-                pair.picture = _free_name(pair.picture, folder, ours)
-                files[pair.picture] = picture
+        for picture in (one for pair in comparison.pairs for one in pair.pictures):
+            data = (drawn / picture.file).read_bytes()
+            picture.file = _free_name(picture.file, folder, ours)
+            files[picture.file] = data
         text = json.dumps(as_data(comparison), indent=1, ensure_ascii=False, allow_nan=False)
         files[DATA] = text.encode("utf-8", "backslashreplace")
         files[PAGE] = page_of(comparison).encode("utf-8", "xmlcharrefreplace")
@@ -150,7 +150,7 @@ def _pair_data(pair: Pair) -> dict[str, Any]:
         "measures": dict(pair.measures),
         "a": str(pair.a) if pair.a else None,
         "b": str(pair.b) if pair.b else None,
-        "picture": pair.picture or None,
+        "pictures": [{"file": one.file, "shows": one.shows} for one in pair.pictures],
     }
 
 

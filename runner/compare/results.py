@@ -37,6 +37,16 @@ ORDER = {
 
 
 @dataclass
+class Picture:
+    """A picture in the report, with what it shows and its size in pixels."""
+
+    file: str
+    shows: str
+    width: int
+    height: int
+
+
+@dataclass
 class Pair:
     """Two files (or OME-Zarr folders) of one relative name, and what was found."""
 
@@ -50,8 +60,7 @@ class Pair:
     distance: float = 0.0  # 0 for the same; compared with the noise floor within one kind
     remarks: list[str] = field(default_factory=list)
     measures: Mapping[str, Any] = field(default_factory=dict)
-    picture: str = ""  # file in the report's folder
-    captions: list[str] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
 
     @property
     def order(self) -> tuple[int, bool, float, str]:
@@ -82,6 +91,7 @@ class Part:
     a: Side = field(default_factory=Side)
     b: Side = field(default_factory=Side)
     noise: dict[str, float] | None = None  # kind -> largest distance of A from itself
+    noise_values: dict[str, dict[str, float]] = field(default_factory=dict)  # kind -> worst value of each measure
     note: str = ""  # why nothing could be compared
     good: bool = True
     sentence: str = ""

@@ -25,10 +25,14 @@ _BAD = {
 def noise_of(pairs: Iterable[Pair]) -> dict[str, float]:
     """The largest distance of A from its own second run, by kind; without what is no matter of degree."""
     floor: dict[str, float] = {}
-    for pair in pairs:
-        if pair.rung in (Rung.WITHIN, Rung.DIFFERENT) and math.isfinite(pair.distance):
-            floor[pair.kind] = max(floor.get(pair.kind, 0.0), pair.distance)
+    for pair in noisy(pairs):
+        floor[pair.kind] = max(floor.get(pair.kind, 0.0), pair.distance)
     return floor
+
+
+def noisy(pairs: Iterable[Pair]) -> list[Pair]:
+    """What A, run twice, makes a little different."""
+    return [p for p in pairs if p.rung in (Rung.WITHIN, Rung.DIFFERENT) and math.isfinite(p.distance)]
 
 
 def unstable(pairs: Iterable[Pair]) -> list[Pair]:
@@ -60,28 +64,30 @@ def conclude(comparison: Comparison) -> None:
     if bad:
         first = bad[0]
         where = "segment" if comparison.pipelines else "folder"
-        count = f"{len(bad)} of {len(compared)} {where}s" if len(compared) > 1 else f"the one {where}"
-        first_there = f", first in {first.name}" if comparison.pipelines and len(compared) > 1 else ""
-        comparison.sentence = f"B holds different results in {count}{first_there}. {_first_cause(first)}".rstrip()
+        several = len(compared) > 1
+        count = f" in {len(bad)} of {len(compared)} {where}s" if several else ""
+        first_there = f", first in {first.name}" if comparison.pipelines and several else ""
+        cause = _first_cause(first, "Worst there is" if several else "Worst is")
+        comparison.sentence = f"B holds different results{count}{first_there}. {cause}".rstrip()
     else:
         worst = max((p.rung for p in comparison.pairs), key=list(Rung).index, default=Rung.SAME)
         worded = _WORDS[worst] if worst is Rung.SAME else f"at worst {_WORDS[worst]}"
-        comparison.sentence = f"B gives the same results as A in {_all(comparison, len(compared))}: {worded}."
+        comparison.sentence = f"B gives the same results as A{_all(comparison, len(compared))}: {worded}."
     if left:
         comparison.sentence += f" Not compared: {', '.join(part.name for part in left)}."
 
 
 def _all(comparison: Comparison, count: int) -> str:
     what = "segment" if comparison.pipelines else "folder"
-    return f"the one {what}" if count == 1 else f"all {count} {what}s"
+    return "" if count == 1 else f" in {'both' if count == 2 else f'all {count}'} {what}s"
 
 
-def _first_cause(part: Part) -> str:
+def _first_cause(part: Part, start: str) -> str:
     """A later segment only hands on what the first one made different."""
     worst = min((p for p in part.pairs if not p.rung.good), key=lambda p: p.order, default=None)
     if worst is None:
         return ""
-    return f"Worst there is {worst.name}: {worst.said}." if worst.said else f"{worst.name} {_BAD[worst.rung][0]}."
+    return f"{start} {worst.name}: {worst.said}." if worst.said else f"{worst.name} {_BAD[worst.rung][0]}."
 
 
 def _of_part(part: Part) -> str:
@@ -90,7 +96,7 @@ def _of_part(part: Part) -> str:
     counts = Counter(pair.rung for pair in part.pairs)
     total = len(part.pairs)
     if total == 1 and not part.pairs[0].rung.good:
-        return f"different: the one file {_BAD[part.pairs[0].rung][0]}"
+        return f"different: its only file {_BAD[part.pairs[0].rung][0]}"
     bad = [(rung, counts[rung]) for rung in _BAD if counts[rung]]
     if bad:
         told = ", ".join(f"{n} {_BAD[rung][n != 1]}" for rung, n in bad)
@@ -99,7 +105,7 @@ def _of_part(part: Part) -> str:
     if len(counts) == 1:
         rung = next(iter(counts))
         return (
-            f"same: {'the one file has' if total == 1 else f'all {total} files have'} {_WORDS[rung]}".replace(
+            f"same: {'its only file has' if total == 1 else f'all {total} files have'} {_WORDS[rung]}".replace(
                 "have the same within", "are the same within"
             )
             .replace("has the same within", "is the same within")

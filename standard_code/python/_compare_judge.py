@@ -23,6 +23,7 @@ MASK = {"dice": 0.999}
 HIGHER = ("psnr", "ssim", "dice", "cl_dice", "pq", "mean_iou", "iou")  # is better; of the others, less
 
 Settings = dict[str, Any]
+Checks = list[dict[str, Any]]
 Maps = dict[tuple[int, ...], dict[int, int]]
 
 
@@ -112,7 +113,7 @@ def _values(measures: dict[str, Any], settings: Settings, one: Source, two: Sour
     low, high = measures["range"]
     floats = "f" in (one.dtype.kind, two.dtype.kind) or "c" in (one.dtype.kind, two.dtype.kind)
     usual = {"max": FLOAT_SHARE * (high - low) if floats and high > low else 0.0}
-    good, remarks = _fulfils(measures, settings.get("image") or {}, usual)
+    good, remarks, measures["checks"] = _fulfils(measures, settings.get("image") or {}, usual)
     good = good and measures["not_finite"] == 0
     said = f"{_share(measures)}, by at most {measures['max']:.6g} (99.9 % by at most {measures['p99.9']:.4g}); "
     said += (
@@ -137,18 +138,22 @@ def _share(measures: dict[str, Any]) -> str:
     return f"{count:,} of {measures['pixels']:,} pixels differ{'s' * (count == 1)}"
 
 
-def _fulfils(measures: dict[str, Any], limits: dict[str, float], usual: dict[str, float]) -> tuple[bool, list[str]]:
-    """Whether all limits are kept, and remarks. The usual ones where none is given that these images have a value for.
+def _fulfils(
+    measures: dict[str, Any], limits: dict[str, float], usual: dict[str, float]
+) -> tuple[bool, list[str], Checks]:
+    """Whether all limits are kept, remarks, and what was checked.
 
-    Otherwise a limit of the centreline would let every mask pass that has none.
+    The usual limits count where none is given that these images have a value for. Otherwise a limit of the
+    centreline would let every mask pass that has none.
     """
     lost = [name for name in limits if measures.get(name) is None]
     used = {name: limit for name, limit in limits.items() if name not in lost} or usual
     good = all(measures[n] >= limit if n in HIGHER else measures[n] <= limit for n, limit in used.items())
+    checks = [{"measure": n, "value": measures[n], "limit": limit} for n, limit in used.items()]
     if not lost:
-        return good, []
+        return good, [], checks
     decides = "" if len(lost) < len(limits) else "; the usual limits decide"
-    return good, [f"there is no {' and no '.join(lost).replace('_', ' ')} of these images{decides}"]
+    return good, [f"there is no {' and no '.join(lost).replace('_', ' ')} of these images{decides}"], checks
 
 
 def _shift(one: Source, two: Source, plane: int, prepared: Any) -> tuple[int, int] | None:
@@ -168,7 +173,7 @@ def _objects(measures: dict[str, Any], settings: Settings, one: Source, two: Sou
     mask = measures["kind"] == "mask"
     limits = settings.get("labels") or {}
     if mask:
-        good, remarks = _fulfils(measures, limits, MASK)
+        good, remarks, measures["checks"] = _fulfils(measures, limits, MASK)
         name = "mask"
         said = f"Dice {measures['dice']:.4f}"
         if "cl_dice" in measures:
@@ -180,8 +185,8 @@ def _objects(measures: dict[str, Any], settings: Settings, one: Source, two: Sou
         if a == b == measures["exact"]:
             return _result(CANONICAL, name, _renumbered(a, measures["renumbered"]), 0.0, [])
         all_matched = a == b == measures["tp_50"] and not measures["splits"] and not measures["merges"]
-        least = min((w["iou"] for w in measures["worst"]), default=1.0) if all_matched else -1.0
-        good, remarks = _fulfils({**measures, "iou": least}, limits, OBJECTS)
+        least = min((w["iou"] for w in measures["worst"]), default=1.0) if all_matched else -math.inf
+        good, remarks, measures["checks"] = _fulfils(measures | {"iou": least}, limits, OBJECTS)
         said = _said_of_objects(measures)
     if min(measures.get("objects_a", 1), measures.get("objects_b", 1)) == 0:
         good = False
@@ -202,7 +207,7 @@ def _said_of_objects(m: dict[str, Any]) -> str:
     if not a or not b:
         side, count = ("A", b) if not a else ("B", a)
         return f"{side} has no object, the other one {count}"
-    parts = [f"{a} objects against {b}, {m['tp_50']} matched"]
+    parts = [f"{a} object{'s' * (a != 1)} against {b}, {m['tp_50']} matched"]
     for what, entries in (("split", m["split"]), ("merged", m["merged"])):
         if entries:
             first = entries[0]
@@ -244,6 +249,7 @@ def judge_table(job: dict[str, Any], settings: Settings, maps: Maps | None) -> d
         said, rung = "same values", CANONICAL
     if how:
         said += f" ({', '.join(how)})"
+    found["checks"] = [{"measure": "over_tolerance", "value": found["over_tolerance"], "limit": 1.0}]
     apart = any(found[key] for key in ("columns_missing", "columns_extra", "rows_missing", "rows_extra"))
     apart = apart or found["blank_rows"][0] != found["blank_rows"][1]
     distance = math.inf if apart or found["over_tolerance"] >= 1e300 else found["over_tolerance"]

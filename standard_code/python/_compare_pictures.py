@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import _compare_near as near
+import _palette
 from _compare_labels import is_named
 from _compare_reading import Source, open_image, real
 
@@ -15,59 +18,38 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, Any]
 
-# Told apart also by people who see red and green alike (after Okabe and Ito).
-OLD, NEW, BOTH = (230, 159, 0), (86, 180, 233), (255, 255, 255)
-GAP = 6  # pixels between the pictures of a strip
-AROUND = 64  # pixels of the image to each side of the worst place, at least
 FAINT = 0.02  # of the range
 LARGEST = 4096  # pixels a side that are looked at; of a larger plane every 2nd, 3rd, ... pixel
+SHADES = 3  # of each colour, for objects of many numbers
+
+Panels: TypeAlias = "list[tuple[Picture, str]]"  # with what each shows
 
 
-def strip(job: dict[str, Any], side: int) -> tuple[Picture, list[str]]:
-    """The pictures side by side, each at most `side` pixels wide and high, and what each shows."""
-    from PIL import Image
-
+def panels(job: dict[str, Any], side: int) -> Panels:
+    """The pictures of a pair, each at most `side` pixels wide and high."""
     measures = job.get("measures") or {}
+    labels = job["kind"] in ("labels", "mask")
     with open_image(Path(job["a"])) as one, open_image(Path(job["b"])) as two:
-        if job["kind"] in ("labels", "mask") and is_named(Path(job["a"])):
+        if labels and is_named(Path(job["a"])):
             one, two = one.numbers or one, two.numbers or two
-        plane = _plane(measures, one)
-        a, b = _read(one, plane), _read(two, min(plane, two.planes - 1))
-        step = math.ceil(max(one.height, one.width) / LARGEST)
-    if a.shape != b.shape:
-        panels, captions = [_fit(_grey(a, a), side), _fit(_grey(b, b), side)], ["A", "B"]
-    elif job["kind"] in ("labels", "mask"):
-        panels = _of_labels(a, b, _behind(job, plane, a.shape), measures, step, side)
-        captions = ["A", "B", "difference", "outlines", "where it differs most"]
-    else:
-        panels = _of_values(a, b, side)
-        captions = ["A", "B", "difference", "where it differs most: A, B"]
-    width = sum(p.width for p in panels) + GAP * (len(panels) - 1)
-    out = Image.new("RGB", (width, max(p.height for p in panels)), "white")
-    x = 0
-    for panel in panels:
-        out.paste(panel, (x, 0))
-        x += panel.width + GAP
-    return out, captions
-
-
-def _plane(measures: dict[str, Any], image: Source) -> int:
-    import numpy as np
-
-    if "worst_plane" in measures:
-        return min(int(measures["worst_plane"]), image.planes - 1)
-    at = list(_worst(measures).get("at", ()))
-    axes, lengths = image.outer
-    if not at or not lengths:
-        return image.planes // 2 if "Z" in axes else 0
-    if len(at) == 1 and "Z" not in axes and len(lengths) > 1:
-        return min(int(at[0]), image.planes - 1)  # a mask: planes counted through
-    place = [n // 2 if axis == "Z" else min(at.pop(0), n - 1) for axis, n in zip(axes, lengths, strict=True)]
-    return int(np.ravel_multi_index(place, lengths))
-
-
-def _worst(measures: dict[str, Any]) -> dict[str, Any]:
-    return next((e for key in ("split", "merged", "worst") for e in measures.get(key) or ()), {})
+        if one.shape != two.shape:
+            shown = [_read(image, image.planes // 2) for image in (one, two)]
+            return [(_fit(_grey(pixels, pixels), side), name) for pixels, name in zip(shown, "AB", strict=True)]
+        read_a, read_b = (cache(partial(_read, image)) if one.planes == 1 else partial(_read, image)
+                          for image in (one, two))  # fmt: skip
+        if measures.get("kind") == "mask" and max(one.height, one.width) > LARGEST:
+            measures = {"kind": "mask"}  # its connected parts, seen in every 2nd row alone, have other numbers
+        plane = near.plane_of(measures, one, read_a, read_b)
+        a, b = read_a(plane), read_b(plane)
+        if not labels:
+            return _of_values(a, b, side)
+        changed = {
+            kind: [
+                entry["object"] for entry in measures.get(kind) or () if near.same_place(entry, measures, one, plane)
+            ]
+            for kind in ("split", "merged")
+        }
+        return _of_labels(a, b, _behind(job, one, plane), measures, changed, side)
 
 
 def _read(image: Source, plane: int) -> Array:
@@ -83,16 +65,36 @@ def _read(image: Source, plane: int) -> Array:
     return np.concatenate(parts)
 
 
-def _behind(job: dict[str, Any], plane: int, shape: tuple[int, ...]) -> Array | None:
-    """The measured image that belongs to a label image, when there is one of its size."""
-    if not job.get("background"):
-        return None
-    try:
-        with open_image(Path(job["background"])) as image:
-            found = _read(image, min(plane, image.planes - 1))
-    except Exception:  # it is only there to look nice
-        return None
-    return found if found.shape[:2] == shape[:2] else None
+def _behind(job: dict[str, Any], labels: Source, plane: int) -> Array | None:
+    """The measured image that belongs to a label image: of those with its name the first one of its size.
+
+    A picture that was drawn for people, with its colours, stands behind an image in grey.
+    """
+    found: list[tuple[bool, Array]] = []
+    for path in map(Path, job.get("backgrounds") or ()):
+        try:
+            with open_image(path) as image:
+                fits = (image.height, image.width) == (labels.height, labels.width) and not is_named(path)
+                if fits and (image.samples == 1 or not found):
+                    found.append((image.samples > 1, _read(image, _plane_behind(image, labels, plane))))
+                    if image.samples == 1:
+                        break
+        except Exception:  # it is only there to look nice
+            continue
+    return min(found, key=lambda one: one[0])[1] if found else None
+
+
+def _plane_behind(image: Source, labels: Source, plane: int) -> int:
+    """The plane of the same time and height; the first channel, and the middle of a stack that has flat labels."""
+    import numpy as np
+
+    axes, lengths = image.outer
+    if not lengths:
+        return 0
+    of_labels = labels.outer
+    place = dict(zip(of_labels[0], np.unravel_index(plane, of_labels[1]) if of_labels[1] else (), strict=True))
+    at = [min(int(place.get(axis, n // 2 if axis == "Z" else 0)), n - 1) for axis, n in zip(axes, lengths, strict=True)]
+    return int(np.ravel_multi_index(at, lengths))
 
 
 def _stretched(values: Array, like: Array) -> Array:
@@ -117,48 +119,32 @@ def _grey(values: Array, like: Array) -> Picture:
 
 
 def _fit(picture: Picture, side: int) -> Picture:
+    """Not larger than `side`; pixels that are enlarged stay squares of one size."""
     from PIL import Image
 
     share = side / max(picture.size)
+    share = share if share < 1 else int(share)
     size = max(1, round(picture.width * share)), max(1, round(picture.height * share))
     return picture.resize(size, Image.Resampling.BOX if share < 1 else Image.Resampling.NEAREST)
 
 
-def _of_values(a: Array, b: Array, side: int) -> list[Picture]:
+def _of_values(a: Array, b: Array, side: int) -> Panels:
     import numpy as np
 
     apart = np.abs(np.nan_to_num(a.astype(np.float32)) - np.nan_to_num(b.astype(np.float32)))
     if apart.ndim == 3:
         apart = apart.max(axis=2)
-    box = _around(apart)
+    y, x = np.unravel_index(int(np.argmax(apart)), apart.shape)
+    box = near.window(int(y), int(x), 2 * near.AROUND, apart.shape)
     known = a[np.isfinite(a)]
     span = float(known.max()) - float(known.min()) if known.size else 1.0
-    heat = _heat(_reduced(apart, side), FAINT * span)
-    panels = [_fit(_grey(a, a), side), _fit(_grey(b, a), side), _fit(heat, side)]
-    y, x = box
-    near = [_fit(_grey(i[y, x], a), side // 2) for i in (a, b)]
-    from PIL import Image
-
-    pair = Image.new("RGB", (side, max(n.height for n in near)), "white")
-    pair.paste(near[0], (0, 0))
-    pair.paste(near[1], (side - near[1].width, 0))
-    return [*panels, pair]
-
-
-def _around(apart: Array) -> tuple[slice, slice]:
-    """The place where a difference is largest, with what lies around it."""
-    import numpy as np
-
-    y, x = np.unravel_index(int(np.argmax(apart)), apart.shape)
-    return _window(int(y), int(x), AROUND, apart.shape)
-
-
-def _window(y: int, x: int, around: int, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    edges = []
-    for place, size in ((y, shape[0]), (x, shape[1])):
-        start = min(max(0, place - around), max(0, size - 2 * around))
-        edges.append(slice(start, min(size, start + 2 * around)))
-    return edges[0], edges[1]
+    return [
+        (_fit(_grey(a, a), side), "A"),
+        (_fit(_grey(b, a), side), "B"),
+        (_fit(_heat(_reduced(apart, side), FAINT * span), side), "difference"),
+        (_fit(_grey(a[box], a), side), "A, where it differs most"),
+        (_fit(_grey(b[box], a), side), "B, the same place"),
+    ]
 
 
 def _reduced(values: Array, side: int) -> Array:
@@ -187,29 +173,29 @@ def _heat(values: Array, least: float) -> Picture:
 
 
 def _of_labels(
-    a: Array, b: Array, behind: Array | None, measures: dict[str, Any], step: int, side: int
-) -> list[Picture]:
+    a: Array, b: Array, behind: Array | None, measures: dict[str, Any], changed: dict[str, list[int]], side: int
+) -> Panels:
     import numpy as np
 
+    shown = _coloured(a), _coloured(b)
+    worst = near.worst_of(measures)
+    if measures.get("kind") == "mask" and (worst or any(changed.values())):  # objects are its connected parts
+        from scipy.ndimage import label
+
+        a, b = label(a > 0)[0], label(b > 0)[0]
     old, new = _edges(a), _edges(b)
-    worst = _worst(measures)
-    if worst.get("centre") and measures.get("kind") != "mask":
-        y, x = (round(c / step) for c in worst["centre"])
-        area = worst.get("pixels") or 0
-        around = max(AROUND // 2, round(0.9 * math.sqrt(area) / step))
-        box = _window(y, x, min(around, max(a.shape)), a.shape)
-    else:
-        apart = ((a > 0) != (b > 0)).astype(np.uint8)
-        box = _around(apart)
+    apart = ((a > 0) != (b > 0)) | (old != new)
+    box = near.near_object(a, b, worst, apart) if worst else near.near_difference(apart)
+    where = f"object {worst['object']} of {worst['side']}, " if worst else ""
     grey = _stretched(behind, behind) if behind is not None else ((a > 0) | (b > 0)).astype(np.uint8) * 70
     if grey.ndim == 3:
         grey = grey.mean(axis=2).astype(np.uint8)
     return [
-        _fit(_coloured(a), side),
-        _fit(_coloured(b), side),
-        _fit(_sides(a > 0, b > 0, old, new, side), side),
-        _fit(_outlined(grey, old, new, side), side),
-        _fit(_outlined(grey[box], old[box], new[box], side), side),
+        (_fit(shown[0], side), "A"),
+        (_fit(shown[1], side), "B"),
+        (_fit(_sides(a, b, old, new, changed, side), side), "difference"),
+        (_fit(_outlined(grey, a, b, side), side), "outlines"),
+        (_fit(_outlined(grey[box], a[box], b[box], side), side), f"{where}where it differs most"),
     ]
 
 
@@ -228,39 +214,47 @@ def _edges(labels: Array) -> Array:
 
 
 def _coloured(labels: Array) -> Picture:
-    """A colour for each number, the same in both images."""
+    """A colour for each number, the same in both images; a second and third round of them is darker."""
     import numpy as np
     from PIL import Image
 
-    # the golden angle: neighbouring numbers get colours far apart
-    hue = (labels.astype(np.float32) * np.float32(0.61803399)) % 1
-    parts = [0.55 + 0.45 * np.cos(2 * np.pi * (hue - third / 3)) for third in range(3)]
-    return Image.fromarray((np.stack(parts, axis=-1) * 255 * (labels > 0)[..., None]).astype(np.uint8))
+    bright = np.array(_palette.OBJECTS, np.float32)
+    table = np.concatenate([bright * (1 - 0.25 * n) for n in range(SHADES)]).astype(np.uint8)
+    numbers = np.where(labels > 0, labels, 1).astype(np.uint64)
+    return Image.fromarray(table[(numbers - 1) % len(table)] * (labels > 0)[..., None])
 
 
-def _sides(a: Array, b: Array, old: Array, new: Array, side: int) -> Picture:
-    """What is foreground in one alone, and edges that only one has, in its colour."""
+def _sides(a: Array, b: Array, old: Array, new: Array, changed: dict[str, list[int]], side: int) -> Picture:
+    """What both have in grey, split and merged objects in their colours; over it what one alone has, edges too."""
     import numpy as np
     from PIL import Image
 
-    only_a, only_b = (_reduced(m, side) for m in ((a & ~b) | (old & ~new), (b & ~a) | (new & ~old)))
-    both = _reduced(a & b, side)
-    out = np.zeros((*both.shape, 3), np.uint8)
-    out[both] = 60
-    out[only_a], out[only_b], out[only_a & only_b] = OLD, NEW, BOTH
+    ours, theirs = (
+        _reduced(m, side) for m in (((a > 0) & (b == 0)) | (old & ~new), ((b > 0) & (a == 0)) | (new & ~old))
+    )
+    out = np.zeros((*ours.shape, 3), np.uint8)
+    out[_reduced((a > 0) & (b > 0), side)] = 70
+    out[_reduced(np.isin(a, changed["split"]), side)] = _palette.SPLIT
+    out[_reduced(np.isin(b, changed["merged"]), side)] = _palette.MERGED
+    out[ours], out[theirs], out[ours & theirs] = _palette.OLD, _palette.NEW, _palette.BOTH
     return Image.fromarray(out)
 
 
-def _outlined(grey: Array, old: Array, new: Array, side: int) -> Picture:
+def _outlined(grey: Array, a: Array, b: Array, side: int) -> Picture:
+    """Lines around the objects of both; where pixels are enlarged, lines run along their borders."""
     import numpy as np
     from PIL import Image
 
     step = max(1, math.ceil(max(grey.shape) / side))
+    scale = max(1, side // max(grey.shape))
+    thick = 2 if scale > 2 else 1
+    scale = scale // thick * thick
     small = (grey[::step, ::step] * np.float32(0.6)).astype(np.uint8)  # so that white lines show
-    scale = max(1, side // max(small.shape))
-    out = np.repeat(small.repeat(scale, 0).repeat(scale, 1)[..., None], 3, axis=2)
-    only_old, only_new = (_reduced(m, side).repeat(scale, 0).repeat(scale, 1) for m in (old, new))
-    if scale > 2:  # enlarged pixels: lines as thin as they can be
-        only_old, only_new = _edges(only_old.astype(np.uint8)) > 0, _edges(only_new.astype(np.uint8)) > 0
-    out[only_old & ~only_new], out[only_new & ~only_old], out[only_old & only_new] = OLD, NEW, BOTH
+    out = np.repeat(_enlarged(small, scale)[..., None], 3, axis=2)
+    ours, theirs = (_reduced(_enlarged(_edges(_enlarged(m, scale // thick)), thick), side) for m in (a, b))
+    out[ours & ~theirs], out[theirs & ~ours], out[ours & theirs] = _palette.OLD, _palette.NEW, _palette.BOTH
     return Image.fromarray(out)
+
+
+def _enlarged(pixels: Array, scale: int) -> Array:
+    return pixels.repeat(scale, 0).repeat(scale, 1)

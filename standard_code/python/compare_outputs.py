@@ -10,16 +10,20 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import _alone
 from _files import UserError
 from _work import reason
 
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
 PICTURES = 8_500_000  # bytes of all pictures of a report together
-SIDES = ((60, 240), (200, 180), (500, 128))  # up to so many pairs, pictures of that many pixels
+SIDES = ((12, 720), (60, 400), (200, 240), (500, 144))  # up to so many pairs, pictures of that many pixels
 SMALLEST = 96
 GROUP = "compare"  # whose environment has its packages
+EXACT = 50_000  # bytes of a picture that is stored without loss
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -101,8 +105,8 @@ def _judge(pair: dict[str, Any], settings: dict[str, Any], maps: dict[int, Any])
 
 
 def draw(pairs: list[dict[str, Any]], folder: Path) -> Iterable[dict[str, Any]]:
-    """A strip of pictures for each pair in the order given, until they would make the report too large."""
-    from _compare_pictures import strip
+    """The pictures of each pair in the order given, until they would make the report too large."""
+    from _compare_pictures import panels
 
     folder.mkdir(parents=True, exist_ok=True)
     side = next((side for most, side in SIDES if len(pairs) <= most), SMALLEST)
@@ -110,15 +114,24 @@ def draw(pairs: list[dict[str, Any]], folder: Path) -> Iterable[dict[str, Any]]:
     for pair in pairs:
         if spent > PICTURES:
             return
-        path = folder / f"{pair['index']:05d}.webp"
+        made = []
         try:
-            picture, captions = strip(pair, side)
-            picture.save(path, quality=72, method=4)
+            for number, (picture, shows) in enumerate(panels(pair, side), 1):
+                path = folder / f"{pair['index']:05d}-{number}.webp"
+                _save(picture, path)
+                spent += path.stat().st_size
+                made.append({"file": path.name, "shows": shows, "size": picture.size})
         except Exception as error:  # a report without one picture is better than none
             yield {"index": pair["index"], "problem": reason(error)}
             continue
-        spent += path.stat().st_size
-        yield {"index": pair["index"], "picture": path.name, "captions": captions}
+        yield {"index": pair["index"], "pictures": made}
+
+
+def _save(picture: Picture, path: Path) -> None:
+    """Thin lines keep their colour only without loss; where that takes much room, as with a large image, not."""
+    picture.save(path, lossless=True, method=4)
+    if path.stat().st_size > EXACT:
+        picture.save(path, quality=80, method=4)
 
 
 def main(argv: list[str] | None = None) -> int:

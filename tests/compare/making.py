@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+from making_pictures import deep, far, merge, specks  # noqa: F401
 from making_shown import shown, shown_pictures  # noqa: F401
 
 DISCS = ((60, 60, 20), (60, 150, 25), (170, 80, 30), (180, 190, 22))

@@ -87,7 +87,7 @@ def test_labels_and_other_arrays_inside_a_zarr_image_are_not_passed_over(bench: 
     assert files["two.zarr"]["said"] == "the pixels are the same, but what else it holds differs: second"
     done = bench.run("compare", bench.a, bench.b, "--report", bench.root / "report", code=1)
     assert done.stdout.count("no picture") == 0
-    assert len(list((bench.root / "report" / "pictures").iterdir())) == 2
+    assert len(list((bench.root / "report" / "pictures").iterdir())) == 10
 
 
 def test_a_second_image_in_a_file_is_not_passed_over(bench: Bench) -> None:
@@ -380,7 +380,7 @@ def test_the_screen_says_what_differs_in_a_line_each(bench: Bench) -> None:
     bench.make("split")
     done = bench.run("compare", bench.a, bench.b, code=1)
     assert "different  cell_labels.tif: 4 objects against 5" in done.stdout
-    assert done.stdout.splitlines()[-1].startswith("B holds different results in the one folder.")
+    assert done.stdout.splitlines()[-1].startswith("B holds different results. Worst is")
 
 
 @pytest.mark.parametrize(

@@ -198,9 +198,9 @@ def test_a_part_that_was_not_compared_is_never_the_same() -> None:
 @pytest.mark.parametrize(
     ("rungs", "sentence"),
     [
-        ([Rung.SAME], "same: the one file has the same bytes"),
+        ([Rung.SAME], "same: its only file has the same bytes"),
         ([Rung.WITHIN, Rung.WITHIN], "same: all 2 files are the same within the tolerance"),
-        ([Rung.NOISE], "same: the one file is different by no more than A differs from itself"),
+        ([Rung.NOISE], "same: its only file is different by no more than A differs from itself"),
         ([Rung.SAME, Rung.WITHIN], "same: of 2 files 1 the same bytes; 1 the same within the tolerance"),
         ([Rung.SAME, Rung.MISSING, Rung.DIFFERENT], "different: of 3 files 1 differs, 1 is missing in B; 1 agree"),
     ],
