@@ -119,6 +119,7 @@ def latin1(tmp_path: Path) -> dict[str, str]:
 PRINTS = """\
 import pathlib, sys
 path = pathlib.Path(sys.argv[1])
+path.touch()
 print(path.read_text(encoding="utf-8"), sys.stdout.encoding, path.name)
 """
 

@@ -67,7 +67,7 @@ def test_a_child_counts_only_when_all_of_it_is_sound(tmp_path: Path) -> None:
     run = Run(made(tmp_path))
     sound = {"segment": 1, "pid": 4711, "started": 12.5, "marker": f"{MARKER}/{MARKER}"}
     run.note_child(sound)
-    assert run.child() == Child(4711, 12.5, f"{MARKER}/{MARKER}")
+    assert run.child() == Child(4711, 12.5, f"{MARKER}/{MARKER}", segment=1)
     for change in ({"pid": 1}, {"pid": -4711}, {"pid": 2**40}, {"started": None}, {"marker": "a"}, {"pid": True}):
         (run.folder / "child.json").write_text(json.dumps({**sound, **change}))
         assert read_child(run.folder / "child.json") is None, change
