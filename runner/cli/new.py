@@ -44,7 +44,8 @@ def command(folder: str | None, task: str | None, environment: str, output: str 
         click.echo(f"Left out, being fewer: {others}. To take those, change the pattern in the file.")
     chosen = _task(task, site)
     results = place.with_name(f"{place.name}_{chosen}")
-    file = _file(output, results.with_name(results.name + ".yaml"), site)
+    asks = site.host.interactive and (folder is None or task is None)
+    file = _file(output, results.with_name(results.name + ".yaml"), asks)
     _write(file, pipeline_text(chosen, place, images, results, file, environment))
     click.echo(f"Written: {file}")
     click.echo(f"Look at it, then: run-pipeline {_quoted(file)} --dry-run")
@@ -90,13 +91,13 @@ def _task(text: str | None, site: Site) -> str:
     return text
 
 
-def _file(text: str | None, usual: Path, site: Site) -> Path:
+def _file(text: str | None, usual: Path, asks: bool) -> Path:
     import os
 
     from runner.errors import UsageError
     from runner.state.status import pipeline_of
 
-    if text is None and site.host.interactive:
+    if text is None and asks:
         text = click.prompt("Pipeline file", default=str(usual))
     path = Path(os.path.abspath(Path(text).expanduser())) if text else usual  # noqa: PTH100
     if path.is_dir():

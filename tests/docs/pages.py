@@ -11,7 +11,9 @@ REPO = Path(__file__).resolve().parents[2]
 PAGES = sorted([REPO / "README.md", REPO / "CHANGELOG.md", *(REPO / "docs").glob("*.md")])
 
 _BLOCK = re.compile(
-    r"^(?:<!-- yaml: (?P<note>\w+) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"^(?:<!-- (?:yaml: (?P<note>\w+)|not run: (?P<not_run>[^\n]+)|(?P<may_fail>ends with 0 or 1): [^\n]+) -->\n)?"
+    r"```(?P<language>\w+)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
 )
 _SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 # how the runner is started, on each system
@@ -20,13 +22,19 @@ STARTS = re.compile(r"(?:uv run )?(?:\.venv[/\\](?:bin|Scripts)[/\\])?run-pipeli
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced code block; `note` is that of a comment before it: `<!-- yaml: keys -->`."""
+    """A fenced code block, with the comment before it.
+
+    `<!-- yaml: keys -->` says what it is a part of, `<!-- not run: REASON -->` why the tests do not run its commands,
+    and `<!-- ends with 0 or 1: REASON -->` that their exit code is this computer's.
+    """
 
     page: Path
     line: int
     language: str
     text: str
     note: str
+    not_run: str = ""
+    may_fail: bool = False
 
     def __str__(self) -> str:
         return f"{self.page.name}:{self.line}"
@@ -48,7 +56,8 @@ def blocks(language: str = "") -> list[Block]:
         for match in _BLOCK.finditer(text):
             line = text.count("\n", 0, match.start()) + 1
             if language in ("", match["language"]):
-                found.append(Block(page, line, match["language"], match["text"], match["note"] or ""))
+                note, not_run, may_fail = match["note"] or "", match["not_run"] or "", bool(match["may_fail"])
+                found.append(Block(page, line, match["language"], match["text"], note, not_run, may_fail))
     return found
 
 

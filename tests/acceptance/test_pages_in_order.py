@@ -1,0 +1,190 @@
+"""The commands of each page, run in its order as a reader would, at a terminal, in a laboratory of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.compare.conftest import Bench, bench, shared
+from tests.conda.conda_layout import make_base, make_environment
+from tests.docs.pages import PAGES, REPO, Block, blocks, name
+from tests.migrate.places import Place
+from tests.support.conda_channel import make_channel
+from tests.support.real_conda import own_conda
+from tests.support.wheels import make_wheel
+
+__all__ = ["bench", "shared"]  # fixtures: environments that all test processes share, and uv's cache
+
+SHELLS = ("sh", "powershell", "bat")
+EXAMPLE = REPO / "pipeline_configs/segment_threshold.yaml"
+CELL = REPO / "pipeline_configs/example_data/cell.png"
+KEPT_OUT = shutil.ignore_patterns(
+    ".git", ".venv*", ".*cache", "__pycache__", "output_*", ".run-pipeline", "*_status.yaml"
+)
+
+
+def on(page: Path) -> list[Block]:
+    """The commands of a page, in its order."""
+    return [block for block in blocks() if block.page == page and block.language in SHELLS]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Where a page's commands are typed: a copy of a repository, and a folder to stand in."""
+
+    repo: Path
+    folder: Path
+    environ: dict[str, str]
+
+    def type(self, line: str) -> tuple[int, str]:
+        """Exit code and screen of a line that is typed at a terminal; every question is answered with yes."""
+        import pty
+
+        programs = self.folder.parent / "programs"
+        programs.mkdir(exist_ok=True)
+        for program, words in (("run-pipeline", "-m runner"), ("python3", ""), ("python", "")):
+            (programs / program).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n', encoding="utf-8")
+            (programs / program).chmod(0o755)
+        environ = {
+            **self.environ,
+            "PATH": f"{programs}:{self.environ['PATH']}",
+            "PYTHONPATH": str(self.repo),
+            "TERM": "dumb",
+        }
+        master, slave = pty.openpty()
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", line], cwd=self.folder, env=environ, stdin=slave, stdout=slave, stderr=slave
+        )
+        os.close(slave)
+        os.write(master, b"y\n")
+        screen = b""
+        try:
+            while chunk := os.read(master, 65536):
+                screen += chunk
+        except OSError:  # Linux: the other side is closed
+            pass
+        os.close(master)
+        return process.wait(60), screen.decode("utf-8", "replace")
+
+
+def whole_repository(bench: Bench) -> Lab:
+    """A copy of this repository; its environments are its own, since pages remove some."""
+    repo, folder = bench.root / "run-pipeline", bench.root / "my data"
+    shutil.copytree(REPO, repo, ignore=KEPT_OUT)
+    folder.mkdir()
+    return Lab(repo, folder, bench.environ(RUN_PIPELINE_ENVS=str(bench.root / "envs")))
+
+
+def readme(bench: Bench) -> Lab:
+    """The pipeline is the page's own."""
+    lab = whole_repository(bench)
+    (example,) = (block.text for block in blocks("yaml") if block.page.name == "README.md")
+    (lab.folder / "pipeline.yaml").write_text(example, encoding="utf-8")
+    (lab.folder / "raw").mkdir()
+    shutil.copy(CELL, lab.folder / "raw")
+    return lab
+
+
+def example(bench: Bench) -> Lab:
+    """The pipeline is the example's, under each name that the pages give it; one of them ran before."""
+    lab = whole_repository(bench)
+    cells = lab.folder / "D:" / "data" / "müller's cells"
+    text = EXAMPLE.read_text(encoding="utf-8")
+    for folder, file in ((lab.folder, "pipeline.yaml"), (lab.folder, "other.yaml"), (cells, "pipeline.yaml"),
+                         (lab.folder / "data", "pipeline.yaml"), (lab.folder, "pipeline_uv.yaml")):  # fmt: skip
+        (folder / "example_data").mkdir(parents=True, exist_ok=True)
+        shutil.copy(CELL, folder / "example_data")
+        own = text.replace("output_segment_threshold", "output_uv") if "uv" in file else text
+        (folder / file).write_text(own, encoding="utf-8")
+    for results in ("results_old", "results_new"):
+        (lab.folder / results).mkdir()
+        (lab.folder / results / "table.csv").write_text("label,area\n1,2.5\n", encoding="utf-8")
+    code, screen = lab.type(f'run-pipeline "{cells.relative_to(lab.folder)}/pipeline.yaml"')
+    assert code == 0, screen
+    return lab
+
+
+def with_conda(bench: Bench, file: str) -> Lab:
+    """A laboratory with a recipe, its conda environment and a pipeline that uses it; packages lie on the disk."""
+    place = Place(bench.root, bench.root / "uv cache").make()
+    make_wheel(place.repo / "wheels", "cell-tools", "2.0")
+    make_wheel(place.repo / "wheels", "lab-vars", "1.0")
+    place.recipe("- python\n- cell-tools>=2\n- lab-vars")
+    home = bench.root / "home"
+    try:
+        conda = own_conda(home / "miniforge3", home, bench.shared)
+        conda.create("cells", "python", "cell-tools", "lab-vars", channel=make_channel(bench.root / "channel"))
+    except pytest.skip.Exception:
+        make_environment(make_base(home / "miniforge3") / "envs" / "cells")
+    script = place.repo / "count.py"
+    script.write_text("import sys\nopen(sys.argv[2], 'w').write('label,area\\n1,2\\n')\n", encoding="utf-8")
+    segment = {
+        "name": "Count",
+        "environment": "cells",
+        "commands": ["python", "%REPO%/count.py", {"--output-file": "%YAML%/results/table.csv"}],
+    }
+    pipeline = place.repo / file
+    (pipeline.parent / "results").mkdir()
+    pipeline.write_text(yaml.safe_dump({"run": [segment]}, sort_keys=False), encoding="utf-8")
+    environ = place.environ() | {"RUN_PIPELINE_REPO": str(place.repo)}
+    return Lab(REPO, place.repo, environ)
+
+
+def one_line(bench: Bench) -> Lab:
+    """A pipeline of one short segment."""
+    folder = bench.root / "my data"
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "pipeline.yaml").write_text(
+        "run:\n- environment: cmd\n  commands: [echo done]\n", encoding="utf-8"
+    )
+    return Lab(REPO, folder, bench.environ())
+
+
+SETUPS: dict[str, Callable[[Bench], Lab]] = {
+    "README.md": readme,
+    "docs/command-line.md": example,
+    "docs/conda-to-uv.md": partial(with_conda, file="pipeline.yaml"),
+    "docs/exit-codes.md": one_line,
+    "docs/migrate.md": partial(with_conda, file="pipeline_configs/cells.yaml"),
+    "docs/troubleshooting.md": example,
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell and terminal")
+@pytest.mark.parametrize("page", SETUPS)
+def test_every_command_of_a_page_works_in_the_order_of_the_page(bench: Bench, page: str) -> None:
+    lab = SETUPS[page](bench)
+    ran = 0
+    for block in on(REPO / page):
+        if block.not_run:
+            continue
+        for line in block.text.splitlines():
+            code, screen = lab.type(line)
+            assert code == 0 or (block.may_fail and code == 1), f"{block}: {line}\nended with {code}:\n{screen}"
+            assert "Traceback" not in screen, screen
+            ran += 1
+    assert ran
+
+
+def test_every_page_with_commands_is_run_or_says_why_not() -> None:
+    for page in PAGES:
+        left = [str(block) for block in on(page) if not block.not_run]
+        assert not left or name(page) in SETUPS, f"{left}: run them, or write `<!-- not run: REASON -->` before them"
+
+
+@pytest.mark.parametrize("block", [one for one in blocks() if one.not_run], ids=str)
+def test_what_is_not_run_has_a_reason_that_holds(block: Block) -> None:
+    if block.language in ("powershell", "bat"):
+        assert block.not_run.startswith("Windows only")
+    else:
+        assert re.search(r"network|conda|GPU|tests?\b", block.not_run), block.not_run
