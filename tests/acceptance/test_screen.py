@@ -139,7 +139,7 @@ def test_names_that_are_utf8_on_disk_are_found_in_every_locale(lab: Lab, latin1:
     assert done.returncode == 0, done.stdout + done.stderr
     screen = done.stdout.decode("latin-1" if language == "latin1" else "utf-8")
     assert "Größe -> u" in screen if language == "latin1" else "Größe → µ" in screen
-    assert "found utf-8 Größe µ.txt" in done.stdout.decode("utf-8", "replace")
+    assert "found utf-8 Größe µ.txt" in screen
     assert [entry["name"] for entry in lab.status(pipeline)] == ["Größe → µ"]
     assert lab.receipts(pipeline)[0]["outputs"][0]["path"] == str(named)
     again = subprocess.run(lab.argv(pipeline), cwd=lab.root, env=lab.environ(), capture_output=True, check=True)
