@@ -10,7 +10,13 @@ from runner.state.records import FOLDER
 
 _SKIPPED = frozenset({".git", FOLDER, "node_modules", "__pycache__"})
 YAML = (".yaml", ".yml")
-SCRIPTS = (".bat", ".cmd", ".ps1", ".sh", ".lnk")
+# what may start a pipeline or make an environment; "" for Dockerfile, Makefile, Snakefile, .env and the like
+SCRIPTS = (
+    "", ".cpu", ".cuda", ".dev", ".gpu",  # Dockerfile.gpu
+    ".ahk", ".bash", ".bat", ".cmd", ".conf", ".cwl", ".def", ".desktop", ".dockerfile", ".groovy", ".ijm", ".ini",
+    ".ipynb", ".job", ".jl", ".js", ".json", ".lnk", ".m", ".mk", ".nf", ".pbs", ".pl", ".ps1", ".psm1", ".py", ".pyw",
+    ".r", ".rb", ".sbatch", ".service", ".sh", ".slurm", ".smk", ".sub", ".url", ".vbs", ".wdl", ".xml", ".zsh",
+)  # fmt: skip
 _ENVIRONMENT = ("pyvenv.cfg", "conda-meta")
 _RUN = "run.json"  # beside it lies the copy of the pipeline as it was run
 

@@ -17,7 +17,7 @@ from runner.state.records import read_json
 
 # `conda run -n cells`, `mamba run -p D:/envs/cells`, `activate cells`, `D:\envs\cells\python.exe`
 _BY_HAND = (
-    r"(?:\b(?:conda|mamba|micromamba)(?:\.\w+)?\b[^\n]*?\s(?:-n|--name|-p|--prefix|activate)[\s=]+"
+    r"(?:\b(?:conda|mamba|micromamba)(?:\.\w+)?\b[^\n]*?[\s\"'](?:-n|--name|-p|--prefix|activate)[\s=\"',]+"
     r"|\bactivate(?:\.bat)?[\"']?\s+|\benvs[/\\])(?:[^\s\"']*[/\\])?%s(?![\w.-])"
 )
 
@@ -39,13 +39,26 @@ class Wanted:
 
     def other_uses(self, pipeline: Pipeline) -> Iterator[str]:
         """How else it may need the environment: an unknown token, or conda called by hand."""
-        pattern = re.compile(_BY_HAND % f"(?:{'|'.join(map(re.escape, sorted(self.names)))})", re.IGNORECASE)
         for segment in pipeline.segments:
             if re.fullmatch(r"%[^%]+%", conda_name(segment, pipeline, self.dotenv)):
                 yield f"segment {segment.number} runs in {segment.environment}, which .env does not tell here"
             words = [part for entry in segment.commands for part in _words(entry)]
-            if found := pattern.search(" ".join(words)):
-                yield f"segment {segment.number} calls it by itself: `{found[0]}`"
+            for found in self._by_hand(" ".join(words)):
+                yield f"segment {segment.number} calls it by itself: `{found}`"
+
+    def calls_in(self, script: Path) -> list[str]:
+        """How a script calls conda with the environment by hand."""
+        try:
+            data = script.read_bytes().replace(b"\0", b"")
+        except OSError:
+            return []  # `mentioned` tells
+        return self._by_hand(data.decode("utf-8", "replace"))
+
+    def _by_hand(self, text: str) -> list[str]:
+        """The first call, if there is one."""
+        pattern = re.compile(_BY_HAND % f"(?:{'|'.join(map(re.escape, sorted(self.names)))})", re.IGNORECASE)
+        found = pattern.search(text)
+        return [found[0]] if found else []
 
 
 def read(path: Path) -> Pipeline | str | None:

@@ -20,8 +20,10 @@ from runner.state.status import read_status, status_path
 
 RECIPES = "conda_envs"
 PIPELINES = "pipeline_configs"
-# pipelines that this runner's tests read, and nobody runs
-_EXAMPLES = Path(__file__).resolve().parents[2] / "tests" / "examples"
+_LARGEST = 64 << 20  # bytes of a script or notebook
+SIGN_OFFS = "sign_offs"
+# what this runner's tests read, and nobody runs
+_TESTS = Path(__file__).resolve().parents[2] / "tests"
 
 
 @dataclass
@@ -89,11 +91,10 @@ class _Search:
             obstacles.append(f"the folder {error.filename} cannot be read: {error.strerror or error}")
 
         every = [*candidates, *files_below(self.repo, hidden=True, failed=unreadable)]
-        every += signed_pipelines(self.repo / "sign_offs", self.repo)
+        every += signed_pipelines(self.repo / SIGN_OFFS, self.repo)
         # each once, by the path that was given first, however else it can be reached
         known = {os.path.realpath(path): path for path in reversed([*self.retirement.recipes, *every])}
-        examples = os.path.realpath(_EXAMPLES) + os.sep
-        kept = {path for real, path in known.items() if not real.startswith(examples)}
+        kept = {path for real, path in known.items() if not _is_below(Path(real), [_real(_TESTS)])}
         files = sorted(kept - set(self.retirement.recipes))
         for path in files:
             self._look(path, path in candidates)
@@ -102,9 +103,13 @@ class _Search:
                 obstacles.append(f"{self._shown(path)}: {link} is a link, and a retirement follows none: remove it")
         going = set(self.retirement.files)
         self._find_statuses(going)
-        for path in [*files, *files_below(self.repo, SCRIPTS, hidden=True)]:
+        others = (_real(_TESTS), _real(self.repo / SIGN_OFFS))
+        scripts = [one for one in files_below(self.repo, SCRIPTS, hidden=True) if _is_script(one, others)]
+        for path in [*files, *scripts]:
             if path not in going and (found := mentioned(path, [one.name for one in going])):
                 obstacles.append(f"{self._shown(path)} names {', '.join(found)}, which would be removed")
+        for path in scripts:
+            obstacles += [f"{self._shown(path)} calls it by itself: `{text}`" for text in self.wanted.calls_in(path)]
 
     def _look(self, path: Path, is_candidate: bool) -> None:
         found, obstacles, shown = read(path), self.retirement.obstacles, self._shown(path)
@@ -159,6 +164,19 @@ class _Search:
 
     def _shown(self, path: Path) -> str:
         return path.relative_to(self.repo).as_posix() if path.is_relative_to(self.repo) else str(path)
+
+
+def _real(folder: Path) -> str:
+    return os.path.realpath(folder) + os.sep
+
+
+def _is_below(path: Path, folders: Sequence[str]) -> bool:
+    return os.path.realpath(path).startswith(tuple(folders))
+
+
+def _is_script(path: Path, elsewhere: Sequence[str]) -> bool:
+    """Not data of the same ending, nor in one of these folders."""
+    return not _is_below(path, elsewhere) and (not path.exists() or path.stat().st_size <= _LARGEST)
 
 
 def _not_ours(status: Path, pipeline: Path, going: set[Path]) -> str:

@@ -211,6 +211,38 @@ def test_a_script_or_shortcut_that_starts_a_pipeline_or_makes_the_environment_ho
     assert "start cells.bat names cells.yml" in obstacles(bare)
 
 
+SCRIPTS = {
+    "Dockerfile": "FROM x\nCOPY conda_envs/cells.yml /tmp/\n",
+    "Dockerfile.gpu": "RUN mamba env create -f /tmp/cells.yml\n",
+    "cells.def": "%files\n    conda_envs/cells.yml /opt/cells.yml\n",
+    "Makefile": "env:\n\tconda env update --file conda_envs/cells.yml --prune\n",
+    "Snakefile": 'rule a:\n    conda: "conda_envs/cells.yml"\n',
+    "rules/seg.smk": 'rule a:\n    conda: "../conda_envs/cells.yml"\n',
+    "main.nf": 'process a {\n  conda "$projectDir/conda_envs/cells.yml"\n}\n',
+    "job.slurm": "#SBATCH -p gpu\nsource activate cells\npython a.py\n",
+    "run.sh": "conda run --no-capture-output -n cells python a.py\n",
+    "start.py": 'subprocess.run(["conda", "run", "-n", "cells", "python", "a.py"])\n',
+    "all.ipynb": '{"cells": [{"source": ["!run-pipeline pipeline_configs/cells.yml\\n"]}]}',
+    ".vscode/tasks.json": '{"command": "D:\\\\envs\\\\cells\\\\python.exe a.py"}',
+    ".env": "RECIPE=conda_envs/cells.yml\n",
+    "Start.desktop": "Exec=conda run -p /opt/envs/cells python a.py\n",
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_whatever_makes_the_environment_or_starts_something_in_it_holds_the_recipe(bare: Place, name: str) -> None:
+    path = bare.repo / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(SCRIPTS[name], encoding="utf-8")
+    assert f"{name} " in obstacles(bare)
+
+
+def test_text_for_people_and_other_environments_hold_no_recipe(bare: Place) -> None:
+    (bare.repo / "README.md").write_text("conda env create -f conda_envs/cells.yml\n", encoding="utf-8")
+    (bare.repo / "run.sh").write_text("conda run -n cells2 python a.py cells\nls other-cells.yml\n", encoding="utf-8")
+    assert obstacles(bare) == ""
+
+
 def test_a_pipeline_beside_its_data_that_was_once_signed_holds_the_recipe(bare: Place, tmp_path: Path) -> None:
     path = write(tmp_path / "data", SIMPLE, "job.yaml")
     (bare.repo / "sign_offs").mkdir()
