@@ -17,7 +17,7 @@ from runner.pipeline.glued import mended
 from runner.pipeline.inputs import Step, missing_inputs, step_of
 from runner.pipeline.masking import Noting
 from runner.pipeline.programs import Answer, ask_about, findings, glued_findings, line_of
-from runner.pipeline.tokens import odd_tokens, resolve, resolve_entries, resolve_env
+from runner.pipeline.tokens import SIGN, odd_tokens, resolve, resolve_entries, resolve_env
 
 
 @dataclass(frozen=True)
@@ -115,13 +115,15 @@ def find_warnings(pipeline: Pipeline, site: Site) -> list[Diagnostic]:
     """What the pipeline file can be said to have got wrong, though it would run: tokens that are none included."""
     found = list(pipeline.warnings)
     for segment in pipeline.segments:
-        if segment.is_control or segment.environment.strip().lower() == "cmd":  # there the shell has such names
+        if segment.is_control:
             continue
+        in_shell = segment.environment.strip().lower() == "cmd"
         for key, text in _texts(segment):
-            signs = text.count("%")  # nearly every text has none, or begins with a token of ours
-            if signs < 2 or (signs == 2 and text.startswith(("%YAML%", "%REPO%"))):
+            # nearly every text has none, or begins with a token of ours
+            if not SIGN.search(text, 6 if text.startswith(("%YAML%", "%REPO%")) else 0):
                 continue
-            for message, cure in odd_tokens(text, site.dotenv):
+            own = {name for name, _ in segment.env} if in_shell and key.startswith("commands.") else None
+            for message, cure in odd_tokens(text, site.dotenv, of_shell=own):
                 found.append(at_segment(Finding(message, cure, key, Severity.WARNING), segment, pipeline))
     return found
 
@@ -129,9 +131,10 @@ def find_warnings(pipeline: Pipeline, site: Site) -> list[Diagnostic]:
 def _texts(segment: Segment) -> Iterator[tuple[str, str]]:
     """Each text of the segment in which tokens are replaced, with the key where it stands."""
     for number, entry in enumerate(segment.commands):
-        values = (entry,) if isinstance(entry, str) else [value for _, value in entry.items]
+        values = (entry,) if isinstance(entry, str) else (value for _, value in entry.items)
+        each = (one for value in values for one in (value if isinstance(value, list) else (value,)))
         # a flag that is glued to its value is told as that
-        yield from ((f"commands.{number}", v) for v in values if isinstance(v, str) and not mended(v))
+        yield from ((f"commands.{number}", v) for v in each if isinstance(v, str) and not mended(v))
     yield from ((f"env.{name}", value) for name, value in segment.env if isinstance(value, str))
     yield "cwd", segment.cwd
     yield "environment", segment.environment

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -15,7 +14,7 @@ from runner.environments import Site
 from runner.environments.disk import on_disk
 from runner.environments.groups import read_project
 from runner.environments.users import in_use, programs_in
-from runner.environments.uv_stamp import FORMAT, Place, State, condition, is_ours, read_stamp
+from runner.environments.uv_stamp import Place, State, condition, is_ours, read_stamp, whose
 from runner.errors import EnvironmentMissing, StateError
 from runner.state.files import write_atomic
 from runner.state.holder import Holder
@@ -85,7 +84,7 @@ def remove(environment: Environment, site: Site) -> None:
                 if not is_ours(doomed):
                     raise StateError(f"{doomed} is in the way: the runner did not put it there", "Move it away.")
                 shutil.rmtree(doomed)
-            write_atomic(note, json.dumps({"format": FORMAT, "group": place.group}).encode(), durable=False)
+            write_atomic(note, whose(place), durable=False)
             place.stamp.unlink(missing_ok=True)
             # first out of the way in one step: half an environment must never be found under its name
             folder.rename(doomed)

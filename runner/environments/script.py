@@ -214,7 +214,8 @@ def _begin(script: _Script, locked: str, site: Site) -> None:
         script.for_uv.write_bytes(on_disk(script.path).read_bytes().removeprefix(codecs.BOM_UTF8))
     python, _ = _noted(script)
     if python:
-        clear_torn(site.host.path(python).parent.parent, site.host)
+        folder = site.host.path(python).parent.parent
+        clear_torn(folder, site.host, ours=folder.parent.name.startswith("environments-"))  # in uv's cache
 
 
 def _python(script: _Script, site: Site) -> str:

@@ -21,7 +21,7 @@ from runner.environments.uv_stamp import (
     Condition,
     Place,
     State,
-    clear_torn,
+    begin,
     condition,
     interpreter,
     is_whole,
@@ -213,8 +213,7 @@ class _Work:
         """From here on the environment is neither old nor new, and a kill must leave it known as such."""
         write_stand_in(self.site)
         if self.planned is not State.RECHECK:
-            self.where.stamp.unlink(missing_ok=True)
-            clear_torn(self.where.folder, self.site.host)
+            begin(self.where, self.site.host)
         elif self.found.state is not State.RECHECK:
             raise EnvironmentMissing(
                 f"the environment of uv group {self.where.group} was changed by another process meanwhile",

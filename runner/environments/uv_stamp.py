@@ -17,6 +17,7 @@ from runner.environments.disk import is_file, is_folder, on_disk, read_text
 from runner.environments.groups import BUILD_FILES, GroupLock, Project, digest, group_lock, lock_file, read_project
 from runner.errors import EnvironmentMissing
 from runner.host import Host
+from runner.state.files import write_atomic
 from runner.state.plain import is_link
 from runner.state.reading import is_texts, read_json
 
@@ -93,20 +94,38 @@ def read_stamp(place: Place) -> dict[str, Any] | None:
 
 def is_ours(folder: Path) -> bool:
     """Whether the runner made the environment in `folder`: its stamp says so, or what it left inside."""
-    notes = (folder.with_name(f"{folder.name}.json"), folder / OWN)
-    told = (read_json(note) or {} for note in notes if not is_link(folder))
+    return not is_link(folder) and _made_by_us(folder)
+
+
+def _made_by_us(folder: Path) -> bool:
+    told = (read_json(note) or {} for note in (folder.with_name(f"{folder.name}.json"), folder / OWN))
     return any(one.get("format") == FORMAT and isinstance(one.get("group"), str) for one in told)
+
+
+def begin(place: Place, host: Host) -> None:
+    """Before uv makes or changes it. Raises EnvironmentMissing where uv would empty what the runner did not make.
+
+    What then stands in the stamp's place says whose the environment is, and not that it is in step.
+    """
+    folder = on_disk(place.folder)
+    if is_whole(place.folder, host) and not _made_by_us(folder):  # behind a link, too: a lab may keep them elsewhere
+        raise _in_the_way(folder)
+    clear_torn(place.folder, host, ours=is_ours(folder))
+    write_atomic(place.stamp, whose(place), durable=False)
 
 
 def write_stamp(place: Place, stamp: Mapping[str, Any]) -> None:
     """Raises StateError."""
-    from runner.state.files import write_atomic
-
     made = datetime.now().astimezone().isoformat(timespec="seconds")
     own = on_disk(place.folder) / OWN
     if not own.exists():  # an environment that is in step is not touched
-        write_atomic(own, json.dumps({"format": FORMAT, "group": place.group}).encode(), durable=False)
+        write_atomic(own, whose(place), durable=False)
     write_atomic(place.stamp, json.dumps({**stamp, "made": made}, indent=1).encode())
+
+
+def whose(place: Place) -> bytes:
+    """A note that says that the runner made an environment, and for which group."""
+    return json.dumps({"format": FORMAT, "group": place.group}).encode()
 
 
 def note_use(place: Place) -> None:
@@ -131,28 +150,33 @@ def is_whole(folder: PurePath, host: Host) -> bool:
     return is_file(interpreter(folder, host)) and bool(venv_settings(folder).get("home"))
 
 
-def clear_torn(folder: PurePath, host: Host) -> None:
-    """Remove what is left of an environment that is not whole, before uv sees it.
+def clear_torn(folder: PurePath, host: Host, *, ours: bool) -> None:
+    """Remove what is left of an environment of ours that is not whole, before uv sees it.
 
     Without a good pyvenv.cfg, `bin/python` is the Python that it was made from, and `uv sync` would take the
     packages out of that one (tried). Raises EnvironmentMissing when the folder holds something else.
     """
     path = on_disk(folder)
-    if is_whole(folder, host) or not (path.exists() or path.is_symlink()):
+    if is_whole(folder, host) or not os.path.lexists(path):
         return
     try:
-        foreign = path.is_symlink() or not path.is_dir() or {p.name for p in path.iterdir()} - _OF_AN_ENVIRONMENT
-        if not foreign:
-            import shutil
+        if is_link(path) or not path.is_dir():
+            raise _in_the_way(path)
+        inside = {p.name for p in path.iterdir()}
+        if inside and not (ours and inside <= _OF_AN_ENVIRONMENT):
+            raise _in_the_way(path)
+        import shutil
 
-            shutil.rmtree(path)
-            return
+        shutil.rmtree(path)
     except OSError as error:
         raise EnvironmentMissing(
             f"the broken environment {folder} cannot be removed: {error.strerror or error}",
             "End the programs that use it, check that you may write there, or remove the folder yourself.",
         ) from error
-    raise EnvironmentMissing(
+
+
+def _in_the_way(folder: Path) -> EnvironmentMissing:
+    return EnvironmentMissing(
         f"{folder} is in the way: it is no environment that the runner made", "Move or remove it, then start again."
     )
 

@@ -86,11 +86,7 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
     title = f"uv group {target.group} in WSL ({target.distro})"
     return Preparation(
         title,
-        # the old stamp goes first: an interrupted sync must not be taken for done
-        tuple(
-            _inside(words, spec, site)
-            for words in (["rm", "-rf", target.stamps], _away(target), sync, ["mkdir", "-p", stamp])
-        ),
+        tuple(_inside(words, spec, site) for words in (_begin(target), sync, ["mkdir", "-p", stamp])),
         on_disk(site.environments / f"wsl-{target.distro}-{target.group}.lock"),
         lambda: not _is_folder(stamp, spec, site),
         lambda command, code, output: _failed(title, output, code, site, target),
@@ -98,10 +94,16 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
     )
 
 
-def _away(target: Target) -> list[str]:
-    """Removes a torn environment: without pyvenv.cfg its python is the base Python to uv, which would empty that."""
-    test = '[ ! -e "$1" ] || [ -s "$1/pyvenv.cfg" ] || rm -rf -- "$1"'
-    return ["sh", "-c", test, "sh", target.folder]
+# the folder of stamps says that the environment is ours; the stamps in it go first, so that an interrupted sync is not
+# taken for done; without pyvenv.cfg the environment's python is the base Python to uv, which would empty that
+_BEGIN = (
+    'if [ -e "$1" ] && [ ! -d "$2" ]; then echo "$1 is in the way: the runner did not make it" >&2; exit 1; fi; '
+    'rmdir "$2"/* 2>/dev/null; [ -s "$1/pyvenv.cfg" ] || rm -rf -- "$1"; mkdir -p "$2"'
+)
+
+
+def _begin(target: Target) -> list[str]:
+    return ["sh", "-c", _BEGIN, "sh", target.folder, target.stamps]
 
 
 def wrap(

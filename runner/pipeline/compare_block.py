@@ -12,7 +12,7 @@ from yaml.events import ScalarEvent
 from runner.errors import PipelineError
 from runner.model import Severity
 from runner.pipeline.near import near
-from runner.pipeline.nodes import MapNode, Node
+from runner.pipeline.nodes import ListNode, MapNode, Node
 from runner.pipeline.report import Report, mark_of
 from runner.pipeline.values import fields_of, value_of
 
@@ -117,8 +117,18 @@ def number_of(value: Any) -> float | None:
 
 def warn_of_block(node: Node, report: Report) -> None:
     """A run takes no notice of `compare`; but whoever checks the file wants to know what is wrong there."""
-    for problem in problems(value_of(node, report)):
+    for problem in problems(_plain(node, report)):
         report.warning(mark_of(_place(node, problem)), problem.message, problem.cure)
+
+
+def _plain(node: Node, report: Report) -> Any:
+    """The value, with names as they are written: nothing here is true or false, and `y` is a column."""
+    if isinstance(node, MapNode):
+        return {name: _plain(found[-1][1], report) for name, found in fields_of(node, report).items()}
+    if isinstance(node, ListNode):
+        return [_plain(one, report) for one in node.items]
+    value = value_of(node, report)
+    return node.value if isinstance(value, bool) else value
 
 
 def read_block(path: Path) -> Mapping[str, Any]:
@@ -137,7 +147,7 @@ def read_block(path: Path) -> Mapping[str, Any]:
     if "compare" not in fields or report.errors:
         return {}
     node = fields["compare"][-1][1]
-    block = value_of(node, report)
+    block = _plain(node, report)
     for problem in problems(block):
         report.error(mark_of(_place(node, problem)), problem.message, problem.cure)
     if report.errors:

@@ -13,7 +13,11 @@ from runner.pipeline.near import near
 from runner.state.go_text import go_text
 
 _TOKEN = re.compile(r"%([^%]+)%(.*)", re.DOTALL)
-_ANYWHERE = re.compile(r"%(?P<name>[^\W\d]\w*)%")
+_ANYWHERE = re.compile(r"%(?P<name>[^\W\d][\w.-]*)%")
+# `%YAML/x`, `%YAML %/x`, `${YAML}/x`, `％YAML％/x`: one that lost a sign, or has other ones
+_SIGNS = "%％﹪${}"
+SIGN = re.compile(f"[{_SIGNS}]")
+_ALMOST = re.compile(rf"[\s{_SIGNS}]*(?P<name>[^\W\d][\w.-]*)[\s{_SIGNS}]*(?=[\\/]|$)")
 _OWN = ("REPO", "YAML")
 # `./x` with one of these endings is meant from the program's folder, anything else from the pipeline file's
 _PROGRAMS = (".py", ".ijm", ".exe")
@@ -42,21 +46,50 @@ def resolve(text: str, *, repo: PurePath, folder: PurePath, dotenv: Mapping[str,
     return value + rest if "://" in value else _join(value, rest, windows)
 
 
-def odd_tokens(text: str, dotenv: Collection[str]) -> Iterator[tuple[str, str]]:
-    """What looks like a token in `text` and stays as it is: what is to be said of it, and the cure."""
+def odd_tokens(
+    text: str, dotenv: Mapping[str, str], *, of_shell: Collection[str] | None = None
+) -> Iterator[tuple[str, str]]:
+    """What looks like a token in `text` and stays as it is: what is to be said of it, and the cure.
+
+    `of_shell`: in a line for a shell, variables of the segment's own; the shell has others of such a form.
+    """
     known = (*_OWN, *dotenv)
+    almost = _ALMOST.match(text) if of_shell is None else None
+    if almost and (name := almost["name"]) in known and f"%{name}%" not in text and almost[0].strip() != name:
+        yield f"{almost[0]} is no token and stays as it is", f"Write '%{name}%{text[almost.end() :]}'."
+    yield from _odd_value(text, dotenv)
     for match in _ANYWHERE.finditer(text) if "%" in text else ():
         token, name = match[0], match["name"]
+        if of_shell is not None and name in of_shell:
+            continue
         if name in known and match.start():
             cure = f"Write the flag and its value apart: `- {text[: match.start() - 1]}: '{text[match.start() :]}'`."
             flag = re.fullmatch(r"--?[\w-]+[=:]", text[: match.start()])
             yield f"{token} is replaced at the beginning of a text only; here it stays as it is", cure if flag else ""
         elif name not in known:
             meant = near(name, known)
-            if meant is None and not (name.isupper() and len(name) > 2):  # such as %H%M%S, of a time
+            if meant is None and not (
+                of_shell is None and name.isupper() and len(name) > 2
+            ):  # such as %H%M%S, of a time
                 continue
             cure = f"Did you mean %{meant}%?" if meant else f"Write {name}=VALUE into .env of the repository."
             yield f"there is no token {token}: it stays as it is", cure
+
+
+def _odd_value(text: str, dotenv: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Of a value of .env that `text` begins with: nothing, or another token, stands where a folder should."""
+    match = _TOKEN.fullmatch(text)
+    value = dotenv.get(match[1]) if match and match[1] not in _OWN else None
+    if match is None or value is None:
+        return
+    if match[2] and not value.strip():
+        yield f"the value of {match[1]} in .env is empty, so this is {match[2]}", f"Write {match[1]}=VALUE there."
+    for inner in _ANYWHERE.finditer(value):
+        if inner["name"] in (*_OWN, *dotenv):
+            cure = (
+                f"Write ${{{inner['name']}}} there." if inner["name"] in dotenv else "Write the folder in full there."
+            )
+            yield f"{inner[0]} in the value of {match[1]} in .env stays as it is", cure
 
 
 def is_relative_to_here(text: str) -> bool:

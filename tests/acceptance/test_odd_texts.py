@@ -16,6 +16,12 @@ from tests.support.lab import Lab, segment
         ("%MASKS%", "there is no token %MASKS%", "Write MASKS=VALUE into .env"),
         ("--eq=%YAML%/x", "%YAML% is replaced at the beginning of a text only", "`- --eq: '%YAML%/x'`"),
         ({"--range": "a;%DATA%/b"}, "%DATA% is replaced at the beginning of a text only", ""),
+        ("%YAML/x", "%YAML is no token", "Write '%YAML%/x'"),
+        ("${YAML}/x", "${YAML} is no token", "Write '%YAML%/x'"),
+        ("$DATA/x", "$DATA is no token", "Write '%DATA%/x'"),
+        ("％YAML％/x", "％YAML％ is no token", "Write '%YAML%/x'"),
+        ("%YAML %", "%YAML % is no token", "Write '%YAML%'"),
+        ("%OUT-DIR%/x", "there is no token %OUT-DIR%", "OUT-DIR=VALUE"),
     ],
 )
 def test_a_token_that_is_none_or_stands_inside_a_text_is_told(lab: Lab, entry: object, message: str, cure: str) -> None:
@@ -38,6 +44,37 @@ def test_formats_and_percentages_are_no_tokens(lab: Lab, text: str) -> None:
     done = lab.run("check", pipeline)
     assert "could run as it is" in done.stdout
     assert "token" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("value", "message", "cure"),
+    [
+        ("%REPO%/x", "%REPO% in the value of DATA in .env stays as it is", "Write the folder in full"),
+        ("%ROOT%/x", "%ROOT% in the value of DATA in .env stays as it is", "Write ${ROOT}"),
+        ("", "the value of DATA in .env is empty, so this is /in", "Write DATA=VALUE"),
+    ],
+)
+def test_a_value_of_dotenv_that_is_no_folder_is_told_where_it_is_used(
+    lab: Lab, value: str, message: str, cure: str
+) -> None:
+    (lab.repo / ".env").write_text(f"ROOT=/r\nDATA={value}\n", encoding="utf-8")
+    lab.script("show.py", "")
+    done = lab.run("check", lab.pipeline([segment("a", "python", "%REPO%/scripts/show.py", {"--in": "%DATA%/in"})]))
+    assert message in done.stdout
+    assert cure in done.stdout
+
+
+def test_tokens_in_lists_and_in_the_line_of_a_shell_are_told(lab: Lab) -> None:
+    (lab.repo / ".env").write_text("DATA=/data\n", encoding="utf-8")
+    lab.script("show.py", "")
+    line = "cp %YMAL%/a %DATA%/b %TEMP%/c %OWN%/d $DATA"
+    shell = {"name": "b", "environment": "cmd", "env": {"OWN": "x", "A": "%REEPO%"}, "commands": [line]}
+    listed = segment("a", "python", "%REPO%/scripts/show.py", {"--in": ["%DATA%", "%YAL%/x"]})
+    said = lab.run("check", lab.pipeline([listed, shell])).stdout
+    for told in ("no token %YAL%", "no token %YMAL%", "no token %REEPO%", "%DATA% is replaced at the beginning"):
+        assert told in said
+    for fine in ("TEMP", "OWN%", "$DATA is"):
+        assert fine not in said.replace(line, "")
 
 
 def test_a_token_in_env_cwd_and_outputs_is_told_too_and_a_shell_has_its_own(lab: Lab) -> None:

@@ -164,6 +164,17 @@ def test_columns_to_leave_out_add_up_from_files_and_the_command_line(tmp_path: P
     assert "`ignore-columns` must be names of columns" in str(told.value.diagnostics[0].message)
 
 
+def test_columns_named_y_or_no_keep_their_names(tmp_path: Path) -> None:
+    text = (
+        "compare: {table: {ignore-columns: [x, y, on], keys: n, columns: {y: {atol: 1}, NO: {rtol: 2}}}, ignore: [n]}"
+    )
+    (tmp_path / "a.yaml").write_text(text)
+    settings = read_settings([tmp_path / "a.yaml"], [], [])
+    columns = {"y": {"atol": 1.0}, "NO": {"rtol": 2.0}}
+    assert settings.table == {"ignore-columns": ["x", "y", "on"], "keys": ["n"], "columns": columns}
+    assert settings.ignore == ["n"]
+
+
 def test_columns_to_leave_out_are_no_part_of_the_content_hash(tmp_path: Path) -> None:
     text = "run: [{name: a, environment: cmd, commands: [x]}]\n"
     more = text + "compare: {table: {ignore-columns: [created]}}\n"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from runner.environments import Site, uv
+from runner.environments.uv_stamp import whose
 from runner.errors import EnvironmentMissing
 from runner.model import ResolvedFlags
 from tests.uv.shop import Shop, carry_out, make_wheel, run
@@ -292,6 +293,10 @@ def test_what_is_left_of_an_environment_is_removed_before_uv_takes_the_base_pyth
     preparation = uv.prepare(shop.spec("uv:one"), ["python"], shop.site())
     assert preparation is not None
     assert preparation.still_needed()
+    with pytest.raises(EnvironmentMissing, match="in the way"):
+        preparation.begin()
+    assert folder.exists()
+    where.stamp.write_bytes(whose(where))  # as the runner leaves it when it is killed while uv works
     preparation.begin()
     assert not folder.exists()
     with pytest.raises(EnvironmentMissing):
@@ -306,6 +311,32 @@ def test_a_folder_of_somebody_else_is_not_removed(shop: Shop) -> None:
     with pytest.raises(EnvironmentMissing, match="in the way"):
         shop.prepare("uv:one")
     assert (folder / "results.csv").exists()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_virtual_environment_of_the_users_own_is_neither_emptied_nor_removed(shop: Shop, whole: bool) -> None:
+    """In RUN_PIPELINE_ENVS, say: uv sync would take all packages out that the group does not name."""
+    shop.wheel("alpha").wheel("beta").write(one=["alpha"])
+    folder = shop.folder("uv:one")
+    shop.uv("venv", "--quiet", "--python", sys.executable, str(folder))
+    shop.uv("pip", "install", "--quiet", "--python", str(folder), str(next((shop.repo / "wheels").glob("beta*"))))
+    if not whole:
+        (folder / "pyvenv.cfg").unlink()
+    before = tree(folder)
+    with pytest.raises(EnvironmentMissing, match="in the way"):
+        shop.prepare("uv:one")
+    assert tree(folder) == before
+
+
+def test_an_environment_of_ours_behind_a_link_is_brought_up_to_date(shop: Shop, tmp_path: Path) -> None:
+    shop.wheel("alpha").write(one=["alpha"])
+    shop.prepare("uv:one")
+    where = uv.place(shop.spec("uv:one"), shop.site())
+    Path(where.folder).rename(tmp_path / "scratch disk")
+    Path(where.folder).symlink_to(tmp_path / "scratch disk", target_is_directory=True)
+    where.stamp.unlink()
+    assert shop.prepare("uv:one") == ["sync"]
+    assert (tmp_path / "scratch disk" / "run-pipeline.json").exists()
 
 
 def test_groups_that_disagree_live_side_by_side_and_a_new_conflict_changes_no_installed_file(shop: Shop) -> None:

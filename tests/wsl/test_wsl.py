@@ -186,16 +186,35 @@ def test_a_torn_environment_is_taken_away_before_uv_sees_it(root: Path, site: Si
     uv()
     preparation = kind(SPEC).prepare(SPEC, ["python"], site)
     assert preparation is not None
-    away = [command for command in preparation.commands if "pyvenv.cfg" in " ".join(command.argv)]
-    assert len(away) == 1
-    folder = root / "home" / ".run-pipeline" / "envs" / away[0].argv[-1].rsplit("/", 1)[1]
+    begin = preparation.commands[0]
+    made = root / "home" / ".run-pipeline" / "made" / begin.argv[-1].rsplit("/", 1)[1]
+    folder = root / "home" / ".run-pipeline" / "envs" / made.name
     (folder / "bin").mkdir(parents=True)
-    assert start(away[0], root).returncode == 0
+    (made / "0123456789abcdef").mkdir(parents=True)
+    assert start(begin, root).returncode == 0
     assert not folder.exists()
+    assert list(made.iterdir()) == []
     folder.mkdir()
     (folder / "pyvenv.cfg").write_text("home = /usr/bin\n", encoding="utf-8")
-    assert start(away[0], root).returncode == 0
+    assert start(begin, root).returncode == 0
     assert folder.exists()
+
+
+@posix_only
+@pytest.mark.parametrize("own", ["pyvenv.cfg", "bin/python"])
+def test_an_environment_that_the_runner_did_not_make_is_neither_removed_nor_emptied(
+    root: Path, site: Site, uv: Callable[..., None], own: str
+) -> None:
+    uv()
+    preparation = kind(SPEC).prepare(SPEC, ["python"], site)
+    assert preparation is not None
+    begin = preparation.commands[0]
+    folder = root / "home" / ".run-pipeline" / "envs" / begin.argv[-1].rsplit("/", 1)[1]
+    (folder / own).parent.mkdir(parents=True)
+    (folder / own).write_text("home = /usr/bin\n", encoding="utf-8")
+    done = start(begin, root)
+    assert (done.returncode, b"in the way" in done.stderr) == (1, True)
+    assert (folder / own).exists()
 
 
 @posix_only
@@ -214,8 +233,8 @@ def test_a_failed_sync_is_explained_and_leaves_no_stamp(root: Path, site: Site, 
     (root / "repo" / "uv.lock").unlink()
     preparation = kind(SPEC).prepare(SPEC, ["python"], site)
     assert preparation is not None
-    remove, _, sync, _ = preparation.commands
-    assert start(remove, root).returncode == 0
+    begin, sync, _ = preparation.commands
+    assert start(begin, root).returncode == 0
     done = start(sync, root)
     assert done.returncode != 0
     error = preparation.explain(sync, done.returncode, done.stderr.decode())
