@@ -68,6 +68,10 @@ def _folder(text: str | None, site: Site) -> Path:
         raise UsageError(f"{path} is a file", f"Name its folder: {path.parent}.")
     if not path.is_dir():
         raise UsageError(f"there is no folder {path}", "Correct the name, or look whether the drive is connected.")
+    try:
+        next(path.iterdir(), None)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", "Ask for the right to read it.") from error
     if path.parent == path:
         raise UsageError(f"{path} is a whole drive", "Name a folder on it; results go beside that folder.")
     return path

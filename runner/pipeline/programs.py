@@ -6,18 +6,20 @@ They are asked in a process of their own, with the runner's Python: no environme
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from runner.environments import Finding, Site
-from runner.model import ResolvedEntry, Segment, Severity
+from runner.model import ResolvedEntry, Segment, Severity, Value
 from runner.pipeline.findings import keyed_words, script_place
 from runner.pipeline.glued import mended
 from runner.pipeline.near import did_you_mean, near
 
 FOLDER = "standard_code/python"
+_MODULE = "standard_code.python."
 Facts = dict[str, Any]
 
 
@@ -49,12 +51,15 @@ def arguments_of(facts: Facts) -> Iterator[dict[str, Any]]:
 
 def all_programs(site: Site) -> list[Facts]:
     """Every program that ships with `site`'s repository, by name."""
-    return [facts for facts in _ask({}, site) if facts]
+    return _ask({}, site)
 
 
 def line_of(segment: Segment, entries: Sequence[ResolvedEntry], cwd: str, site: Site) -> Line | None:
     """The segment's command line, None where it starts none of these programs."""
     words = keyed_words(segment, entries)
+    place = next((n for n, (_, word) in enumerate(words) if word.startswith(_MODULE)), None)
+    if place and words[place - 1][1] == "-m":
+        return Line(f"{words[place][1].removeprefix(_MODULE)}.py", tuple(words[place + 1 :]), segment)
     place = script_place(words)
     if place is None:
         return None
@@ -68,9 +73,11 @@ def ask_about(lines: Sequence[Line], site: Site) -> list[Answer | None]:
     """The program's answer to each line; None where it cannot be asked. Only on the platform that `site` is."""
     if not lines or site.host.platform != sys.platform:
         return [None] * len(lines)
-    question = {"lines": [(line.program, [word for _, word in line.words]) for line in lines]}
-    told = [Answer(one["facts"], one["problems"]) if one else None for one in _ask(question, site)]
-    return told if len(told) == len(lines) else [None] * len(lines)
+    told = _ask({"lines": [(line.program, [word for _, word in line.words]) for line in lines]}, site)
+    facts = {one["program"]: one for one in told if "program" in one}
+    problems = [one["problems"] for one in told if "problems" in one] or [[]] * len(lines)
+    pairs = zip(lines, problems, strict=True)
+    return [Answer(facts[line.program], wrong) if line.program in facts else None for line, wrong in pairs]
 
 
 def _ask(question: dict[str, Any], site: Site) -> list[Any]:
@@ -90,18 +97,41 @@ def _ask(question: dict[str, Any], site: Site) -> list[Any]:
 
 def findings(line: Line, answer: Answer) -> list[Finding]:
     """The problems in words."""
-    meant = {flag for one in answer.problems if one["kind"] == "unknown" and (flag := _meant(one))}
+    problems = list(_with_dashes(line, answer.problems))
+    meant = {flag for one in problems if one["kind"] in ("unknown", "extra") and (flag := _meant(one))}
     return [
         _finding(line, one)
-        for one in answer.problems
+        for one in problems
         if not (one["kind"] == "missing" and meant & {one["flag"], *one["choices"]})
     ]
 
 
+def _with_dashes(line: Line, problems: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A value that begins with a dash is taken for a flag, and its own flag has none: one problem of these two."""
+    dashed = set()
+    for one in problems:
+        word = one["word"]
+        if one["kind"] == "no value" and _value_in_file(line, word) is not None:
+            dashed.add(word + 1)
+            one = one | {"kind": "dash", "text": line.words[word + 1][1]}
+        if word not in dashed:
+            yield one
+
+
+def _value_in_file(line: Line, word: int) -> Value:
+    """What the file gives to the flag that is this word."""
+    key, flag = line.words[word]
+    entry = line.segment.commands[int(key.partition(".")[2])]
+    return None if isinstance(entry, str) else dict(entry.items).get(flag)
+
+
 def _meant(problem: dict[str, Any]) -> str | None:
-    """The flag that was meant by an unknown one."""
-    written = mended(problem["text"])
-    return near(written[0] if written else problem["flag"], problem["choices"])
+    """The flag that was meant by what is none: misspelled, glued to its value, or without its dashes."""
+    text = problem["text"]
+    if written := mended(text):
+        return near(written[0], problem["choices"])
+    flag = text.partition("=")[0]
+    return near(flag, problem["choices"]) if re.search(r"[-_‐-―−]", flag) else None
 
 
 def _finding(line: Line, problem: dict[str, Any]) -> Finding:
@@ -121,10 +151,10 @@ def _written(segment: Segment, key: str, text: str) -> str:
 
 
 def _unknown(program: str, problem: dict[str, Any]) -> tuple[str, str]:
-    text, known = problem["text"], problem["choices"]
+    text, meant = problem["text"], _meant(problem)
     if not text.startswith("-"):
-        return f"{program} takes no argument `{text}` here", "Write the flag before it, or delete it."
-    meant = _meant(problem)
+        cure = did_you_mean(text, meant) if meant else "Write the flag before it, or delete it."
+        return f"{program} takes no argument `{text}` here", cure
     if written := mended(text):
         flag, value = written
         return (
@@ -132,9 +162,7 @@ def _unknown(program: str, problem: dict[str, Any]) -> tuple[str, str]:
             f"Write the flag and its value apart: `- {meant or flag}: {value}`.",
         )
     lists = f"`run-pipeline programs {program.removesuffix('.py')}` lists what it takes."
-    return f"{program} has no argument {problem['flag']}", did_you_mean(problem["flag"], meant) if meant else (
-        lists if known else ""
-    )
+    return f"{program} has no argument {problem['flag']}", did_you_mean(problem["flag"], meant) if meant else lists
 
 
 def _value(program: str, problem: dict[str, Any]) -> tuple[str, str]:
@@ -156,11 +184,19 @@ def _no_value(program: str, problem: dict[str, Any]) -> tuple[str, str]:
     return f"{problem['flag']} of {program} needs a value", f"Write it behind a colon: `- {problem['flag']}: VALUE`."
 
 
+def _dash(program: str, problem: dict[str, Any]) -> tuple[str, str]:
+    flag, text = problem["flag"], problem["text"]
+    message = f"{flag} of {program}: its value `{text}` begins with a dash, so that the program takes it for a flag"
+    return message, f"Write both as one argument: `- {flag}={text}`."
+
+
 def _extra(program: str, problem: dict[str, Any]) -> tuple[str, str]:
     flag, text = problem["flag"], problem["text"]
     message = f"{flag} of {program} takes {problem['wanted']}, and `{text}` follows it"
     if written := mended(text):
         return message, f"That is one argument. Write the flag and its value apart: `- {written[0]}: {written[1]}`."
+    if meant := _meant(problem):
+        return message, did_you_mean(text, meant)
     if problem["wanted"] == "no value":
         return message, f"Write `- {flag}` alone, or delete it where it is not wanted."
     return message, "Write the flag of that value before it, or put both into quotes as one value."
@@ -184,6 +220,7 @@ _WORDS = {
     "value": _value,
     "choice": _choice,
     "no value": _no_value,
+    "dash": _dash,
     "extra": _extra,
     "missing": _missing,
     "whole": _whole,

@@ -172,7 +172,8 @@ def of_part(parser: argparse.ArgumentParser, start: int, part: list[str], given:
     if extra[0] == part[0]:
         return [_problem("unknown", start, flag, part[0], sorted(parser._option_string_actions))]
     takes = "no value" if action is not None and action.nargs == 0 else "one value"
-    return [_problem("extra", start + part.index(extra[0]), flag, extra[0], wanted=takes)]
+    known = sorted(parser._option_string_actions)
+    return [_problem("extra", start + part.index(extra[0]), flag, extra[0], known, takes)]
 
 
 def wanted(action: argparse.Action, error: argparse.ArgumentError) -> str:
@@ -201,16 +202,15 @@ def whole(module: ModuleType, words: Sequence[str]) -> list[Problem]:
 
 
 def answers(question: dict[str, Any]) -> Iterator[Any]:
-    """An answer for each line (a program and its words) or, without lines, for each program."""
-    if "lines" not in question:
-        yield from (described(name, module) for name in names() if (module := module_of(name)) is not None)
-        return
-    for program, words in question["lines"]:
+    """What each program takes, or those of the question's lines; then what is wrong with each line."""
+    lines = question.get("lines", [])
+    asked = {program for program, _ in lines} if lines else names()
+    for program in sorted(asked):
+        if (module := module_of(program)) is not None:
+            yield described(program, module)
+    for program, words in lines:
         module = module_of(program)
-        if module is None:
-            yield None
-        else:
-            yield {"facts": described(program, module), "problems": problems(module, words)}
+        yield {"problems": problems(module, words) if module else []}
 
 
 def main() -> int:

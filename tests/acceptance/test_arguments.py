@@ -95,6 +95,13 @@ def test_other_texts_are_no_flags_with_values(lab: Lab, text: str) -> None:
         ({"--min-size": [1, 2]}, "takes one value, and `2` follows it", ""),
         ("--min_size", "has no argument --min_size", "Did you mean --min-size?"),
         ("--Method=li", "has no argument --Method", "Did you mean --method?"),
+        ({"--output-suffix": "-mask"}, "its value `-mask` begins with a dash", "`- --output-suffix=-mask`"),
+        ({"min-size": 5}, "takes one value, and `min-size` follows it", "Did you mean --min-size?"),
+        ({"-- min-size": 5}, "`-- min-size` follows it", "Did you mean --min-size?"),
+        ({"\u2013min-size": 5}, "`\u2013min-size` follows it", "Did you mean --min-size?"),
+        ("--min-size 5", "`--min-size 5` follows it", "apart: `- --min-size: '5'`"),
+        ("--mni-size: '5'", "`--mni-size: '5'` follows it", "apart: `- --mni-size: '5'`"),
+        ({"--channel-index": 1.5}, "'1.5' is not a whole number of at least 0", ""),
         ("stray", "takes one value, and `stray` follows it", "Write the flag of that value"),
         ("--watershed-large-labels", "--watershed-large-labels needs --max-size", "programs segment_threshold"),
     ],
@@ -142,6 +149,17 @@ def test_a_flag_given_twice_is_a_warning(lab: Lab, raw: Path) -> None:
 def test_a_program_is_known_however_it_is_started(lab: Lab, raw: Path, environment: str, start: list[str]) -> None:
     one = segment("x", *start, f"{CODE}/segment_threshold.py", INPUT, OUTPUT, "--nosuch", environment=environment)
     assert "no argument --nosuch" in only(looked_at(lab, one))[1]
+
+
+def test_a_program_that_is_started_as_a_module_is_known_too(lab: Lab, raw: Path) -> None:
+    words = ("python", "-m", "standard_code.python.segment_threshold", INPUT, OUTPUT, "--nosuch")
+    found = looked_at(lab, segment("x", *words, environment="uv:segment_threshold"))
+    assert "segment_threshold.py has no argument --nosuch" in only(found)[1]
+
+
+def test_a_long_pipeline_is_asked_about_at_once(lab: Lab, raw: Path) -> None:
+    many = [threshold(INPUT, OUTPUT, {"--sigma": number}) for number in range(200)]
+    assert looked_at(lab, *many, threshold(INPUT, OUTPUT, "--nosuch"))[0]["segment"] == 201
 
 
 def test_older_names_of_arguments_and_values_with_a_dash_are_known(lab: Lab, raw: Path) -> None:
