@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -119,12 +120,23 @@ def _before() -> tuple[frozenset[int], int]:
     """Children that we have already, and our own peak memory, which the system also books on a new child."""
     if sys.platform == "win32":
         return frozenset(), 0
+    spawning.prepare()
+    children = spawning.own_children() if sys.platform == "linux" else None
+    return frozenset(children or ()), _our_peak()
+
+
+def _our_peak() -> int:
+    """Bytes; on Linux of this program alone: getrusage(2) also tells what the program that started us had."""
+    if sys.platform == "win32":
+        return 0
     import resource
 
-    spawning.prepare()
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    children = spawning.own_children() if sys.platform == "linux" else None
-    return frozenset(children or ()), size
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if sys.platform == "darwin":
+        return size
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        size = int(Path("/proc/self/status").read_text(errors="replace").partition("VmHWM:")[2].split()[0])
+    return size * 1024
 
 
 def _kept_to_itself(number: int) -> bool:

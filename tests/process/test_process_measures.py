@@ -48,6 +48,31 @@ def test_a_short_peak_of_a_single_process_is_seen(bench: Bench) -> None:
     assert size < outcome.peak_memory < size + 80 * MEBIBYTE
 
 
+SHORT = """\
+import os, sys
+from pathlib import Path
+from runner.model import Command
+from runner.process import supervise
+from runner.process.stop import StopRequest
+supervise.SAMPLE_AFTER = 1e9
+outcome = supervise.run(
+    Command((sys.executable, "-c", "x = bytearray(100_000_000)"), os.getcwd()), environ=os.environ, timeout=None,
+    stop=StopRequest(), screen=None, log=Path("short.txt").absolute(),
+)
+print(outcome.peak_memory)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what Linux books on a new process")
+def test_a_peak_before_any_sample_is_known_under_a_large_program_too(bench: Bench) -> None:
+    # a notebook or an editor that starts the runner: its memory is in our getrusage(2)
+    large = (
+        "import subprocess, sys\nx = bytearray(400_000_000)\nsubprocess.run([sys.executable, sys.argv[1]], check=True)"
+    )
+    assert bench.python(large, bench.program(SHORT)).succeeded
+    assert 100_000_000 < int(bench.screen) < 200_000_000
+
+
 def test_processor_time_counts_the_children_too(bench: Bench) -> None:
     burn = "import time\nwhile time.process_time() < 0.3: pass"
     outcome = bench.python(f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {burn!r}])\n{burn}")
