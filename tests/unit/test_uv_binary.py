@@ -40,6 +40,7 @@ def site_for(repo: Path, platform: str = sys.platform, **environ: str) -> Site:
 
 
 def put(path: Path, version: str = "0.13.9") -> str:
+    path = path.with_suffix(".exe") if sys.platform == "win32" else path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"uv {version} (x86_64)\n", encoding="utf-8")
     path.chmod(0o755)

@@ -44,6 +44,10 @@ def main(root: Path, words: list[str]) -> int:
 def run(root: Path, folder: str, words: list[str]) -> None:
     if words == ["cat", "/proc/mounts"]:
         words = ["cat", str(root / "mounts")]
+    if os.name == "nt":  # there is no program of Linux: only what the runner asks of every distribution is answered
+        uv = next((str(path) for path in (root / "bin").glob("uv*")), "")
+        print("run-pipeline", root / "home", "/usr/bin:/bin", uv, sep="\n")
+        return
     drive = re.compile(r"(^|=)/mnt/c(?=/|$)")
     words = [drive.sub(lambda found: f"{found[1]}{root / 'c'}", word) for word in words]
     os.chdir(drive.sub(str(root / "c"), folder))

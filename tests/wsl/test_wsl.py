@@ -243,7 +243,6 @@ def test_a_failed_sync_is_explained_and_leaves_no_stamp(root: Path, site: Site, 
     assert preparation.still_needed()
 
 
-@posix_only
 def test_a_distribution_without_uv_is_said_with_a_cure(site: Site) -> None:
     (finding,) = kind(SPEC).check(SPEC, ["python"], site)
     assert finding.key == "use-linux-distro"
@@ -251,7 +250,6 @@ def test_a_distribution_without_uv_is_said_with_a_cure(site: Site) -> None:
     assert "Install uv" in finding.cure
 
 
-@posix_only
 def test_an_unknown_distribution_is_said_with_those_that_are_there(site: Site) -> None:
     spec = replace(SPEC, distro="Debian")
     (finding,) = kind(spec).check(spec, ["python"], site)
@@ -271,7 +269,6 @@ def test_a_share_that_is_not_mounted_is_said_with_the_command_that_mounts_it(
         kind(SPEC).wrap(SPEC, ["python", r"\\nas\other\a.py"], {}, "C:\\", site)
 
 
-@posix_only
 def test_a_group_that_is_not_there_is_named(site: Site) -> None:
     spec = parse_environment("uv:mesure", "Ubuntu", "win32")
     (finding,) = kind(spec).check(spec, ["python"], site)
