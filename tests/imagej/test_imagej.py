@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 
@@ -24,6 +24,12 @@ from tests.support.programs import stand_in
 
 SPEC = parse_environment("imagej", "", "linux")
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="paths of POSIX")
+HERE = "win32" if sys.platform == "win32" else "linux"
+LAUNCHERS = (
+    {"old": "ImageJ-win64.exe", "new": "fiji-windows-x64.exe"}
+    if sys.platform == "win32"
+    else {"old": "ImageJ-linux64", "new": "fiji-linux-x64"}
+)
 FAKE = Path(__file__).with_name("fake_imagej.py")
 
 
@@ -100,13 +106,12 @@ def test_launchers_are_told_apart_by_name(name: str, new: bool, tmp_path: Path) 
     assert is_new(PurePosixPath("/opt") / name, site_on("linux", tmp_path)) is new
 
 
-@posix_only
 @pytest.mark.parametrize(("family", "new"), [("old", False), ("new", True)])
 def test_a_launcher_with_another_name_is_asked_once(
     family: str, new: bool, tmp_path: Path, launcher: Callable[[str, str], Path]
 ) -> None:
-    program = PurePosixPath(launcher("my-fiji", family))
-    site = site_on("linux", tmp_path)
+    program = PurePath(launcher("my-fiji", family))
+    site = site_on(HERE, tmp_path)
     assert is_new(program, site, dry=True) is False
     assert is_new(program, site) is new
     launcher("my-fiji", "old" if new else "new")
@@ -129,11 +134,8 @@ def test_values_are_written_as_scijava_reads_them(value: str, written: str) -> N
     assert quoted(value) == written
 
 
-@posix_only
-@pytest.mark.parametrize(("name", "family"), [("ImageJ-linux64", "old"), ("fiji-linux-x64", "new")])
-def test_values_survive_the_launcher(
-    name: str, family: str, tmp_path: Path, launcher: Callable[[str, str], Path]
-) -> None:
+@pytest.mark.parametrize("family", ["old", "new"])
+def test_values_survive_the_launcher(family: str, tmp_path: Path, launcher: Callable[[str, str], Path]) -> None:
     values = {
         "user": "user's data",
         "quote": 'it\'s "so"',
@@ -142,22 +144,21 @@ def test_values_survive_the_launcher(
         "line": "x'\ny",
         "ü": "é",
     }
-    program = launcher(name, family)
+    program = launcher(LAUNCHERS[family], family)
     macro = tmp_path / "my macro.ijm"
     macro.write_text("print(1);", encoding="utf-8")
     entries: list[ResolvedEntry] = [str(macro), *(flag(key, value) for key, value in values.items()), flag("on", None)]
-    command = kind(SPEC).wrap(SPEC, entries, {}, "", site_on("linux", tmp_path, {"IMAGEJ_PATH": str(program.parent)}))
+    command = kind(SPEC).wrap(SPEC, entries, {}, "", site_on(HERE, tmp_path, {"IMAGEJ_PATH": str(program.parent)}))
     subprocess.run(command.argv, cwd=tmp_path, check=True, timeout=60)
     assert json.loads((tmp_path / "seen.json").read_text("utf-8")) == values | {"on": True}
 
 
-@posix_only
 def test_an_error_in_the_macro_ends_with_0_and_without_outputs(
     tmp_path: Path, launcher: Callable[[str, str], Path]
 ) -> None:
     macro = tmp_path / "broken.ijm"
     macro.write_text("fail", encoding="utf-8")
-    site = site_on("linux", tmp_path, {"IMAGEJ_PATH": str(launcher("ImageJ-linux64", "old"))})
+    site = site_on(HERE, tmp_path, {"IMAGEJ_PATH": str(launcher(LAUNCHERS["old"], "old"))})
     command = kind(SPEC).wrap(SPEC, [str(macro)], {}, "", site)
     done = subprocess.run(command.argv, cwd=tmp_path, check=False, capture_output=True, timeout=60)
     assert done.returncode == 0
