@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
-from xml.etree import ElementTree
 
 import _tiff_sets
 from _compare_facts import Facts, of_tiff
@@ -16,6 +15,7 @@ from _compare_reading import Source, of_array, refuse_large, source_of
 from _compare_shown import as_shown
 from _files import UserError
 from _tiff_metadata import describe
+from _tiff_whole import MOST_PLANES, planes_told
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,13 +23,12 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, Any]
 
-MOST_PLANES = 5_000_000
-
 
 def open_tiff(path: Path, closing: ExitStack) -> Source:
     """The first series of `path` at its full resolution, with the others beside it, until `closing` ends."""
     tif, buffer = _tiff_sets.open_file(path, closing), closing.enter_context(_Buffer())
-    _refuse_claims(tif)
+    if (planes := planes_told(tif)) > MOST_PLANES:
+        raise UserError(f"is too large to compare: it tells of {planes:,} planes, and the most is {MOST_PLANES:,}")
     told = [of_tiff(about) for about in describe(tif)]
 
     def image(number: int) -> Source:
@@ -41,18 +40,6 @@ def open_tiff(path: Path, closing: ExitStack) -> Source:
     for number in range(1, len(tif.series)):
         first.others[f"series {number + 1}"] = partial(image, number)
     return first
-
-
-def _refuse_claims(tif: tifffile.TiffFile) -> None:
-    """Each plane that the XML tells of costs memory and time, also where none is there. Raises UserError."""
-    try:
-        described = ElementTree.fromstring(tif.ome_metadata or "<OME/>").findall("{*}Image/{*}Pixels")
-    except ElementTree.ParseError:  # then it is no OME-TIFF to tifffile either
-        return
-    for pixels in described:
-        planes = math.prod(int(pixels.get(f"Size{axis}", 1)) for axis in "ZCT")
-        if planes > MOST_PLANES:
-            raise UserError(f"is too large to compare: it tells of {planes:,} planes, and the most is {MOST_PLANES:,}")
 
 
 class _Buffer:

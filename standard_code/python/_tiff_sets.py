@@ -85,7 +85,7 @@ def _parsed(companion: Path) -> ElementTree.Element:
 def _of(tif: tifffile.TiffFile, path: Path, *, tell: bool = True) -> _Set | None:
     """The set that a TIFF file belongs to; None where it stands alone. UserError where it names files elsewhere."""
     text = (tif.ome_metadata if tif.is_ome else None) or ""
-    if "FileName" not in text and "BinaryOnly" not in text:
+    if "UUID>" not in text and "BinaryOnly" not in text:
         return None
     try:
         root = ElementTree.fromstring(text)
@@ -122,7 +122,8 @@ def _named(image: ElementTree.Element, path: Path, own: dict[str, Path]) -> list
         if uuid is None:
             files += own.values()
             continue
-        file = own.get(uuid.text or "") or _beside(path, uuid.get("FileName", ""))
+        name = uuid.get("FileName", "")
+        file = own.get(uuid.text or "") or (_beside(path, name) if name or not own else path)  # no name: this file
         uuid.set("FileName", file.relative_to(path.parent).as_posix())
         files.append(file)
     return files

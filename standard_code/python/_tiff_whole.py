@@ -3,9 +3,11 @@ their pages or their description are gone, a stack would be taken for its first 
 
 from __future__ import annotations
 
+import math
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 from _files import UserError
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 COMPANION = ".companion.ome"  # describes images of TIFF files beside it
 DESCRIPTION = 270  # the tag that holds OME's XML or ImageJ's text
 MOST_TAGS = 4096  # of a page; more is no page
+MOST_PLANES = 5_000_000  # of an image
 
 
 def check_kind(path: Path) -> None:
@@ -33,6 +36,8 @@ def check(tif: tifffile.TiffFile) -> None:
     """Raises UserError where parts that the file tells of lie beyond its end."""
     if not len(tif.pages):
         raise UserError("it holds no image; it may be damaged.")
+    if (planes := planes_told(tif)) > MOST_PLANES:
+        raise UserError(f"it tells of {planes:,} planes, and the most is {MOST_PLANES:,}; it may be damaged.")
     codes, _ = _page(tif, tif.pages.first.offset)
     _, following = _page(tif, tif.pages[len(tif.pages) - 1].offset)
     if following:  # of a whole file, this is 0; of some old ones, a page that came before
@@ -41,6 +46,21 @@ def check(tif: tifffile.TiffFile) -> None:
     if DESCRIPTION in codes and (not found or found.valueoffset + found.valuebytecount > tif.filehandle.size):
         raise _cut_short()
     _check_imagej(tif)
+
+
+def planes_told(tif: tifffile.TiffFile) -> int:
+    """How many planes OME's XML tells of, in the image that has most. Each costs time and memory, there or not."""
+    try:
+        images = ElementTree.fromstring(tif.ome_metadata or "<OME/>").findall("{*}Image/{*}Pixels")
+        return max(map(_planes_of, images), default=0)
+    except (ElementTree.ParseError, ValueError):  # to tifffile it is no OME-TIFF either, or damaged
+        return 0
+
+
+def _planes_of(pixels: ElementTree.Element) -> int:
+    parts = pixels.iterfind("{*}TiffData")
+    counts = [int(part.get(name, 0)) for part in parts for name in ("PlaneCount", "NumPlanes", "IFD")]
+    return max(math.prod(int(pixels.get(f"Size{axis}", 1)) for axis in "ZCT"), *counts, 0)
 
 
 def _page(tif: tifffile.TiffFile, offset: int) -> tuple[list[int], int]:

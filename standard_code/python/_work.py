@@ -56,10 +56,7 @@ def run(
         print(f"error: {reason(error)}", file=sys.stderr)
         return 1
     if args.dry_run:
-        for job in jobs:
-            print(f"{job.source} -> {job.target}")
-        print(f"{_files(len(jobs))} would be processed; nothing was written.")
-        return 0
+        return _dry_run(jobs, args)
     stop_kindly()
     try:
         if before:
@@ -73,6 +70,19 @@ def run(
             part_of(job.target).unlink(missing_ok=True)
         print("Stopped. Files that were finished stay.", file=sys.stderr)
         return 130
+
+
+def _dry_run(jobs: list[Job], args: argparse.Namespace) -> int:
+    """Shows the results that there would be."""
+    from _tiff_sets import represented_by
+
+    count = 0
+    for job in jobs:
+        first = represented_by(job.source, args.input_search_pattern)
+        count += not first
+        print(f"{job.source} -> " + (f"in the result of {first.name}" if first else str(job.target)))
+    print(f"{_files(count)} would be processed; nothing was written.")
+    return 0
 
 
 def stop_kindly() -> None:

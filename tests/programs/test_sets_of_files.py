@@ -136,3 +136,42 @@ def test_a_set_in_folders_below_is_read_whichever_way_its_names_are_written(prog
     described.write_text(text, encoding="utf-8")
     convert(programs, "all.companion.ome")
     assert look(programs, "all.ome.tif")["values"] == list(range(8))
+
+
+def described(programs, name, size_z, places, uuid=""):
+    """A file of two pages with a description of its own."""
+    text = (
+        f'<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" {uuid}><Image ID="I:0">'
+        '<Pixels ID="P:0" DimensionOrder="XYZCT" Type="uint16" SizeX="9" SizeY="8" SizeC="1" SizeT="1" '
+        f'PhysicalSizeX="0.5" SizeZ="{size_z}"><Channel ID="C:0"/>{places}</Pixels></Image></OME>'
+    )
+    programs.write_tiff(programs.folder / "in" / name, (2, 8, 9), description=text, metadata=None)
+
+
+@pytest.mark.parametrize(
+    ("size_z", "places"),
+    [
+        (900_000_000, "<TiffData/>"),
+        (2, '<TiffData IFD="0" PlaneCount="2000000000"/>'),
+        (2, '<TiffData IFD="2000000000" PlaneCount="1"/>'),
+    ],
+)
+def test_a_description_of_more_planes_than_can_be_is_refused_at_once(programs, size_z, places):
+    described(programs, "a.ome.tif", size_z, places)
+    assert "0,000 planes, and the most is 5,000,000" in convert(programs, code=1).stderr
+
+
+@pytest.mark.parametrize("uuid", ["", 'UUID="urn:uuid:another"'])
+def test_planes_of_a_file_without_a_name_lie_in_the_file_that_tells_of_them(programs, uuid):
+    places = "".join(f'<TiffData IFD="{z}" FirstZ="{z}"><UUID>urn:uuid:one</UUID></TiffData>' for z in range(2))
+    described(programs, "a.ome.tif", 2, places, uuid)
+    convert(programs)
+    found = look(programs, "a.ome.tif")
+    assert (found["axes"], found["shape"], found["sum"]) == ("ZYX", [2, 8, 9], 143 * 144 / 2)
+
+
+def test_a_dry_run_shows_the_files_of_a_set_with_its_one_result(programs):
+    programs.write_set(programs.folder / "in", TWO, "all.companion.ome")
+    shown = convert(programs, "*", "--dry-run").stdout
+    assert shown.count("in the result of a.ome.tif") == 2
+    assert "1 file would be processed; nothing was written." in shown
