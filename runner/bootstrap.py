@@ -66,14 +66,14 @@ def _in_step(venv: Path, group: str) -> bool:
     try:
         stamp = json.loads((venv / STAMP).read_text(encoding="utf-8"))
         return venv_python(venv).exists() and stamp["lock"] == _lock_digest() and group in ["", *stamp["groups"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
 def _write_stamp(venv: Path, group: str) -> None:
     try:
         groups = json.loads((venv / STAMP).read_text(encoding="utf-8"))["groups"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         groups = []
     groups = sorted({*groups, *([group] if group else [])})
     text = json.dumps({"lock": _lock_digest(), "groups": groups})

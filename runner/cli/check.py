@@ -37,12 +37,16 @@ def command(files: tuple[str, ...], as_json: bool, repo: str | None) -> int:
 
 
 def _chosen(files: tuple[str, ...]) -> list[str]:
-    """Patterns filled in, which cmd.exe leaves to the program; status files are none, unless one is named alone."""
+    """Patterns filled in, which cmd.exe leaves to the program; status files are none, unless one is named alone.
+
+    A file that is there is no pattern, whatever signs its name has.
+    """
     from glob import glob
 
     from runner.state.status import pipeline_of
 
-    found = [name for file in files for name in (sorted(glob(file)) or [file])]  # noqa: PTH207  (as it was typed)
+    named = (() if os.path.lexists(file) else sorted(glob(file)) for file in files)  # noqa: PTH207  (as it was typed)
+    found = [name for file, names in zip(files, named, strict=True) for name in names or (file,)]
     return [name for name in found if pipeline_of(Path(name)) is None] if len(found) > 1 else found
 
 

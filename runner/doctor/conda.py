@@ -98,7 +98,7 @@ def _channels(path: PurePath) -> list[str]:
 
     try:
         data: Any = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return []  # conda itself complains of it better than we could
     channels = data.get("channels") if isinstance(data, dict) else None
     return [str(channel) for channel in channels] if isinstance(channels, list) else []

@@ -39,7 +39,7 @@ def _channel(record: PurePath) -> str:
         return found[1].decode("utf-8", errors="replace")
     try:
         data = json.loads(read_text(record))
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return str(data.get("channel", "")) if isinstance(data, dict) else ""
 

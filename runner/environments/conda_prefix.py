@@ -103,7 +103,7 @@ def _envs_dirs(settings: PurePath) -> list[str]:
 
     try:
         data = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return []  # conda itself complains of it better than we could
     if not isinstance(data, dict):
         return []

@@ -29,7 +29,7 @@ def damaged_file(prefix: PurePath) -> tuple[PurePath, str] | None:
         try:
             if not isinstance(json.loads(read_text(file)), dict):
                 return file, "no object of names and values"
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return file, f"no JSON: {error}"
     return None
 
@@ -42,7 +42,7 @@ def state_file(prefix: PurePath) -> PurePath:
 def _read_json(path: PurePath) -> dict[str, object]:
     try:
         data = json.loads(read_text(path) or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}
 

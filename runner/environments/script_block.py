@@ -32,7 +32,7 @@ def metadata(path: PurePath) -> str:
     content = "".join(line[2:] if line.startswith("# ") else line[1:] for line in blocks[0]["content"].splitlines(True))
     try:
         tomllib.loads(content.replace("\r\n", "\n"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         said = re.sub(r"(?<=at line )\d+", lambda found: str(int(found[0]) + first_line(path)), str(error))
         raise EnvironmentMissing(
             f"the `# /// script` block of {path} is not valid TOML: {said}", f"Correct it; an example:\n{EXAMPLE}"

@@ -53,7 +53,7 @@ def load_toml(path: Path, cure: str) -> Table:
         raise EnvironmentMissing(f"{path} cannot be read: {error.strerror}", "Check that you may read it.") from error
     except UnicodeDecodeError as error:
         raise EnvironmentMissing(f"{path} is not UTF-8 (byte {error.start})", "Save it as UTF-8.") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise EnvironmentMissing(f"{path} is not valid TOML: {error}", cure) from error
 
 

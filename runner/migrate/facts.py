@@ -57,7 +57,7 @@ def facts_of(text: str, repo: Path) -> Facts:
     path = repo / "pyproject.toml"
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}", "Correct that line.") from None
     project = data.get("project", {})
     indexes = data.get("tool", {}).get("uv", {}).get("index", [])

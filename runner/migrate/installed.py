@@ -111,7 +111,7 @@ def read_installed(prefix: Path) -> Installed:
 def _record(path: Path) -> CondaPackage | None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None  # half-written by a conda that was killed
     if not isinstance(data, dict) or "name" not in data:
         return None
@@ -162,7 +162,7 @@ def _header(file: Path) -> Iterator[tuple[str, str]]:
 def _direct_url(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}
 

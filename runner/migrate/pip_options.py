@@ -139,5 +139,5 @@ def _project_name(path: Path) -> str:
     try:
         data = tomllib.loads((path / "pyproject.toml").read_text(encoding="utf-8"))
         return str(data["project"]["name"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, RecursionError):
         return path.name

@@ -104,9 +104,11 @@ def read_status(path: Path) -> Status:
     except UnicodeDecodeError:
         return Status(broken="it is not UTF-8 text", existed=True)
     entries = _read_canonical(text)
-    if entries is not None:
-        return Status(tuple(entries), existed=True)
-    return _read_yaml(text)
+    status = Status(tuple(entries), existed=True) if entries is not None else _read_yaml(text)
+    if "run" in status.extra:
+        what = f"{path} should tell what is done, and is a pipeline of its own (it has `run:`)"
+        raise InTheWay(what, "Give one of the two files another name; nothing was written.")
+    return status
 
 
 _ENTRY = re.compile(

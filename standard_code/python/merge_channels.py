@@ -64,7 +64,7 @@ def choices(text: str) -> Choice | dict[int, Choice | None]:
         if isinstance(value, dict):
             return {_image(name): None if part == "all" else _list(part) for name, part in value.items()}
         return _list(value)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list such as [0,2] or [[0,1],2]") from error
 
 

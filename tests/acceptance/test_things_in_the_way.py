@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.lab import Lab, shell
+from tests.support.lab import Lab, segment, shell
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes in the file system, links without rights")
 
@@ -35,6 +35,34 @@ def test_a_deeply_nested_status_or_pipeline_file_is_told(lab: Lab, text: str) ->
     assert status_of(pipeline).with_name("pipeline_status.yaml.broken-1").read_text() == text
     pipeline.write_text(text)
     lab.run(pipeline, check=2)
+
+
+def test_a_pipeline_that_is_named_like_a_status_file_is_not_written_over(lab: Lab) -> None:
+    own = lab.pipeline([shell("own", "echo own")], "pipeline_status.yaml")
+    lab.run(own)
+    text = own.read_bytes()
+    pipeline = simple(lab)
+    for command in ([pipeline], ["status", pipeline], [pipeline, "--force"]):
+        assert "is a pipeline of its own" in lab.run(*command, check=2).stderr
+    assert own.read_bytes() == text
+
+
+def test_a_pipeline_with_signs_of_a_pattern_in_its_name_is_checked_itself(lab: Lab) -> None:
+    named = lab.pipeline([shell("own", "echo own")], "exp[1].yaml")
+    lab.pipeline([{"name": "other"}, {"nome": "x"}], "exp1.yaml")
+    assert "exp[1].yaml: could run as it is" in lab.run("check", named).stdout
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "uv.lock"])
+def test_deep_nesting_in_the_files_of_the_repository_is_told(lab: Lab, name: str) -> None:
+    lab.script("show.py", "")
+    pipeline = lab.pipeline([segment("a", "python", "%REPO%/scripts/show.py")])
+    with (lab.repo / name).open("a", encoding="utf-8") as file:
+        file.write(f"\nx = {'[' * 5000}{']' * 5000}\n")
+    for command in (["check", pipeline], [pipeline]):
+        done = lab.run(*command, check=3)
+        assert f"{name} is not valid TOML" in done.stdout + done.stderr
+    lab.run("env", "list")
 
 
 @pytest.mark.parametrize("name", ["pipeline.yaml", "pipeline_status.yaml", "pipeline_status.yaml.lock", ".env"])
