@@ -22,8 +22,8 @@ REPO = Path(__file__).resolve().parent.parent
 MARK = "RUN_PIPELINE_BOOTSTRAPPED"
 STAMP = "run-pipeline.json"
 # settings of pip: where packages come from, and how they get here
-_SOURCES = {"index-url", "extra-index-url", "find-links", "no-index", "proxy", "trusted-host"}
-_WAYS = _SOURCES | {"cert", "client-cert", "timeout", "default-timeout", "retries", "cache-dir", "no-cache-dir"}
+_SOURCES = {"index-url", "extra-index-url", "find-links", "no-index", "proxy", "trusted-host", "cert", "client-cert"}
+_WAYS = _SOURCES | {"timeout", "default-timeout", "retries", "cache-dir", "no-cache-dir"}
 _WAYS |= {"keyring-provider", "use-feature"}
 
 
@@ -109,10 +109,11 @@ def make_venv(group: str) -> int:
         sync += ["--inexact"]  # what an earlier start put there for the tests stays
         if group:
             sync += ["--group", group]
-        if subprocess.call(sync, env=environ) == 0:
-            return 0
-        print("Once more without the uv.toml files of this machine (--no-config) ...", file=sys.stderr, flush=True)
-        if code := subprocess.call([*sync, "--no-config"], env=environ):
+        code = subprocess.call(sync, env=environ)
+        if code and (files := _uv_settings()):  # without one it would only wait for a dead network twice
+            print(f"Once more without {files} (--no-config) ...", file=sys.stderr, flush=True)
+            code = subprocess.call([*sync, "--no-config"], env=environ)
+        if code:
             return _uv_failed(code)
     return 0
 
@@ -125,6 +126,15 @@ def _uv_failed(code: int) -> int:
     why = explain_windows(code).removeprefix("It ")
     cure = "Update Windows, or see whether a virus scanner keeps uv.exe from starting."
     return _fail(f"uv could not set up the runner: it {why}", cure)
+
+
+def _uv_settings() -> str:
+    """The uv.toml files of the person and the machine."""
+    from runner.environments import Site
+    from runner.environments.uv_settings import personal_files
+    from runner.host import this_host
+
+    return " and ".join(map(str, personal_files(Site(this_host(), REPO, {}, REPO / ".venvs"))))
 
 
 def _pip_settings() -> dict[str, str]:
@@ -140,6 +150,8 @@ def _pip_settings() -> dict[str, str]:
         check=False,
         env=dict(os.environ, PYTHONIOENCODING="utf-8"),
     )
+    if listed.returncode != 0:  # a broken file: pip itself would not start
+        print(f"pip's settings are left out: {listed.stderr.strip()}", file=sys.stderr, flush=True)
     found: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
     for line in listed.stdout.splitlines():
         name, equals, value = line.partition("=")

@@ -114,12 +114,14 @@ SETTINGS = {
 }
 
 
-def fetches_uv(bare: Path, copy: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """The part of a first start that needs pip; of the uv that came only its version is asked."""
+def fetches_uv(bare: Path, copy: Path, environ: dict[str, str], sync: str = "") -> subprocess.CompletedProcess[str]:
+    """The part of a first start that needs pip; of the uv that came only its version is asked. `sync`: in its place."""
     code = (
         "import sys, subprocess; from runner import bootstrap\n"
         "real = subprocess.call\n"
         "def call(argv, **options):\n"
+        f"    if {bool(sync)} and 'sync' in argv:\n"
+        f"        return {sync or 0}\n"
         "    return real(argv if 'pip' in argv else [argv[0], '--version'], **options)\n"
         "subprocess.call = call\n"
         "sys.exit(bootstrap.make_venv(''))\n"
@@ -179,3 +181,25 @@ def test_a_pip_that_may_use_no_index_is_told_so(tmp_path: Path, bare: Path, copy
     done = fetches_uv(bare, copy, environ)
     assert done.returncode == 3
     assert "where packages come from: no-index." in done.stderr
+
+
+def test_a_first_start_that_fails_waits_once_where_there_is_no_uv_toml_to_blame(
+    tmp_path: Path, bare: Path, copy: Path
+) -> None:
+    path = tmp_path / ".config" / "uv" / "uv.toml"
+    environ = clean_environ(tmp_path) | {"XDG_CONFIG_HOME": str(path.parents[1]), "APPDATA": str(path.parents[1])}
+    for count in (1, 2):
+        done = fetches_uv(bare, copy, environ, sync="print('synced', file=sys.stderr, flush=True) or 1")
+        assert done.returncode == 3
+        assert done.stderr.count("synced") == count
+        assert (str(path) in done.stderr) == (count == 2)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("", encoding="utf-8")
+
+
+def test_a_pip_conf_that_is_broken_is_named(tmp_path: Path, bare: Path, copy: Path) -> None:
+    path = tmp_path / "pip.conf"
+    path.write_text("[global\nindex-url", encoding="utf-8")
+    done = fetches_uv(bare, copy, clean_environ(tmp_path) | {"PIP_CONFIG_FILE": str(path), "PIP_RETRIES": "0"})
+    assert str(path) in done.stderr
+    assert "pip's settings are left out" in done.stderr
