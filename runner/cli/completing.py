@@ -50,7 +50,7 @@ def complete_files(_: click.Context, incomplete: str) -> Iterator[CompletionItem
 
 @_offers
 def complete_segments(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
-    """The numbers of the file's segments, with their names; a name itself once it was begun and needs no quotes."""
+    """The numbers of the file's segments, with their names; a name itself once it was begun."""
     from runner.cli.common import pipeline_path
     from runner.pipeline.reader import read_pipeline
 
@@ -61,7 +61,7 @@ def complete_segments(ctx: click.Context, incomplete: str) -> Iterator[Completio
         number, name = str(segment.number), segment.name
         if number.startswith(incomplete):
             yield CompletionItem(number, help=name)
-        if incomplete and name.lower().startswith(incomplete.lower()) and not any(one.isspace() for one in name):
+        if incomplete and name.lower().startswith(incomplete.lower()):
             yield CompletionItem(name)
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem, ShellComplete, add_completion_class, get_completion_class
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    ShellComplete,
+    add_completion_class,
+    get_completion_class,
+)
 
 from runner.cli.main import COMPLETE, cli
 
@@ -29,6 +35,28 @@ Register-ArgumentCompleter -Native -CommandName run-pipeline -ScriptBlock {
 """
 
 
+class Bash(BashComplete):
+    """Values with blanks get their quotes, and a word with a colon, which bash takes apart, is one."""
+
+    def source(self) -> str:
+        # readline quotes file names alone; what is no file is taken for one without harm
+        return super().source().replace("complete -o nosort", "complete -o nosort -o filenames")
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        words, incomplete = super().get_completion_args()
+        joined: list[str] = []
+        for word in [*words, incomplete]:
+            glued = joined and (word.startswith(":") or joined[-1].endswith(":"))
+            joined[-1:] = [joined[-1] + word] if glued else [*joined[-1:], word]
+        self._before = joined[-1].rpartition(":")
+        return joined[:-1], joined[-1]
+
+    def format_completion(self, item: CompletionItem) -> str:
+        """What stands before the last colon is on the line already."""
+        item.value = item.value.removeprefix("".join(self._before[:2]))
+        return super().format_completion(item)
+
+
 class PowerShell(ShellComplete):
     """What click lacks: Windows PowerShell and PowerShell 7."""
 
@@ -49,7 +77,8 @@ class PowerShell(ShellComplete):
         return f"{item.value}\t{item.help or item.value}"
 
 
-add_completion_class(PowerShell)
+for one in (Bash, PowerShell):
+    add_completion_class(one)
 
 
 @click.command(name="completion", context_settings={"help_option_names": ["-h", "--help"]})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import select
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -45,13 +48,15 @@ def test_segments_are_offered_by_number_and_a_name_once_it_is_begun(lab: Lab, pi
     assert offered(lab, "pipeline.yaml", option, "") == ["1", "3"]
     assert offered(lab, "run", "pipeline.yaml", "--force", option, "3") == ["3"]
     assert offered(lab, "pipeline.yaml", option, "mea") == ["Measure"]
-    assert offered(lab, "pipeline.yaml", option, "Con") == []  # it would need quotes
+    assert offered(lab, "pipeline.yaml", option, "Con") == ["Convert it"]
 
 
 def test_groups_tasks_and_programs_are_offered(lab: Lab, pipeline: Path) -> None:
     assert offered(lab, "env", "remove", "d") == ["default"]
     assert offered(lab, "env", "sync", "") == ["default", "other", "more/", "pipeline.yaml"]
-    assert offered(lab, "new", "more", "--environment", "uv:o") == ["uv:other"]
+    # bash takes a word apart at its colon
+    assert offered(lab, "new", "more", "--environment", "uv", ":", "o") == ["other"]
+    assert offered(lab, "new", "more", "--environment", "u") == ["uv:default", "uv:other"]
     assert offered(lab, "new", "more", "--task", "t") == ["threshold"]
     assert offered(lab, "programs", "segment_t", RUN_PIPELINE_REPO=str(REPO)) == ["segment_threshold"]
 
@@ -82,20 +87,56 @@ def test_powershell_is_told_values_with_their_help(lab: Lab, pipeline: Path) -> 
 
 
 @pytest.mark.skipif(sys.platform == "win32" or not shutil.which("bash"), reason="needs bash")
-def test_a_real_bash_completes_with_the_script(lab: Lab, pipeline: Path) -> None:
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("run-pipeline pipe", "run-pipeline pipeline.yaml "),
+        ("run-pipeline pipeline.yaml --from Con", "run-pipeline pipeline.yaml --from Convert\\ it "),
+        ("run-pipeline check my\\ fol", "run-pipeline check my\\ folder/"),
+        ("run-pipeline check my\\ folder/on", "run-pipeline check my\\ folder/only\\ one.yaml "),
+        ("run-pipeline new x --environment uv:oth", "run-pipeline new x --environment uv:other "),
+        ("run-pipeline comple", "run-pipeline completion "),
+    ],
+)
+def test_the_tab_key_of_a_real_bash_completes_with_the_script(
+    lab: Lab, pipeline: Path, typed: str, completed: str
+) -> None:
+    import pty
+
+    (lab.data / "my folder").mkdir()
+    (lab.data / "my folder" / "only one.yaml").write_text("run: []\n", encoding="utf-8")
     folder = lab.root / "bin"
     folder.mkdir()
     program = folder / "run-pipeline"
-    program.write_text(f'#!/bin/sh\ncd "{lab.data}" && PYTHONPATH="{REPO}" exec "{sys.executable}" -m runner "$@"\n')
+    program.write_text(f'#!/bin/sh\nPYTHONPATH="{REPO}" exec "{sys.executable}" -m runner "$@"\n', encoding="utf-8")
     program.chmod(0o755)
-    script = lab.run("completion", "bash").stdout
-    body = (
-        f"{script}\nCOMP_WORDS=(run-pipeline pipeline.yaml --from ''); COMP_CWORD=3\n"
-        '_run_pipeline_completion run-pipeline; printf "%s\\n" "${COMPREPLY[@]}"\n'
+    script = lab.root / "script"
+    script.write_text(
+        lab.run("completion", "bash").stdout + "\nbind 'set bell-style none'; PS1='ready> '\n", encoding="utf-8"
     )
-    environ = lab.environ()
-    done = subprocess.run(
-        ["bash", "--norc", "-c", body],
-        env={**environ, "PATH": f"{folder}:{environ['PATH']}"}, cwd=lab.data, capture_output=True, encoding="utf-8",
+    environ = lab.environ(TERM="dumb", LANG="C.UTF-8", LC_ALL="C.UTF-8", COLUMNS="300")
+    environ["PATH"] = f"{folder}:{environ['PATH']}"
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        ["bash", "--noprofile", "--rcfile", str(script), "-i"],
+        env=environ, cwd=lab.data, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
     )  # fmt: skip
-    assert done.stdout.split() == ["1", "3"], done.stderr
+    os.close(slave)
+    try:
+        shown = read_until(master, "ready> ")
+        os.write(master, f"{typed}\t".encode())
+        shown = read_until(master, completed)
+        assert completed in shown, shown
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+
+
+def read_until(terminal: int, text: str, patience: float = 30) -> str:
+    """What the terminal shows until `text` is there, or nothing more comes."""
+    shown, end = "", time.monotonic() + patience
+    while text not in shown and time.monotonic() < end:
+        if select.select([terminal], [], [], 0.2)[0]:
+            shown += os.read(terminal, 65536).decode("utf-8", "replace")
+    return shown

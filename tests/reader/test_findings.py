@@ -1,13 +1,15 @@
 """A script that is not there is found before anything runs."""
 
 import sys
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
+from runner.environments import Site
 from runner.host import Captured, Host
 from runner.model import FlagMap, ResolvedEntry, ResolvedFlags, Segment, SegmentType
 from runner.pipeline.findings import near, script_findings
+from runner.pipeline.programs import line_of
 
 
 def host(platform: str = sys.platform) -> Host:
@@ -79,3 +81,22 @@ def test_near_names_forgive_case_blanks_and_separators() -> None:
     assert near("cellpose", names) is None
     assert near("", names) is None
     assert near("x", []) is None
+
+
+@pytest.mark.parametrize(
+    ("cwd", "script", "program"),
+    [
+        ("D:\\lab", "D:\\lab\\standard_code\\python\\mask_measure.py", "mask_measure.py"),
+        ("D:\\lab", "standard_code/python/mask_measure.py", "mask_measure.py"),
+        ("d:\\LAB", "Standard_Code\\Python\\mask_measure.py", "mask_measure.py"),
+        ("D:\\lab", "D:\\other\\standard_code\\python\\mask_measure.py", None),
+        ("D:\\lab", "mask_measure.py", None),
+    ],
+)
+def test_a_program_that_ships_is_known_by_its_place_on_windows_too(cwd: str, script: str, program: str | None) -> None:
+    commands = ("python", script, "--x")
+    segment = Segment(1, "x", SegmentType.NORMAL, "", environment="uv:x", commands=commands)
+    site = Site(host("win32"), PureWindowsPath("D:/lab"), {}, PureWindowsPath("D:/lab/.venvs"))
+    line = line_of(segment, commands, cwd, site)
+    assert (line and line.program) == program
+    assert line is None or line.words == (("commands.2", "--x"),)

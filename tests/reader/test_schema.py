@@ -78,3 +78,12 @@ def test_the_quick_look_at_a_whole_file_agrees_as_well(data: Any) -> None:
 def test_a_keyword_that_the_quick_look_does_not_know_leaves_the_answer_to_jsonschema() -> None:
     assert not conforms("a", {"const": "a"})
     assert not faults("a", {"const": "a"})
+
+
+def test_the_schema_has_an_identity_that_no_network_is_asked_for() -> None:
+    identity = schema()["$id"]
+    assert identity.startswith("urn:")
+    validator = Draft202012Validator(schema())
+    validator.check_schema(schema())
+    assert not list(validator.iter_errors({"run": [{"environment": "uv:x", "commands": ["python"]}]}))
+    assert list(validator.iter_errors({"run": [{"timeout": []}]}))
