@@ -8,7 +8,7 @@ from typing import Any
 from runner.compare.html import details, mark, table, text
 from runner.compare.page_style import BOTH, MERGED, NEW, OLD, SPLIT
 from runner.compare.results import Pair, Part, Rung
-from runner.compare.terms import TERMS, Check, checks_of
+from runner.compare.terms import SHARES, TERMS, Check, checks_of
 
 SHOWN = 15  # objects or values that differ most
 ENDLESS = 1e300  # what a text that differs is over any tolerance
@@ -55,7 +55,7 @@ def _checks(pair: Pair, part: Part) -> str:
 def _limit(check: Check) -> str:
     if check.limit is None:
         return "none"
-    return f"at {'least' if TERMS[check.name].higher else 'most'} {check.limit:.6g}"
+    return f"{'≥' if TERMS[check.name].higher else '≤'}\u00a0{check.limit:.6g}"
 
 
 def _value(value: float | None, check: Check, missing: str = "") -> str:
@@ -63,7 +63,7 @@ def _value(value: float | None, check: Check, missing: str = "") -> str:
         return missing or "some have no partner" if check.name == "iou" or missing else ""
     if value >= ENDLESS:
         return "beyond any"
-    return f"{value:.4f}" if TERMS[check.name].higher and value <= 1 else f"{value:.6g}"
+    return f"{value:.4f}" if check.name in SHARES else f"{value:.5g}"
 
 
 def _pictures(pair: Pair, name: str) -> str:
@@ -81,9 +81,8 @@ def _pictures(pair: Pair, name: str) -> str:
 def colours(kind: str) -> str:
     """What the colours of the pictures mean."""
     meant = COLOURS["image" if kind == "image" else "labels"]
-    return (
-        '<p class="colours">' + "".join(f'<span><i style="background: {c}"></i>{w}</span>' for c, w in meant) + "</p>"
-    )
+    spans = "".join(f'<span><i style="background: {colour}"></i>{word}</span>' for colour, word in meant)
+    return f'<p class="colours"><span>{"difference" if kind == "image" else "difference, outlines"}:</span>{spans}</p>'
 
 
 def _worst(pair: Pair) -> str:

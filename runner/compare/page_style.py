@@ -16,7 +16,7 @@ h3 { font-size: 1rem; margin: 0; } p { margin: .4rem 0; } .files, .remark { colo
 table { border-collapse: collapse; margin: .6rem 0; width: 100%; font-size: 14px; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #d9dce3; text-align: left; vertical-align: top; }
 th { font-weight: 600; background: #f5f6f8; overflow-wrap: normal; }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.number { overflow-wrap: normal; } .number { text-align: right; font-variant-numeric: tabular-nums; }
 table.checks { width: auto; min-width: 60%; }
 .mark { font-weight: 600; white-space: nowrap; } .mark.bad { color: #b34700; } .mark.good { color: #00598c; }
 .pair { border: 1px solid #d9dce3; border-radius: .3rem; padding: .7rem 1rem; margin: .8rem 0; }

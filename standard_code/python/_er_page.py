@@ -24,6 +24,10 @@ th:first-child, td:first-child { text-align: left; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(14rem, 1fr)); gap: .5rem; }
 figure { margin: 0; } figure img { width: 100%; display: block; } figcaption { font-size: 13px; }
 .class { display: inline-block; width: 1em; height: 1em; margin: 0 .3em 0 1em; vertical-align: -.15em; }
+@media print {
+  table { display: table; font-size: 10px; } th, td { white-space: normal; padding: .15rem .3rem; }
+  .class, img { -webkit-print-color-adjust: exact; print-color-adjust: exact; } figure, tr { break-inside: avoid; }
+}
 """
 
 

@@ -42,8 +42,8 @@ def test_each_value_stands_beside_its_limit_and_what_a_differs_from_itself() -> 
     again = worst_values([pair(Rung.WITHIN, "labels", pq=0.999, dice=0.9995), pair(Rung.DIFFERENT, "labels", pq=0.98)])
     found = rows(page(pair(Rung.DIFFERENT, "labels", **LABELS), noise={"labels": 0.02}, noise_values=again))
     assert found == {
-        "panoptic quality": ["0.9700", "at least 0.99", "0.9800", "not kept"],
-        "IoU of the worst object": ["0.9300", "at least 0.9", "the same", "kept"],
+        "panoptic quality": ["0.9700", "≥\u00a00.99", "0.9800", "not kept"],
+        "IoU of the worst object": ["0.9300", "≥\u00a00.9", "the same", "kept"],
         "mean IoU": ["0.9800", "none", "the same", ""],
         "Dice": ["0.9950", "none", "0.9995", ""],
     }
@@ -51,16 +51,16 @@ def test_each_value_stands_beside_its_limit_and_what_a_differs_from_itself() -> 
 
 def test_without_a_second_run_of_a_nothing_is_said_about_its_noise_in_the_table() -> None:
     text = page(pair(Rung.WITHIN, "image", max=0.5, ssim=0.99, checks={"max": (0.5, 1.0)}))
-    assert rows(text)["largest difference"] == ["0.5", "at most 1", "kept"]
+    assert rows(text)["largest difference"] == ["0.5", "≤\u00a01", "kept"]
     assert "A was not run twice" in text
     assert "A, run twice, gives the same" in page(pair(Rung.WITHIN, "image", checks={"max": (0.5, 1.0)}), noise={})
 
 
 def test_an_object_without_a_partner_and_a_text_that_differs_have_no_number() -> None:
     text = page(pair(Rung.DIFFERENT, "labels", **LABELS | {"checks": {"iou": (None, 0.9)}}))
-    assert rows(text)["IoU of the worst object"] == ["some have no partner", "at least 0.9", "not kept"]
+    assert rows(text)["IoU of the worst object"] == ["some have no partner", "≥\u00a00.9", "not kept"]
     text = page(pair(Rung.DIFFERENT, "table", checks={"over_tolerance": (1e300, 1.0)}))
-    assert rows(text)["worst value over its tolerance"] == ["beyond any", "at most 1", "not kept"]
+    assert rows(text)["worst value over its tolerance"] == ["beyond any", "≤\u00a01", "not kept"]
 
 
 @pytest.mark.parametrize("kind", OF_KIND)
