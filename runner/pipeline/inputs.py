@@ -5,7 +5,8 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -48,18 +49,27 @@ def step_of(
 ) -> Step:
     """`roles` are those of a program's flags, where they are known; of others, names tell."""
     inputs, places = [], [os.path.join(cwd, pattern) for pattern in outputs]  # noqa: PTH118  (absolute ones stay)
-    keys = [f"commands.{n}" for n, entry in enumerate(segment.commands) for _ in range(entry_count(entry))]
-    for key, entry in zip(keys, entries, strict=True):
-        for flag, value in entry.items if isinstance(entry, ResolvedFlags) else (("", entry),):
-            if not value:
-                continue
-            role = _guess(flag, value) if roles is None else roles.get(flag, "")
-            path = os.path.join(cwd, os.path.expanduser(value))  # noqa: PTH111, PTH118
-            if role in ("pattern", "folder", "file", "any"):
-                inputs.append(Input(flag, path, key, role))
-            elif role == "output" or Path(value).is_absolute():
-                places.append(path)
+    for key, flag, value in _values(segment, entries):
+        role = _guess(flag, value) if roles is None else roles.get(flag, "")
+        path = os.path.join(cwd, os.path.expanduser(value))  # noqa: PTH111, PTH118
+        if role in ("pattern", "folder", "file", "any"):
+            inputs.append(Input(flag, path, key, role))
+        elif role == "output" or Path(value).is_absolute():
+            places.append(path)
     return Step(segment.number, tuple(inputs), tuple(places), segment.environment.strip().lower() == "cmd")
+
+
+def _values(segment: Segment, entries: Sequence[ResolvedEntry]) -> Iterator[tuple[str, str, str]]:
+    """Each value with its flag, and the key of its entry: `- --flag: x`, `- --flag=x`, or the two as entries."""
+    keys = [f"commands.{n}" for n, entry in enumerate(segment.commands) for _ in range(entry_count(entry))]
+    flag = ""
+    for key, entry in zip(keys, entries, strict=True):
+        for name, value in entry.items if isinstance(entry, ResolvedFlags) else (("", entry),):
+            if not name and value and value.startswith("-"):
+                flag, _, value = value.partition("=")
+            flag = name or flag
+            if value:
+                yield key, flag, value
 
 
 def _guess(flag: str, value: str) -> str:
@@ -105,8 +115,9 @@ def _within(seconds: float, inputs: Sequence[Input]) -> set[Input]:
 
     def look() -> None:
         for one in inputs:
-            if not _exists(one):
-                absent.add(one)
+            with suppress(OSError, ValueError):  # what cannot be looked at is for the program to say
+                if not _exists(one):
+                    absent.add(one)
 
     if inputs:
         thread = Thread(target=look, daemon=True)

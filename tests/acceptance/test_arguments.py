@@ -216,6 +216,19 @@ def test_a_first_pattern_that_matches_no_file_is_a_warning_with_what_is_there(la
         assert only(found) == ("warning", f"no file matches {path}", cure, 7)
 
 
+def test_a_pattern_is_seen_however_it_is_written(lab: Lab, raw: Path) -> None:
+    flag, missing = "--input-search-pattern", "%YAML%/raw/*.png"
+    for words in ((flag, missing), (f"{flag}={lab.data}/raw/*.png",), ({flag: missing},)):
+        assert "no file matches" in only(looked_at(lab, threshold(OUTPUT, *words), code=0))[1]
+    earlier = threshold(flag, "%YAML%/raw/*.tif", OUTPUT)
+    assert "no file matches" in only(looked_at(lab, earlier, threshold({flag: missing}, OUTPUT), code=0))[1]
+
+
+def test_a_name_that_no_disk_can_have_is_left_to_the_program(lab: Lab, raw: Path) -> None:
+    for name in ("x" * 300, "\u0001"):
+        looked_at(lab, threshold({"--input-search-pattern": f"%YAML%/{name}/{name}"}, OUTPUT), code=0)
+
+
 def test_a_pattern_that_an_earlier_segment_can_fulfil_is_not_told(lab: Lab, raw: Path) -> None:
     def second(pattern: str) -> dict[str, Any]:
         return threshold({"--input-search-pattern": pattern}, {"--output-folder": "%YAML%/two"})

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -67,6 +68,8 @@ class Lab:
         )
         os.close(slave)
         os.write(master, b"y\n")
+        timer = threading.Timer(400, process.kill)
+        timer.start()
         screen = b""
         try:
             while chunk := os.read(master, 65536):
@@ -74,6 +77,7 @@ class Lab:
         except OSError:  # Linux: the other side is closed
             pass
         os.close(master)
+        timer.cancel()
         return process.wait(60), screen.decode("utf-8", "replace")
 
 
