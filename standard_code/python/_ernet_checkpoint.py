@@ -7,11 +7,11 @@ import pickle
 import pickletools
 import zipfile
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import _ernet_layout
 from _files import UserError, in_words
@@ -120,7 +120,7 @@ def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredTensor:
     """A tensor in the archive, not yet read. `shape` and `strides` count numbers."""
 
@@ -169,8 +169,32 @@ def _content(archive: zipfile.ZipFile) -> object:
     return _Unpickler(io.BytesIO(words), entry.removesuffix("data.pkl")).load()
 
 
-class _Unpickler(pickle.Unpickler):
+# What a key of a dictionary or a part of a set may be: to hash tuples in tuples, each told once and used twice, takes
+# for ever. And the operations that hash, with the place on their stack of what they do.
+PLAIN = (str, bytes, int, float, bool, type(None))
+HASHED = {
+    pickle.SETITEM: slice(-2, -1), pickle.SETITEMS: slice(None, None, 2), pickle.DICT: slice(None, None, 2),
+    pickle.ADDITEMS: slice(None), pickle.FROZENSET: slice(None),
+}  # fmt: skip
+
+
+def _refuse_keys(keys: Iterable[object]) -> None:
+    if not all(isinstance(key, PLAIN) for key in keys):
+        raise ValueError("a key that is no text and no number")
+
+
+def _checked(code: bytes) -> Callable[[Any], None]:
+    def load(self: Any) -> None:
+        _refuse_keys(self.stack[HASHED[code]])
+        pickle._Unpickler.dispatch[code[0]](self)  # the one in C has no such places
+
+    return load
+
+
+class _Unpickler(pickle._Unpickler):
     """Knows tensors and plain containers alone; every other object is refused by its name."""
+
+    dispatch: ClassVar = pickle._Unpickler.dispatch | {code[0]: _checked(code) for code in HASHED}
 
     def __init__(self, file: Any, folder: str) -> None:
         super().__init__(file, encoding="utf-8")
@@ -178,7 +202,7 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         allowed = {
-            ("collections", "OrderedDict"): OrderedDict,
+            ("collections", "OrderedDict"): _ordered,
             ("collections", "defaultdict"): _plain_dict,
             ("torch._utils", "_rebuild_tensor_v2"): _tensor,
             ("torch._utils", "_rebuild_parameter"): _parameter,
@@ -195,7 +219,14 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, reference: Any) -> tuple[str, str]:
         _, storage, key, _, _ = reference
+        _refuse_keys((storage, key))
         return NUMBERS.get(storage, ""), f"{self.folder}data/{key}"
+
+
+def _ordered(pairs: Iterable[Any] = ()) -> OrderedDict[Any, Any]:
+    pairs = list(pairs)
+    _refuse_keys(key for key, _ in pairs)
+    return OrderedDict(pairs)
 
 
 def _plain_dict(*_: object) -> dict[Any, Any]:
@@ -203,6 +234,8 @@ def _plain_dict(*_: object) -> dict[Any, Any]:
 
 
 def _tensor(storage: tuple[str, str], offset: int, shape: Any, strides: Any, *_: object) -> StoredTensor:
+    if not all(isinstance(number, int) and abs(number) < 2**63 for number in (offset, *shape, *strides)):
+        raise ValueError("a tensor whose shape is none")
     return StoredTensor(storage[0], storage[1], offset, tuple(shape), tuple(strides))
 
 

@@ -422,6 +422,7 @@ def made_up(engine: str, folder: str, kind: str) -> dict[str, Any]:
                 for _ in range(2**9):
                     file.write(bytes(2**20))
     else:
+        doubled = b")" + b"q\x01h\x01\x86" * 60  # tuples of two, each twice in the next one
         words = {
             "call": b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n)R.",
             "reference": b"\x80\x02X\x01\x00\x00\x00aQ.",
@@ -430,6 +431,15 @@ def made_up(engine: str, folder: str, kind: str) -> dict[str, Any]:
             "memo": b"\x80\x02]r\xff\xff\xff\x7f.",
             "stack": b"\x80\x02.",
             "empty": b"",
+            "key": b"\x80\x02}" + doubled + b"Ns.",
+            "keys": b"\x80\x02}(" + doubled + b"Nu.",
+            "made": b"\x80\x02(" + doubled + b"Nd.",
+            "set": b"\x80\x04\x8f(" + doubled + b"\x90.",
+            "frozen": b"\x80\x04(" + doubled + b"\x91.",
+            "ordered": b"\x80\x02ccollections\nOrderedDict\n]" + doubled + b"N\x86a\x85R.",
+            "storage": b"\x80\x02(K\x00" + doubled + b"K\x00K\x00K\x00tQ.",
+            "entry": b"\x80\x02(K\x00X\x01\x00\x00\x00a" + doubled + b"K\x00K\x00tQ.",
+            "strides": b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(N\x86K\x00)" + doubled + b"tR.",
             "number": pickle.dumps({"a": 1}),
             "deep": b"\x80\x02" + b"]" * 200_000 + b"a" * 199_999 + b".",
         }

@@ -65,6 +65,11 @@ def test_a_checkpoint_that_claims_anything_is_refused_in_words_and_takes_no_memo
     assert found["memory"] < 3e8
 
 
+@pytest.mark.parametrize("kind", ["key", "keys", "made", "set", "frozen", "ordered", "storage", "entry", "strides"])
+def test_a_checkpoint_that_would_take_for_ever_is_refused_at_once(engine, tmp_path, kind):
+    assert "damaged" in engine.ask("made_up", engine.name, tmp_path, kind)["said"]
+
+
 class Shelf(BaseHTTPRequestHandler):
     """Serves one file with ranges, as file servers do; the first answer may break off."""
 
