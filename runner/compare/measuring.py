@@ -11,6 +11,7 @@ from typing import Any
 
 import runner
 from runner.codes import spell_code
+from runner.compare.backgrounds import Backgrounds
 from runner.compare.pairing import core, kind
 from runner.compare.results import Pair, Picture, Rung
 from runner.compare.settings import Settings
@@ -83,11 +84,11 @@ class Measurer:
         if not todo:
             return folder
         self.say(f"drawing up to {len(todo)} pair{'s' * (len(todo) != 1)}")
+        behind = Backgrounds(every)
         jobs = [
             {
                 "index": pair.index, "name": pair.name, "a": str(pair.a), "b": str(pair.b), "kind": pair.kind,
-                "measures": pair.measures,
-                "backgrounds": [] if pair.kind == "image" else [str(one.a) for one in backgrounds(pair, every)],
+                "measures": pair.measures, "backgrounds": [str(one.a) for one in behind.of(pair)],
             }
             for pair in todo
         ]  # fmt: skip
@@ -156,27 +157,6 @@ class Measurer:
         if outcome.error:
             return 127, outcome.error
         return (outcome.exit_code if outcome.exit_code is not None else 1), decoded(output)
-
-
-def backgrounds(pair: Pair, every: Sequence[Pair]) -> list[Pair]:
-    """Images that bear its name, likeliest first: in folders of the same names, and equal on both sides.
-
-    Labels within an OME-Zarr image belong to that image.
-    """
-    holder, within, _ = pair.name.partition("/labels/")
-    own = core(holder if within and ".zarr" in holder.lower() else pair.name).casefold().split("/")
-    found = []
-    for other in every:
-        name = core(other.name).casefold().split("/")
-        if other.kind == "image" and other.a and other is not pair and name[-1] == own[-1]:
-            found.append((-_shared_end(own, name), not other.rung.good, other.index, other))
-    return [other for *_, other in sorted(found, key=lambda one: one[:3])]
-
-
-def _shared_end(one: Sequence[str], two: Sequence[str]) -> int:
-    """How many names, from the last one up, are the same in two paths."""
-    pairs = zip(reversed(one), reversed(two), strict=False)
-    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(one), len(two)))
 
 
 def _told_labels(pair: Pair) -> bool:

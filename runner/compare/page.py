@@ -22,7 +22,7 @@ MEANINGS = {
     Rung.CONTENT: "The same values, in a file that is written differently.",
     Rung.WITHIN: "Values differ, by no more than the limits allow.",
     Rung.NOISE: "Values differ, by no more than A differs from itself (times the noise factor).",
-    Rung.DIFFERENT: "At least one limit is not kept.",
+    Rung.DIFFERENT: "A limit is not kept, or what must be equal is not.",
     Rung.MISSING: "A file that only A has.",
     Rung.EXTRA: "A file that only B has.",
     Rung.UNREADABLE: "A file that could not be read, so that nothing is known about it.",

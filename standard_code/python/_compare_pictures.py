@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import _compare_near as near
 import _palette
+from _compare_behind import LARGEST, behind, read
 from _compare_labels import is_named
-from _compare_reading import Source, open_image, real
+from _compare_reading import open_image
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     Array: TypeAlias = np.ndarray[Any, Any]
 
 FAINT = 0.02  # of the range
-LARGEST = 4096  # pixels a side that are looked at; of a larger plane every 2nd, 3rd, ... pixel
 SHADES = 3  # of each colour, for objects of many numbers
 
 Panels: TypeAlias = "list[tuple[Picture, str]]"  # with what each shows
@@ -33,9 +33,9 @@ def panels(job: dict[str, Any], side: int) -> Panels:
         if labels and is_named(Path(job["a"])):
             one, two = one.numbers or one, two.numbers or two
         if one.shape != two.shape:
-            shown = [_read(image, image.planes // 2) for image in (one, two)]
+            shown = [read(image, image.planes // 2) for image in (one, two)]
             return [(_fit(_grey(pixels, pixels), side), name) for pixels, name in zip(shown, "AB", strict=True)]
-        read_a, read_b = (cache(partial(_read, image)) if one.planes == 1 else partial(_read, image)
+        read_a, read_b = (cache(partial(read, image)) if one.planes == 1 else partial(read, image)
                           for image in (one, two))  # fmt: skip
         if measures.get("kind") == "mask" and max(one.height, one.width) > LARGEST:
             measures = {"kind": "mask"}  # its connected parts, seen in every 2nd row alone, have other numbers
@@ -49,52 +49,7 @@ def panels(job: dict[str, Any], side: int) -> Panels:
             ]
             for kind in ("split", "merged")
         }
-        return _of_labels(a, b, _behind(job, one, plane), measures, changed, side)
-
-
-def _read(image: Source, plane: int) -> Array:
-    """One plane; of a large one every so many rows and columns, band by band."""
-    import numpy as np
-
-    step = math.ceil(max(image.height, image.width) / LARGEST)
-    if step == 1:
-        return real(image.read(plane, 0, image.height)).copy()
-    rows = max(step, image.band_rows() // step * step)
-    tops = range(0, image.height, rows)
-    parts = [real(image.read(plane, top, min(top + rows, image.height))[::step, ::step]).copy() for top in tops]
-    return np.concatenate(parts)
-
-
-def _behind(job: dict[str, Any], labels: Source, plane: int) -> Array | None:
-    """The measured image that belongs to a label image: of those with its name the first one of its size.
-
-    A picture that was drawn for people, with its colours, stands behind an image in grey.
-    """
-    found: list[tuple[bool, Array]] = []
-    for path in map(Path, job.get("backgrounds") or ()):
-        try:
-            with open_image(path) as image:
-                fits = (image.height, image.width) == (labels.height, labels.width) and not is_named(path)
-                if fits and (image.samples == 1 or not found):
-                    found.append((image.samples > 1, _read(image, _plane_behind(image, labels, plane))))
-                    if image.samples == 1:
-                        break
-        except Exception:  # it is only there to look nice
-            continue
-    return min(found, key=lambda one: one[0])[1] if found else None
-
-
-def _plane_behind(image: Source, labels: Source, plane: int) -> int:
-    """The plane of the same time and height; the first channel, and the middle of a stack that has flat labels."""
-    import numpy as np
-
-    axes, lengths = image.outer
-    if not lengths:
-        return 0
-    of_labels = labels.outer
-    place = dict(zip(of_labels[0], np.unravel_index(plane, of_labels[1]) if of_labels[1] else (), strict=True))
-    at = [min(int(place.get(axis, n // 2 if axis == "Z" else 0)), n - 1) for axis, n in zip(axes, lengths, strict=True)]
-    return int(np.ravel_multi_index(at, lengths))
+        return _of_labels(a, b, behind(job, one, plane), measures, changed, side)
 
 
 def _stretched(values: Array, like: Array) -> Array:
@@ -173,7 +128,7 @@ def _heat(values: Array, least: float) -> Picture:
 
 
 def _of_labels(
-    a: Array, b: Array, behind: Array | None, measures: dict[str, Any], changed: dict[str, list[int]], side: int
+    a: Array, b: Array, micrograph: Array | None, measures: dict[str, Any], changed: dict[str, list[int]], side: int
 ) -> Panels:
     import numpy as np
 
@@ -187,7 +142,7 @@ def _of_labels(
     apart = ((a > 0) != (b > 0)) | (old != new)
     box = near.near_object(a, b, worst, apart) if worst else near.near_difference(apart)
     where = f"object {worst['object']} of {worst['side']}, " if worst else ""
-    grey = _stretched(behind, behind) if behind is not None else ((a > 0) | (b > 0)).astype(np.uint8) * 70
+    grey = _stretched(micrograph, micrograph) if micrograph is not None else ((a > 0) | (b > 0)).astype(np.uint8) * 70
     if grey.ndim == 3:
         grey = grey.mean(axis=2).astype(np.uint8)
     return [

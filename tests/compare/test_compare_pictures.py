@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.compare import page_style
-from runner.compare.measuring import backgrounds
+from runner.compare.backgrounds import Backgrounds
 from runner.compare.results import Pair, Rung
 from tests.compare.conftest import Bench
 from tests.programs.conftest import PROGRAMS, python_of
@@ -69,10 +69,10 @@ def test_images_of_the_same_folder_and_unchanged_ones_come_first_as_backgrounds(
         pair(1, "outlines/B1/0_outlines.png", Rung.DIFFERENT), pair(2, "tif/A1/0.ome.tif"), pair(3, "tif/B1/0.ome.tif"),
         pair(4, "tif/B1/1.ome.tif"), pair(5, "tif/C1/0.ome.tif"),
     ]  # fmt: skip
-    assert [one.index for one in backgrounds(labels, [labels, *others])] == [3, 1, 2, 5]
+    assert [one.index for one in Backgrounds([labels, *others]).of(labels)] == [3, 1, 2, 5]
     within = pair(0, "two/cell.ome.zarr/labels/nuclei", Rung.DIFFERENT, "labels")
     others = [pair(1, "one/cell.ome.zarr"), pair(2, "two/cell.ome.zarr"), pair(3, "two/nuclei.tif")]
-    assert [one.index for one in backgrounds(within, others)] == [2, 1]
+    assert [one.index for one in Backgrounds(others).of(within)] == [2, 1]
 
 
 def test_the_page_names_the_colours_with_which_the_pictures_are_drawn() -> None:

@@ -70,7 +70,7 @@ def test_every_term_of_a_table_is_explained_in_a_line_on_the_page(kind: str) -> 
         assert f'href="#term-{name}"' in text
         (meaning,) = re.findall(rf'<dt id="term-{re.escape(name)}">.*?</dt><dd>(.*?)</dd>', text)
         assert 20 < len(meaning) < 110
-    assert "At least one limit is not kept." in text
+    assert "A limit is not kept, or what must be equal is not." in text
     assert set(OF_KIND[kind]) <= set(TERMS)
 
 
