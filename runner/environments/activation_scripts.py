@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from runner.environments.disk import entries
 from runner.errors import EnvironmentMissing
 from runner.host import Captured, Host
+from runner.text import decoded
 
 TIMEOUT = 120.0  # seconds for all scripts of an environment
 
@@ -105,7 +106,7 @@ def _in_cmd(
     except ValueError:
         numbers = [line.strip() for line in lines_out if line.strip().isdigit()]
         script = scripts[min(int(numbers[-1]), len(scripts)) - 1] if numbers else scripts[0]
-        raise _failed(got, str(script), prefix, got.stderr.decode("utf-8", "replace")) from None
+        raise _failed(got, str(script), prefix, decoded(got.stderr)) from None
     after = {str(name): str(value) for name, value in after.items() if name != "PROMPT"}
     return _without_shell(after, environ), ()
 

@@ -14,6 +14,7 @@ from runner.environments.disk import entries, is_file, is_folder, on_disk
 from runner.environments.shortcut import conda_base_of, shortcut_arguments
 from runner.errors import Interrupted
 from runner.host import Host
+from runner.text import decoded
 
 _ASKED = "conda base"
 _NAMES = ("miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba")
@@ -144,7 +145,7 @@ def _candidates(host: Host, *, dry: bool) -> Iterator[tuple[PurePath, str]]:
 def _ask_program(program: str, host: Host) -> str:
     """What conda or mamba names as its base; micromamba tells it in its JSON only."""
     got = host.capture([program, "info", "--base"])
-    lines = got.stdout.decode("utf-8", errors="replace").split("\n") if got.code == 0 else []
+    lines = decoded(got.stdout).split("\n") if got.code == 0 else []
     answer = next((line.strip() for line in reversed(lines) if line.strip()), "")
     if host.path(answer).is_absolute():
         return answer

@@ -101,6 +101,16 @@ def test_a_program_on_path_is_asked_where_its_base_is(base: Path, tmp_path: Path
 
 
 @posix_only
+def test_a_base_with_an_umlaut_is_found_as_a_conda_on_windows_tells_it(tmp_path: Path, site_of: SiteOf) -> None:
+    base = make_base(tmp_path / "Jörg" / "miniforge3")
+    said = f"import sys; sys.stdout.buffer.write({str(base)!r}.encode('cp1252'))"  # a Python that writes into a pipe
+    program = install(tmp_path / "bin" / "conda", said)
+    site = site_of({})
+    site = replace(site, host=replace(site.host, which=lambda asked: str(program) if asked == "conda" else None))
+    assert find_base(site).base == base
+
+
+@posix_only
 def test_micromamba_is_asked_in_its_own_way(tmp_path: Path, site_of: SiteOf) -> None:
     root = tmp_path / "my mamba"
     for name in ("envs", "pkgs"):

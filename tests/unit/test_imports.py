@@ -21,7 +21,7 @@ ALLOWED = {
     "changes": {"model", "state"},
     "plan": {"model", "state", "changes"},
     "report": {"model", "state", "text"},
-    "environments": {"model", "errors", "host", "state", "pipeline", "codes"},
+    "environments": {"model", "errors", "host", "state", "pipeline", "codes", "text"},
     "jobs": {"model", "errors", "host", "environments", "pipeline"},
     "executors": {
         *("model", "errors", "host", "state", "process", "environments", "jobs", "report", "text", "codes"),
