@@ -150,6 +150,8 @@ def test_values_survive_the_launcher(family: str, tmp_path: Path, launcher: Call
     entries: list[ResolvedEntry] = [str(macro), *(flag(key, value) for key, value in values.items()), flag("on", None)]
     command = kind(SPEC).wrap(SPEC, entries, {}, "", site_on(HERE, tmp_path, {"IMAGEJ_PATH": str(program.parent)}))
     subprocess.run(command.argv, cwd=tmp_path, check=True, timeout=60)
+    if sys.platform == "win32":
+        values["slash"] = "a'/b"  # paths are given with / there, as the Go runner gave them
     assert json.loads((tmp_path / "seen.json").read_text("utf-8")) == values | {"on": True}
 
 
