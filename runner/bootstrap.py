@@ -164,7 +164,7 @@ def _pip_settings() -> dict[str, str]:
 
 def _pip_environ(settings: dict[str, str]) -> dict[str, str]:
     environ = {name: value for name, value in os.environ.items() if not name.upper().startswith("PIP_")}
-    for name in ("PYTHONPATH", "PYTHONHOME"):
+    for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONWARNINGS"):
         environ.pop(name, None)
     given = {f"PIP_{key.replace('-', '_').upper()}": value for key, value in settings.items()}
     return {**environ, "PIP_CONFIG_FILE": os.devnull, **given}

@@ -14,7 +14,8 @@ EXAMPLE = '# /// script\n# requires-python = ">=3.11"\n# dependencies = ["numpy"
 NOT_VALID = re.compile(
     r"error: TOML parse error at line (?P<line>\d+), column \d+\n(?:[^\n]*\|[^\n]*\n)+(?P<why>[^\n]+)"
 )
-_BLOCK = re.compile(r"(?m)^# /// script[ \t]*\r?\n(?P<content>(?:^#(?:| .*)\r?\n)+?)^# ///[ \t]*\r?$")
+_BLOCK = re.compile(r"(?m)^# /// script\r?\n(?P<content>(?:^#(?:| .*)\r?\n)+?)^# ///\r?$")
+_MEANT = re.compile(r"(?m)^[ \t]*#[ \t]*///[ \t]*script\b")
 _LOCAL = re.compile(r"(?m)\bpath\s*=")
 
 
@@ -24,6 +25,12 @@ def metadata(path: PurePath) -> str:
 
     text = _text(path)
     blocks = list(_BLOCK.finditer(text))
+    if not blocks and (meant := _MEANT.search(text)):
+        raise EnvironmentMissing(
+            f"what begins in line {text.count(chr(10), 0, meant.start()) + 1} of {path} is no whole `# /// script` block",
+            "Nothing stands before its signs or behind `script`; each line begins with `# `, also an empty one with `#`; "
+            f"the last is `# ///`, with no blank behind:\n{EXAMPLE}",
+        )
     if len(blocks) != 1:
         raise EnvironmentMissing(
             f"{path} has {'no' if not blocks else 'more than one'} `# /// script` block",

@@ -90,6 +90,11 @@ FAILURES = (
         "Remove it from PATH or repair it, or let uv use its own: UV_PYTHON_PREFERENCE=only-managed.",
     ),
     Failure(
+        r"No interpreter found in (?P<where>[^\n]*)",
+        "there is no Python in {where}, and none may be downloaded",
+        "Install one (`uv python install`). UV_PYTHON_PREFERENCE, UV_MANAGED_PYTHON or a uv.toml may say where to look.",
+    ),
+    Failure(
         r"No interpreter found for (?P<python>[^\n]*?)(?: in [^\n]*)?(?:\n|$)",
         "there is no {python} on this machine, and none may be downloaded",
         "Install it (`uv python install`), or ask for another version: `uv@3.12:GROUP`.",

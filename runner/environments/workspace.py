@@ -46,7 +46,7 @@ def load_toml(path: Path, cure: str) -> Table:
     import tomllib
 
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))  # uv takes a byte-order mark, too
     except FileNotFoundError as error:
         raise EnvironmentMissing(f"there is no {path.name} in {path.parent}", cure) from error
     except OSError as error:
@@ -78,5 +78,8 @@ def _patterns(workspace: Table, key: str) -> list[str]:
 def _members(pattern: str) -> re.Pattern[str]:
     """A glob of `members`, in which `*` stays within a folder and `**` does not."""
     signs = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
-    return re.compile("".join(signs.get(part) or re.escape(part) for part in parts))
+    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[!?[^/]+?\])", pattern)
+    # at the odd places the signs, `[kl]` and `[!a-z]` among them
+    odd = (signs.get(part) or part.replace("[!", "[^") for part in parts[1::2])
+    even = map(re.escape, parts[::2])
+    return re.compile("".join(text + sign for text, sign in zip(even, [*odd, ""], strict=True)))

@@ -216,3 +216,23 @@ def test_a_dry_run_with_a_missing_script_shows_the_plan_and_what_stops_it(lab: L
     assert "echo 1" in said
     assert "python gone.py" in said
     assert "there is no script" in said, said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# /// script \n# dependencies = []\n# ///\n",
+        "# /// script\n# dependencies = []\n# /// \n",
+        "# /// script\n# dependencies = []\nprint(1)\n",
+        "#/// script\n# dependencies = []\n#///\n",
+        "  # /// script\n  # dependencies = []\n  # ///\n",
+        "# /// script\n# dependencies = []\n\n# requires-python = '>=3.11'\n# ///\n",
+        "# /// script\n#\tdependencies = []\n# ///\n",
+        "# /// script\r# dependencies = []\r# ///\r",
+    ],
+)
+def test_a_block_that_uv_does_not_see_is_told_with_its_line_before_anything_runs(shop: Shop, text: str) -> None:
+    path = shop.repo / "x.py"
+    path.write_bytes(b"#!/usr/bin/env python\n" + text.encode())
+    (finding,) = script.check(SPEC, [str(path)], shop.site())
+    assert finding.message == f"what begins in line 2 of {path} is no whole `# /// script` block"

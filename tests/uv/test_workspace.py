@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,9 @@ def test_a_broken_pyproject_above_is_named_with_its_place(shop: Shop) -> None:
         ('members = ["./lab/repo/"]', True),
         ('members = ["**/repo"]', True),
         ('members = ["lab/rep?"]', True),
+        ('members = ["[kl]ab/[!a-q]ep[a-z]"]', True),
+        ('members = ["[!kl]ab/repo"]', False),
+        ('members = ["{lab,other}/repo"]', False),
         ('members = ["*"]', False),
         ('members = ["other/*"]', False),
         ('members = ["lab"]', False),
@@ -104,4 +108,14 @@ def test_the_cure_for_a_lock_with_the_marks_of_a_merge_works(shop: Shop) -> None
     assert "git checkout --ours uv.lock" in caught.value.cure
     lock.write_text(text, encoding="utf-8")  # one side, whole
     shop.uv("lock", "--quiet")
+    assert shop.prepare("uv:one") == ["sync"]
+
+
+def test_a_byte_order_mark_in_pyproject_is_as_good_as_to_uv(shop: Shop) -> None:
+    shop.wheel("alpha").write(one=["alpha"])
+    outer = above(shop, "[project]\nname = 'o'\nversion = '1'\n")
+    for path in (shop.repo / "pyproject.toml", outer):
+        path.write_bytes(codecs.BOM_UTF8 + path.read_bytes())
+    shop.uv("lock", "--check")
+    assert uv.check(shop.spec("uv:one"), ["python"], shop.site()) == []
     assert shop.prepare("uv:one") == ["sync"]
