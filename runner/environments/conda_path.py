@@ -13,11 +13,16 @@ from runner.host import Host
 from runner.model import Severity
 
 # these words mean a Python, which every environment has to bring itself
+# every computer has them, and what they start comes from the environment first
+_SHELL = re.compile(r"(?:ba|da|z|k|c|tc|fi)?sh|env|cmd|powershell|pwsh", re.IGNORECASE)
 _PYTHON_WORD = re.compile(r"(python|pypy|pip|ipython)w?[\d.]*|py", re.IGNORECASE)
 
 
 def about_program_of_path(word: str, prefix: PurePath, base: PurePath | None, host: Host) -> Finding | None:
-    """A warning that a program of the system is taken; an error where there is none, or it is another Python's."""
+    """A warning that a program of the system is taken; an error where there is none, or it is another Python's.
+
+    None for a shell of the system.
+    """
     found = program_of_path(word, base, host)
     install = f'Install it there (conda install -p "{prefix}" …)'
     lacks = f"the program {word!r} was not found in the conda environment {prefix}"
@@ -25,6 +30,8 @@ def about_program_of_path(word: str, prefix: PurePath, base: PurePath | None, ho
         cure = f"{install}, or begin the command with `python` to run a script. Looked in {prefix} and on PATH."
         return Finding(lacks, cure, "commands.0")
     cure = f"{install}, or write the full path if that one is meant."
+    if _SHELL.fullmatch(_stem(word)) and not _of(found):
+        return None
     if whose := _other_python(word, found, host):
         return Finding(f"{lacks}; the one on PATH, {found}, {whose}", cure, "commands.0")
     return Finding(f"{lacks}: the one on PATH is taken, {found}{_of(found)}", cure, "commands.0", Severity.WARNING)
@@ -44,8 +51,7 @@ def program_of_path(word: str, base: PurePath | None, host: Host) -> PurePath | 
 
 def _other_python(word: str, program: PurePath, host: Host) -> str:
     """Why `program` would run with packages that are not this environment's; "" where it would not."""
-    stem = word[:-4] if word.lower().endswith(".exe") else word
-    if _PYTHON_WORD.fullmatch(stem):
+    if _PYTHON_WORD.fullmatch(_stem(word)):
         return f"is another Python{_of(program)}"
     if host.windows:
         # pip's launchers have no first line that could be read
@@ -60,6 +66,10 @@ def _other_python(word: str, program: PurePath, host: Host) -> str:
         return ""
     runs = lines[0].startswith(b"#!") and (b"python" in lines[0] or (b"'''exec'" in lines[1] and b"python" in lines[1]))
     return f"runs with another Python{_of(program)}" if runs else ""
+
+
+def _stem(word: str) -> str:
+    return word[:-4] if word.lower().endswith(".exe") else word
 
 
 def _of(program: PurePath) -> str:

@@ -26,9 +26,10 @@ def metadata(path: PurePath) -> str:
     text = _text(path)
     blocks = list(_BLOCK.finditer(text))
     if not blocks and (meant := _MEANT.search(text)):
+        line = text.count("\n", 0, meant.start()) + 1
         raise EnvironmentMissing(
-            f"what begins in line {text.count(chr(10), 0, meant.start()) + 1} of {path} is no whole `# /// script` block",
-            "Nothing stands before its signs or behind `script`; each line begins with `# `, also an empty one with `#`; "
+            f"what begins in line {line} of {path} is no whole `# /// script` block",
+            "Nothing stands before its signs or behind `script`; each line begins with `# `, an empty one with `#`; "
             f"the last is `# ///`, with no blank behind:\n{EXAMPLE}",
         )
     if len(blocks) != 1:

@@ -92,7 +92,7 @@ FAILURES = (
     Failure(
         r"No interpreter found in (?P<where>[^\n]*)",
         "there is no Python in {where}, and none may be downloaded",
-        "Install one (`uv python install`). UV_PYTHON_PREFERENCE, UV_MANAGED_PYTHON or a uv.toml may say where to look.",
+        "Install one (`uv python install`). UV_PYTHON_PREFERENCE, UV_MANAGED_PYTHON or a uv.toml may shut others out.",
     ),
     Failure(
         r"No interpreter found for (?P<python>[^\n]*?)(?: in [^\n]*)?(?:\n|$)",

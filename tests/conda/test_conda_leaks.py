@@ -184,6 +184,7 @@ def tools(tmp_path: Path, base: Path, site_of: SiteOf) -> Site:
         "stardist": "#!/bin/sh\n'''exec' \"/home/my tools/bin/python3\" \"$0\" \"$@\"\n' '''\n",
         "python2.7": "\x7fELF",
         "pip3": "\x7fELF",
+        "bash": "\x7fELF",
         "talks-of-python": "#!/bin/sh\n# it has nothing to do with python\n",
     }.items():
         program(folder / name, text)
@@ -200,6 +201,14 @@ def test_a_program_of_the_system_is_taken_with_a_warning(name: str, tools: Site,
     assert f"the one on PATH is taken, {tmp_path}/some tools/{name}" in found.message
     assert "full path" in found.cure
     assert check("cells", [f"{tmp_path}/some tools/{name}"], tools) == []
+
+
+def test_a_shell_of_the_system_is_nothing_to_warn_of_and_one_of_another_environment_is(
+    tools: Site, tmp_path: Path
+) -> None:
+    assert check("cells", ["bash", "-c", "python a.py"], tools) == []
+    (tmp_path / "pyvenv.cfg").write_text("", encoding="utf-8")
+    assert "virtual environment" in finding("bash", tools).message
 
 
 @pytest.mark.parametrize("name", ["cellpose", "stardist", "python2.7", "pip3", "ilastik"])
