@@ -154,7 +154,7 @@ def _overlap(joined: tuple[Array, ...]) -> Overlap:
     import numpy as np
 
     codes, pixels, y, x = joined
-    return Overlap(codes >> 32, codes & 0xFFFFFFFF, pixels.astype(np.int64), y, x)
+    return Overlap(codes >> 32 & HIGHEST, codes & HIGHEST, pixels.astype(np.int64), y, x)
 
 
 def measure(one: Source, two: Source) -> tuple[dict[str, Any], dict[tuple[int, ...], dict[int, int]]]:

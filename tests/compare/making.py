@@ -146,6 +146,9 @@ def rare_labels(a: Path, b: Path) -> None:
         one = one.copy()
         one[2, 2] = -1 if one.dtype.kind == "i" else 1 << 50
         write(b, name, one)
+    high = np.array([0, *range(2**32 - 4, 2**32)], np.uint32)
+    write(a, "high_labels.tif", high[labels()])
+    write(b, "high_labels.tif", np.where(labels() == 4, 0, high[order][labels()]))
     part = labels().astype(np.float32)
     write(a, "part_labels.tif", part)
     part[60, 60] += 0.5

@@ -126,6 +126,7 @@ def test_objects_have_numbers_of_any_type_that_programs_write(bench: Bench) -> N
     assert "Warning" not in done.stderr
     files = bench.files(json.loads(done.stdout))
     assert files["float_labels.tif"]["said"] == "the same 4 objects, 4 of them with other numbers"
+    assert files["high_labels.tif"]["said"].startswith("4 objects against 3, 3 matched, 1 lost")
     for name in ("below_labels.tif", "above_labels.tif", "part_labels.tif"):
         assert files[name]["rung"] == "different", files[name]
         assert "0.00" not in files[name]["said"].partition(",")[0]
