@@ -203,3 +203,15 @@ def test_a_pip_conf_that_is_broken_is_named(tmp_path: Path, bare: Path, copy: Pa
     done = fetches_uv(bare, copy, clean_environ(tmp_path) | {"PIP_CONFIG_FILE": str(path), "PIP_RETRIES": "0"})
     assert str(path) in done.stderr
     assert "pip's settings are left out" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "says"), [(0xC0000135, "0xC0000135: a DLL that it needs was not found"), (2, "What it said stands above")]
+)
+def test_a_uv_that_windows_cannot_load_is_told_with_its_code(
+    code: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from runner import bootstrap
+
+    bootstrap._uv_failed(code)
+    assert says in capsys.readouterr().err
