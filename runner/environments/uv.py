@@ -16,7 +16,14 @@ from runner.environments.leaks import without_outer_libraries
 from runner.environments.python_words import activated, python_prints_utf8, python_words
 from runner.environments.uv_binary import find_uv
 from runner.environments.uv_findings import explain, is_unreachable, no_group, program_missing, python_missing
-from runner.environments.uv_settings import has_files, lock_command, options, own_indexes, write_stand_in
+from runner.environments.uv_settings import (
+    has_files,
+    lock_command,
+    options,
+    own_indexes,
+    settings_apart,
+    write_stand_in,
+)
 from runner.environments.uv_stamp import (
     Condition,
     Place,
@@ -35,7 +42,7 @@ from runner.errors import EnvironmentMissing, RunnerError
 from runner.model import Command, EnvironmentSpec, ResolvedEntry
 
 _PLAIN_VERSION = re.compile(r"(?:c?python[@=]*)?(3(?:\.\d+){0,2})", re.IGNORECASE)
-_REFUSED = 2  # uv's exit code where it fails itself
+_REFUSED = (1, 2)  # uv's exit codes where it fails itself
 _FORM = "Write it as `uv:GROUP` or `uv@3.11:GROUP`, with a group of [dependency-groups] in pyproject.toml."
 
 
@@ -137,23 +144,25 @@ def wrap(
 def refusal(command: Command, code: int | None, said: str, spec: EnvironmentSpec, site: Site) -> RunnerError | None:
     """The error where `uv run` itself ended and the program was never started; None where it was the program.
 
-    `said` is all that was printed. uv's exit code is one that programs have as well, so it is asked for nothing but
-    a start of Python.
+    `said` is all that was printed. uv's exit codes are those of programs as well, so it is asked for nothing but a
+    start of Python.
     """
     through_uv = command.stop_leader_only
-    if not through_uv or code != _REFUSED or not said.lstrip().startswith(("error: ", "warning: ")):
+    if not through_uv or code not in _REFUSED or not re.search(r"^(?:error|warning): ", said, re.MULTILINE):
         return None
     argv = [*command.argv[: command.argv.index("--") + 1], "python", "-c", ""]
     environ = {name: value for name, value in site.host.environ.items() if name not in command.unset}
     environ |= {**command.activation, **command.env}
     answer = site.host.capture(argv, env=environ, cwd=command.cwd, timeout=60.0)
-    if answer.code != _REFUSED:
+    if answer.code is None or answer.code not in _REFUSED:
         return None
     return explain(place(spec, site), site, answer.code, answer.stderr.decode("utf-8", "replace"))
 
 
 def how_to_add(package: str, spec: EnvironmentSpec, site: Site) -> str:
-    return f"Add {package} to the group {spec.name} and start again: uv add --group {spec.name} {package}"
+    if not settings_apart(site):
+        return f"Add {package} to the group {spec.name} and start again: uv add --group {spec.name} {package}"
+    return f"Add {package} to the group {spec.name} in pyproject.toml, run {lock_command(site)}, and start again."
 
 
 def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:

@@ -118,10 +118,15 @@ def own_indexes(site: Site) -> tuple[str, ...]:
     return (*variables, *files)
 
 
+def settings_apart(site: Site, script: str = "") -> list[str]:
+    """The files and variables that are not the repository's, and that a plain `uv lock` or `uv add` would go by."""
+    variables = [name for name in LOCKED_IN if site.host.environ.get(name)]
+    return [*map(str, settings(site, script=script).files), *variables]
+
+
 def lock_command(site: Site, *, script: str = "", uv: str = "uv") -> str:
     """How uv.lock, or the lock of a script, is brought up to date, for a sentence with "run"."""
-    variables = [name for name in LOCKED_IN if site.host.environ.get(name)]
-    apart = [*map(str, settings(site, script=script).files), *variables]
+    apart = settings_apart(site, script)
     words = f'lock --script "{script}"' if script else "lock"
     if not apart:
         return f"`{uv} {words}`" if script else f"`{uv} {words}` in {_root(site)}"

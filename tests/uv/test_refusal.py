@@ -7,7 +7,7 @@ import pytest
 from tests.support.lab import Lab, segment
 
 
-@pytest.mark.parametrize("fault", ["cache", "variable"])
+@pytest.mark.parametrize("fault", ["cache", "variable", "downloads"])
 def test_a_failure_of_uv_run_itself_is_exit_3_and_not_tried_again(lab: Lab, fault: str) -> None:
     pipeline = lab.pipeline([segment("one", "python", "-c", "print(1)", retries=2, **{"retry-delay": "1s"})])
     lab.run("env", "sync", "default")
@@ -15,6 +15,8 @@ def test_a_failure_of_uv_run_itself_is_exit_3_and_not_tried_again(lab: Lab, faul
     if fault == "cache":
         (lab.root / "no folder").write_text("", encoding="utf-8")
         environ = {"UV_CACHE_DIR": str(lab.root / "no folder")}
+    elif fault == "downloads":  # exit code 1
+        environ = {"UV_PYTHON_DOWNLOADS": "perhaps"}
     else:
         environ = {"UV_HTTP_TIMEOUT": "soon"}
     done = lab.run(pipeline, check=3, **environ)
@@ -23,7 +25,7 @@ def test_a_failure_of_uv_run_itself_is_exit_3_and_not_tried_again(lab: Lab, faul
     expected = {
         "cache": "uv cannot write to its cache",
         "variable": "UV_HTTP_TIMEOUT",
-        "project": "newer than this one",
+        "downloads": "UV_PYTHON_DOWNLOADS",
     }
     assert expected[fault] in said
     assert not pipeline.with_name("pipeline_status.yaml").exists()

@@ -326,3 +326,11 @@ def test_env_lock_takes_no_package_out_of_a_folder_of_wheels_that_only_the_user_
     said = lab.run("env", "lock", check=3, UV_OFFLINE="1", UV_FIND_LINKS=str(lab.root / "wheels")).stderr
     assert "No solution found" in said
     assert "alpha" not in (lab.repo / "uv.lock").read_text("utf-8")
+
+
+def test_how_to_add_a_package_does_not_write_a_mirror_into_the_lock(shop: Shop, pypi: Index) -> None:
+    assert "uv add --group one scipy" in uv.how_to_add("scipy", shop.spec("uv:one"), shop.site())
+    user_file(shop, MIRROR)
+    said = uv.how_to_add("scipy", shop.spec("uv:one"), shop.site())
+    assert "uv add" not in said
+    assert "run `run-pipeline env lock`" in said
