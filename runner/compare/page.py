@@ -36,7 +36,7 @@ def versions_of(part: Part) -> list[tuple[str, str, str]]:
 
 def page_of(comparison: Comparison) -> str:
     """The text of index.html."""
-    title = f"{Path(comparison.a).name} against {Path(comparison.b).name}"
+    title = " against ".join(_names(Path(comparison.a), Path(comparison.b)))
     body = [
         f"<h1>{text(title)}</h1>",
         f'<p class="files"><b>A</b> {text(comparison.a)}<br><b>B</b> {text(comparison.b)}</p>',
@@ -52,6 +52,16 @@ def page_of(comparison: Comparison) -> str:
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{text(title)}</title>\n'
         f"<style>{STYLE}</style>\n</head>\n<body>\n" + "\n".join(part for part in body if part) + "\n</body>\n</html>\n"
     )
+
+
+def _names(a: Path, b: Path) -> list[str]:
+    """Of two that are called the same, as much as tells them apart."""
+    parts = [path.parts for path in (a, b)]
+    for count in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(own[-count:]) for own in parts]
+        if names[0] != names[1]:
+            return names
+    return [str(a), str(b)]
 
 
 def _verdict(comparison: Comparison) -> str:

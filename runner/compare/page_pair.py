@@ -44,7 +44,9 @@ def _checks(pair: Pair, part: Part) -> str:
             _limit(check),
             *([_value(again.get(check.name), check, "the same")] if part.noise is not None else []),
         ]
-        cells.append("" if check.kept is None else mark("kept" if check.kept else "not kept", good=check.kept))
+        excused = pair.rung is Rung.NOISE and check.kept is False
+        kept = "within noise" if excused else "kept" if check.kept else "not kept"
+        cells.append("" if check.kept is None else mark(kept, good=excused or check.kept))
         rows.append(cells)
     noise = ["A against itself"] if part.noise is not None else []
     return table(

@@ -56,6 +56,20 @@ def test_without_a_second_run_of_a_nothing_is_said_about_its_noise_in_the_table(
     assert "A, run twice, gives the same" in page(pair(Rung.WITHIN, "image", checks={"max": (0.5, 1.0)}), noise={})
 
 
+def test_a_limit_that_noise_excuses_is_not_told_as_broken() -> None:
+    text = page(pair(Rung.NOISE, "image", max=2, checks={"max": (2.0, 1.0)}), noise={"image": 0.1})
+    assert rows(text)["largest difference"][-1] == "within noise"
+    assert "not kept" not in text.partition("What the words mean")[0]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "title"),
+    [("/x/a.yaml", "/x/b.yaml", "a.yaml against b.yaml"), ("/x/a/j.yaml", "/x/b/j.yaml", "a/j.yaml against b/j.yaml")],
+)
+def test_the_title_tells_two_of_one_name_apart(a: str, b: str, title: str) -> None:
+    assert f"<h1>{title}</h1>" in page_of(Comparison(a, b, []))
+
+
 def test_an_object_without_a_partner_and_a_text_that_differs_have_no_number() -> None:
     text = page(pair(Rung.DIFFERENT, "labels", **LABELS | {"checks": {"iou": (None, 0.9)}}))
     assert rows(text)["IoU of the worst object"] == ["some have no partner", "≥\u00a00.9", "not kept"]
