@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -77,8 +78,6 @@ def open_with(plugin: Plugin, path: Path) -> Iterator[list[Scene]]:
 
 def bioimage(plugin: Plugin, path: Path, **options: Any) -> Any:
     """The file as bioio's BioImage."""
-    from importlib import import_module
-
     from bioio import BioImage
     from bioio_base.exceptions import UnsupportedFileFormatError
 
@@ -86,10 +85,23 @@ def bioimage(plugin: Plugin, path: Path, **options: Any) -> Any:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     reader = import_module(plugin.module).Reader
     try:
-        return BioImage(path, reader=reader, **options)
+        image = BioImage(path, reader=reader, **options)
     except UnsupportedFileFormatError:
         reader(path, **options)  # its own words say more
         raise
+    if plugin is CZI:
+        _take_all_scenes(image, path)
+    return image
+
+
+def _take_all_scenes(image: Any, path: Path) -> None:
+    """bioio-czi counts the scenes that the description lists; some programs list none, or those of other files too."""
+    listed = image.scenes
+    there = [number for part in _parts_of_czi(path) for number in range(*part.get("S", (0, 1)))]
+    names = tuple(listed[number] if number < len(listed) else f"scene{number + 1}" for number in there)
+    if len(names) != len(listed):
+        logging.warning("its description lists %d scenes, and it holds %d", len(listed), len(names))
+        image.reader._implementation._scenes = names  # there is no other way to name them
 
 
 def _unreadable(path: Path, error: Exception) -> str:
@@ -123,16 +135,12 @@ def _stack(plugin: Plugin, path: Path, number: int) -> Stack:
     frames, channels, planes, height, width = pixels.shape[:5]
     blocks = _Blocks(pixels)
 
-    @lru_cache(1)
-    def coloured(t: int, c: int, z: int) -> Array:
-        """Read at once, since bioio-czi's lazy arrays repeat the first colour."""
-        found: Array = image.get_image_data("YXS", T=t, C=c, Z=z)
-        return found
+    zeiss = _zeiss_reader(path, number) if plugin is CZI and (colours or len(_parts_of_czi(path)) > 1) else None
 
     def plane(t: int, c: int, z: int) -> Array:
         with in_words(partial(_unreadable, path)):
-            if colours and plugin is CZI:
-                return coloured(t, c // samples, z)[..., 2 - c % samples]  # it has blue, green and red
+            if zeiss:
+                return zeiss(t, c // samples, z)[..., samples - 1 - c % samples]  # it has blue, green and red
             found = blocks.plane(t, c // samples, z)
         return found[..., c % samples] if colours else found
 
@@ -145,6 +153,29 @@ def _stack(plugin: Plugin, path: Path, number: int) -> Stack:
         colours and channels == 1 and samples == 3,
         interval,
     )
+
+
+def _parts_of_czi(path: Path) -> list[dict[str, tuple[int, int]]]:
+    """The ranges of its dimensions; one for each scene where these differ."""
+    found: list[dict[str, tuple[int, int]]] = import_module("aicspylibczi").CziFile(path).get_dims_shape()
+    return found
+
+
+def _zeiss_reader(path: Path, number: int) -> Callable[[int, int, int], Array]:
+    """By Zeiss's own library: aicspylibczi writes beyond its memory where a scene is larger than the first, and
+    bioio-czi's lazy arrays repeat the first colour."""
+    czi = import_module("pylibCZIrw.czi")
+
+    @lru_cache(1)
+    def read(t: int, c: int, z: int) -> Array:
+        with czi.open_czi(str(path)) as file:
+            scenes = file.scenes_bounding_rectangle_no_pyramid
+            scene = sorted(scenes)[number] if scenes else None
+            place = scenes[scene] if scenes else file.total_bounding_rectangle_no_pyramid
+            found: Array = file.read(roi=tuple(place), plane={"T": t, "C": c, "Z": z}, scene=scene)
+            return found
+
+    return read
 
 
 def _details(image: Any, number: int) -> dict[str, Any]:

@@ -129,6 +129,11 @@ class Programs:
         self._inside("bioio_czi", "write_coloured_czi" if coloured else "write_czi", path)
         return path
 
+    def write_czi_scenes(self, path: Path, *numbers: int) -> Path:
+        """A small CZI file with those scenes, which it does not list."""
+        self._inside("bioio_czi", "write_czi_scenes", path, json.dumps(numbers))
+        return path
+
     def as_nd2_reads_it(self, path: Path, converted: Path) -> dict[str, Any]:
         """What the package nd2 says of the file, and whether the converted image has equal pixels."""
         return dict(self._inside("bioio", "as_nd2_reads_it", path, converted))

@@ -139,3 +139,15 @@ def test_a_file_that_needs_bio_formats_is_told_with_its_environment(programs):
     pattern, out = programs.folder / "*.vsi", programs.folder / "out"
     done = programs.run("extract_metadata", "--input-search-pattern", pattern, "--output-folder", out, code=1)
     assert "environment: uv:bioio_bioformats" in done.stderr
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="the CZI library has no wheels for this Python yet")
+@pytest.mark.parametrize("numbers", [(1, 2, 3), (0, 1), (4,)])
+def test_scenes_that_a_czi_file_does_not_list_are_read_too(programs, numbers):
+    source = programs.write_czi_scenes(programs.folder / "a.czi", *numbers)
+    words = ("--input-search-pattern", source, "--output-folder", programs.folder / "out", "--scene-filter", "all")
+    done = programs.run("convert_to_tif", *words, group="bioio_czi")
+    assert ("its description lists 1 scenes" in done.stderr) == (len(numbers) > 1)
+    found = [programs.look(path) for path in sorted((programs.folder / "out").glob("*.tif"))]
+    assert [one["values"] for one in found] == [[number] for number in numbers]
+    assert [one["shape"] for one in found] == [[6 + number, 9] for number in numbers]
