@@ -37,7 +37,7 @@ def step(name: str, *commands: Any, **keys: Any) -> dict[str, Any]:
 
 
 def test_a_pattern_starts_where_its_first_wildcard_is_and_quoted_brackets_are_none() -> None:
-    assert fixed_part("/data [[]1]/out/**/*.tif") == (Path("/data [1]/out"), "**/*.tif")
+    assert fixed_part("/data [[]1]/out/**/*.tif") == (Path("/data [1]/out"), str(Path("**/*.tif")))
     assert fixed_part("/data/out/t.csv") == (Path("/data/out"), "")
 
 
@@ -66,7 +66,8 @@ def test_moved_outputs_are_moved_wherever_they_are_written_and_nothing_else_is(t
 
 def test_a_windows_path_is_moved_with_either_separator() -> None:
     moves = Moves({Path("D:/lab/out"): Path("E:/x")})
-    assert moves.text("D:\\lab\\out\\a.tif;D:/lab/out") == "E:/x\\a.tif;E:/x"
+    there = Path("E:/x")
+    assert moves.text("D:\\lab\\out\\a.tif;D:/lab/out") == f"{there}\\a.tif;{there}"
     assert moves.text("D:/lab/outer/a.tif") == "D:/lab/outer/a.tif"
 
 
@@ -87,12 +88,13 @@ def test_a_windows_path_is_moved_with_either_separator() -> None:
         ([step("a", {"--output-folder": "%YAML%/out"}, outputs=["%YAML%/more/*.csv"])], "does not name"),
         ([step("a", "x.py", "settings.toml", outputs=["%YAML%/out/*.csv"])], "does not name"),
         ([step("a", "x.py", cwd="%YAML%/out", outputs=["*.csv"])], "works in"),
-        (
+        pytest.param(
             [
                 step("a", {"--output-folder": "%YAML%/out"}),
                 step("b", {"--input": "%YAML%/link/a.csv", "--output-folder": "%YAML%/b"}),
             ],
             "in another spelling",
+            marks=pytest.mark.skipif(os.name == "nt", reason="links need a right that users of Windows lack"),
         ),
     ],
 )

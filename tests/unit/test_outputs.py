@@ -77,7 +77,9 @@ def test_a_copy_that_keeps_its_old_time_and_size_was_written(tmp_path: Path, nam
 
 
 def test_a_touch_a_replacement_and_a_new_link_count(tmp_path: Path) -> None:
-    for number, renew in enumerate((os.utime, replace_by_itself, link_anew)):
+    # Windows keeps no time of the last change that Python shows, and links need a right there
+    others = () if sys.platform == "win32" else (replace_by_itself, link_anew)
+    for number, renew in enumerate((os.utime, *others)):
         folder = tmp_path / str(number)
         path = old(folder / "a.txt")
         before = marks([str(path)], "/")

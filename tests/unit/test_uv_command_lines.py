@@ -91,13 +91,13 @@ def test_the_whole_command_line(tmp_path: Path) -> None:
     spec = parse_environment("UV@3.11:Convert_To_Tif", "", "linux")
     command = uv.wrap(spec, ["x.py"], {"RP_A": "1"}, "/data", site, dry=True)
     assert command.argv == (
-        f"{tmp_path}/uv", "run", "-q", "--project", str(tmp_path), "--frozen", "--no-sync",
+        f"{site.repo}/uv", "run", "-q", "--project", str(site.repo), "--frozen", "--no-sync",
         "--only-group", "convert-to-tif", "--", "python", "x.py",
     )  # fmt: skip
     assert command.env == {
         "PYTHONUNBUFFERED": "1",
         "RP_A": "1",
-        "UV_PROJECT_ENVIRONMENT": f"{tmp_path}/.venvs/convert-to-tif-py3.11",
+        "UV_PROJECT_ENVIRONMENT": f"{site.repo}/.venvs/convert-to-tif-py3.11",
         "UV_PYTHON": "3.11",
     }
     assert command.cwd == "/data"
