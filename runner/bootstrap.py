@@ -38,6 +38,11 @@ def start_again(arguments: Sequence[str], *, group: str = "") -> int:
     if os.environ.get(MARK):
         return _fail(f"{venv} was made but is not complete.", f"Remove the folder {venv} and start again.")
     if not _in_step(venv, group):
+        if _is_in_the_way(venv):
+            return _fail(
+                f"{venv} is a virtual environment of your own for another Python, and uv would remove it.",
+                "Rename that folder, or remove it, and start again.",
+            )
         print(f"First start: setting up the runner in {venv} ...", file=sys.stderr, flush=True)
         status = make_venv(group)
         if status != 0:
@@ -68,6 +73,19 @@ def _in_step(venv: Path, group: str) -> bool:
         return venv_python(venv).exists() and stamp["lock"] == _lock_digest() and group in ["", *stamp["groups"]]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
+
+
+def _is_in_the_way(venv: Path) -> bool:
+    """Whether neither we nor uv made `.venv`, and uv would put another one in its place (tried)."""
+    try:
+        lines = (venv / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    told = {name.strip(): value.strip() for name, _, value in (line.partition("=") for line in lines)}
+    if "uv" in told or (venv / STAMP).exists():
+        return False
+    same = os.path.realpath(told.get("home", "")) == os.path.realpath(Path(_base_python()).parent)
+    return not same or not venv_python(venv).exists()
 
 
 def _write_stamp(venv: Path, group: str) -> None:

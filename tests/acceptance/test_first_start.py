@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import venv
@@ -89,6 +90,28 @@ def test_the_users_own_settings_for_uv_do_not_reach_the_first_start(
     assert done.returncode == 0, done.stderr
     assert (str(path) in done.stderr) == ("= =" in text)
     assert (copy / "uv.lock").read_bytes() == before
+
+
+@pytest.mark.parametrize("change", ["another Python", "no Python"])
+def test_a_virtual_environment_of_the_users_own_is_not_replaced(
+    tmp_path: Path, bare: Path, copy: Path, change: str
+) -> None:
+    own = copy / ".venv"
+    venv.create(own)
+    if change == "another Python":
+        settings = own / "pyvenv.cfg"
+        settings.write_text(re.sub("home = .*", "home = /opt/python3.10/bin", settings.read_text()), encoding="utf-8")
+    else:
+        shutil.rmtree(own / ("Scripts" if os.name == "nt" else "bin"))
+    (own / "mine.txt").write_text("mine", encoding="utf-8")
+    before = sorted(path.relative_to(own) for path in own.rglob("*"))
+    done = subprocess.run(
+        [bare, "-m", "runner", "--version"], cwd=copy, env=clean_environ(tmp_path), capture_output=True, text=True,
+        check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "a virtual environment of your own" in done.stderr
+    assert sorted(path.relative_to(own) for path in own.rglob("*")) == before
 
 
 def test_a_python_that_is_too_old_is_named() -> None:
