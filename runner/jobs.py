@@ -155,7 +155,7 @@ def find_problems(jobs: Iterable[Job], pipeline: Pipeline, site: Site) -> list[D
         all_found = [one for one in kind(job.spec).check(job.spec, job.entries, site) if one.message not in placed]
         all_found += [*about_scripts, *told[job.segment.number]]
         if not _is_folder(job.cwd, site):
-            all_found.append(Finding(f"there is no folder {job.cwd}", "Correct `cwd:`, or make the folder.", "cwd"))
+            all_found.append(Finding(f"there is no folder {job.cwd}", _cure_of(job.cwd), "cwd"))
         out += [at_segment(finding, job.segment, pipeline) for finding in all_found]
     return out
 
@@ -191,6 +191,14 @@ def _step(job: Job, answer: Answer | None) -> Step:
 def errors(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Those of `problems` that stop a run."""
     return [problem for problem in problems if problem.severity is Severity.ERROR]
+
+
+def _cure_of(cwd: str) -> str:
+    from pathlib import Path
+
+    from runner.pipeline.near import folder_meant
+
+    return f"Correct `cwd:`, or make the folder. {folder_meant(Path(cwd))}".rstrip()
 
 
 def _is_folder(text: str, site: Site) -> bool:

@@ -98,10 +98,11 @@ def pipeline_path(text: str) -> Path:
 
 
 def _near_file(path: Path) -> str:
-    from runner.pipeline.near import did_you_mean, near
+    from runner.pipeline.near import did_you_mean, folder_meant, near
 
     if not path.parent.is_dir():
-        return f"There is no folder {path.parent} either. Check the drive or the network share."
+        cure = folder_meant(path.parent) or "Check the drive or the network share."
+        return f"There is no folder {path.parent} either. {cure}"
     meant = near(path.name, (p.name for p in path.parent.glob("*.y*ml")))
     return did_you_mean(path.name, meant) if meant else f"Check the name; you stand in {Path.cwd()}."
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from runner.environments import Finding
 from runner.host import Host
 from runner.model import ResolvedEntry, Segment
-from runner.pipeline.near import did_you_mean, near
+from runner.pipeline.near import did_you_mean, folder_meant, near
 from runner.pipeline.tokens import entry_count
 
 __all__ = ["near", "script_findings"]
@@ -64,7 +64,8 @@ def _missing(path: Path, key: str) -> Finding:
     if path.is_dir():
         return Finding(f"{path} is a folder, not a script", "Name the script itself.", key)
     if not path.parent.is_dir():
-        return Finding(message, f"There is no folder {path.parent} either. Correct the path.", key)
+        cure = folder_meant(path.parent) or "Correct the path."
+        return Finding(message, f"There is no folder {path.parent} either. {cure}", key)
     try:
         names = sorted(p.name for p in path.parent.iterdir() if p.suffix.lower() == path.suffix.lower())
     except OSError:

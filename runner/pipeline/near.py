@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from runner.pipeline.signs import look_alike
 
@@ -28,6 +29,18 @@ def did_you_mean(name: str, candidate: str) -> str:
     if differs := look_alike(name, candidate):
         return f"{candidate} looks the same and is another name: {differs}. Copy the name from there."
     return f"Did you mean {candidate}?"
+
+
+def folder_meant(folder: Path) -> str:
+    """Of a folder that is not there: what the first part that is missing was probably meant to be, or ""."""
+    missing = folder
+    while not missing.parent.is_dir() and missing.parent != missing:
+        missing = missing.parent
+    try:
+        meant = near(missing.name, sorted(path.name for path in missing.parent.iterdir() if path.is_dir()))
+    except OSError:
+        return ""
+    return f"In {missing.parent}: {did_you_mean(missing.name, meant)}" if meant else ""
 
 
 def _plain(name: str) -> str:

@@ -90,6 +90,18 @@ def test_a_token_in_env_cwd_and_outputs_is_told_too_and_a_shell_has_its_own(lab:
     assert "USERNAME" not in done.stdout
 
 
+def test_a_folder_whose_name_looks_the_same_or_nearly_is_named(lab: Lab) -> None:
+    lab.script("show.py", "")
+    there, meant = "Zellen a\u0308", "Zellen \u00e4"
+    (lab.data / there / "in").mkdir(parents=True)
+    cwd = segment("a", "python", "%REPO%/scripts/show.py", cwd=f"%YAML%/{meant}/in")
+    script = segment("b", "python", f"%YAML%/{meant}/in/show.py")
+    said = lab.run("check", lab.pipeline([cwd, script]), check=2).stdout
+    assert said.count(f"{there} looks the same and is another name: its sign 8 is U+0061") == 2
+    assert "looks the same" in lab.run("status", lab.data / meant / "x.yaml", check=2).stderr
+    assert "Did you mean scripts?" in lab.run("status", lab.repo / "script" / "in" / "x.yaml", check=2).stderr
+
+
 def test_the_folder_of_environments_may_name_the_home_folder(lab: Lab) -> None:
     (lab.repo / ".env").write_text("RUN_PIPELINE_ENVS=$HOME/envs\n", encoding="utf-8")
     lab.script("show.py", "")
