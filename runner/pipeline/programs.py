@@ -111,7 +111,7 @@ def _with_dashes(line: Line, problems: Iterable[dict[str, Any]]) -> Iterator[dic
     dashed = set()
     for one in problems:
         word = one["word"]
-        if one["kind"] == "no value" and _value_in_file(line, word) is not None:
+        if one["kind"] == "no value" and _value_in_file(line, word) not in (None, ""):
             dashed.add(word + 1)
             one = one | {"kind": "dash", "text": line.words[word + 1][1]}
         if word not in dashed:

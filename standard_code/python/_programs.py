@@ -41,9 +41,8 @@ def module_of(program: str) -> ModuleType | None:
     if program not in names():
         return None
     try:
-        with contextlib.redirect_stdout(sys.stderr):
-            module = importlib.import_module(program.removesuffix(".py"))
-            return module if isinstance(module.arguments(), argparse.ArgumentParser) else None
+        module = importlib.import_module(program.removesuffix(".py"))
+        return module if isinstance(module.arguments(), argparse.ArgumentParser) else None
     except (Exception, SystemExit):
         return None
 
@@ -167,6 +166,8 @@ def of_part(parser: argparse.ArgumentParser, start: int, part: list[str], given:
         given.update(dict.fromkeys((one.dest for one in parser._actions), start))
         return []
     given.update(dict.fromkeys(vars(found), start))  # such as an abbreviation
+    if action is not None and role_of(action) and (part[1:2] == [""] or part[0] == f"{flag}="):
+        return [_problem("no value", start, flag)]
     if not extra:
         return [_problem("twice", start, flag)] if action is not None and twice else []
     if extra[0] == part[0]:
@@ -192,7 +193,7 @@ def whole(module: ModuleType, words: Sequence[str]) -> list[Problem]:
     """What the program says of the whole command line: arguments that exclude or need each other."""
     said = io.StringIO()
     read = getattr(module, "parsed", None) or (lambda words: parser_of(module).parse_args(words))
-    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stderr(said):
         try:
             read(list(words))
         except SystemExit as end:
@@ -216,8 +217,10 @@ def answers(question: dict[str, Any]) -> Iterator[Any]:
 def main() -> int:
     """Answers; gives the exit code."""
     sys.path.insert(0, str(HERE))
-    for answer in answers(json.load(sys.stdin)):
-        print(json.dumps(answer), flush=True)
+    told = sys.stdout
+    with contextlib.redirect_stdout(sys.stderr):  # --help, or a program that prints when it is imported
+        for answer in answers(json.load(sys.stdin)):
+            print(json.dumps(answer), file=told, flush=True)
     return 0
 
 

@@ -92,6 +92,7 @@ def test_other_texts_are_no_flags_with_values(lab: Lab, text: str) -> None:
         ({"--classes": "two"}, "--classes of segment_threshold.py: 'two' is not a whole number", ""),
         ({"--method": None}, "--method of segment_threshold.py needs a value", "`- --method: VALUE`"),
         ({"--dark-objects": True}, "takes no value, and `true` follows it", "Write `- --dark-objects` alone"),
+        ({"--output-folder": ""}, "--output-folder of segment_threshold.py needs a value", ""),
         ({"--min-size": [1, 2]}, "takes one value, and `2` follows it", ""),
         ("--min_size", "has no argument --min_size", "Did you mean --min-size?"),
         ("--Method=li", "has no argument --Method", "Did you mean --method?"),
@@ -149,6 +150,10 @@ def test_a_flag_given_twice_is_a_warning(lab: Lab, raw: Path) -> None:
 def test_a_program_is_known_however_it_is_started(lab: Lab, raw: Path, environment: str, start: list[str]) -> None:
     one = segment("x", *start, f"{CODE}/segment_threshold.py", INPUT, OUTPUT, "--nosuch", environment=environment)
     assert "no argument --nosuch" in only(looked_at(lab, one))[1]
+
+
+def test_a_request_for_help_is_no_mistake(lab: Lab, raw: Path) -> None:
+    assert looked_at(lab, threshold("--help"), threshold(INPUT, OUTPUT, "-h"), code=0) == []
 
 
 def test_a_program_that_is_started_as_a_module_is_known_too(lab: Lab, raw: Path) -> None:
