@@ -15,6 +15,10 @@ from runner.migrate.versions import allows
 
 _NUMBER = re.compile(r"(\d+)(?:\.(\d+))?")
 _TAG = r"cpu|cu\d{2,3}"
+# packages whose version is that of CUDA, the most telling first
+_PINS = (
+    "pytorch-cuda", "cudatoolkit", "cuda-toolkit", "cuda", "cuda-version", "cuda-runtime", "cuda-cudart", "cuda-nvcc",
+)  # fmt: skip
 _LABEL = re.compile(r"\bnvidia/label/cuda-(\d+\.\d+)")
 _LOCAL = re.compile(rf"\+({_TAG})\b")
 
@@ -123,19 +127,9 @@ def _cuda_lines(recipe: Recipe) -> Iterable[tuple[str, str]]:
             found["build"] = "cpu"
         elif spec.name == "pytorch" and (build := re.search(r"cuda_?(\d{2})\.?(\d)?", spec.build)):
             found["build"] = ".".join(part for part in build.groups() if part)
-        elif spec.name in ("pytorch-cuda", "cudatoolkit", "cuda-version", "cuda-toolkit", "cuda") and spec.specifier:
+        elif spec.name in _PINS and spec.specifier:
             found[spec.name] = spec.specifier
-    order = (
-        "pip",
-        "cpuonly",
-        "build",
-        "pytorch-cuda",
-        "cudatoolkit",
-        "cuda-toolkit",
-        "cuda",
-        "cuda-version",
-        "channel",
-    )
+    order = ("pip", "cpuonly", "build", *_PINS, "channel")
     return [(name, found[name]) for name in order if name in found]
 
 

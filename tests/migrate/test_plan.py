@@ -191,6 +191,9 @@ def test_a_cuda_without_an_index_of_its_own_takes_the_nearest_before_it(tmp_path
         ("cuda-version=12.9", "cu129"),
         ("cuda-version=13.2", "cu132"),
         ("nvidia/label/cuda-12.1.0::cuda", "cu121"),
+        ("cuda-runtime=12.1.0", "cu121"),
+        ("cuda-cudart=12.6.77", "cu126"),
+        ("cuda-nvcc=11.8", "cu118"),
     ],
 )
 def test_an_index_that_fits_what_is_said_is_taken(tmp_path: Path, pin: str, tag: str) -> None:
