@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from runner.compare import simple
 from runner.compare.measuring import Measurer
-from runner.compare.pairing import kind
+from runner.compare.pairing import kind_of, same_link
 from runner.compare.results import Pair, Rung
 
 
@@ -18,16 +18,18 @@ def climb(pairs: Sequence[Pair], measurer: Measurer) -> None:
             raise simple.stopped()
         if pair.a is None or pair.b is None:
             pair.rung = Rung.MISSING if pair.b is None else Rung.EXTRA
-            pair.kind = kind(pair.name)
+            pair.kind = kind_of(pair)
             continue
         try:
-            if simple.same_bytes(pair.a, pair.b, measurer.stop):
-                pair.rung, pair.kind, pair.said = Rung.SAME, kind(pair.name) or "bytes", "same bytes"
-            elif kind(pair.name):
+            if same_link(pair.a, pair.b):
+                pair.rung, pair.kind, pair.said = Rung.SAME, "bytes", "the same link"
+            elif simple.same_bytes(pair.a, pair.b, measurer.stop):
+                pair.rung, pair.kind, pair.said = Rung.SAME, kind_of(pair) or "bytes", "same bytes"
+            elif kind_of(pair):
                 rest.append(pair)
             else:
-                simple.judge(pair, measurer.settings.table)
+                simple.judge(pair, measurer.settings.table, measurer.stop)
         except OSError as error:
-            pair.rung, pair.kind = Rung.UNREADABLE, kind(pair.name)
+            pair.rung, pair.kind = Rung.UNREADABLE, kind_of(pair)
             pair.said = f"not compared: {error.filename or pair.name}: {error.strerror or error}"
     measurer.measure(rest)

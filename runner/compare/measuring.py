@@ -12,7 +12,8 @@ from typing import Any
 import runner
 from runner.codes import spell_code
 from runner.compare.backgrounds import Backgrounds
-from runner.compare.pairing import core, kind
+from runner.compare.pairing import core
+from runner.compare.pairing import kind_of as kind
 from runner.compare.results import Pair, Picture, Rung
 from runner.compare.settings import Settings
 from runner.environments import Site
@@ -54,14 +55,14 @@ class Measurer:
 
     def measure(self, pairs: Sequence[Pair]) -> None:
         """Fill in the results of images and tables. Raises EnvironmentMissing, StateError, Interrupted."""
-        todo = [pair for pair in pairs if pair.a is not None and pair.b is not None and kind(pair.name)]
+        todo = [pair for pair in pairs if pair.a is not None and pair.b is not None and kind(pair)]
         if not todo:
             return
         self.say(f"measuring {len(todo)} pair{'s' * (len(todo) != 1)} of images and tables")
-        labels = {core(p.name).casefold(): p.index for p in pairs if kind(p.name) == "image" and _told_labels(p)}
+        labels = {core(p.name).casefold(): p.index for p in pairs if kind(p) == "image" and _told_labels(p)}
         jobs = [
             {
-                "index": p.index, "name": p.name, "a": str(p.a), "b": str(p.b), "type": kind(p.name),
+                "index": p.index, "name": p.name, "a": str(p.a), "b": str(p.b), "type": kind(p),
                 "labels": _labels_of(p, pairs, labels),
             }
             for p in todo
@@ -72,7 +73,7 @@ class Measurer:
             pair.rung = Rung(result["rung"])
             pair.kind, pair.said, pair.remarks = result["kind"], result["said"], result["remarks"]
             pair.distance = math.inf if result["distance"] is None else result["distance"]
-            pair.measures = result["measures"]
+            pair.measures, pair.over = result["measures"], result.get("over", {})
 
     def draw(self, pairs: Sequence[Pair], every: Sequence[Pair]) -> Path:
         """Pictures of the pairs that differ, in the order given; `every` pair is a possible background.
@@ -166,7 +167,7 @@ def _told_labels(pair: Pair) -> bool:
 
 def _labels_of(pair: Pair, pairs: Sequence[Pair], labels: dict[str, int]) -> int | None:
     """The label image that a table is about: the same name but for its last word, best in the same folder."""
-    if kind(pair.name) != "table":
+    if kind(pair) != "table":
         return None
     own = core(pair.name).casefold()
     if own in labels:

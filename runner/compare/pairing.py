@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -47,7 +48,7 @@ class Item:
 
 
 def items_below(folder: Path, ignore: Sequence[str] = ()) -> list[Item]:
-    """All files below `folder`, sorted; an OME-Zarr image is one item. Links are not followed out of it."""
+    """All files below `folder`, sorted; an OME-Zarr image is one item, and so is a link to a folder."""
     return sorted(_walk(folder, "", tuple(ignore)), key=lambda item: item.name)
 
 
@@ -61,7 +62,9 @@ def _walk(folder: Path, above: str, ignore: tuple[str, ...]) -> Iterator[Item]:
             if entry.is_dir():
                 if is_zarr(path):
                     yield from images_of(name, path)
-                elif not entry.is_symlink():
+                elif entry.is_symlink():
+                    yield Item(name, path)
+                else:
                     yield from _walk(path, name + "/", ignore)
             else:
                 yield Item(name, path)
@@ -121,33 +124,54 @@ def is_zarr(path: Path) -> bool:
 
 
 def join(a: Sequence[Item], b: Sequence[Item], first: int = 0) -> list[Pair]:
-    """Pairs by relative name; what is left pairs by name without the ending, where that is unmistakable."""
-    of_b = {_key(item.name): item for item in b}
+    """Pairs by relative name; what is left pairs by its signs, then without the ending, where that is unmistakable."""
+    alone, of_b = list(a), {item.name: item for item in b}
     found: list[tuple[str, Path | None, Path | None]] = []
-    alone: list[Item] = []
-    for item in a:
-        other = of_b.pop(_key(item.name), None)
-        if other is None:
-            alone.append(item)
-        else:
-            found.append((item.name, item.path, other.path))
-    by_stem: dict[str, list[Item]] = {}
-    for item in of_b.values():
-        by_stem.setdefault(_key(stem(item.name)), []).append(item)
-    for item in alone:
-        same = [one for one in by_stem.get(_key(stem(item.name)), ()) if kind(one.name) == kind(item.name) != ""]
-        if len(same) == 1 and sum(stem(one.name) == stem(item.name) for one in alone) == 1:
-            del of_b[_key(same[0].name)]
-            found.append((item.name, item.path, same[0].path))
-        else:
-            found.append((item.name, item.path, None))
+    for key in (_itself, _key, _without_ending):
+        there: dict[str, list[Item]] = {}
+        for item in of_b.values():
+            there.setdefault(key(item.name), []).append(item)
+        often = Counter(key(item.name) for item in alone)
+        rest = []
+        for item in alone:
+            same = there.get(key(item.name), [])
+            if len(same) == often[key(item.name)] == 1:
+                del of_b[same[0].name]
+                found.append((item.name, item.path, same[0].path))
+            else:
+                rest.append(item)
+        alone = rest
+    found += [(item.name, item.path, None) for item in alone]
     found += [(item.name, None, item.path) for item in of_b.values()]
     return [Pair(first + n, name, one, two) for n, (name, one, two) in enumerate(sorted(found, key=lambda f: f[0]))]
+
+
+def _itself(name: str) -> str:
+    return name
 
 
 def _key(name: str) -> str:
     """macOS writes an ü as two characters, where other systems have one."""
     return unicodedata.normalize("NFC", name)
+
+
+def _without_ending(name: str) -> str:
+    """Only an image is written in another format, or a table."""
+    return f"{kind(name)}/{_key(stem(name))}" if kind(name) else name
+
+
+def same_link(a: Path, b: Path) -> bool:
+    """Whether both are links to the same place, or to the same one in A and B, where it is compared itself."""
+    if not (a.is_symlink() and b.is_symlink() and a.is_dir() and b.is_dir()):
+        return False
+    targets = [path.readlink() for path in (a, b)]
+    return targets[0] == targets[1] and (targets[0].is_absolute() or ".." not in targets[0].parts)
+
+
+def kind_of(pair: Pair) -> str:
+    """As `kind`; an OME-Zarr folder need not be called so."""
+    zarr = any(path is not None and path.is_dir() and is_zarr(path) for path in (pair.a, pair.b))
+    return "image" if zarr else kind(pair.name)
 
 
 def kind(name: str) -> str:

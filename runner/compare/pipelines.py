@@ -267,6 +267,7 @@ def _measure_noise(
     climb(pairs, two.measurer)
     for number, found in of_part.items():
         parts[number].noise, parts[number].noise_values = noise_of(found), worst_values(noisy(found))
+        parts[number].again = {pair.name: pair for pair in found}
         if other := unstable(found):
             more = f" and {len(other) - 1} more" if len(other) > 1 else ""
             two.notes.append(

@@ -129,4 +129,4 @@ def items_of(place: Place, ignore: Sequence[str]) -> list[Item]:
 
 
 def _inside_an_image(path: Path, root: Path) -> bool:
-    return any(p.suffix.lower() == ".zarr" for p in path.parents if p != root and p.is_relative_to(root))
+    return any(is_zarr(p) for p in path.parents if p != root and p.is_relative_to(root))

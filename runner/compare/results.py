@@ -60,6 +60,7 @@ class Pair:
     distance: float = 0.0  # 0 for the same; compared with the noise floor within one kind
     remarks: list[str] = field(default_factory=list)
     measures: Mapping[str, Any] = field(default_factory=dict)
+    over: Mapping[str, float] = field(default_factory=dict)  # column or key -> most difference over the tolerance
     pictures: list[Picture] = field(default_factory=list)
 
     @property
@@ -92,6 +93,7 @@ class Part:
     b: Side = field(default_factory=Side)
     noise: dict[str, float] | None = None  # kind -> largest distance of A from itself
     noise_values: dict[str, dict[str, float]] = field(default_factory=dict)  # kind -> worst value of each measure
+    again: dict[str, Pair] = field(default_factory=dict)  # name -> A against itself
     note: str = ""  # why nothing could be compared
     good: bool = True
     sentence: str = ""

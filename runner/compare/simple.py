@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import difflib
 import errno
+import itertools
 import json
 import math
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from runner.compare.results import Pair, Rung
 from runner.errors import Interrupted
+from runner.pipeline.text import encoding_of
 from runner.process.stop import StopRequest
 
 BLOCK = 1 << 20  # bytes
 TEXT = (".txt", ".md", ".log", ".ini", ".cfg", ".toml", ".xml", ".html", ".svg", ".ijm", ".py", ".r", ".m")
-DATA = (".json", ".geojson", ".yaml", ".yml")
+YAML = (".yaml", ".yml")
+DATA = (".json", ".geojson", *YAML)
 LARGEST_TEXT = 50 << 20  # bytes; more is compared by bytes
+LARGEST_YAML = 5 << 20  # bytes, which take a minute; more is text
+ALIASED = 1_000_000  # values beyond what the files have bytes for: a few lines of YAML can stand for any number
+SHOWN = 80  # signs of a line
 RTOL = 1e-5
 # keys whose numbers tell which one, and not how much
 _ID = re.compile(
     r"(?:^|[^a-zA-Z])(?i:ids?|labels?|parents?(?:_\w+)?|index|number|nr|object)$|(?:Ids?|IDs?|Number|Index)$"
 )
 _PLACE = re.compile(r"[.\[\]]")  # between the parts of a place
+_INDEX = re.compile(r"\[\d+\]")
 
 
 def same_bytes(a: Path, b: Path, stop: StopRequest | None = None) -> bool:
@@ -84,39 +91,62 @@ def refuse_devices(path: Path) -> None:
         raise OSError(errno.EINVAL, "it is a pipe or a device, and no file", str(path))
 
 
-def judge(pair: Pair, tolerances: dict[str, Any]) -> None:
+def judge(pair: Pair, tolerances: dict[str, Any], stop: StopRequest | None = None) -> None:
     """A pair of other bytes that is no image and no table."""
     assert pair.a is not None
     assert pair.b is not None
     ending = pair.a.suffix.lower()
-    size = max(pair.a.stat().st_size, pair.b.stat().st_size)
-    if ending in DATA and size <= LARGEST_TEXT and _judge_data(pair, _Limits.of(tolerances)):
+    sizes = [path.stat().st_size for path in (pair.a, pair.b)]
+    if any(path.is_dir() for path in (pair.a, pair.b)):
+        pair.kind, pair.rung, pair.distance = "bytes", Rung.UNREADABLE, math.inf
+        pair.said = "not compared: it is a link to a folder, and what lies behind it is not the same in A and B"
         return
-    if ending in (*TEXT, *DATA) and size <= LARGEST_TEXT and _judge_text(pair):
+    largest = LARGEST_YAML if ending in YAML else LARGEST_TEXT
+    if ending in DATA and max(sizes) <= largest and _judge_data(pair, _Limits.of(tolerances, sum(sizes), stop)):
+        return
+    if ending in (*TEXT, *DATA) and max(sizes) <= LARGEST_TEXT and _judge_text(pair):
         return
     pair.kind, pair.rung, pair.distance = "bytes", Rung.DIFFERENT, math.inf
-    sizes = [path.stat().st_size for path in (pair.a, pair.b)]
     pair.said = f"the bytes differ ({sizes[0]:,} against {sizes[1]:,}); nothing more is known about this kind of file"
 
 
 def _judge_text(pair: Pair) -> bool:
     assert pair.a is not None
     assert pair.b is not None
-    try:
-        one, two = (path.read_bytes().decode("utf-8-sig").splitlines() for path in (pair.a, pair.b))
-    except UnicodeDecodeError:
+    texts = [_decoded(path.read_bytes()) for path in (pair.a, pair.b)]
+    if any("\0" in text for text in texts):
         return False
+    one, two = (text.splitlines() for text in texts)
     pair.kind = "text"
     if [line.rstrip() for line in one] == [line.rstrip() for line in two]:
-        pair.rung, pair.said = Rung.CONTENT, "same text, other line ends or blanks"
+        pair.rung, pair.said = Rung.CONTENT, "same text, other encoding, line ends or blanks"
         return True
     first = next((n for n, (x, y) in enumerate(zip(one, two, strict=False)) if x.rstrip() != y.rstrip()), None)
     first = min(len(one), len(two)) if first is None else first
-    left, right = (lines[first].strip()[:80] if first < len(lines) else "(end)" for lines in (one, two))
+    lines = [lines[first].strip() if first < len(lines) else "(end)" for lines in (one, two)]
+    left, right = _where_they_part(*lines)
     pair.rung, pair.distance = Rung.DIFFERENT, math.inf
     pair.said = f"line {first + 1} is {left!r} against {right!r}"
-    pair.measures = {"diff": list(difflib.unified_diff(one[:2000], two[:2000], "A", "B", lineterm="", n=1))[:40]}
+    diff = difflib.unified_diff(one[:2000], two[:2000], "A", "B", lineterm="", n=1)
+    pair.measures = {"diff": [line[: 4 * SHOWN] for line in itertools.islice(diff, 40)]}
     return True
+
+
+def _decoded(data: bytes) -> str:
+    encoding, mark = encoding_of(data)
+    for name in (encoding, "cp1252"):
+        try:
+            return data[len(mark) :].decode(name)
+        except UnicodeDecodeError:
+            continue
+    return data.decode("latin-1")
+
+
+def _where_they_part(one: str, two: str) -> list[str]:
+    """Of long lines the signs about the first that differs."""
+    same = next((n for n, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
+    start = max(0, same - SHOWN // 2) if max(len(one), len(two)) > SHOWN else 0
+    return [("…" if start else "") + line[start : start + SHOWN] for line in (one, two)]
 
 
 @dataclass(frozen=True)
@@ -126,10 +156,21 @@ class _Limits:
     rtol: float
     asked: bool  # for this limit: then it holds for whole numbers as well, unless they are ids
     ignore: tuple[str, ...]
+    most: int  # values
+    stop: StopRequest | None
+    _steps: Iterator[int] = field(default_factory=itertools.count)
 
     @classmethod
-    def of(cls, table: Mapping[str, Any]) -> _Limits:
-        return cls(table.get("rtol", RTOL), "rtol" in table, tuple(table.get("ignore-columns", ())))
+    def of(cls, table: Mapping[str, Any], size: int, stop: StopRequest | None) -> _Limits:
+        ignore = tuple(table.get("ignore-columns", ()))
+        return cls(table.get("rtol", RTOL), "rtol" in table, ignore, size + ALIASED, stop)
+
+    def step(self) -> None:
+        """To be called for each value. Raises ValueError when there are too many, Interrupted."""
+        if next(self._steps) > self.most:
+            raise ValueError("aliases stand for too many values")
+        if self.stop is not None and self.stop.requested:
+            raise stopped()
 
     def leaves_out(self, key: Any) -> bool:
         return any(key == pattern or fnmatchcase(str(key), pattern) for pattern in self.ignore)
@@ -153,6 +194,11 @@ def _judge_data(pair: Pair, limits: _Limits) -> bool:
     except (ValueError, RecursionError, OverflowError):  # damaged, or deep or large beyond all measure: then it is text
         return False
     pair.kind = "data"
+    keys: dict[str, float] = {}
+    for where, _, over in found:
+        key = _INDEX.sub("[]", where)
+        keys[key] = max(over, keys.get(key, 0.0))
+    pair.over = keys
     worst = [one for one in found if one[2] > 1]
     if not found:
         pair.rung, pair.said = Rung.CONTENT, "same values; the files are written differently"
@@ -170,18 +216,27 @@ def _judge_data(pair: Pair, limits: _Limits) -> bool:
 
 
 def _load(path: Path) -> Any:
-    if path.suffix.lower() in (".yaml", ".yml"):
-        import yaml
+    """Raises ValueError."""
+    if path.suffix.lower() not in YAML:
+        return json.loads(path.read_bytes(), object_pairs_hook=_each_once)
+    import yaml
 
-        try:
-            return yaml.safe_load(path.read_bytes())
-        except yaml.YAMLError as error:
-            raise ValueError(str(error)) from error
-    return json.loads(path.read_bytes())
+    try:
+        return yaml.safe_load(path.read_bytes())
+    except (yaml.YAMLError, AttributeError, LookupError, TypeError) as error:  # as `!!timestamp x` raises them
+        raise ValueError(str(error)) from error
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands there twice: readers take one or the other")
+    return found
 
 
 def _apart(a: Any, b: Any, where: str, limits: _Limits) -> Iterator[tuple[str, str, float]]:
     """(place, what differs, size over the tolerance) for each leaf that differs."""
+    limits.step()
     if isinstance(a, dict) and isinstance(b, dict):
         for key in [*a, *(key for key in b if key not in a)]:
             at = f"{where}.{key}" if where else str(key)

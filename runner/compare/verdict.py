@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter
 from collections.abc import Iterable
 
@@ -41,12 +42,27 @@ def unstable(pairs: Iterable[Pair]) -> list[Pair]:
 
 
 def forgive_noise(part: Part, factor: float) -> None:
-    """Pairs that differ by no more than `factor` times the noise of their kind are on the rung for that."""
+    """Pairs that differ by no more than `factor` times what A differs from itself there are on the rung for that.
+
+    A file that A gives twice the same is never noise, however much another one varies.
+    """
     for pair in part.pairs:
-        floor = (part.noise or {}).get(pair.kind, 0.0)
-        if pair.rung is Rung.DIFFERENT and floor and math.isfinite(pair.distance) and pair.distance <= factor * floor:
+        if pair.rung is not Rung.DIFFERENT or not math.isfinite(pair.distance):
+            continue
+        varied = [p for p in part.again.values() if p.kind == pair.kind and 0 < p.distance < math.inf]
+        if not any(p.name == pair.name for p in varied):
+            continue
+        own = part.again[pair.name]
+        # each column or key by itself: one that varies from run to run excuses no other
+        apart = {key: over for key, over in pair.over.items() if over > 1} or {"": pair.distance}
+        floors = {key: max(p.over.get(key, 0.0) for p in varied) for key in pair.over}
+        floors = floors or {"": max(own.distance, statistics.median_low(p.distance for p in varied))}
+        if apart.keys() <= floors.keys() and all(over <= factor * floors[key] for key, over in apart.items()):
             pair.rung = Rung.NOISE
-            pair.remarks.append(f"A differs from itself by {floor:.3g}, from B by {pair.distance:.3g}")
+            worst = max(apart, key=lambda key: apart[key])
+            where = f"in {worst} " if worst else ""
+            told = f"{where}A differs from itself by {floors[worst]:.3g}, from B by {apart[worst]:.3g}"
+            pair.remarks.append(told + " times the tolerance" * bool(pair.over))
 
 
 def conclude(comparison: Comparison) -> None:

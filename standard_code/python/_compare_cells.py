@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 DIGITS = 4000  # of a number; more are text
+# no value among numbers, as R, pandas, Excel, SQL and C write it
+NONE = {"", "na", "n/a", "#n/a", "<na>", "null", "none", "-nan"}
 _WHOLE = re.compile(r"[+-]?(?:0|[1-9]\d*)", re.ASCII)
 # no program writes a number as 1E5, so that is a well or a plate; as 1.0E5 and 1e+05 they do
 _NUMBER = re.compile(r"[+-]?(?:(?:\d+\.\d*|\.\d+)(?:e[+-]?\d+)?|\d+e[+-]\d+|inf(?:inity)?)", re.ASCII | re.IGNORECASE)

@@ -232,7 +232,8 @@ def shift(a: Array, b: Array) -> tuple[int, int] | None:
     if a.ndim == 3:
         a, b = a.mean(axis=2), b.mean(axis=2)
     y, x = ((n - min(n, SHIFT_SIDE)) // 2 for n in a.shape)
-    a, b = (np.nan_to_num(i[y : y + SHIFT_SIDE, x : x + SHIFT_SIDE].astype(np.float32)) for i in (a, b))
+    a, b = (i[y : y + SHIFT_SIDE, x : x + SHIFT_SIDE].astype(np.float32) for i in (a, b))
+    a, b = (np.nan_to_num(i, posinf=0, neginf=0) for i in (a, b))
     product = np.fft.rfft2(a - a.mean()).conj() * np.fft.rfft2(b - b.mean())
     peak = np.fft.irfft2(product / np.maximum(np.abs(product), 1e-12), s=a.shape)
     best = np.unravel_index(int(np.argmax(peak)), a.shape)

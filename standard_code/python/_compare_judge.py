@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import math
-import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,7 +28,10 @@ Maps = dict[tuple[int, ...], dict[int, int]]
 
 def judge_image(job: dict[str, Any], settings: Settings) -> tuple[dict[str, Any], Maps]:
     """The result of two images, and how B's objects are numbered in A."""
-    with open_image(Path(job["a"]), "A") as one, open_image(Path(job["b"]), "B") as two:
+    import numpy as np
+
+    quiet = np.errstate(all="ignore")  # what is no number is counted and told
+    with quiet, open_image(Path(job["a"]), "A") as one, open_image(Path(job["b"]), "B") as two:
         if _named_labels(job, settings):
             one, two = one.numbers or one, two.numbers or two
         wrong, remarks = _compare_images.about(one, two)
@@ -103,7 +105,7 @@ def _as_labels(job: dict[str, Any], one: Source, two: Source, settings: Settings
     if (chosen := _chosen(job, settings)) is not None:
         return chosen
     name = PurePosixPath(job["name"])
-    if re.search(r"\.zarr/(.+/)?labels/", job["name"].lower()):  # where OME-Zarr keeps labels and nothing else
+    if Path(job["a"]).is_dir() and "/labels/" in job["name"].lower():  # OME-Zarr keeps nothing else there
         return all(image.dtype.kind in "uib" and image.samples == 1 for image in (one, two))
     return all(_compare_labels.is_label_image(name, image) for image in (one, two))
 
@@ -253,7 +255,8 @@ def judge_table(job: dict[str, Any], settings: Settings, maps: Maps | None) -> d
     apart = any(found[key] for key in ("columns_missing", "columns_extra", "rows_missing", "rows_extra"))
     apart = apart or found["blank_rows"][0] != found["blank_rows"][1]
     distance = math.inf if apart or found["over_tolerance"] >= 1e300 else found["over_tolerance"]
-    return _result(rung, "table", said, distance, []) | {"measures": found}
+    over = {name: column["over"] for name, column in found["columns"].items()}
+    return _result(rung, "table", said, distance, []) | {"measures": found, "over": over}
 
 
 def _wrong_in_table(found: dict[str, Any]) -> list[str]:

@@ -245,15 +245,20 @@ def _picture(path: Path) -> Array:
 
         stored = path.read_bytes()
         refuse_large(_bytes_of_png(stored), "the picture")
+        if b"acTL" in stored.partition(b"IDAT")[0]:
+            raise UserError("holds several pictures, of which only one could be compared")
         data: Array = imagecodecs.png_decode(stored)
         return data[..., 0] if data.ndim == 3 and data.shape[2] == 1 else data
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     Image.MAX_IMAGE_PIXELS = None  # the limit is ours
     with Image.open(path) as picture:
         refuse_large(picture.width * picture.height * len(picture.getbands()), "the picture")
+        if getattr(picture, "n_frames", 1) > 1:
+            raise UserError("holds several pictures, of which only one could be compared")
         shown = {"P": "RGB", "1": "L"}.get(picture.mode, picture.mode)
-        return np.asarray(picture.convert(shown) if shown != picture.mode else picture)
+        upright = ImageOps.exif_transpose(picture)
+        return np.asarray(upright.convert(shown) if shown != picture.mode else upright)
 
 
 def _bytes_of_png(stored: bytes) -> int:

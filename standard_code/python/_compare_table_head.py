@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from _compare_cells import number
+from _compare_cells import NONE, number
 from _files import UserError
 
 Row = tuple[str, ...]
@@ -90,7 +90,7 @@ def _is_no_word(cell: str) -> bool:
 
 def _has_word(row: Row, numeric: set[int]) -> bool:
     """Whether words stand where numbers follow."""
-    return any(row[p] and number(row[p]) is None for p in numeric if p < len(row))
+    return any(number(row[p]) is None and row[p].lower() not in NONE for p in numeric if p < len(row))
 
 
 def _trimmed(line: Sequence[str]) -> Row:

@@ -73,7 +73,12 @@ class _Buffer:
 
 def _of_series(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, buffer: _Buffer) -> Source:
     """At its full resolution, as it is shown."""
-    return as_shown(_stored(tif, series, buffer), tif, series)
+    source = as_shown(_stored(tif, series, buffer), tif, series)
+    turned = series.keyframe.tags.valueof("Orientation", 1)
+    for each in (source, source.numbers):
+        if each and turned != 1:
+            each.told = ", ".join([each.told] * bool(each.told) + [f"viewers turn it (orientation {turned})"])
+    return source
 
 
 def _stored(tif: tifffile.TiffFile, series: tifffile.TiffPageSeries, buffer: _Buffer) -> Source:

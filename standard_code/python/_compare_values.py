@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from _compare_cells import has_fractions, is_code, is_id, loose_number, whole
+from _compare_cells import NONE, has_fractions, is_code, is_id, loose_number, whole
 from _compare_table_head import Row
 
 Pair = tuple[Row, Row]
 
 RTOL = 1e-5  # of values with a fraction, when no limit is given; whole numbers must then be equal
-SCALE = 1e-6  # of a column's median size: what counts as zero in it
+SCALE = 1e-12  # of a column's median size: what counts as zero in it, left over from sums of larger numbers
 BEYOND = 1.001  # times the tolerance: the least for whole numbers that differ and may not
 LARGEST = 1e300
 LISTED = 30
@@ -52,7 +52,7 @@ class Values:
 
     def _column(self, pairs: Sequence[Pair], place: int, name: str, names: Callable[[Row], dict[str, str]]) -> None:
         column = _Column.of(name, [(a[place], b[place]) for a, b in pairs], self.tolerances)
-        beyond, most = 0, 0.0
+        beyond, most, largest = 0, 0.0, 0.0
         for one, two in pairs:
             if one[place] == two[place]:
                 continue
@@ -60,13 +60,14 @@ class Values:
             if over == 0:
                 continue
             self.unequal += 1
-            self.over, most = max(self.over, over), max(most, difference)
+            self.over, largest, most = max(self.over, over), max(largest, over), max(most, difference)
             if over > 1:
                 beyond += 1
                 self._list({"column": name or ROW_NAME}, min(over, LARGEST), (one, two), place, names)
         if most or beyond:
-            found = self.columns.setdefault(name, {"beyond": 0, "largest_difference": 0.0})
+            found = self.columns.setdefault(name, {"beyond": 0, "largest_difference": 0.0, "over": 0.0})
             found["beyond"] += beyond
+            found["over"] = max(found["over"], min(largest, LARGEST))
             found["largest_difference"] = max(found["largest_difference"], min(most, LARGEST))
             found |= {"rtol": column.rtol, "atol": column.atol}
 
@@ -98,6 +99,7 @@ class _Column:
     measure: bool  # some have a fraction, so that whole numbers are measures too
     exact: bool  # no tolerance for whole numbers
     ids: bool  # nor are they ever a little different
+    numbers: bool  # and nothing else, so that NA is no text there
 
     @classmethod
     def of(cls, name: str, cells: Sequence[tuple[str, str]], given: Tolerances) -> _Column:
@@ -110,14 +112,16 @@ class _Column:
         if atol is None:
             sizes = [abs(value) for a, _ in cells if (value := loose_number(a)) and math.isfinite(value)]
             atol = SCALE * statistics.median_low(sizes) if sizes and measure else 0.0
-        return cls(RTOL if rtol is None else rtol, atol, measure and not ids, exact, ids)
+        numbers = all(loose_number(cell) is not None or cell.lower() in NONE for pair in cells for cell in pair)
+        return cls(RTOL if rtol is None else rtol, atol, measure and not ids, exact, ids, numbers)
 
     def over(self, one: str, two: str) -> tuple[float, float]:
         """The difference over what is allowed, and the difference itself; text that differs is beyond any tolerance."""
         read = loose_number if self.measure else whole
         a, b = read(one), read(two)
         if a is None or b is None:
-            return math.inf, 0.0
+            none = self.numbers and NONE.issuperset((one.lower(), two.lower()))
+            return 0.0 if none else math.inf, 0.0
         if a == b or (math.isnan(a) and math.isnan(b)):
             return 0.0, 0.0
         try:

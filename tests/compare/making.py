@@ -513,6 +513,28 @@ def told_by_one(a: Path, b: Path) -> None:
         write(folder, "imagej.tif", image(), imagej=True, resolution=(10, 10), metadata={"unit": unit})
 
 
+def pictures(a: Path, b: Path) -> None:
+    """Of which more is shown, or shown otherwise, than the first pixels in the file tell."""
+    from PIL import Image
+
+    grey = Image.fromarray((image() >> 4).astype(np.uint8))
+    turned = Image.Exif()
+    turned[274] = 6
+    for folder, second, exif, way in ((a, grey, Image.Exif(), 1), (b, grey.rotate(90), turned, 3)):
+        grey.save(folder / "film.png", save_all=True, append_images=[grey.rotate(180), second])
+        grey.save(folder / "photo.jpg", quality=95, exif=exif)
+        write(folder, "turned.tif", image(), extratags=[(274, 3, 1, way, False)], compression="zlib")
+        endless = np.where(labels() > 0, np.inf if folder == a else -np.inf, 1e300)
+        write(folder, "far.tif", endless)
+
+
+def plain_folder(a: Path, b: Path) -> None:
+    """OME-Zarr images in folders that are not called so."""
+    zarr_chunks(a, b)
+    for folder in (a, b):
+        (folder / "cell.ome.zarr").rename(folder / "cell")
+
+
 if __name__ == "__main__":
     left, right, *wanted = sys.argv[1:]
     for what in wanted:

@@ -191,6 +191,64 @@ def test_json_nested_beyond_all_measure_is_compared_as_text(bench: Bench) -> Non
     assert files["flag.json"]["said"] == "2 values differ, first flag: 1 against true"
 
 
+def test_yaml_that_stands_for_more_than_can_be_held_is_compared_as_text_and_can_be_stopped(bench: Bench) -> None:
+    bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    for folder, value in ((bench.a, "1"), (bench.b, "2")):
+        (folder / "bomb.yaml").write_text(f"{bomb}z: {value}\n")
+        (folder / "ring.yaml").write_text(f"a: &a [*a, {value}]\n")
+        (folder / "odd.yaml").write_text(f"a: !!timestamp {value}x\n")
+        (folder / "alias.yaml").write_text(f"a: &a [1.5, 2]\nb: *a\nc: {value}\n")
+    files = bench.files(bench.compare(code=1, PATH=str(bench.root)))
+    assert files["bomb.yaml"]["said"] == "line 10 is 'z: 1' against 'z: 2'"
+    assert {files[name]["kind"] for name in ("bomb.yaml", "ring.yaml", "odd.yaml")} == {"text"}
+    assert files["alias.yaml"]["said"] == "1 value differs, first c: 1 against 2"
+
+
+def test_text_is_the_same_in_any_encoding_and_a_long_line_is_shown_where_it_differs(bench: Bench) -> None:
+    for folder, encoding, value in ((bench.a, "utf-8", "1"), (bench.b, "utf-16", "2")):
+        (folder / "wide.txt").write_bytes("Fläche\n".encode(encoding))
+        (folder / "old.log").write_bytes("Fläche\n".encode("cp1252" if value == "1" else "utf-8"))
+        (folder / "long.txt").write_text("x" * 1_000_000 + value + "y" * 1_000_000)
+        (folder / "twice.json").write_text(f'{{"a": {value}, "a": 5}}')
+        (folder / "bytes.txt").write_bytes(b"\0" + value.encode())
+    files = bench.files(bench.compare("--report", bench.root / "report", code=1, PATH=str(bench.root)))
+    assert [files[name]["rung"] for name in ("wide.txt", "old.log")] == ["same content"] * 2
+    shown = "x" * 40
+    assert files["long.txt"]["said"] == f"line 1 is '…{shown}1{'y' * 39}' against '…{shown}2{'y' * 39}'"
+    assert [files[name]["rung"] for name in ("twice.json", "bytes.txt")] == ["different"] * 2
+    assert (bench.root / "report" / "index.html").stat().st_size < 100_000
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right on Windows")
+def test_links_to_folders_are_never_passed_over(bench: Bench) -> None:
+    for folder, value in ((bench.a, "1"), (bench.b, "2")):
+        for name in ("equal", "other", "run"):
+            (bench.root / f"{name} {value}").mkdir()
+            (bench.root / f"{name} {value}" / "r.txt").write_text(value if name == "other" else "0")
+            (folder / name).symlink_to(bench.root / f"{name} {value}")
+        (folder / "latest").symlink_to("run")
+        (folder / "ring").symlink_to(folder)
+    files = bench.files(bench.compare(code=1, PATH=str(bench.root)))
+    assert {name: pair["rung"] for name, pair in files.items()} == {
+        "equal": "same bytes", "run": "same bytes", "latest": "same bytes", "other": "unreadable", "ring": "unreadable",
+    }  # fmt: skip
+    assert "a link to a folder, and what lies behind it is not the same" in files["other"]["said"]
+    bench.compare("--ignore", "other", "--ignore", "ring", code=0)
+
+
+def test_pictures_that_show_more_than_their_first_pixels_are_not_the_same(bench: Bench) -> None:
+    bench.make("pictures", "plain_folder")
+    done = bench.run("compare", bench.a, bench.b, "--json", code=1)
+    files = bench.files(json.loads(done.stdout))
+    assert "A holds several pictures" in files["film.png"]["said"]
+    assert {files[name]["rung"] for name in ("photo.jpg", "turned.tif", "far.tif")} == {"different"}
+    assert "viewers turn it (orientation 3) in B" in files["turned.tif"]["said"]
+    assert files["cell"]["rung"] == "same content", "an OME-Zarr folder of any name is an image"
+    assert "Warning" not in done.stderr
+
+
 def test_files_of_other_endings_pair_up_by_their_stem(bench: Bench) -> None:
     bench.make("packed")
     (bench.b / "plain.tif").rename(bench.b / "plain.ome.tif")

@@ -92,6 +92,22 @@ def test_what_differs_as_much_from_run_to_run_is_noise(bench: Bench, base: Path)
 
 
 @POSIX
+def test_a_column_that_varies_from_run_to_run_does_not_excuse_another_one(bench: Bench, base: Path) -> None:
+    seconds = "import random\ndef count(n): return f'{100 * (n + 1)}.5,{10 * random.random() + 1}'"
+    lab_environment(base, "one", "1.0", seconds)
+    lab_environment(base, "two", "1.0", seconds.replace("100 *", "150 *"))
+    lab_environment(base, "three", "1.0", seconds)
+    a = pipeline(bench.root / "a.yaml", counting(bench, "one", "out_a"), compare={"noise-factor": 1000})
+    b = pipeline(bench.root / "b.yaml", counting(bench, "two", "out_b"))
+    c = pipeline(bench.root / "c.yaml", counting(bench, "three", "out_c"))
+    (bench.root / "count.py").write_text(COUNT.replace("image,cells", "image,cells,seconds"))
+    assert bench.told(a, b, code=1)["parts"][0]["files"][0]["rung"] == "different"
+    (found,) = bench.told(a, c, code=0)["parts"][0]["files"]
+    assert found["rung"] == "within noise"
+    assert "in seconds A differs from itself by" in found["remarks"][0]
+
+
+@POSIX
 def test_what_a_itself_does_not_give_twice_is_told_and_excuses_nothing_else(bench: Bench, base: Path) -> None:
     """One table of A has another number of rows in each run; the other one differs in B alone."""
     unstable = (

@@ -217,6 +217,29 @@ def test_whole_numbers_and_text_are_compared_to_the_last_sign(bench: Bench) -> N
     every_is(same, {"same.csv": "same values"}, "same content")
 
 
+def test_a_small_value_in_a_column_of_large_ones_is_compared_by_its_own_size(bench: Bench) -> None:
+    large = "b,300000.5\nc,400000.5\nd,500000.5\n"
+    pairs = {
+        f"{one}.csv": (f"n,v\na,{one}\n{large}", f"n,v\na,{two}\n{large}")
+        for one, two in (("1.0", "1.1"), ("0.001", "0.0011"), ("1e-06", "2e-06"), ("0.0", "1e-05"))
+    }
+    pairs["p.csv"] = ("n,p\na,1e-08\nb,0.5\nc,0.4\n", "n,p\na,1e-09\nb,0.5\nc,0.4\n")
+    every_is(judged(bench, pairs), dict.fromkeys(pairs, "1 value beyond the tolerance"))
+    rounding = {"zero.csv": ("n,v\na,1e-17\nb,2.5\nc,-3.5\n", "n,v\na,-2e-17\nb,2.5\nc,-3.5\n")}
+    every_is(judged(bench, rounding), {"zero.csv": "1 value"}, "within tolerance")
+
+
+def test_no_value_is_none_in_whatever_words_where_numbers_stand(bench: Bench) -> None:
+    pairs = {
+        f"{n}.csv": (f"n,v,w\na,{word},5\nb,2.5,6\n", "n,v,w\na,,5\nb,2.5,6\n")
+        for n, word in enumerate(("NA", "N/A", "#N/A", "<NA>", "NULL", "None", "-nan", "NaN"))
+    }
+    every_is(judged(bench, pairs), dict.fromkeys(pairs, "same values"), "same content")
+    text = {"country.csv": ("n,country\na,NA\nb,DE\n", "n,country\na,\nb,DE\n")}
+    text["lost.csv"] = ("n,v\na,NA\nb,2.5\n", "n,v\na,0.0\nb,2.5\n")
+    every_is(judged(bench, text), {"country.csv": "NA against no value", "lost.csv": "NA against 0.0"})
+
+
 def test_a_limit_for_the_table_reaches_measures_and_no_ids(bench: Bench) -> None:
     pairs = {
         "area.csv": ("label,area\n1,300001\n", "label,area\n1,300002\n"),

@@ -137,6 +137,14 @@ def test_files_pair_by_name_and_by_stem_only_where_that_is_unmistakable() -> Non
     }  # fmt: skip
 
 
+def test_two_names_that_only_look_the_same_find_their_own_partners() -> None:
+    composed, apart = "\u00fc.txt", "u\u0308.txt"
+    items = [Item(name, Path(name)) for name in (apart, composed)]
+    assert [(p.a, p.b) for p in join(items, items)] == [(i.path, i.path) for i in items]
+    assert [(p.a, p.b) for p in join(items[:1], items[1:])] == [(items[0].path, items[1].path)]
+    assert all(p.a is None or p.b is None or p.a == p.b for p in join(items, items[1:]))
+
+
 def test_what_a_name_says_of_its_image_is_left_out_of_its_core() -> None:
     assert stem("x/cell.ome.tif") == "x/cell"
     assert core("x/cell_labels.tif") == core("x/cell_objects.csv") == "x/cell"
@@ -188,11 +196,39 @@ def pair(rung: Rung, distance: float = 0.0, kind: str = "image") -> Pair:
     return Pair(0, "f.tif", Path("a"), Path("b"), rung, kind, "said", distance)
 
 
-def test_noise_forgives_up_to_its_factor_and_only_its_own_kind() -> None:
-    part = Part("s", [pair(Rung.DIFFERENT, 1.4), pair(Rung.DIFFERENT, 1.6), pair(Rung.DIFFERENT, 0.1, "table")])
-    part.noise = {"image": 1.0}
+def named(name: str, distance: float, kind: str = "image", rung: Rung = Rung.DIFFERENT, **over: float) -> Pair:
+    return Pair(0, name, Path("a"), Path("b"), rung, kind, "said", distance, over=over)
+
+
+def forgiven(pairs: list[Pair], again: list[Pair]) -> list[str]:
+    part = Part("s", pairs, again={one.name: one for one in again})
     forgive_noise(part, 1.5)
-    assert [p.rung for p in part.pairs] == [Rung.NOISE, Rung.DIFFERENT, Rung.DIFFERENT]
+    return [one.name for one in part.pairs if one.rung is Rung.NOISE]
+
+
+def test_noise_forgives_up_to_its_factor_and_only_its_own_kind() -> None:
+    pairs = [named("1.tif", 1.4), named("2.tif", 1.6), named("3.csv", 0.1, "table"), named("4.tif", math.inf)]
+    assert forgiven(pairs, [named("1.tif", 1.0), named("2.tif", 1.0), named("4.tif", 1.0)]) == ["1.tif"]
+
+
+def test_an_image_that_varies_excuses_none_that_is_the_same_each_time_or_varies_little() -> None:
+    pairs = [named(name, 0.3) for name in ("random.tif", "steady.tif", "nearly.tif")]
+    again = [named("random.tif", 0.4), named("steady.tif", 0.0, rung=Rung.SAME), named("nearly.tif", 1e-4)]
+    assert forgiven(pairs, again) == ["random.tif"]
+    films = [named(f"{n}.tif", d) for n, d in enumerate((0.010, 0.012, 0.011))]
+    assert forgiven(films, [named(f"{n}.tif", d) for n, d in enumerate((0.010, 0.004, 0.011))]) == [
+        "0.tif",
+        "1.tif",
+        "2.tif",
+    ]
+
+
+def test_a_column_that_varies_excuses_no_other_column() -> None:
+    again = [named("1.csv", 50000, "table", seconds=50000, area=2), named("2.csv", 9, "table", seconds=9)]
+    pairs = [named("1.csv", 60000, "table", seconds=60000, area=2.5), named("2.csv", 50000, "table", seconds=50000)]
+    assert forgiven(pairs, again) == ["1.csv", "2.csv"]
+    pairs = [named("1.csv", 60000, "table", seconds=60000, area=40000), named("2.csv", 300, "table", mean=300)]
+    assert forgiven(pairs, again) == []
 
 
 def test_what_is_no_matter_of_degree_makes_no_noise_floor() -> None:
