@@ -191,7 +191,7 @@ def _not_ours(status: Path, pipeline: Path, going: set[Path]) -> str:
     try:
         found = read_status(status)
     except StateError as error:
-        return error.message
+        return f"no status file that can be taken for its own: {error.message}"
     if found.broken or found.extra:
         return f"no status file: {found.broken or 'it holds more than `segments:`'}"
     return ""
