@@ -189,7 +189,7 @@ def test_a_python_that_is_not_there_is_found_before_anything_runs_where_none_may
     shop.write(one=[])
     (finding,) = uv.check(shop.spec("uv@3.99:one"), ["python"], shop.site())
     assert "needs Python 3.99" in finding.message
-    assert "uv python install 3.99" in finding.cure
+    assert 'uv python install "3.99"' in finding.cure
     assert uv.check(shop.spec("uv@3.99:one"), ["python"], shop.site(UV_OFFLINE="", UV_PYTHON_DOWNLOADS="")) == []
 
 
