@@ -8,7 +8,8 @@ from pathlib import Path
 
 from runner.state.records import FOLDER
 
-_SKIPPED = frozenset({".git", FOLDER, "node_modules", "__pycache__"})
+# .venvs: environments of the runner, and what it noted down of conda's
+_SKIPPED = frozenset({".git", ".venvs", FOLDER, "node_modules", "__pycache__"})
 YAML = (".yaml", ".yml")
 # what may start a pipeline or make an environment; "" for Dockerfile, Makefile, Snakefile, .env and the like
 SCRIPTS = (
