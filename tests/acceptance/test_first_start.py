@@ -199,8 +199,8 @@ def test_a_mirror_that_does_not_answer_is_named_and_no_password_is_shown(
 
 
 def test_a_pip_that_may_use_no_index_is_told_so(tmp_path: Path, bare: Path, copy: Path) -> None:
-    environ = clean_environ(tmp_path) | {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
-    environ.pop("PIP_FIND_LINKS", None)
+    theirs = {name: value for name, value in clean_environ(tmp_path).items() if not name.startswith("PIP_")}
+    environ = theirs | {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
     done = fetches_uv(bare, copy, environ)
     assert done.returncode == 3
     assert "where packages come from: no-index." in done.stderr

@@ -15,6 +15,7 @@ import pytest
 from runner.environments import uv
 from runner.environments.prepare import run_preparation
 from runner.environments.uv_failures import explain
+from runner.environments.uv_stamp import read_stamp
 from runner.errors import EnvironmentMissing, ExitCode
 from tests.uv.index import Index
 from tests.uv.shop import HEAD, Shop, make_wheel, run
@@ -28,7 +29,7 @@ def failure(shop: Shop, text: str = "uv:one", **environ: str) -> EnvironmentMiss
     with pytest.raises(EnvironmentMissing) as caught:
         run_preparation(preparation, lambda command: run(command, site.host.environ))
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
-    assert not uv.place(shop.spec(text), site).stamp.exists()
+    assert read_stamp(uv.place(shop.spec(text), site)) is None  # whose the folder is may stand there
     return caught.value
 
 
@@ -238,7 +239,8 @@ def test_a_full_disk(shop: Shop, small_disk: Path) -> None:
     with pytest.raises(EnvironmentMissing) as caught:
         run_preparation(preparation, lambda command: run(command, site.host.environ))
     assert "the disk is full" in caught.value.message
-    assert not [path.name for path in small_disk.iterdir() if path.suffix in (".lock", ".json")]
+    assert not [path.name for path in small_disk.iterdir() if path.suffix == ".lock"]
+    assert read_stamp(uv.place(shop.spec("uv:one"), site)) is None
 
 
 def test_a_disk_that_may_not_be_written_serves_what_is_in_step_and_says_so_otherwise(
