@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import yaml
@@ -42,7 +43,7 @@ def test_the_file_that_it_writes_passes_check_and_has_outputs_schema_and_comment
     text = file.read_text(encoding="utf-8")
     first = text.splitlines()[0]
     assert first.startswith("# yaml-language-server: $schema=")
-    schema = first.partition("=")[2].removeprefix("file://")
+    schema = unquote(first.partition("=")[2].removeprefix("file://"))
     assert (file.parent / schema).resolve() == REPO / "runner/schema/pipeline.schema.json"
     assert all(segment["outputs"] for segment in yaml.safe_load(text)["run"])
     assert "could run as it is" in lab.run("check", file, "--repo", REPO).stdout

@@ -126,6 +126,8 @@ print(path.read_text(encoding="utf-8"), sys.stdout.encoding, path.name)
 
 @pytest.mark.parametrize("language", ["C", "POSIX", "latin1"])
 def test_names_that_are_utf8_on_disk_are_found_in_every_locale(lab: Lab, latin1: dict[str, str], language: str) -> None:
+    if not sys.prefix.isascii() and sys.version_info < (3, 13):
+        pytest.skip("such a Python cannot start there from a folder with an umlaut")
     environ = latin1 if language == "latin1" else {"LC_ALL": language, "PYTHONIOENCODING": ""}
     named = lab.data / "Größe µ.txt"
     named.write_text("found")

@@ -257,7 +257,7 @@ def compared_pipelines(bench: Bench, outputs: list[str] | None) -> tuple[Path, P
         code = "import pathlib, sys; p = pathlib.Path(sys.argv[-1]); p.mkdir(exist_ok=True)\n"
         code += f"(p / 'n.txt').write_text('{text}')"
         (path.parent / "write.py").write_text(code, encoding="utf-8")
-        command = [sys.executable, str(path.parent / "write.py"), {"--output-folder": "%YAML%/out"}]
+        command = [f'"{sys.executable}"', str(path.parent / "write.py"), {"--output-folder": "%YAML%/out"}]
         segment = {"name": "Write", "environment": "cmd", "commands": command}
         path.write_text(json.dumps({"run": [segment | ({"outputs": outputs} if outputs else {})]}), encoding="utf-8")
         made.append(path)
