@@ -14,9 +14,7 @@ from runner.environments.spec import parse_environment
 from runner.model import Command, Diagnostic, EnvironmentSpec, Mark, Pipeline, ResolvedEntry, Segment, Severity
 from runner.pipeline.findings import script_findings
 from runner.pipeline.glued import mended
-from runner.pipeline.inputs import Step, missing_inputs, step_of
 from runner.pipeline.masking import Noting
-from runner.pipeline.programs import Answer, ask_about, findings, glued_findings, line_of
 from runner.pipeline.tokens import SIGN, odd_tokens, resolve, resolve_entries, resolve_env
 
 
@@ -122,6 +120,8 @@ def find_warnings(pipeline: Pipeline, site: Site) -> list[Diagnostic]:
             # nearly every text has none, or begins with a token of ours
             if not SIGN.search(text, 6 if text.startswith(("%YAML%", "%REPO%")) else 0):
                 continue
+            if key.startswith("commands.") and mended(text):  # a flag that is glued to its value is told as that
+                continue
             own = {name for name, _ in segment.env} if in_shell and key.startswith("commands.") else None
             for message, cure in odd_tokens(text, site.dotenv, of_shell=own):
                 found.append(at_segment(Finding(message, cure, key, Severity.WARNING), segment, pipeline))
@@ -133,8 +133,7 @@ def _texts(segment: Segment) -> Iterator[tuple[str, str]]:
     for number, entry in enumerate(segment.commands):
         values = (entry,) if isinstance(entry, str) else (value for _, value in entry.items)
         each = (one for value in values for one in (value if isinstance(value, list) else (value,)))
-        # a flag that is glued to its value is told as that
-        yield from ((f"commands.{number}", v) for v in each if isinstance(v, str) and not mended(v))
+        yield from ((f"commands.{number}", v) for v in each if isinstance(v, str))
     yield from ((f"env.{name}", value) for name, value in segment.env if isinstance(value, str))
     yield "cwd", segment.cwd
     yield "environment", segment.environment
@@ -162,6 +161,9 @@ def find_problems(jobs: Iterable[Job], pipeline: Pipeline, site: Site) -> list[D
 
 def _argument_findings(jobs: Sequence[Job], pipeline: Pipeline, site: Site) -> dict[int, list[Finding]]:
     """By segment: arguments that a program which ships would refuse, flags glued to values, inputs that are missing."""
+    from runner.pipeline.inputs import missing_inputs, step_of
+    from runner.pipeline.programs import Answer, ask_about, findings, glued_findings, line_of
+
     found = {job.segment.number: glued_findings(job.segment) for job in jobs if job.spec.kind != "shell"}
     known = {job.segment.number: job for job in jobs}
     last = max(known, default=0)
@@ -178,14 +180,13 @@ def _argument_findings(jobs: Sequence[Job], pipeline: Pipeline, site: Site) -> d
             glued = [one for one in found[job.segment.number] if one.key not in {each.key for each in wrong}]
             found[job.segment.number] = [*wrong, *glued]
     if site.host.platform == sys.platform:
-        steps = [_step(job, answers.get(job.segment.number)) for job in every]
+        roles = {number: answer.roles() for number, answer in answers.items()}
+        steps = [
+            step_of(job.segment, job.entries, job.cwd, job.outputs, roles.get(job.segment.number)) for job in every
+        ]
         for number, missing in missing_inputs(steps, known).items():
             found[number] += missing
     return {number: found.get(number, []) for number in known}
-
-
-def _step(job: Job, answer: Answer | None) -> Step:
-    return step_of(job.segment, job.entries, job.cwd, job.outputs, answer.roles() if answer else None)
 
 
 def errors(problems: Iterable[Diagnostic]) -> list[Diagnostic]:
