@@ -7,7 +7,7 @@ import sys
 from importlib.util import find_spec
 
 # of the packages that we need; a Python such as Anaconda's has some of them, and no uv
-NEEDED = ("click", "colorama", "jsonschema", "psutil", "uv", "yaml")
+NEEDED = ("click", "colorama", "jinja2", "jsonschema", "packaging", "psutil", "pynvml", "rich", "uv", "yaml")
 
 
 def main() -> None:

@@ -108,7 +108,7 @@ def venv_python(venv: Path) -> Path:
 
 def make_venv(group: str) -> int:
     """`uv sync` of the runner (and `group`) into REPO/.venv, with uv from the lock's own version."""
-    from runner.environments.uv_variables import unwanted
+    from runner.environments.uv.variables import unwanted
 
     uv_version = locked_version("uv")
     with tempfile.TemporaryDirectory(prefix="run-pipeline-") as folder:
@@ -137,7 +137,7 @@ def make_venv(group: str) -> int:
 
 
 def _uv_failed(code: int) -> int:
-    from runner.codes import NTSTATUS, explain_windows
+    from runner.ground.codes import NTSTATUS, explain_windows
 
     if code & 0xFFFFFFFF not in NTSTATUS:
         return _fail("uv could not set up the runner.", "What it said stands above.")
@@ -149,7 +149,7 @@ def _uv_failed(code: int) -> int:
 def _uv_settings() -> str:
     """The uv.toml files of the person and the machine."""
     from runner.environments import Site
-    from runner.environments.uv_settings import personal_files
+    from runner.environments.uv.settings import personal_files
     from runner.host import this_host
 
     return " and ".join(map(str, personal_files(Site(this_host(), REPO, {}, REPO / ".venvs"))))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from runner.go.text import go_text
 from runner.model import Entry, Segment
-from runner.state.go_text import go_text
 
 _MOST = 2  # changes that are spelled out
 _LONGEST = 60  # characters of one text

@@ -14,14 +14,14 @@ from runner.environments import Site
 from runner.errors import ExitCode, RunnerError, StateError
 from runner.executors.local import Result, environment_fingerprint, run_segment
 from runner.executors.preparer import Preparer
+from runner.go.duration import to_go
+from runner.ground.files import Syncer
 from runner.jobs import Job, Jobs
 from runner.model import Action, Outcome, Segment, Step
 from runner.plan import Plan
 from runner.process.stop import StopRequest
 from runner.process.tree import Strays
 from runner.report import Reporter, Row
-from runner.state.duration import to_go
-from runner.state.files import Syncer
 from runner.state.records import BROKEN_OFF, SUCCEEDED, Run, now_text
 from runner.state.status import Entry, StatusBook
 

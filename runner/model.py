@@ -58,6 +58,50 @@ Entry = str | FlagMap
 
 
 @dataclass(frozen=True)
+class Resources:
+    """What a segment, or one item of it, takes of the machine while it runs; 0: nothing was said."""
+
+    cpus: int = 0
+    memory: int = 0  # bytes
+    gpus: int = 0
+    disk: int = 0  # bytes that it will write
+
+    def __bool__(self) -> bool:
+        return any((self.cpus, self.memory, self.gpus, self.disk))
+
+
+@dataclass(frozen=True)
+class Foreach:
+    """What a segment goes over: one of a glob, values as text, a CSV file (a line an item), or 0 to count - 1."""
+
+    pattern: str = ""
+    values: tuple[str, ...] = ()
+    csv: str = ""
+    count: int | None = None
+
+
+@dataclass(frozen=True)
+class Many:
+    """A segment that runs its command once for each item."""
+
+    foreach: Foreach | None = None  # None: `matrix` alone
+    matrix: tuple[tuple[str, tuple[str, ...]], ...] = ()  # parameter -> its values; each combination runs
+    batch: int = 1  # items given to one start of the program
+    most_failures: float | None = None  # None: go on whatever fails
+    most_failures_percent: bool = False  # of all items, where it is not a count
+    by_content: bool = False  # `identity: content`
+    canary: bool = False
+
+
+@dataclass(frozen=True)
+class Need:
+    """One entry of `needs:`."""
+
+    number: int  # of the segment that must have ended
+    items: bool = False  # item by item: written as `{items: name}`
+
+
+@dataclass(frozen=True)
 class Segment:
     """One entry of `run:`, as written (tokens not yet resolved)."""
 
@@ -77,6 +121,11 @@ class Segment:
     keep_going: bool = False
     outputs: tuple[str, ...] = ()
     outputs_may_be_old: bool = False
+    inputs: tuple[str, ...] = ()  # globs, as `outputs`
+    needs: tuple[Need, ...] | None = None  # None: the segment before
+    resources: Resources = Resources()
+    retry_memory: float = 1.0  # by how much `resources.memory` grows at a retry after a kill for memory
+    many: Many | None = None
     marks: Mapping[str, Mark] = field(
         default_factory=dict
     )  # key -> its value; "" -> the segment; "commands.0" -> entry

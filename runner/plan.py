@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.changes import what_changed
+from runner.go.duration import for_people, from_go
 from runner.model import Action, Segment, SegmentType, Step
-from runner.state.duration import for_people, from_go
 from runner.state.status import Entry
 
 _CONTROL = {SegmentType.PAUSE: Action.PAUSE, SegmentType.STOP: Action.STOP, SegmentType.FORCE: Action.FORCE}

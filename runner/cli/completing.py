@@ -99,7 +99,7 @@ def complete_tasks(ctx: click.Context, incomplete: str) -> Iterator[CompletionIt
 
 
 def _groups(ctx: click.Context) -> list[str]:
-    from runner.environments.groups import read_project
+    from runner.environments.uv.groups import read_project
 
     written = read_project(Path(_site(ctx).repo)).groups.values()
     return [name for name in written if name != "dev"]

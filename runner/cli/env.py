@@ -15,7 +15,7 @@ from runner.cli.completing import complete_groups, complete_groups_and_files
 
 if TYPE_CHECKING:
     from runner.environments import Preparation, Site
-    from runner.environments.inventory import Environment
+    from runner.environments.uv.inventory import Environment
     from runner.jobs import Job
     from runner.report.console import Console
 
@@ -34,8 +34,8 @@ def command() -> None:
 def list_command(as_json: bool, repo: str | None) -> int:
     """Show each environment: size, in step with uv.lock or not and why, last used."""
     from runner.cli.common import make_site
-    from runner.environments.disk import on_disk
-    from runner.environments.inventory import left_by_go, our_environments, size_of
+    from runner.environments.uv.inventory import left_by_go, our_environments, size_of
+    from runner.ground.disk import on_disk
 
     site = make_site(repo, interactive=False)
     environments = our_environments(site)
@@ -99,8 +99,8 @@ def lock_command(options: tuple[str, ...], script: str | None, repo: str | None)
     OPTION: what `uv lock` has, such as --upgrade or --upgrade-package NAME.
     """
     from runner.cli.common import make_site
-    from runner.environments.uv_failures import explain
-    from runner.environments.uv_settings import ask_uv
+    from runner.environments.uv.failures import explain
+    from runner.environments.uv.settings import ask_uv
 
     site = make_site(repo, interactive=False)
     path = str(Path(script).absolute()) if script else ""
@@ -122,9 +122,9 @@ def lock_command(options: tuple[str, ...], script: str | None, repo: str | None)
 def remove_command(names: tuple[str, ...], unused: bool, yes: bool, repo: str | None) -> int:
     """Remove environments of groups. A pipeline that needs one makes it again."""
     from runner.cli.common import make_site
-    from runner.environments.disk import on_disk
-    from runner.environments.inventory import remove, size_of
+    from runner.environments.uv.inventory import remove, size_of
     from runner.errors import UsageError
+    from runner.ground.disk import on_disk
 
     if not names and not unused:
         raise UsageError("env remove: nothing to do", "Name groups, or give --unused.")
@@ -151,8 +151,8 @@ def remove_command(names: tuple[str, ...], unused: bool, yes: bool, repo: str | 
 
 def _wanted(names: tuple[str, ...], everything: bool, site: Site) -> list[Job]:
     """One job for each environment, in the order given. Raises UsageError, PipelineError."""
-    from runner.environments.disk import on_disk
-    from runner.environments.groups import read_project
+    from runner.environments.uv.groups import read_project
+    from runner.ground.disk import on_disk
 
     jobs: list[Job] = []
     if everything:
@@ -194,10 +194,10 @@ def _is_file(name: str) -> bool:
 def _prepare(preparation: Preparation, site: Site, console: Console) -> None:
     from runner.environments.prepare import run_preparation
     from runner.errors import Interrupted
+    from runner.ground.text import decoded
     from runner.model import Command
     from runner.process.stop import StopRequest, install_signal_handlers
     from runner.process.supervise import run
-    from runner.text import decoded
 
     stop = StopRequest()
 
@@ -229,8 +229,8 @@ def _prepare(preparation: Preparation, site: Site, console: Console) -> None:
 
 def _doomed(names: tuple[str, ...], unused: bool, site: Site) -> list[Environment]:
     """The environments to remove; by group (all its versions) or by the folder's name."""
-    from runner.environments.inventory import our_environments
     from runner.environments.spec import normalised_group
+    from runner.environments.uv.inventory import our_environments
     from runner.errors import UsageError
 
     environments = our_environments(site)
@@ -263,7 +263,7 @@ def _as_data(environment: Environment, size: int) -> dict[str, object]:
 
 
 def _row(environment: Environment, size: int) -> list[str]:
-    from runner.environments.uv_stamp import venv_settings
+    from runner.environments.uv.stamp import venv_settings
 
     state = "in step" if environment.in_step else environment.why
     if environment.preparing is not None:

@@ -112,7 +112,7 @@ class _Migration:
     def __init__(self, site: Site, *, as_json: bool, dry_run: bool, yes: bool, report_file: str | None) -> None:
         import os
 
-        from runner.environments.disk import on_disk
+        from runner.ground.disk import on_disk
         from runner.report.console import open_console
 
         self.site, self.repo = site, on_disk(site.repo)
@@ -260,8 +260,8 @@ class _Migration:
 
     def _finish(self, plan: Plan, outcome: Outcome) -> None:
         """The report and the records: also of what was not done."""
+        from runner.ground.files import write_atomic
         from runner.migrate.report import markdown, records
-        from runner.state.files import write_atomic
 
         self.console.clear_live()
         if self.report_file:
@@ -278,10 +278,10 @@ class _Migration:
 
 def _installed(prefix: str | None, site: Site) -> Installed | None:
     """The environment that --prefix names, by folder or by name. Raises UsageError."""
-    from runner.environments.conda_base import find_base
-    from runner.environments.conda_prefix import environment_names, prefix_of
-    from runner.environments.disk import on_disk
+    from runner.environments.conda.base import find_base
+    from runner.environments.conda.prefix import environment_names, prefix_of
     from runner.errors import UsageError
+    from runner.ground.disk import on_disk
     from runner.migrate.installed import read_installed
 
     if prefix is None:
@@ -299,9 +299,9 @@ def _installed(prefix: str | None, site: Site) -> Installed | None:
 
 def _hint(name: str, site: Site) -> str:
     """That the recipe is installed here, where it is: its own metadata knows the names better than any table."""
-    from runner.environments.conda_base import find_base
-    from runner.environments.conda_prefix import prefix_of
-    from runner.environments.disk import is_folder
+    from runner.environments.conda.base import find_base
+    from runner.environments.conda.prefix import prefix_of
+    from runner.ground.disk import is_folder
 
     found = prefix_of(name, find_base(site, dry=True).base, site.repo, site.host)
     if found is None or not is_folder(found / "conda-meta"):

@@ -55,6 +55,6 @@ class Progress:
                 self._changed.wait(_EVERY)
 
     def _show(self) -> None:
-        from runner.state.duration import for_people
+        from runner.go.duration import for_people
 
         self._console.live(f"  {self._step}: {for_people(time.monotonic() - self._since)}")

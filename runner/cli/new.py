@@ -118,7 +118,7 @@ def _write(path: Path, text: str) -> None:
     import os
 
     from runner.errors import UsageError
-    from runner.state.files import state_error
+    from runner.ground.files import state_error
 
     try:
         with path.open("x", encoding="utf-8", newline="\n") as stream:

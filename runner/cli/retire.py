@@ -25,8 +25,8 @@ def retire_command(
     as_json: bool,
 ) -> int:
     """The exit code. Raises UsageError when something stands against it."""
-    from runner.environments.disk import on_disk
     from runner.errors import UsageError
+    from runner.ground.disk import on_disk
     from runner.migrate.retire import carry_out, plan_retirement
 
     repo = on_disk(site.repo)

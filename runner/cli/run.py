@@ -215,9 +215,9 @@ def _start(
     from runner.cli.start import adopt, close, open_book, open_run
     from runner.engine import Session, walk
     from runner.errors import ExitCode
+    from runner.ground.files import Syncer
     from runner.process.keep_awake import kept_awake
     from runner.process.stop import StopRequest, install_signal_handlers
-    from runner.state.files import Syncer
 
     adopt(loaded, site, reporter)
     for text in plan.warnings:

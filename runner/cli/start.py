@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from runner.cli.options import Loaded
     from runner.engine import Session
     from runner.environments import Site
+    from runner.ground.files import Syncer
     from runner.plan import Plan, Selection
     from runner.report import Reporter
-    from runner.state.files import Syncer
     from runner.state.records import Run
     from runner.state.status import StatusBook
 
@@ -82,7 +82,7 @@ def open_book(loaded: Loaded, plan: Plan, reporter: Reporter) -> StatusBook:
 
 
 def _set_aside(path: Path) -> Path:
-    from runner.state.files import state_error
+    from runner.ground.files import state_error
 
     path = Path(os.path.realpath(path))
     for number in range(1, 1000):
@@ -100,9 +100,9 @@ def open_run(
     loaded: Loaded, plan: Plan, selection: Selection, site: Site, syncer: Syncer
 ) -> tuple[Run, dict[str, float]]:
     """The new run's record, and how long each segment took last time (seconds by name)."""
+    from runner.go.duration import from_go
+    from runner.ground.files import write_atomic
     from runner.process.identity import boot_id, process_started
-    from runner.state.duration import from_go
-    from runner.state.files import write_atomic
     from runner.state.reading import seconds_by_name
     from runner.state.records import RUNNING, new_run, now_text, write_json
 
@@ -155,7 +155,7 @@ def close(session: Session, loaded: Loaded, site: Site, code: ExitCode) -> None:
 
 
 def _edited(loaded: Loaded) -> bool:
-    from runner.state.plain import read_plain
+    from runner.ground.plain import read_plain
 
     try:
         return hashlib.sha256(read_plain(loaded.path)).hexdigest() != loaded.pipeline.sha256

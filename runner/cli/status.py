@@ -45,7 +45,7 @@ def command(file: str, records: str | None, as_json: bool, repo: str | None) -> 
 
 
 def _row(step: Step, loaded: Loaded) -> dict[str, Any]:
-    from runner.state.duration import from_go
+    from runner.go.duration import from_go
 
     entry = next((e for e in loaded.status.entries if e.done and e.content_hash == step.segment.content_hash), None)
     return {
@@ -60,8 +60,8 @@ def _row(step: Step, loaded: Loaded) -> dict[str, Any]:
 
 
 def _show(rows: list[dict[str, Any]], plan: Plan, loaded: Loaded) -> None:
+    from runner.go.duration import for_people
     from runner.report.console import open_console
-    from runner.state.duration import for_people
 
     console = open_console(sys.stdout, os.environ)
     console.line(f"{loaded.path}")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import runner
-from runner.codes import spell_code
 from runner.compare.backgrounds import Backgrounds
 from runner.compare.pairing import core
 from runner.compare.pairing import kind_of as kind
@@ -18,15 +17,16 @@ from runner.compare.results import Pair, Picture, Rung
 from runner.compare.settings import Settings
 from runner.environments import Site
 from runner.environments import kind as kind_of
-from runner.environments.disk import on_disk
-from runner.environments.groups import read_project
 from runner.environments.prepare import run_preparation
 from runner.environments.spec import parse_environment
+from runner.environments.uv.groups import read_project
 from runner.errors import EnvironmentMissing, Interrupted, RunnerError, StateError
+from runner.ground.codes import spell_code
+from runner.ground.disk import on_disk
+from runner.ground.text import decoded
 from runner.model import Command, Outcome, ResolvedFlags
 from runner.process.stop import StopRequest
 from runner.process.supervise import run
-from runner.text import decoded
 
 GROUP = "compare"
 PROGRAM = "standard_code/python/compare_outputs.py"

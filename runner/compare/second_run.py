@@ -15,13 +15,13 @@ from runner.compare.sides import changed_output, environment_changed, receipts_b
 from runner.engine import Session, walk
 from runner.environments import Site, kind, words
 from runner.errors import ExitCode, Interrupted, PipelineError, RunnerError
+from runner.ground.files import state_error
 from runner.jobs import Job, Jobs, errors, find_problems
 from runner.model import Action, Pipeline, Step
 from runner.plan import Plan
 from runner.process.keep_awake import kept_awake
 from runner.process.stop import StopRequest
 from runner.report import Reporter
-from runner.state.files import state_error
 from runner.state.records import new_run, now_text, read_json, write_json
 from runner.state.status import StatusBook
 

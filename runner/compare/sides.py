@@ -11,7 +11,7 @@ from typing import Any
 
 from runner.compare.results import Side
 from runner.environments import Site, kind
-from runner.environments.disk import on_disk
+from runner.ground.disk import on_disk
 from runner.jobs import Job
 from runner.state.reading import number, read_json
 from runner.state.records import SUCCEEDED, Run, run_folders
@@ -75,7 +75,7 @@ def side_of(job: Job, receipt: Mapping[str, Any] | None, site: Site, sizes: dict
 def environment_folder(job: Job, fingerprint: Mapping[str, Any], site: Site) -> str:
     """Where the environment is on this machine, or nothing."""
     if job.spec.kind == "uv":
-        from runner.environments.uv import place
+        from runner.environments.uv.kind import place
 
         return str(on_disk(place(job.spec, site).folder))
     return str(fingerprint.get("prefix") or "")

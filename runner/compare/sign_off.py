@@ -16,7 +16,7 @@ from typing import Any
 from runner.compare.results import Comparison, Pair, Side
 from runner.compare.simple import BLOCK
 from runner.errors import UsageError
-from runner.state.files import state_error
+from runner.ground.files import state_error
 from runner.state.records import now_text, read_json, write_json
 
 FOLDER = "sign_offs"

@@ -84,10 +84,10 @@ class Context:
 
     def uv_groups(self) -> list[EnvironmentSpec]:
         """The uv groups of FILE; without FILE every group but `dev`. None of a project that cannot be read."""
-        from runner.environments.disk import on_disk
-        from runner.environments.groups import read_project
         from runner.environments.spec import parse_environment
+        from runner.environments.uv.groups import read_project
         from runner.errors import EnvironmentMissing
+        from runner.ground.disk import on_disk
 
         if self.has_file:
             return list(dict.fromkeys(job.spec for job in self.uses("uv")))

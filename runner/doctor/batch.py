@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from runner.doctor import Check, Context, Line, ok, warning
 from runner.environments import words
-from runner.environments.conda_base import find_base
-from runner.environments.conda_prefix import prefix_of
-from runner.environments.conda_program import find_program
+from runner.environments.conda.base import find_base
+from runner.environments.conda.prefix import prefix_of
+from runner.environments.conda.program import find_program
 from runner.jobs import Job
 from runner.process.launch import is_batch
 
@@ -49,8 +49,8 @@ def _programs(job: Job, context: Context) -> Iterator[str]:
         if prefix is not None and (found := find_program(first, prefix, context.site.host)):
             yield str(found)
     if job.spec.kind == "uv":
-        from runner.environments.disk import is_file
-        from runner.environments.uv import place
+        from runner.environments.uv.kind import place
+        from runner.ground.disk import is_file
 
         scripts = place(job.spec, context.site).folder / "Scripts"
         yield from (str(scripts / f"{first}{end}") for end in (".bat", ".cmd") if is_file(scripts / f"{first}{end}"))

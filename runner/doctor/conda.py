@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
-from runner.codes import spell_code
 from runner.doctor import Check, Context, Line, ok, problem, warning
 from runner.environments import Site, kind, looked_in
-from runner.environments.conda_base import conda_program, find_base
-from runner.environments.conda_prefix import settings_files
-from runner.environments.disk import entries, read_text
+from runner.environments.conda.base import conda_program, find_base
+from runner.environments.conda.prefix import settings_files
+from runner.ground.codes import spell_code
+from runner.ground.disk import entries, read_text
 
 # channels that Anaconda's terms of service are about
 _ANACONDAS = re.compile(r"(?:^|/)(?:defaults|anaconda|main|r|msys2|free|pro|pkgs/(?:main|r|msys2|free|pro))(?:/|$)")

@@ -9,9 +9,9 @@ from typing import Any
 
 from runner.doctor import Context
 from runner.environments import kind
-from runner.environments.disk import on_disk
-from runner.environments.groups import group_packages, read_project
+from runner.environments.uv.groups import group_packages, read_project
 from runner.errors import EnvironmentMissing
+from runner.ground.disk import on_disk
 from runner.jobs import Job
 
 Version = tuple[int, int]

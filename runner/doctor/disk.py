@@ -12,9 +12,9 @@ from pathlib import Path, PurePath
 from runner.doctor import Check, Context, Line, State, ok, warning
 from runner.doctor.forecast import Forecast, environments_forecast, outputs_forecast
 from runner.environments import Site
-from runner.environments.disk import on_disk
-from runner.environments.uv_settings import ask_uv
+from runner.environments.uv.settings import ask_uv
 from runner.errors import EnvironmentMissing
+from runner.ground.disk import on_disk
 
 GIB = 1 << 30
 LITTLE = 5 * GIB  # a warning below this

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from runner.doctor import Context
 from runner.doctor.cuda_wanted import cuda_of_packages
-from runner.environments.disk import on_disk
-from runner.environments.groups import group_packages, read_project
-from runner.environments.uv import place
-from runner.environments.uv_stamp import Place, State, condition, read_stamp
+from runner.environments.uv.groups import group_packages, read_project
+from runner.environments.uv.kind import place
+from runner.environments.uv.stamp import Place, State, condition, read_stamp
 from runner.errors import EnvironmentMissing
+from runner.ground.disk import on_disk
 from runner.state.outputs import MOST_LISTED
 from runner.state.reading import Receipt
 from runner.state.records import SUCCEEDED, Run, run_folders

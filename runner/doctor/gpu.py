@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.codes import spell_code
 from runner.doctor import Check, Context, Line, ok, problem, warning
 from runner.doctor.cuda_table import (
     OLDEST_GPU_OF_CUDA_13,
@@ -17,7 +16,8 @@ from runner.doctor.cuda_table import (
     toolkit_driver,
 )
 from runner.doctor.cuda_wanted import Wanted, cpu_on_windows, wanted
-from runner.environments.disk import is_file
+from runner.ground.codes import spell_code
+from runner.ground.disk import is_file
 from runner.host import Host
 
 _FIELDS = ("name", "driver_version", "memory.total", "memory.used", "compute_cap")

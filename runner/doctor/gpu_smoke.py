@@ -95,9 +95,9 @@ def _prepare(preparation: Preparation, context: Context) -> None:
 
 
 def _run(command: Command, context: Context) -> _Said:
+    from runner.ground.text import decoded
     from runner.process.stop import StopRequest
     from runner.process.supervise import run
-    from runner.text import decoded
 
     left = context.remaining() - _RESERVE
     if left <= 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.doctor import Check, Context, Line, ok, problem, warning
 from runner.environments import looked_in
-from runner.environments.imagej_launcher import find_launcher, is_new
+from runner.environments.imagej.launcher import find_launcher, is_new
 
 
 def fiji(context: Context) -> list[Line]:

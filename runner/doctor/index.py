@@ -12,12 +12,12 @@ from threading import Thread
 from urllib.parse import urlsplit
 
 from runner.doctor import Check, Context, Line, ok, problem, warning
-from runner.environments.disk import on_disk
-from runner.environments.groups import group_packages, read_project
-from runner.environments.uv import place
-from runner.environments.uv_stamp import State, condition
-from runner.environments.uv_variables import flag_is_set
+from runner.environments.uv.groups import group_packages, read_project
+from runner.environments.uv.kind import place
+from runner.environments.uv.stamp import State, condition
+from runner.environments.uv.variables import flag_is_set
 from runner.errors import EnvironmentMissing
+from runner.ground.disk import on_disk
 
 PATIENCE = 6.0  # seconds for one index
 

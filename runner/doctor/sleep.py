@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from runner.doctor import Check, Context, Line, ok, warning
-from runner.environments.disk import is_file
+from runner.ground.disk import is_file
 from runner.host import Host
 from runner.process.keep_awake import helper_words
 

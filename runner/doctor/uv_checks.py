@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from runner.doctor import Check, Context, Line, from_error, ok, problem, warning
 from runner.environments import Site
-from runner.environments.disk import on_disk
-from runner.environments.groups import lock_file, no_lock, read_project
-from runner.environments.uv import place
-from runner.environments.uv_binary import VARIABLE, Uv, find_uv, version_of
-from runner.environments.uv_settings import ask_uv, downloads_off, lock_command, settings
-from runner.environments.uv_variables import flag_is_set
+from runner.environments.uv.binary import VARIABLE, Uv, find_uv, version_of
+from runner.environments.uv.groups import lock_file, no_lock, read_project
+from runner.environments.uv.kind import place
+from runner.environments.uv.settings import ask_uv, downloads_off, lock_command, settings
+from runner.environments.uv.variables import flag_is_set
 from runner.errors import EnvironmentMissing
+from runner.ground.disk import on_disk
 from runner.host import Captured
 
 _OUT_OF_STEP = ("needs to be updated", "No solution found")
@@ -112,7 +112,7 @@ def _unreadable(site: Site) -> list[Line]:
 
 
 def _why_not(answer: Captured, uv: Uv, site: Site) -> Line:
-    from runner.environments.uv_failures import explain
+    from runner.environments.uv.failures import explain
 
     said = answer.stderr.decode("utf-8", "replace")
     if answer.code is None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from runner.doctor import Check, Context, Line, from_error, ok, warning
-from runner.environments.inventory import Environment, our_environments
-from runner.environments.uv import place
-from runner.environments.uv_stamp import Place, State, condition
+from runner.environments.uv.inventory import Environment, our_environments
+from runner.environments.uv.kind import place
+from runner.environments.uv.stamp import Place, State, condition
 from runner.errors import EnvironmentMissing
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from runner.doctor import Check, Context, Line, ok, warning
-from runner.environments.disk import is_file
+from runner.ground.disk import is_file
 
 _RESTARTS = (
     r"SOFTWARE\Microsoft\Windows\CurrentVersion\Component Based Servicing\RebootPending",

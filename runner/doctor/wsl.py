@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runner.doctor import Check, Context, Line, from_error, ok, problem, warning
-from runner.environments.wsl_inside import decoded, local_folder, look_inside, wsl_program
+from runner.environments.wsl.inside import decoded, local_folder, look_inside, wsl_program
 from runner.errors import EnvironmentMissing
 
 

@@ -82,12 +82,12 @@ class Kind(Protocol):
 
 
 KINDS = {
-    "uv": "runner.environments.uv",
-    "script": "runner.environments.script",
-    "conda": "runner.environments.conda",
-    "imagej": "runner.environments.imagej",
+    "uv": "runner.environments.uv.kind",
+    "script": "runner.environments.uv.script",
+    "conda": "runner.environments.conda.kind",
+    "imagej": "runner.environments.imagej.kind",
     "shell": "runner.environments.shell",
-    "wsl": "runner.environments.wsl",
+    "wsl": "runner.environments.wsl.kind",
 }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from runner.environments import words
-from runner.environments.disk import is_file, is_folder
+from runner.ground.disk import is_file, is_folder
 from runner.host import Host
 from runner.model import ResolvedEntry
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
-from runner.text import decoded
+from runner.ground.text import decoded
 
 _TAIL = 128 * 1024  # bytes of the log that are looked at
 _BEHIND = 25  # lines that may follow the traceback: a program that went on for long did not end because of it

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from runner import __version__
-from runner.codes import spell_code
 from runner.environments import Site, how_to_add, kind, refusal
 from runner.errors import RunnerError
+from runner.go.duration import for_people
+from runner.ground.codes import spell_code
+from runner.ground.files import Syncer
 from runner.jobs import Job
 from runner.model import Command, Outcome
 from runner.process.launch import new_marker
@@ -26,8 +28,6 @@ from runner.process.suspend import awake
 from runner.process.tree import Strays
 from runner.report import Reporter
 from runner.state import outputs
-from runner.state.duration import for_people
-from runner.state.files import Syncer
 from runner.state.records import SCHEMA, SUCCEEDED, write_json
 
 _LOOKED_AT = 4096  # bytes of the log: whether it begins with a message of the program that starts the segment's

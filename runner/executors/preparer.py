@@ -16,13 +16,13 @@ from typing import Any
 from runner.environments import Preparation, Site, kind
 from runner.environments.prepare import run_preparation
 from runner.errors import Interrupted, RunnerError
+from runner.ground.text import decoded
 from runner.jobs import Job
 from runner.model import Command
 from runner.process.stop import StopRequest
 from runner.process.supervise import run
 from runner.report import Reporter
 from runner.state.records import write_json
-from runner.text import decoded
 
 TAIL = 64 * 1024  # of a tool's output, for explaining its failure
 

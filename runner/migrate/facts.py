@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.environments.spec import normalised_group
-from runner.environments.workspace import workspace_root
+from runner.environments.uv.workspace import workspace_root
 from runner.errors import UsageError
 from runner.migrate.recipe import read_text
 

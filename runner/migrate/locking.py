@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from runner.environments import Site
-from runner.environments.uv_binary import find_uv
-from runner.environments.uv_settings import clean, settings, temporary_options
-from runner.environments.uv_variables import flag_is_set
+from runner.environments.uv.binary import find_uv
+from runner.environments.uv.settings import clean, settings, temporary_options
+from runner.environments.uv.variables import flag_is_set
 from runner.host import Captured
 
 LOCK_SECONDS = 600.0  # over a slow line

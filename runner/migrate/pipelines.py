@@ -13,9 +13,9 @@ from types import MappingProxyType
 
 from runner.environments.spec import parse_environment
 from runner.errors import PipelineError, UsageError
+from runner.ground.files import write_atomic
 from runner.migrate.files import files_below
 from runner.model import Mark, Pipeline, Segment
-from runner.state.files import write_atomic
 from runner.state.status import pipeline_of
 
 SUFFIX = "_uv"

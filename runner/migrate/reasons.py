@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from runner.codes import spell_code
-from runner.environments.uv_failures import explain
+from runner.environments.uv.failures import explain
 from runner.errors import EnvironmentMissing
+from runner.ground.codes import spell_code
 from runner.migrate.facts import Facts
 from runner.migrate.locking import Attempt
 from runner.migrate.plan import Plan

@@ -138,8 +138,8 @@ def _none_twice(root: Any, path: Path) -> None:
 
 def _name(node: Any) -> str:
     """A name as it is written; "" for none: `null` and `~` are no names."""
+    from runner.go.scalars import BadTagError
     from runner.pipeline.nodes import scalar_value
-    from runner.pipeline.scalars import BadTagError
 
     try:
         return "" if scalar_value(node) is None else str(node.value).strip()

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import StateError, UsageError
+from runner.ground.files import state_error
 from runner.migrate.files import SCRIPTS, files_below, first_link
 from runner.migrate.needs import Wanted, may_mention, mentioned, read, signed_pipelines
 from runner.migrate.pipelines import NO_VALUES, is_status, named_files, plain_name, twin_of
 from runner.migrate.recipe import Recipe, Source, read_recipe
-from runner.state.files import state_error
 from runner.state.locks import LockFile
 from runner.state.status import read_status, status_path
 

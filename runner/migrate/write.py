@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from runner.environments import Site
 from runner.errors import EnvironmentMissing
+from runner.ground.files import write_atomic
 from runner.migrate.facts import Facts
 from runner.migrate.locking import attempt_of, is_anchored, run_uv
 from runner.migrate.reasons import unlockable
 from runner.migrate.search import Found
-from runner.state.files import write_atomic
 
 
 def write(found: Found, facts: Facts, site: Site) -> None:

@@ -133,9 +133,9 @@ def _plain(node: Node, report: Report) -> Any:
 
 def read_block(path: Path) -> Mapping[str, Any]:
     """What stands under `compare` in the file at `path`; empty where no YAML can be read. Raises PipelineError."""
+    from runner.ground.plain import read_plain
     from runner.pipeline.syntax import compose_or_explain
     from runner.pipeline.text import decode
-    from runner.state.plain import read_plain
 
     report = Report(path, ())
     try:

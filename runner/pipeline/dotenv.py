@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from runner.errors import PipelineError, StateError
+from runner.ground.files import replace_whole
+from runner.ground.plain import read_plain
 from runner.model import Mark
 from runner.pipeline.report import Report
 from runner.pipeline.text import decode
-from runner.state.files import replace_whole
-from runner.state.plain import read_plain
 
 _LINE = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_.\-]*)[ \t]*[=:][ \t]*(?P<rest>.*)", re.DOTALL)
 _DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"(.*)', re.DOTALL)

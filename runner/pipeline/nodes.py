@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import yaml
 from yaml.events import AliasEvent, MappingStartEvent, ScalarEvent, SequenceStartEvent
 
+from runner.go.scalars import TAG, plain_value, tagged_value
 from runner.model import Value
-from runner.pipeline.scalars import TAG, plain_value, tagged_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable

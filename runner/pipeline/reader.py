@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from runner.errors import PipelineError
+from runner.ground.plain import read_plain
 from runner.model import Mark, Pipeline, Segment
 from runner.pipeline.near import near
 from runner.pipeline.nodes import ListNode, MapNode, Node
@@ -19,7 +20,6 @@ from runner.pipeline.syntax import compose_or_explain
 from runner.pipeline.text import decode
 from runner.pipeline.unknown_keys import warn_of_unknown_top_keys
 from runner.pipeline.values import Fields, fields_of, value_of
-from runner.state.plain import read_plain
 
 
 def read_pipeline(path: Path, *, hashes_only: bool = False) -> Pipeline:

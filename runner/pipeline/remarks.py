@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from yaml.events import ScalarEvent
 
+from runner.go.text import go_text
 from runner.model import FlagMap, Segment, SegmentType, Value
 from runner.pipeline.near import near
 from runner.pipeline.nodes import ListNode, MapNode, Node
@@ -15,7 +16,6 @@ from runner.pipeline.signs import ANY, in_text, named
 from runner.pipeline.tokens import is_relative_to_here
 from runner.pipeline.unknown_keys import warn_of_unknown_keys
 from runner.pipeline.values import Fields
-from runner.state.go_text import go_text
 
 TEXT_KEYS = ("name", "type", "message", "environment", "use-linux-distro", "cwd")
 KEYS = (

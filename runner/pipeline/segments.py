@@ -7,6 +7,7 @@ from typing import Any
 
 from yaml.events import ScalarEvent
 
+from runner.go.content_hash import content_hash
 from runner.model import Entry, FlagMap, Mark, Segment, SegmentType, Value
 from runner.pipeline.durations import seconds_of
 from runner.pipeline.nodes import ListNode, MapNode, Node
@@ -15,7 +16,6 @@ from runner.pipeline.remarks import KEYS, TEXT_KEYS, Remarks
 from runner.pipeline.report import Report, mark_of
 from runner.pipeline.schema import conforms, faults, segment_schema
 from runner.pipeline.values import Fields, fields_of, map_items, raw_text, value_of
-from runner.state.content_hash import content_hash
 
 # whose value, and not only its type, decides whether the schema holds
 _VALUE_MATTERS = frozenset({"environment", "timeout", "retries", "retry-delay", "outputs"})

@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import PurePath
 
+from runner.go.text import go_text
 from runner.model import Entry, FlagMap, ResolvedEntry, ResolvedFlags, Segment, Value
 from runner.pipeline.near import near
-from runner.state.go_text import go_text
 
 _TOKEN = re.compile(r"%([^%]+)%(.*)", re.DOTALL)
 _ANYWHERE = re.compile(r"%(?P<name>[^\W\d][\w.-]*)%")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from yaml.events import ScalarEvent
 
+from runner.go.scalars import BadTagError
 from runner.model import Value
 from runner.pipeline.nodes import ListNode, MapNode, Node, is_merge, scalar_value
 from runner.pipeline.report import Report, mark_of
-from runner.pipeline.scalars import BadTagError
 
 # Every occurrence of a key, first to last: (key node, value node)
 Fields = dict[str, list[tuple[Node, Node]]]

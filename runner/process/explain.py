@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal as signals
 
-from runner.codes import explain_windows
+from runner.ground.codes import explain_windows
 
 _POSIX_SIGNALS = {
     1: ("SIGHUP", "its terminal was closed"),

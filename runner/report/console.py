@@ -86,7 +86,7 @@ class Console:
 
     def _write_decoded(self, chunk: bytes, *, final: bool = False) -> None:
         if self._decoder is None:
-            from runner.text import decoder
+            from runner.ground.text import decoder
 
             self._decoder = decoder()
         # the stream makes its own line ends

@@ -6,10 +6,10 @@ import shlex
 import threading
 from collections.abc import Sequence
 
+from runner.go.duration import for_people
 from runner.model import Outcome, Segment
 from runner.report import Row
 from runner.report.console import Console
-from runner.state.duration import for_people
 
 MOST_SKIPPED = 20  # finished segments that are listed one by one before a run
 _STATE_STYLE = {"succeeded": "green", "accepted": "green", "failed": "red", "timed out": "red", "stopped": "yellow"}

@@ -18,9 +18,9 @@ from pathlib import Path
 from types import TracebackType
 
 from runner.errors import Busy, Interrupted
-from runner.state.files import state_error
+from runner.ground.files import state_error
+from runner.ground.plain import NO_LINK, NotPlain, beside, create, look_at
 from runner.state.holder import Holder, proven_dead, read_holder, this_process
-from runner.state.plain import NO_LINK, NotPlain, beside, create, look_at
 
 HEARTBEAT = 15.0  # seconds
 EXPIRY = 300.0  # seconds without a heartbeat after which another host's lock counts as left behind

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from runner.state.plain import read_plain
+from runner.ground.plain import read_plain
 
 _HIGHEST = 2**63  # of any number: bytes, seconds, process ids
 _MARKER = re.compile(r"((?:[^/\s]+/)*[0-9a-f]{16})?")  # as runner.process.launch makes it

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import StateError
-from runner.state.files import Syncer, state_error, write_atomic
-from runner.state.plain import NO_LINK, is_link
+from runner.ground.files import Syncer, state_error, write_atomic
+from runner.ground.plain import NO_LINK, is_link
 from runner.state.reading import Child, Receipt, read_child, read_receipt, text, whole
 from runner.state.reading import read_json as read_json
 

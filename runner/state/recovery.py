@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from runner import __version__
-from runner.state.duration import to_go
+from runner.go.duration import to_go
 from runner.state.records import SUCCEEDED, UNFINISHED, Run
 from runner.state.status import Entry
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import InTheWay
-from runner.state.files import Syncer, state_error, write_atomic
-from runner.state.plain import read_plain
+from runner.ground.files import Syncer, state_error, write_atomic
+from runner.ground.plain import read_plain
 
 FIELDS = ("name", "content_hash", "last_processed", "code_version", "run_duration")
 

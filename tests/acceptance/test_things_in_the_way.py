@@ -186,7 +186,7 @@ def test_no_link_is_followed_by_what_is_written_for_a_moment(lab: Lab) -> None:
     """Another user of the folder cannot know the names; whatever is there by chance stays as it is."""
     pipeline = simple(lab)
     script = (
-        "import os, sys; sys.argv[1:] = []; from pathlib import Path; from runner.state.files import write_atomic\n"
+        "import os, sys; sys.argv[1:] = []; from pathlib import Path; from runner.ground.files import write_atomic\n"
     )
     script += f"folder = Path({str(lab.data)!r})\n"
     script += "(folder / f'x.yaml.{os.getpid()}.tmp').symlink_to(folder / 'victim')\n"

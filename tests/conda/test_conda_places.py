@@ -13,10 +13,10 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 import pytest
 
 from runner.environments import Site, ask_user, kind
-from runner.environments.conda_base import find_base, usual_folders
-from runner.environments.conda_prefix import environment_names, expanded, prefix_of
-from runner.environments.conda_program import find_program, path_folders, program_words
-from runner.environments.shortcut import conda_base_of, shortcut_arguments
+from runner.environments.conda.base import find_base, usual_folders
+from runner.environments.conda.prefix import environment_names, expanded, prefix_of
+from runner.environments.conda.program import find_program, path_folders, program_words
+from runner.environments.conda.shortcut import conda_base_of, shortcut_arguments
 from runner.environments.spec import parse_environment
 from runner.host import Captured, Host
 from tests.conda.conda_layout import make_base, make_environment
@@ -55,7 +55,7 @@ def shortcut(arguments: str, *, unicode: bool = True) -> bytes:
 def no_usual_folders(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """The machine's own conda, where it has one, is none of the tests' business."""
     if "usual" not in request.node.name:
-        monkeypatch.setattr("runner.environments.conda_base.usual_folders", lambda host: [])
+        monkeypatch.setattr("runner.environments.conda.base.usual_folders", lambda host: [])
 
 
 @posix_only
@@ -205,7 +205,7 @@ def test_a_start_menu_shortcut_leads_to_the_base(tmp_path: Path, monkeypatch: py
     folder.mkdir(parents=True)
     (folder / "Miniforge Prompt.lnk").write_bytes(shortcut(r'"/K" C:\mf\Scripts\activate.bat C:\mf'))
     # the file names a drive, which only Windows has
-    monkeypatch.setattr("runner.environments.conda_base.conda_base_of", lambda text: str(PureWindowsPath(base)))
+    monkeypatch.setattr("runner.environments.conda.base.conda_base_of", lambda text: str(PureWindowsPath(base)))
     site = windows_site(tmp_path, APPDATA=str(tmp_path))
     assert find_base(site).base == PureWindowsPath(base)
 

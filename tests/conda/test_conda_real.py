@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from runner.environments import Site
-from runner.environments.activation import asked_change, own_change
-from runner.environments.activation_cache import activated
-from runner.environments.conda_base import conda_program, find_base
-from runner.environments.outer import without_outer
+from runner.environments.conda.activation import asked_change, own_change
+from runner.environments.conda.activation_cache import activated
+from runner.environments.conda.base import conda_program, find_base
+from runner.environments.conda.outer import without_outer
 from tests.conda.conda_layout import make_environment
 from tests.support.real_conda import RealConda
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from runner.environments import Site, kind
-from runner.environments.activation import asked_change, own_change
-from runner.environments.conda_base import find_base
-from runner.environments.conda_prefix import environment_names, prefix_of
+from runner.environments.conda.activation import asked_change, own_change
+from runner.environments.conda.base import find_base
+from runner.environments.conda.prefix import environment_names, prefix_of
 from runner.environments.spec import parse_environment
 from tests.conda.conda_layout import make_environment
 from tests.support.lab import Lab, segment

@@ -165,7 +165,7 @@ def test_a_script_that_does_not_end_is_ended_and_named(
     base: Path, site_of: SiteOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_environment(base / "envs" / "slow", scripts={"a.sh": "echo waiting for a licence; sleep 300\n"})
-    monkeypatch.setattr("runner.environments.activation_scripts.TIMEOUT", 1.0)
+    monkeypatch.setattr("runner.environments.conda.activation_scripts.TIMEOUT", 1.0)
     with pytest.raises(EnvironmentMissing, match=r"(?s)a\.sh.*waiting for a licence"):
         wrap("slow", ["python"], site_of({"CONDA_PATH": str(base)}))
 

@@ -10,7 +10,7 @@ from pathlib import Path, PureWindowsPath
 import pytest
 
 from runner.environments import Site, kind
-from runner.environments.activation_cache import activated
+from runner.environments.conda.activation_cache import activated
 from runner.environments.spec import parse_environment
 from runner.errors import EnvironmentMissing
 from runner.host import Host

@@ -33,7 +33,7 @@ def leaves() -> list[tuple[str, click.Command]]:
 
 
 def test_the_troubleshooting_page_has_every_failure_of_uv() -> None:
-    from runner.environments.uv_failures import FAILURES
+    from runner.environments.uv.failures import FAILURES
 
     page = " ".join(row[0] for row in rows(DOCS / "troubleshooting.md")).replace("`", "")
     for failure in FAILURES:

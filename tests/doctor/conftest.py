@@ -24,8 +24,8 @@ def machine(tmp_path: Path, doctors_cache: Path, monkeypatch: pytest.MonkeyPatch
     environ = {k: v for k, v in os.environ.items() if not k.startswith(PRIVATE)}
     environ |= {"HOME": str(home), "USERPROFILE": str(home), "UV_CACHE_DIR": str(doctors_cache)}
     environ |= {"UV_PYTHON_DOWNLOADS": "never", "UV_OFFLINE": "1"}
-    monkeypatch.setattr("runner.environments.conda_base.usual_folders", lambda host: [])
-    monkeypatch.setattr("runner.environments.imagej_launcher.usual_folders", lambda host: [host.home / "Fiji.app"])
+    monkeypatch.setattr("runner.environments.conda.base.usual_folders", lambda host: [])
+    monkeypatch.setattr("runner.environments.imagej.launcher.usual_folders", lambda host: [host.home / "Fiji.app"])
     # of any version: 3.11, the default, need not be on this computer
     shop = Shop(repo, environ, more='[tool.uv.dependency-groups]\nplain = { requires-python = ">=3.11" }\n')
     return Machine(shop.write(plain=[]), programs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.doctor import State
-from runner.environments.uv_binary import find_uv
+from runner.environments.uv.binary import find_uv
 from runner.state.holder import this_process
 from tests.doctor.machine import SLEEPS, Machine, only
 

@@ -13,8 +13,8 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 import pytest
 
 from runner.environments import Site, kind
-from runner.environments.imagej import quoted
-from runner.environments.imagej_launcher import is_new, usual_folders
+from runner.environments.imagej.kind import quoted
+from runner.environments.imagej.launcher import is_new, usual_folders
 from runner.environments.spec import parse_environment
 from runner.errors import EnvironmentMissing
 from runner.host import Captured, Host
@@ -45,7 +45,7 @@ def site_on(platform: str, repo: Path, dotenv: Mapping[str, str] | None = None, 
 
 @pytest.fixture(autouse=True)
 def no_fiji_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.environments.imagej_launcher.usual_folders", lambda host: [host.home / "Fiji.app"])
+    monkeypatch.setattr("runner.environments.imagej.launcher.usual_folders", lambda host: [host.home / "Fiji.app"])
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from runner.codes import spell_code
+from runner.ground.codes import spell_code
 from runner.process.explain import explain, spell_seconds
 
 

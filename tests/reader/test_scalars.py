@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.go.scalars import TAG, BadTagError, plain_value, tagged_value
+from runner.go.text import go_text
 from runner.model import Value
-from runner.pipeline.scalars import TAG, BadTagError, plain_value, tagged_value
-from runner.state.go_text import go_text
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from runner.state.duration import for_people, from_go, to_go
+from runner.go.duration import for_people, from_go, to_go
 
 
 @pytest.mark.parametrize(

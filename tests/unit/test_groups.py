@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.environments.groups import group_lock, read_project
+from runner.environments.uv.groups import group_lock, read_project
 from runner.errors import EnvironmentMissing
 
 PROJECT = """\

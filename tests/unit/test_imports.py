@@ -12,30 +12,33 @@ REPO = Path(__file__).resolve().parents[2]
 ALLOWED = {
     "errors": {"model"},
     "model": set[str](),
-    "text": set[str](),
-    "codes": set[str](),
+    "ground": {"errors"},
+    "go": {"model"},
     "host": {"process"},
-    "process": {"model", "errors", "host", "codes"},
-    "pipeline": {"model", "errors", "host", "state", "environments"},
-    "state": {"model", "errors", "host", "process"},
-    "changes": {"model", "state"},
-    "plan": {"model", "state", "changes"},
-    "report": {"model", "state", "text"},
-    "environments": {"model", "errors", "host", "state", "pipeline", "codes", "text"},
+    "process": {"model", "errors", "host", "ground"},
+    "pipeline": {"model", "errors", "host", "state", "environments", "go", "ground"},
+    "state": {"model", "errors", "host", "process", "go", "ground"},
+    "changes": {"model", "go"},
+    "plan": {"model", "state", "changes", "go"},
+    "report": {"model", "state", "go", "ground"},
+    "environments": {"model", "errors", "host", "state", "pipeline", "go", "ground"},
     "jobs": {"model", "errors", "host", "environments", "pipeline"},
     "executors": {
-        *("model", "errors", "host", "state", "process", "environments", "jobs", "report", "text", "codes"),
+        *("model", "errors", "host", "state", "process", "environments", "jobs", "report", "go", "ground"),
     },
-    "engine": {"model", "errors", "host", "state", "process", "environments", "jobs", "report", "plan", "executors"},
+    "engine": {
+        *("model", "errors", "host", "state", "process", "environments", "jobs", "report", "plan", "executors", "go"),
+        "ground",
+    },
     "doctor": {
-        *("model", "errors", "host", "state", "process", "environments", "jobs", "pipeline", "text", "codes"),
+        *("model", "errors", "host", "state", "process", "environments", "jobs", "pipeline", "go", "ground"),
     },
-    "migrate": {"model", "errors", "host", "state", "environments", "pipeline", "compare", "codes"},
+    "migrate": {"model", "errors", "host", "state", "environments", "pipeline", "compare", "go", "ground"},
     "compare": {
         *("model", "errors", "host", "state", "process", "pipeline", "environments", "jobs", "report", "plan"),
-        *("executors", "engine", "text", "codes"),
+        *("executors", "engine", "go", "ground"),
     },
-    "bootstrap": {"environments", "codes", "host"},
+    "bootstrap": {"environments", "ground", "host"},
 }
 # the one place that names its siblings freely
 ROOT = {"cli", "__main__", "__init__"}

@@ -9,9 +9,9 @@ import pytest
 
 from runner.environments import Site, kind
 from runner.environments.spec import parse_environment
+from runner.ground.text import decoded
 from runner.host import Captured, Host
 from runner.process.launch import child_environ
-from runner.text import decoded
 
 
 def refused(*args: object, **more: object) -> Captured:
@@ -35,7 +35,7 @@ def child_of(tmp_path: Path, environment: str, platform: str = "win32", **enviro
     site.asked["uv version"] = "0.13.9"
     spec = parse_environment(environment.replace("ROOT", str(tmp_path)), "", platform)
     if environment == "script":
-        from runner.environments import script
+        from runner.environments.uv import script
 
         found = script._script(["x.py"], str(own), site)
         found.note.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import StateError
-from runner.state.files import Syncer, write_atomic
+from runner.ground.files import Syncer, write_atomic
 
 
 def test_a_file_is_there_at_once_and_the_syncer_ends_when_asked(tmp_path: Path) -> None:

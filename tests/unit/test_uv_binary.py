@@ -11,7 +11,7 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 import pytest
 
 from runner.environments import Site
-from runner.environments.uv_binary import find_packaged_uv, find_uv
+from runner.environments.uv.binary import find_packaged_uv, find_uv
 from runner.errors import EnvironmentMissing
 from runner.host import Captured, Host
 from runner.process.capture import capture
@@ -147,7 +147,7 @@ def test_several_threads_find_the_packaged_uv_at_the_same_time() -> None:
     """As the checks of `doctor` do. Python's own sysconfig is half filled while the first thread reads it."""
     program = (
         "import sys, threading\n"
-        "from runner.environments.uv_binary import find_packaged_uv\n"
+        "from runner.environments.uv.binary import find_packaged_uv\n"
         "sys.setswitchinterval(1e-6)\n"
         "start, found = threading.Barrier(16), []\n"
         "def look():\n"

@@ -6,10 +6,11 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 
-from runner.environments import Site, uv
+from runner.environments import Site
 from runner.environments.python_words import python_words
 from runner.environments.spec import parse_environment
-from runner.environments.uv_variables import unwanted
+from runner.environments.uv import kind as uv
+from runner.environments.uv.variables import unwanted
 from runner.host import Captured, Host
 from runner.model import ResolvedFlags
 from runner.process.launch import child_environ

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import StateError
-from runner.state import files
+from runner.ground import files
 
 
 def refused(code: int) -> PermissionError:

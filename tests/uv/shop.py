@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.environments import Preparation, Site, uv
+from runner.environments import Preparation, Site
 from runner.environments.prepare import run_preparation
 from runner.environments.spec import parse_environment
-from runner.environments.uv_binary import find_packaged_uv
+from runner.environments.uv import kind as uv
+from runner.environments.uv.binary import find_packaged_uv
 from runner.host import Host
 from runner.model import Command, EnvironmentSpec, ResolvedEntry
 from runner.process.capture import capture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.environments import script
+from runner.environments.uv import script
 from runner.errors import EnvironmentMissing
 from runner.model import EnvironmentSpec, ResolvedFlags
 from tests.support.lab import Lab, segment

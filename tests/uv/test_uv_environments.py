@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.environments import Site, uv
-from runner.environments.uv_stamp import whose
+from runner.environments import Site
+from runner.environments.uv import kind as uv
+from runner.environments.uv.stamp import whose
 from runner.errors import EnvironmentMissing
 from runner.model import ResolvedFlags
 from tests.uv.shop import Shop, carry_out, make_wheel, run

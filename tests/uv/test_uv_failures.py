@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.environments import uv
 from runner.environments.prepare import run_preparation
-from runner.environments.uv_failures import explain
-from runner.environments.uv_stamp import read_stamp
+from runner.environments.uv import kind as uv
+from runner.environments.uv.failures import explain
+from runner.environments.uv.stamp import read_stamp
 from runner.errors import EnvironmentMissing, ExitCode
 from tests.uv.index import Index
 from tests.uv.shop import HEAD, Shop, make_wheel, run

@@ -10,9 +10,10 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 
-from runner.environments import Site, uv
+from runner.environments import Site
 from runner.environments.prepare import run_preparation
-from runner.environments.uv_settings import personal_files
+from runner.environments.uv import kind as uv
+from runner.environments.uv.settings import personal_files
 from runner.errors import EnvironmentMissing
 from runner.host import Host
 from runner.process.capture import capture

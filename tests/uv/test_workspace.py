@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.environments import uv
-from runner.environments.workspace import workspace_root
+from runner.environments.uv import kind as uv
+from runner.environments.uv.workspace import workspace_root
 from runner.errors import EnvironmentMissing
 from tests.uv.shop import Shop
 

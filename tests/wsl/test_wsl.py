@@ -14,8 +14,8 @@ import pytest
 
 from runner.environments import Preparation, Site, kind
 from runner.environments.spec import parse_environment
-from runner.environments.uv_binary import find_packaged_uv
-from runner.environments.wsl_paths import NotMountedError, mount_of, to_linux
+from runner.environments.uv.binary import find_packaged_uv
+from runner.environments.wsl.paths import NotMountedError, mount_of, to_linux
 from runner.errors import EnvironmentMissing
 from runner.host import Captured, Host
 from runner.model import Command, ResolvedEntry, ResolvedFlags

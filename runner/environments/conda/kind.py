@@ -1,0 +1,121 @@
+"""`environment: NAME`: a conda environment that the user made, activated once and its program started directly."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+
+from runner.environments import Finding, Site, words
+from runner.environments.conda.base import ask_for_base, find_base
+from runner.environments.conda.prefix import prefix_of
+from runner.environments.conda.program import program_words
+from runner.environments.leaks import SHUT_OUT
+from runner.environments.python_words import python_prints_utf8
+from runner.environments.spec import is_prefix
+from runner.errors import EnvironmentMissing
+from runner.ground.disk import is_folder
+from runner.model import Command, EnvironmentSpec, ResolvedEntry
+
+
+def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> list[Finding]:
+    """No name, no conda, no such environment or a damaged one, no such program; nothing is asked at the terminal."""
+    from runner.environments.conda import findings as conda_findings
+
+    if finding := conda_findings.about_name(spec):
+        return [finding]
+    base, prefix = _places(spec, site)
+    if prefix is None and base is None:
+        # with a terminal the folder is asked for when the segment is prepared
+        return [] if site.host.interactive else [conda_findings.no_base(spec, site)]
+    if prefix is None or not is_folder(prefix):
+        return [conda_findings.no_environment(spec, prefix, base, site)]
+    if not is_folder(prefix / "conda-meta"):
+        return [conda_findings.no_conda_meta(prefix)]
+    if finding := conda_findings.about_variables(prefix):
+        return [finding]
+    return conda_findings.about_program(words(entries), prefix, base, site)
+
+
+def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> None:
+    """Makes nothing: the environment is the user's. Asks where conda is, should nobody have asked before."""
+    if threading.current_thread() is threading.main_thread():
+        ask(spec, site)
+
+
+def ask(spec: EnvironmentSpec, site: Site) -> None:
+    """Asks at the terminal where conda is, when it is needed and nowhere to be found."""
+    base, prefix = _places(spec, site)
+    if base is None and prefix is None and spec.name.strip():
+        ask_for_base(site)
+
+
+def wrap(
+    spec: EnvironmentSpec,
+    entries: Sequence[ResolvedEntry],
+    env: Mapping[str, str],
+    cwd: str,
+    site: Site,
+    *,
+    dry: bool = False,
+) -> Command:
+    """The environment's own program with the variables of its activation; raises EnvironmentMissing."""
+    base, prefix = _places(spec, site, dry=dry)
+    if prefix is None or not is_folder(prefix):
+        if dry:
+            return Command(tuple(_guessed_words(spec, entries, base, site)), cwd, env)
+        raise _missing(spec, prefix, base, site)
+    argv = program_words(words(entries), prefix, site.host)
+    if dry:
+        return Command(tuple(argv), cwd, env)
+    from runner.environments.conda.activation_cache import activated
+
+    change = activated(prefix, base, site)
+    # Python holds back what it prints into a pipe; with a console, as before, it did not
+    own = {"PYTHONUNBUFFERED": "1", **python_prints_utf8(site.host), **SHUT_OUT}
+    return Command(tuple(argv), cwd, env, {**own, **change.variables}, change.unset)
+
+
+def how_to_add(package: str, spec: EnvironmentSpec, site: Site) -> str:
+    name = package.removesuffix("-python-headless")  # conda's name of OpenCV
+    option = "-p" if is_prefix(spec.name, site.host.platform) else "-n"
+    return f'Install {name} into the environment and start again: conda install {option} "{spec.name}" {name}'
+
+
+def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:
+    """The environment's packages with version, build and channel, and what pip put there besides."""
+    from runner.environments.conda.packages import packages
+
+    _, prefix = _places(spec, site)
+    if prefix is None:
+        return {"kind": "conda", "name": spec.name}
+    return {"kind": "conda", "name": spec.name, "prefix": str(prefix), **packages(prefix, site.host)}
+
+
+def _places(spec: EnvironmentSpec, site: Site, *, dry: bool = False) -> tuple[PurePath | None, PurePath | None]:
+    """Base and the environment's folder. conda is looked for only here, when a segment needs it."""
+    base = find_base(site, dry=dry).base
+    return base, prefix_of(spec.name, base, site.repo, site.host)
+
+
+def _guessed_words(
+    spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], base: PurePath | None, site: Site
+) -> list[str]:
+    """For a plan alone: where CONDA_PATH leads to a disk that is not there, the environment is taken to be in it."""
+    plain = words(entries)
+    written = site.dotenv.get("CONDA_PATH", "").strip().strip('"')
+    folder = site.host.path(written)
+    if base or not written or is_folder(folder) or spec.name != spec.name.strip() or not spec.name:
+        return plain
+    return program_words(plain, folder if spec.name == "base" else folder / "envs" / spec.name, site.host)
+
+
+def _missing(spec: EnvironmentSpec, prefix: PurePath | None, base: PurePath | None, site: Site) -> EnvironmentMissing:
+    from runner.environments.conda import findings as conda_findings
+
+    finding = conda_findings.about_name(spec) or (
+        conda_findings.no_base(spec, site)
+        if base is None and prefix is None
+        else conda_findings.no_environment(spec, prefix, base, site)
+    )
+    return EnvironmentMissing(finding.message, finding.cure)

@@ -1,0 +1,77 @@
+"""What would stop a segment of a uv group, and why a preparation failed, each with its cure."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from runner.environments import Finding, Site
+from runner.environments.uv import failures as uv_failures
+from runner.environments.uv.groups import Project
+from runner.environments.uv.settings import ask_uv, downloads_off, lock_command
+from runner.environments.uv.stamp import Place, interpreter
+from runner.errors import RunnerError
+from runner.ground.disk import is_file
+from runner.model import EnvironmentSpec
+
+
+def explain(where: Place, site: Site, code: int, output: str) -> RunnerError:
+    title, folder = f"uv group {where.group}", str(where.folder)
+    return uv_failures.explain(title, output, code, repo=str(site.repo), folder=folder, lock=lock_command(site))
+
+
+def is_unreachable(output: str) -> bool:
+    """Whether uv said that it cannot have a file from where uv.lock has it."""
+    error = uv_failures.explain("", output, 2, repo="", folder="")
+    return any(sign in error.message for sign in ("cannot be reached", "no longer on the server", "refused to hand"))
+
+
+def no_group(spec: EnvironmentSpec, project: Project, site: Site) -> Finding:
+    file = site.repo / "pyproject.toml"
+    near = get_close_matches(spec.name, list(project.groups), 3, 0.6)
+    if near:
+        cure = "Did you mean " + " or ".join(f"`uv:{project.groups[name]}`" for name in near) + "?"
+    elif project.groups:
+        cure = "It has: " + ", ".join(sorted(project.groups.values())) + "."
+    else:
+        cure = "It has no [dependency-groups] at all: is this the right repository (--repo)?"
+    return Finding(f"{file} has no dependency group `{spec.name}`", cure)
+
+
+def python_missing(where: Place, project: Project, site: Site) -> list[Finding]:
+    """Asked only where uv may not fetch a Python: it would fail later, in the middle of a run."""
+    forbids = downloads_off(site)
+    if not forbids:
+        return []
+    wanted = where.python or project.requires_python.get(where.group, "")
+    key = f"python {wanted}"
+    if key not in site.asked:
+        # --no-project: the version of this group counts, not that of the project
+        words = ["python", "find", "--no-project", *([wanted] if wanted else [])]
+        answer = ask_uv(words, site, timeout=60.0)
+        site.asked[key] = "" if answer.code == 0 else answer.stderr.decode("utf-8", "replace").strip() or answer.error
+    if not site.asked[key]:
+        return []
+    if "No interpreter found" not in site.asked[key]:
+        error = explain(where, site, 2, site.asked[key])
+        return [Finding(error.message, error.cure)]
+    managed_only = "managed installations" in site.asked[key] and "search path" not in site.asked[key]
+    lacks = "which is not among uv's own" if managed_only else "which this machine lacks"
+    message = f"uv group `{where.group}` needs Python {wanted}, {lacks}, and downloads are off"
+    cure = f'Install it with `uv python install "{wanted}"`, or allow downloads ({forbids}).'
+    if managed_only:
+        cure += " UV_PYTHON_PREFERENCE, UV_MANAGED_PYTHON or a uv.toml says that no other may be taken."
+    return [Finding(message, cure)]
+
+
+def program_missing(program: str, where: Place, site: Site) -> Finding | None:
+    if not program:
+        return None
+    folder = interpreter(where.folder, site.host).parent
+    endings = ("", ".exe", ".cmd", ".bat", ".com") if site.host.windows else ("",)
+    if any(is_file(folder / f"{program}{ending}") for ending in endings):
+        return None
+    cure = (
+        f"Add the package that brings `{program}` to that group in pyproject.toml, then run {lock_command(site)}; "
+        "for a script put `python` in front, for a command of the system use `environment: cmd`."
+    )
+    return Finding(f"the environment of uv group `{where.group}` has no program `{program}`", cure, "commands")

@@ -1,0 +1,289 @@
+"""`environment: uv:GROUP`: the group's own virtual environment, kept in step with uv.lock by uv."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePath
+
+from runner.environments import Finding, Preparation, Site
+from runner.environments.leaks import without_outer_libraries
+from runner.environments.python_words import activated, python_prints_utf8, python_words
+from runner.environments.uv.binary import find_uv
+from runner.environments.uv.findings import explain, is_unreachable, no_group, program_missing, python_missing
+from runner.environments.uv.groups import lock_file, no_lock, read_project
+from runner.environments.uv.settings import (
+    has_files,
+    lock_command,
+    options,
+    own_indexes,
+    settings_apart,
+    write_stand_in,
+)
+from runner.environments.uv.stamp import (
+    Condition,
+    Place,
+    State,
+    begin,
+    condition,
+    interpreter,
+    is_whole,
+    note_use,
+    python_asked,
+    venv_settings,
+    write_stamp,
+)
+from runner.environments.uv.variables import unwanted
+from runner.errors import EnvironmentMissing, RunnerError
+from runner.ground.disk import entries as listing
+from runner.ground.disk import on_disk
+from runner.model import Command, EnvironmentSpec, ResolvedEntry
+
+_PLAIN_VERSION = re.compile(r"(?:c?python[@=]*)?(3(?:\.\d+){0,2})", re.IGNORECASE)
+_REFUSED = (1, 2)  # uv's exit codes where it fails itself
+_FORM = "Write it as `uv:GROUP` or `uv@3.11:GROUP`, with a group of [dependency-groups] in pyproject.toml."
+
+
+def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> list[Finding]:
+    """No such group, no lock, no uv, no such Python where none may be downloaded, a program that is not there."""
+    if not spec.name:
+        return [Finding(f"`environment: {spec.text}` names no dependency group", _FORM)]
+    try:
+        project = read_project(on_disk(site.repo))
+        if spec.name not in project.groups:
+            return [no_group(spec, project, site)]
+        if not lock_file(on_disk(site.repo)).is_file():
+            return [Finding(no_lock(on_disk(site.repo)).message, f"Run {lock_command(site)}.")]
+        find_uv(site)
+        where = place(spec, site)
+        ready = _is_ready(where, site)
+    except EnvironmentMissing as error:
+        return [Finding(error.message, error.cure)]
+    if not entries:
+        return [Finding("the segment has no command", "Add a script or `python` under `commands:`.", "commands")]
+    if not ready:
+        return python_missing(where, project, site)
+    _, program = python_words(entries, str(site.repo), site.host)
+    missing = program_missing(program, where, site)
+    return [missing] if missing else []
+
+
+def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Preparation | None:
+    """`uv sync` of the group, or only `uv lock --check` where its part of the lock is as it was."""
+    where = place(spec, site)
+    work = _Work(where, site)
+    if not work.still_needed():
+        note_use(where)
+        return None
+    if work.found.state is State.RECHECK and not os.access(where.stamp.parent, os.W_OK):
+        return None  # a read-only share: what is there is right
+    work.planned = work.found.state
+    return Preparation(
+        f"uv group {where.group}",
+        (_check_command(where, site) if work.planned is State.RECHECK else _sync_command(where, site),),
+        where.lock,
+        work.still_needed,
+        lambda command, code, output: explain(where, site, code, output),
+        work.done,
+        work.begin,
+        lambda code, output: _by_mirror(where, site, code, output),
+        None if work.planned is State.RECHECK else on_disk(where.folder),
+    )
+
+
+def wrap(
+    spec: EnvironmentSpec,
+    entries: Sequence[ResolvedEntry],
+    env: Mapping[str, str],
+    cwd: str,
+    site: Site,
+    *,
+    dry: bool = False,
+) -> Command:
+    """`uv run --no-sync … -- python …`. Raises EnvironmentMissing where the environment or a program is not there.
+
+    uv itself would make an empty environment, and take the program from the caller's PATH. On Windows the environment's
+    program is started as uv would start it: uv ends at once when it hears the Ctrl-Break that asks a segment to stop.
+    """
+    where = place(spec, site)
+    argv, program = python_words(entries, cwd, site.host)
+    if not dry:
+        if not is_whole(where.folder, site.host):
+            cure = f"Prepare it with `run-pipeline env sync {where.group}`."
+            raise EnvironmentMissing(f"the environment of uv group {where.group} is not in {where.folder}", cure)
+        if missing := program_missing(program, where, site):
+            raise EnvironmentMissing(missing.message, missing.cure)
+    own = _own_variables(where)
+    if where.python:
+        own["UV_PYTHON"] = where.python
+    activation = python_prints_utf8(site.host) | without_outer_libraries(site.host.environ, site.host)
+    direct = site.host.windows and is_whole(where.folder, site.host)
+    words: tuple[str, ...]
+    if direct:
+        python = interpreter(where.folder, site.host)
+        activation |= activated(python, site.host)
+        own |= {name: f"{python.parent};{value}" for name, value in env.items() if name.upper() == "PATH"}
+        words = (str(python.parent / argv[0]), *argv[1:])
+    else:
+        words = (
+            _uv_for(site, dry=dry), "run", "-q", "--project", str(site.repo), "--frozen", "--no-sync",
+            *(("--no-config",) if has_files(site) else ()), "--only-group", where.group, "--", *argv,
+        )  # fmt: skip
+    return Command(
+        words,
+        cwd,
+        {"PYTHONUNBUFFERED": "1", **env, **own},
+        activation,
+        unset=unwanted(site.host.environ),
+        stop_leader_only=not direct,
+    )
+
+
+def refusal(command: Command, code: int | None, said: str, spec: EnvironmentSpec, site: Site) -> RunnerError | None:
+    """The error where `uv run` itself ended and the program was never started; None where it was the program.
+
+    `said` is all that was printed. uv's exit codes are those of programs as well, so it is asked for nothing but a
+    start of Python.
+    """
+    through_uv = command.stop_leader_only
+    if not through_uv or code not in _REFUSED or not re.search(r"^(?:error|warning): ", said, re.MULTILINE):
+        return None
+    argv = [*command.argv[: command.argv.index("--") + 1], "python", "-c", ""]
+    environ = {name: value for name, value in site.host.environ.items() if name not in command.unset}
+    environ |= {**command.activation, **command.env}
+    answer = site.host.capture(argv, env=environ, cwd=command.cwd, timeout=60.0)
+    if answer.code is None or answer.code not in _REFUSED:
+        return None
+    return explain(place(spec, site), site, answer.code, answer.stderr.decode("utf-8", "replace"))
+
+
+def how_to_add(package: str, spec: EnvironmentSpec, site: Site) -> str:
+    if not settings_apart(site):
+        return f"Add {package} to the group {spec.name} and start again: uv add --group {spec.name} {package}"
+    return f"Add {package} to the group {spec.name} in pyproject.toml, run {lock_command(site)}, and start again."
+
+
+def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:
+    """Group, Python and packages, read from the environment's own notes; nothing is started."""
+    where = place(spec, site)
+    settings = venv_settings(where.folder)
+    version = settings.get("version_info") or settings.get("version", "")
+    return {"kind": "uv", "group": where.group, "python": version, "packages": packages(where.folder, site)}
+
+
+def place(spec: EnvironmentSpec, site: Site) -> Place:
+    """Where the environment of `spec` is; `uv:g` and `uv@3.11:g` share one when they mean the same version."""
+    try:
+        project = read_project(on_disk(site.repo))
+    except EnvironmentMissing:  # `check` says so
+        project = None
+    python = python_asked(spec.name, spec.python.strip(), project, site)
+    if found := _PLAIN_VERSION.fullmatch(python):
+        python = found[1]
+    suffix = "-py" + re.sub(r"[^A-Za-z0-9.]+", "-", python).strip("-.") if python else ""
+    return Place(spec.name, python, site.environments / f"{spec.name}{suffix}")
+
+
+def packages(folder: PurePath, site: Site) -> dict[str, str]:
+    """Name and version of each installed package, from the *.dist-info folders."""
+    libraries = [folder / "Lib"] if site.host.windows else listing(folder / "lib")
+    found = {}
+    for library in libraries:
+        for info in listing(library / "site-packages", ".dist-info"):
+            name, _, version = info.name.removesuffix(".dist-info").rpartition("-")
+            found[re.sub(r"[-_.]+", "-", name).lower()] = version
+    return found
+
+
+def _is_ready(where: Place, site: Site) -> bool:
+    """Looked up once an invocation for the checks of all segments; preparing looks again."""
+    key = f"ready {where.folder}"
+    if key not in site.asked:
+        state = condition(where, site).state
+        site.asked[key] = "yes" if state in (State.IN_STEP, State.RECHECK) else ""
+    return site.asked[key] == "yes"
+
+
+class _Work:
+    """What a preparation remembers between its steps."""
+
+    def __init__(self, where: Place, site: Site) -> None:
+        self.where, self.site = where, site
+        self.found = Condition(State.MISSING, "")
+        self.planned = State.MISSING
+
+    def still_needed(self) -> bool:
+        self.found = condition(self.where, self.site)
+        return self.found.state is not State.IN_STEP
+
+    def begin(self) -> None:
+        """From here on the environment is neither old nor new, and a kill must leave it known as such."""
+        write_stand_in(self.site)
+        if self.planned is not State.RECHECK:
+            begin(self.where, self.site.host)
+        elif self.found.state is not State.RECHECK:
+            raise EnvironmentMissing(
+                f"the environment of uv group {self.where.group} was changed by another process meanwhile",
+                "Start the pipeline again.",
+            )
+
+    def done(self, output: str) -> None:
+        if not is_whole(self.where.folder, self.site.host):
+            raise EnvironmentMissing(
+                f"uv reported success, but {self.where.folder} holds no Python", "Remove that folder and start again."
+            )
+        write_stamp(self.where, self.found.stamp)
+
+
+def _sync_command(where: Place, site: Site) -> Command:
+    version = ("--python", where.python) if where.python else ()
+    return _prepare_command(where, site, "sync", "--locked", "--only-group", where.group, *version)
+
+
+def _check_command(where: Place, site: Site) -> Command:
+    return _prepare_command(where, site, "lock", "--check")
+
+
+def _prepare_command(where: Place, site: Site, verb: str, *words: str) -> Command:
+    return Command(
+        (find_uv(site).path, verb, "--project", str(site.repo), *words, *options(site)),
+        str(site.repo),
+        {**_own_variables(where), "UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1"},
+        unset=unwanted(site.host.environ),
+        stop_leader_only=True,
+    )
+
+
+def _by_mirror(where: Place, site: Site, code: int, output: str) -> tuple[Command, ...]:
+    """The same files, by their hashes in uv.lock, from the user's own index: uv asks the addresses in uv.lock alone."""
+    mirrors = own_indexes(site)
+    if not mirrors or not is_unreachable(output):
+        return ()
+    wanted = on_disk(site.environments / ".uv" / f"{where.folder.name}.txt")
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    export = ("--frozen", "--only-group", where.group, "--no-header", "--no-emit-project", "-q", "-o", str(wanted))
+    sync = _sync_command(where, site)
+    install = replace(
+        sync,
+        argv=(
+            find_uv(site).path, "pip", "install", "--no-deps", "--require-hashes", "--python", str(where.folder),
+            "-r", str(wanted),
+        ),
+        unset=tuple(name for name in sync.unset if name not in mirrors),
+    )  # fmt: skip
+    return _prepare_command(where, site, "export", *export), install, sync
+
+
+def _own_variables(where: Place) -> dict[str, str]:
+    return {"UV_PROJECT_ENVIRONMENT": str(where.folder)}
+
+
+def _uv_for(site: Site, *, dry: bool) -> str:
+    try:
+        return find_uv(site).path
+    except EnvironmentMissing:
+        if dry:  # a plan is shown all the same; `check` tells that uv is missing
+            return "uv"
+        raise

@@ -1,0 +1,261 @@
+"""`environment: script`: a script that names its own packages (PEP 723); uv keeps its environment."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import json
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from runner.environments import Finding, Preparation, Site
+from runner.environments.leaks import without_outer_libraries
+from runner.environments.python_words import activated, python_prints_utf8, python_words
+from runner.environments.uv.binary import find_uv
+from runner.environments.uv.kind import packages
+from runner.environments.uv.script_block import EXAMPLE, NOT_VALID, as_comment, first_line, has_mark, metadata
+from runner.environments.uv.settings import ask_uv, lock_command, options, settings, write_stand_in
+from runner.environments.uv.stamp import clear_torn, is_whole, venv_settings
+from runner.environments.uv.variables import unwanted
+from runner.errors import EnvironmentMissing, RunnerError
+from runner.ground.disk import is_file, on_disk
+from runner.model import Command, EnvironmentSpec, ResolvedEntry
+from runner.state.reading import read_json
+
+
+@dataclass(frozen=True)
+class _Script:
+    """The script of a segment, and where its environment is noted down."""
+
+    path: PurePath  # absolute
+    words: tuple[str, ...]  # for Python: options, the script, its arguments
+    note: Path
+
+    @property
+    def for_uv(self) -> Path:
+        """The script; where uv would not see its block behind a byte-order mark, a copy without that."""
+        return self.note.with_suffix(".py") if has_mark(self.path) else on_disk(self.path)
+
+    @property
+    def lock(self) -> Path:
+        """uv's lock of this script; need not be there."""
+        return on_disk(self.path.with_name(f"{self.path.name}.lock"))
+
+
+def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> list[Finding]:
+    """No script, no good metadata in it, or no uv."""
+    try:
+        script = _script(entries, str(site.repo), site)
+        block = metadata(script.path)
+    except EnvironmentMissing as error:
+        return [Finding(error.message, error.cure, "commands")]
+    try:
+        find_uv(site)
+        ready = bool(_python(script, site))
+    except EnvironmentMissing as error:
+        return [Finding(error.message, error.cure)]
+    return [] if ready else _refused(script, block, site)
+
+
+def _refused(script: _Script, block: str, site: Site) -> list[Finding]:
+    """What uv does not understand in the metadata, such as a requirement; nothing is fetched or made."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="run-pipeline-script-") as folder:
+        copy = Path(folder) / script.path.name
+        copy.write_text(as_comment(block), encoding="utf-8")
+        said = ask_uv(["lock", "--script", str(copy), "--dry-run", "--offline"], site).stderr.decode("utf-8", "replace")
+    found = NOT_VALID.search(said)
+    if not found:
+        return []
+    line = first_line(script.path) + int(found["line"])
+    return [
+        Finding(f"{script.path}, line {line}: {found['why']}", f"Correct that line; an example:\n{EXAMPLE}", "commands")
+    ]
+
+
+def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Preparation | None:
+    """`uv sync --script`, held to the script's lock where it has one."""
+    script = _script(entries, str(site.repo), site)
+    if _python(script, site):
+        return None
+    key = _key(script)
+    # what is locked does not depend on the user's own settings for uv; what is not is chosen by them
+    own = str(script.path) if script.lock.is_file() else ""
+    locked = ("--locked", *options(site, own)) if own else ()
+    command = Command(
+        (find_uv(site).path, "sync", "-q", "--script", str(script.for_uv), *locked, "--output-format", "json"),
+        str(site.repo),
+        {"UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1"},
+        unset=unwanted(site.host.environ),
+        stop_leader_only=True,
+    )
+    return Preparation(
+        f"script {script.path.name}",
+        (command,),
+        script.note.with_suffix(".lock"),
+        lambda: not _python(script, site),
+        lambda failed, code, output: _explain(script, site, code, output),
+        lambda output: _remember(script, key, output),
+        lambda: _begin(script, own, site),
+    )
+
+
+def wrap(
+    spec: EnvironmentSpec,
+    entries: Sequence[ResolvedEntry],
+    env: Mapping[str, str],
+    cwd: str,
+    site: Site,
+    *,
+    dry: bool = False,
+) -> Command:
+    """The environment's own Python with the script. Raises EnvironmentMissing when it was not prepared."""
+    try:
+        script = _script(entries, cwd, site)
+    except EnvironmentMissing:
+        if not dry:
+            raise
+        return Command(tuple(python_words(entries, cwd, site.host)[0]), cwd, {"PYTHONUNBUFFERED": "1", **env})
+    python = _python(script, site)
+    if not python and not dry:
+        raise EnvironmentMissing(
+            f"the environment of {script.path} is not prepared",
+            "Write the script with %REPO% or %YAML% in front, so that it is the same from every working directory.",
+        )
+    activation = activated(site.host.path(python), site.host) if python else {}
+    activation |= python_prints_utf8(site.host) | without_outer_libraries(site.host.environ, site.host)
+    return Command(
+        (python or "python", *script.words),
+        cwd,
+        {"PYTHONUNBUFFERED": "1", **env},
+        activation,
+        unset=unwanted(site.host.environ),
+    )
+
+
+def how_to_add(package: str, spec: EnvironmentSpec, site: Site) -> str:
+    return f"Add {package} to `dependencies` in the script's `# /// script` block, and start again."
+
+
+def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:
+    """Python and packages of the script's environment; nothing is started."""
+    script = _script(entries, str(site.repo), site)
+    python = _python(script, site)
+    found: dict[str, object] = {"kind": "script", "script": str(script.path), "locked": script.lock.is_file()}
+    if python:
+        folder = site.host.path(python).parent.parent
+        found |= {"python": venv_settings(folder).get("version_info", ""), "packages": packages(folder, site)}
+    return found
+
+
+def _script(entries: Sequence[ResolvedEntry], cwd: str, site: Site) -> _Script:
+    """The first word that is no option of Python; relative to `cwd`, else to the repository."""
+    argv, program = python_words(entries, cwd, site.host)
+    words = argv if program else argv[1:]
+    place = script_place(words)
+    if place is None:
+        raise EnvironmentMissing(
+            "`environment: script` needs a script, and `commands` names none",
+            "Name the script, as in %REPO%/measure.py",
+        )
+    path = site.host.path(cwd) / words[place]
+    if not is_file(path):
+        path = site.repo / words[place]
+    if not is_file(path):
+        raise EnvironmentMissing(f"there is no script {path}", "Correct its path, or put the script there.")
+    # uv keys an environment by the path as given
+    real = site.host.path(str(on_disk(path).resolve()))
+    words[place] = str(real)
+    # the environment lies in uv's cache, which each machine has for itself; no group's name begins with a dot
+    name = hashlib.sha256(f"{platform.node()}\0{real}".encode()).hexdigest()[:16]
+    return _Script(real, tuple(words), on_disk(site.environments / ".scripts" / f"{name}.json"))
+
+
+def script_place(words: Sequence[str]) -> int | None:
+    """Where Python's options end and the script stands; None for `-c`, `-m`, standard input or nothing."""
+    place = 0
+    while place < len(words):
+        word = words[place]
+        if word == "--":
+            place += 1
+        if word == "--" or not word.startswith("-"):
+            return place if place < len(words) else None
+        if word.startswith("--"):
+            place += 2 if word == "--check-hash-based-pycs" else 1
+            continue
+        taking = re.search("[cmWX]", word[1:])  # of several letters in one word the first of these takes what follows
+        if word == "-" or (taking and taking[0] in "cm"):
+            return None
+        place += 2 if taking and taking.end() == len(word) - 1 else 1
+    return None
+
+
+def _key(script: _Script) -> str:
+    """Changes with what is to be installed, and not with the rest of the script."""
+    lock = script.lock.read_bytes() if script.lock.is_file() else b""
+    return hashlib.sha256(metadata(script.path).encode() + b"\0" + lock).hexdigest()
+
+
+def _noted(script: _Script) -> tuple[str, str]:
+    """Python and key as noted down; "" and "" when there is no good note."""
+    note = read_json(script.note) or {}
+    python, key = note.get("python"), note.get("key")
+    return (python, key) if isinstance(python, str) and isinstance(key, str) else ("", "")
+
+
+def _begin(script: _Script, locked: str, site: Site) -> None:
+    if locked:
+        write_stand_in(site, locked)
+    if script.for_uv != on_disk(script.path):
+        script.for_uv.write_bytes(on_disk(script.path).read_bytes().removeprefix(codecs.BOM_UTF8))
+    python, _ = _noted(script)
+    if python:
+        folder = site.host.path(python).parent.parent
+        clear_torn(folder, site.host, ours=folder.parent.name.startswith("environments-"))  # in uv's cache
+
+
+def _python(script: _Script, site: Site) -> str:
+    """The Python of the script's environment; "" when there is none for the script as it is now."""
+    python, key = _noted(script)
+    if not python:
+        return ""
+    whole = is_whole(site.host.path(python).parent.parent, site.host)
+    return python if whole and key == _key(script) else ""
+
+
+def _remember(script: _Script, key: str, output: str) -> None:
+    """Reads uv's report, which is JSON among what else it printed."""
+    from runner.ground.files import write_atomic
+
+    start, end = output.find("{"), output.rfind("}")
+    try:
+        report = json.loads(output[start : end + 1])
+        python = report["sync"]["environment"]["python"]["path"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise EnvironmentMissing(
+            f"uv made the environment of {script.path}, but its report cannot be read",
+            f"uv said: {output.strip()[:500]}",
+        ) from error
+    note = {"script": str(script.path), "key": key, "python": python}
+    write_atomic(script.note, json.dumps(note, indent=1).encode())
+
+
+def _explain(script: _Script, site: Site, code: int, output: str) -> RunnerError:
+    from runner.environments.uv.failures import explain
+
+    title = f"script {script.path.name}"
+    lock = lock_command(site, script=str(script.path))
+    if "No solution found" in output and not script.lock.is_file():
+        files = " and ".join(map(str, settings(site).files))
+        error = explain(title, output, code, repo=str(site.repo), folder="uv's cache")
+        return EnvironmentMissing(
+            f"{title}: what its `# /// script` block asks for cannot be had",
+            f"Correct the block; uv's own words say which package.{f' What {files} says counts, too.' if files else ''}"
+            + error.cure[error.cure.find("\n") :],
+        )
+    names = {"uv.lock": script.lock.name, "pyproject.toml": script.path.name}
+    return explain(title, output, code, repo=str(site.repo), folder="uv's cache", lock=lock, names=names)

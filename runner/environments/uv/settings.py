@@ -1,0 +1,290 @@
+"""The uv.toml files of a user and a machine: they may say how packages get here, never which.
+
+uv mixes them into every call, so that a mirror there makes a good uv.lock look out of date. Where there is one, uv is
+given a stand-in by `--config-file`: the repository's own settings, and of the others those in PERSONAL.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.environments import Site
+from runner.environments.uv.binary import find_uv
+from runner.environments.uv.groups import lock_file
+from runner.environments.uv.variables import flag_is_set, unwanted
+from runner.environments.uv.workspace import Table, load_project, load_toml, uv_table
+from runner.errors import EnvironmentMissing
+from runner.ground.disk import is_file, on_disk
+from runner.host import Captured
+
+# the settings of a user's uv.toml that count: as uv_variables.ALLOWED
+PERSONAL = frozenset(
+    (
+        "allow-insecure-host", "cache-dir", "compile-bytecode", "concurrent-builds", "concurrent-downloads",
+        "concurrent-installs", "graalpy-install-mirror", "http-proxy", "https-proxy", "keyring-provider", "link-mode",
+        "native-tls", "no-proxy", "offline", "pyodide-install-mirror", "pypy-install-mirror", "python-downloads",
+        "python-downloads-json-url", "python-install-mirror", "python-preference", "system-certs",
+    )
+)  # fmt: skip
+# of [tool.uv]: what uv reads from pyproject.toml in any case, and refuses in a uv.toml
+_PROJECT_ONLY = frozenset(
+    (
+        "build-backend", "conflicts", "default-groups", "dependency-groups", "dev-dependencies", "environments",
+        "managed", "minimum-libc-version", "package", "required-environments", "sources", "workspace",
+    )
+)  # fmt: skip
+
+_OFF = ("never", "manual", "false")  # of python-downloads
+# of the caller's variables: those that `uv lock` would put into uv.lock
+LOCKED_IN = (
+    "UV_DEFAULT_INDEX", "UV_EXCLUDE_NEWER", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_FORK_STRATEGY", "UV_INDEX",
+    "UV_INDEX_URL", "UV_NO_INDEX", "UV_PRERELEASE", "UV_RESOLUTION",
+)  # fmt: skip
+
+_INDEXES = ("UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX", "UV_INDEX_URL")
+_INDEX_KEYS = frozenset(("extra-index-url", "index", "index-url"))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What uv is to go by. `stand_in`: of `table`; otherwise uv finds its files itself."""
+
+    table: Table
+    files: tuple[Path, ...] = ()  # the uv.toml files that uv would take into account
+    stand_in: bool = False
+    note: str = ""  # for the user, where these are taken
+
+    def text(self, root: Path, folder: Path) -> str:
+        """As a uv.toml in `folder`; relative paths stay relative, because uv writes them so into uv.lock."""
+        import tomlkit
+
+        heads = "".join(f"# made of {path}\n" for path in (root / "pyproject.toml", *self.files))
+        return heads + tomlkit.dumps(_moved(self.table, root, folder))
+
+
+def settings(site: Site, project: Path | None = None, script: str = "") -> Settings:
+    """The first of the candidates that uv.lock is in step with, asked once an invocation; else the first.
+
+    `project`: the same candidate, with the settings of a copy of the repository's files there. `script`: by the lock
+    of that script.
+    """
+    found = _candidates(site, _root(site))
+    key = f"uv settings {script}"
+    if len(found) > 1 and key not in site.asked:
+        number = next((n for n, one in enumerate(found) if _in_step(one, site, script)), 0)
+        site.asked[key] = str(number)
+        site.notes.extend([found[number].note] if found[number].note else [])
+    found = found if project is None else _candidates(site, project)
+    return found[min(int(site.asked.get(key, "0")), len(found) - 1)]
+
+
+def options(site: Site, script: str = "") -> tuple[str, ...]:
+    """For a uv that installs or checks: the stand-in, which `write_stand_in` writes; nothing where none is needed."""
+    found = settings(site, script=script)
+    return ("--config-file", str(_stand_in(found, site)[0])) if found.stand_in else ()
+
+
+def has_files(site: Site) -> bool:
+    """Whether uv would find a uv.toml; no, where a pyproject.toml cannot be read, which `check` tells."""
+    try:
+        return len(_candidates(site, _root(site))) > 1
+    except EnvironmentMissing:
+        return False
+
+
+def downloads_off(site: Site) -> str:
+    """What keeps uv from fetching a Python: the name of a variable or a file; "" when it may."""
+    environ = site.host.environ
+    if flag_is_set(environ, "UV_OFFLINE"):
+        return "UV_OFFLINE"
+    if setting := environ.get("UV_PYTHON_DOWNLOADS"):
+        return "UV_PYTHON_DOWNLOADS" if setting.lower() in _OFF else ""
+    found = settings(site)
+    if found.table.get("offline") is True or str(found.table.get("python-downloads", "")).lower() in _OFF:
+        return " or ".join(map(str, found.files)) or str(_root(site) / "pyproject.toml")
+    return ""
+
+
+def own_indexes(site: Site) -> tuple[str, ...]:
+    """The user's variables and files that name an index to download from."""
+    variables = [name for name in _INDEXES if site.host.environ.get(name)]
+    files = [str(path) for path in settings(site).files if _INDEX_KEYS & (_table(path, site) or {}).keys()]
+    return (*variables, *files)
+
+
+def settings_apart(site: Site, script: str = "") -> list[str]:
+    """The files and variables that are not the repository's, and that a plain `uv lock` or `uv add` would go by."""
+    variables = [name for name in LOCKED_IN if site.host.environ.get(name)]
+    return [*map(str, settings(site, script=script).files), *variables]
+
+
+def lock_command(site: Site, *, script: str = "", uv: str = "uv") -> str:
+    """How uv.lock, or the lock of a script, is brought up to date, for a sentence with "run"."""
+    apart = settings_apart(site, script)
+    words = f'lock --script "{script}"' if script else "lock"
+    if not apart:
+        return f"`{uv} {words}`" if script else f"`{uv} {words}` in {_root(site)}"
+    names, file = " and ".join(apart), "that script's lock" if script else "uv.lock"
+    return f"`run-pipeline env {words}` (`uv lock` alone would put what {names} says into {file})"
+
+
+def write_stand_in(site: Site, script: str = "") -> None:
+    """Under the name that `options` gave."""
+    from runner.ground.files import write_atomic
+
+    found = settings(site, script=script)
+    if found.stand_in:
+        path, text = _stand_in(found, site)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, text.encode())
+
+
+def ask_uv(words: Sequence[str], site: Site, *, timeout: float = 30.0, script: str = "") -> Captured:
+    """A question to uv with the variables and settings that a preparation would have; leaves nothing behind."""
+    return _ask(words, settings(site, script=script), site, timeout=timeout)
+
+
+@contextmanager
+def temporary_options(found: Settings, root: Path) -> Iterator[tuple[str, ...]]:
+    """As `options`, for the project in `root`, with a stand-in that is removed afterwards."""
+    if not found.stand_in:
+        yield ()
+        return
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="run-pipeline-uv-", ignore_cleanup_errors=True) as name:
+        path = Path(name).resolve() / "uv.toml"
+        path.write_text(found.text(root, path.parent), encoding="utf-8")
+        yield ("--config-file", str(path))
+
+
+def clean(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` less what a command of uv is started without, or a lock must not depend on, for output read by us.
+
+    COLUMNS too: uv would fold its reasons at that width, also inside the name of a group.
+    """
+    dropped = {*unwanted(environ), *LOCKED_IN, "COLUMNS"}
+    kept = {name: value for name, value in environ.items() if name not in dropped}
+    return {**kept, "UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1"}
+
+
+def _candidates(site: Site, root: Path) -> list[Settings]:
+    """The repository's settings alone; with its uv.toml, which to uv takes the place of [tool.uv]; all that uv finds.
+
+    One where there is no uv.toml at all: uv is then started as ever.
+    """
+    own = root / "uv.toml"
+    files = personal_files(site) + _above(_root(site))
+    if own.is_file():
+        files = [own, *files]
+    if not files:
+        return [Settings(_tool_uv(root))]
+    readable = {path: table for path in files if (table := _table(path, site)) is not None}
+    personal = [table for path, table in readable.items() if path != own]
+    tables = [*([readable[own]] if own in readable else []), _tool_uv(root)]
+    found = [Settings(_with_personal(table, personal), tuple(files), stand_in=True) for table in tables]
+    note = f"uv does not take what {' or '.join(map(str, readable))} says; it is left out"
+    bare = Settings(tables[-1], tuple(files), stand_in=True, note=note)
+    return [*found, bare, Settings(found[0].table, tuple(files))]
+
+
+def personal_files(site: Site) -> list[Path]:
+    """The user's uv.toml and the machine's: those that are there."""
+    host = site.host
+    environ = {name.upper(): value for name, value in host.environ.items()} if host.windows else host.environ
+    if named := environ.get("UV_CONFIG_FILE"):
+        return [on_disk(host.path(named))]
+    if host.windows:
+        user = environ.get("APPDATA") or str(host.home / "AppData" / "Roaming")
+        machine = [host.path(environ.get("SYSTEMDRIVE", "C:") + "\\") / "ProgramData" / "uv" / "uv.toml"]
+    else:
+        user = environ.get("XDG_CONFIG_HOME") or str(host.home / ".config")
+        folders = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
+        machine = [host.path(folder) / "uv" / "uv.toml" for folder in folders if folder]
+        machine.append(host.path("/etc/uv/uv.toml"))
+    there = [path for path in machine if is_file(path)][:1]  # uv takes the first of the machine's
+    own = host.path(user) / "uv" / "uv.toml"
+    return [on_disk(path) for path in [*([own] if is_file(own) else []), *there]]
+
+
+def _above(root: Path) -> list[Path]:
+    """Of the folders above: uv takes the nearest where the repository has no settings of its own."""
+    if _tool_uv(root) or (root / "uv.toml").is_file():
+        return []
+    return [path for folder in root.parents if (path := folder / "uv.toml").is_file()][:1]
+
+
+def _tool_uv(root: Path) -> Table:
+    project = root / "pyproject.toml"
+    table = uv_table(load_project(project)) if project.is_file() else {}
+    return {key: value for key, value in table.items() if key not in _PROJECT_ONLY}
+
+
+def _with_personal(table: Table, others: Sequence[Table]) -> Table:
+    found = dict(table)
+    for other in others:
+        for key in PERSONAL & other.keys():
+            have = found.setdefault(key, other[key])
+            if isinstance(have, list) and have is not other[key]:
+                found[key] = [*have, *other[key]]
+    return found
+
+
+def _table(path: Path, site: Site) -> Table | None:
+    """A uv.toml; None, with a note, where it cannot be read."""
+    try:
+        return load_toml(path, "")
+    except EnvironmentMissing as error:
+        note = f"{error.message}; its settings for uv are left out"
+        if note not in site.asked:
+            site.asked[note] = "told"
+            site.notes.append(note)
+        return None
+
+
+def _in_step(found: Settings, site: Site, script: str) -> bool:
+    of = ("--script", script) if script else ("--project", str(site.repo))
+    return _ask(("lock", "--check", "--offline", *of), found, site).code == 0
+
+
+def _ask(words: Sequence[str], found: Settings, site: Site, *, timeout: float = 30.0) -> Captured:
+    program = find_uv(site).path
+    with temporary_options(found, _root(site)) as stand_in:
+        argv = [program, *words, *stand_in]
+        return site.host.capture(argv, env=clean(site.host.environ), cwd=str(site.repo), timeout=timeout)
+
+
+def _root(site: Site) -> Path:
+    return lock_file(on_disk(site.repo)).parent
+
+
+def _stand_in(found: Settings, site: Site) -> tuple[Path, str]:
+    folder = on_disk(site.environments / ".uv")
+    text = found.text(_root(site), folder)
+    return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.toml", text
+
+
+def _moved(table: Table, root: Path, folder: Path) -> Table:
+    """With the relative addresses of indexes as they are from `folder`."""
+
+    def moved(url: Any) -> Any:
+        if not isinstance(url, str) or "://" in url or os.path.isabs(url):  # noqa: PTH117
+            return url
+        try:
+            return Path(os.path.relpath(root / url, folder)).as_posix()
+        except ValueError:  # Windows: on another drive
+            return (root / url).as_posix()
+
+    out = dict(table)
+    for key in ("index-url", "extra-index-url", "find-links"):
+        if key in out:
+            out[key] = [moved(url) for url in out[key]] if isinstance(out[key], list) else moved(out[key])
+    if isinstance(out.get("index"), list):
+        out["index"] = [{**one, "url": moved(one.get("url"))} for one in out["index"]]
+    return out
