@@ -19,6 +19,7 @@ ALLOWED = {
     "pipeline": {"model", "errors", "host", "state", "environments", "go", "ground"},
     "state": {"model", "errors", "host", "process", "go", "ground"},
     "changes": {"model", "go"},
+    "graph": {"model"},
     "plan": {"model", "state", "changes", "go"},
     "report": {"model", "state", "go", "ground"},
     "environments": {"model", "errors", "host", "state", "pipeline", "go", "ground"},

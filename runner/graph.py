@@ -1,0 +1,125 @@
+"""What must have ended before what. Pure: from the segments of a pipeline to their order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from runner.model import Segment
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Segments by number. The order in which they are written is kept by every mapping."""
+
+    before: Mapping[int, tuple[int, ...]]  # number -> what must have ended (before a barrier: by way of it)
+    items: frozenset[tuple[int, int]] = frozenset()  # (later, earlier): item by item
+    # those of `items` where an item may start as soon as its own forerunner ended, others waiting or not
+    streams: frozenset[tuple[int, int]] = frozenset()
+
+    @cached_property
+    def after(self) -> Mapping[int, tuple[int, ...]]:
+        """`before` the other way round."""
+        out: dict[int, list[int]] = {number: [] for number in self.before}
+        for later, earlier in self.before.items():
+            for number in earlier:
+                out[number].append(later)
+        return {number: tuple(later) for number, later in out.items()}
+
+    def downstream(self, number: int) -> frozenset[int]:
+        """All that waits for `number`, also by way of others."""
+        found: set[int] = set()
+        open_ = deque(self.after.get(number, ()))
+        while open_:
+            later = open_.popleft()
+            if later not in found:
+                found.add(later)
+                open_.extend(self.after[later])
+        return frozenset(found)
+
+    def ready(self, done: Collection[int]) -> list[int]:
+        """What is not done and has nothing to wait for."""
+        return [
+            number
+            for number, earlier in self.before.items()
+            if number not in done and all(other in done for other in earlier)
+        ]
+
+
+def make_graph(segments: Sequence[Segment]) -> Graph:
+    """`needs` where it is written, else the segment before; pause, stop and force are barriers."""
+    by_number = {segment.number: segment for segment in segments}
+    before: dict[int, tuple[int, ...]] = {}
+    pairs: set[tuple[int, int]] = set()
+    streams: set[tuple[int, int]] = set()
+    barrier: tuple[int, ...] = ()  # the last one
+    since: list[int] = []  # written after it
+    for segment in segments:
+        last = tuple(since[-1:]) or barrier
+        if segment.is_control:
+            waits = (*barrier, *since)
+            barrier, since = (segment.number,), []
+        else:
+            named = last if segment.needs is None else tuple(need.number for need in segment.needs)
+            waits = tuple(dict.fromkeys((*barrier, *named)))
+            since.append(segment.number)
+            said = {need.number for need in segment.needs or () if need.items}
+            streams |= {(segment.number, number) for number in said}
+            pairs |= {
+                (segment.number, number)
+                for number in named
+                if number in said or (number in by_number and same_items(segment, by_number[number]))
+            }
+        before[segment.number] = waits
+    return Graph(before, frozenset(pairs), frozenset(streams))
+
+
+def same_items(one: Segment, other: Segment) -> bool:
+    """Whether both surely go over the same items: what they say of them is the same, letter by letter."""
+    if one.many is None or other.many is None:
+        return False
+    return (one.many.foreach, one.many.matrix) == (other.many.foreach, other.many.matrix)
+
+
+def find_cycle(edges: Mapping[int, Collection[int]]) -> list[int]:
+    """A way round, each needing the next and the last the first; empty when there is none.
+
+    Give `make_graph(segments).before`: a barrier or the segment before can be part of a cycle too.
+    """
+    finished: set[int] = set()
+    for start in edges:
+        if start in finished:
+            continue
+        path = [start]
+        place = {start: 0}  # of each on the path
+        open_ = [iter(edges[start])]
+        while path:
+            following = next((n for n in open_[-1] if n not in finished), None)
+            if following is None:
+                open_.pop()
+                finished.add(path[-1])
+                del place[path.pop()]
+            elif following in place:
+                return path[place[following] :]
+            else:
+                place[following] = len(path)
+                path.append(following)
+                open_.append(iter(edges.get(following, ())))
+    return []
+
+
+def canary_segments(segments: Iterable[Segment]) -> tuple[int, ...]:
+    """Those that one item goes through first: up to the first plain segment that follows one over items.
+
+    What is made of all items (a table, a plot) says nothing when it is made of one.
+    """
+    out: list[int] = []
+    seen = False
+    for segment in segments:
+        if seen and segment.many is None:
+            break
+        seen = seen or segment.many is not None
+        out.append(segment.number)
+    return tuple(out) if seen else ()
