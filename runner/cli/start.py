@@ -31,7 +31,8 @@ def adopt(loaded: Loaded, site: Site, reporter: Reporter) -> None:
         return
     child = last.child()
     if child is not None and _same_start_of_this_machine(last, site):
-        from runner.process.identity import end_tree, is_alive
+        from runner.process.ending import end_tree
+        from runner.process.identity import is_alive
 
         ended = end_tree(child.pid, child.started, child.marker, 5.0)
         # these may have dropped the marker: nothing but number and time of birth tells them

@@ -78,7 +78,8 @@ class Patience:
 
     def close(self) -> None:
         """Ask nobody any more, and end the programs that still owe an answer."""
-        from runner.process.identity import end_tree, process_started
+        from runner.process.ending import end_tree
+        from runner.process.identity import process_started
         from runner.process.spawn import LOCK, OURS
 
         self._closed = True

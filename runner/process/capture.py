@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from runner.host import Captured
 from runner.process.launch import MARKER, StartError, launch_for, new_marker, why_not_started
 from runner.process.spawn import forget, spawn
+from runner.process.tag import new_tree_tag, own_run_tag, release
 
 _DRAIN = 2.0
 
@@ -28,12 +29,28 @@ def capture(
     """
     environ = dict(os.environ if env is None else env)
     environ[MARKER] = marker = new_marker(environ)
+    tag = new_tree_tag(own_run_tag())
+    try:
+        return _ask(argv, environ, cwd, timeout, stdin, marker, tag)
+    finally:
+        release(tag)
+
+
+def _ask(
+    argv: Sequence[str],
+    environ: dict[str, str],
+    cwd: str | None,
+    timeout: float,
+    stdin: bytes,
+    marker: str,
+    tag: int,
+) -> Captured:
     if cwd and not os.path.isdir(cwd):  # noqa: PTH112
         return Captured(None, b"", b"", f"The folder to start {argv[0]} in does not exist: {cwd}")
     try:
         launch = launch_for(argv, environ, sys.platform, cwd=cwd or os.getcwd())  # noqa: PTH109
         process = spawn(
-            launch, env=environ, cwd=cwd, hidden=True,
+            launch, env=environ, cwd=cwd, hidden=True, tag=tag,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
     except StartError as error:
@@ -45,21 +62,22 @@ def capture(
         stdout, stderr = process.communicate(stdin, timeout=timeout)
         return Captured(process.returncode, stdout, stderr)
     except subprocess.TimeoutExpired:
-        _end(process, marker)
+        _end(process, marker, tag)
         stdout, stderr = _rest(process)
         return Captured(None, stdout, stderr, f"{argv[0]} did not answer within {timeout:g} seconds and was ended.")
     except BaseException:
-        _end(process, marker)
+        _end(process, marker, tag)
         raise
     finally:
         _close(process)
         forget(process)
 
 
-def _end(process: subprocess.Popen[bytes], marker: str) -> None:
-    from runner.process.identity import end_tree, process_started
+def _end(process: subprocess.Popen[bytes], marker: str, tag: int) -> None:
+    from runner.process.ending import end_tree
+    from runner.process.identity import process_started
 
-    end_tree(process.pid, process_started(process.pid), marker, grace=0.0)
+    end_tree(process.pid, process_started(process.pid), marker, grace=0.0, tag=tag)
 
 
 def _rest(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:

@@ -17,10 +17,21 @@ from runner.process.snapshot import Entry, Tree, living_members
 FORCE_PATIENCE = 5.0
 
 
-def end_abandoned(pid: int, started: float | None, marker: str, grace: float) -> list[str]:
-    """See `identity.end_tree`."""
-    tree = Tree(pid, started, marker)
+def end_tree(pid: int, started: float | None, marker: str, grace: float = 5.0, *, tag: int = 0) -> list[str]:
+    """End what a killed runner left: that process, its descendants, and all that carry `marker` or `tag`.
+
+    First kindly, after `grace` seconds by force. Returns the names of the processes that were ended.
+    """
+    tree = Tree(pid, started, marker, tag)
     return [str(e) for e in end_all(lambda: living_members(tree, thorough=True), grace)]
+
+
+def end_run(marker: str, tag: int, grace: float = 5.0) -> list[str]:
+    """End all that a killed runner left, however many trees it was: see `tag.RunMark`. Names as `end_tree` does.
+
+    To be called on the same start of the same machine. We ourselves and those that started us are left alone.
+    """
+    return [str(e) for e in end_all(lambda: living_members(Tree(0, None, marker, tag), thorough=True), grace)]
 
 
 def end_all(find: Callable[[], list[Entry]], grace: float) -> list[Entry]:
@@ -77,10 +88,12 @@ def wait_until_gone(entries: Iterable[Entry], patience: float) -> bool:
         pause = min(pause * 2, 0.05)
 
 
-def reap(pids: Iterable[int]) -> None:
-    """Take the exit status of adopted children that ended; a child that we started ourselves is not touched."""
+def reap(pids: Iterable[int]) -> set[int]:
+    """Take the exit status of adopted children that ended, and say which; a child that we started is not touched."""
+    taken: set[int] = set()
     if sys.platform != "win32":
         for pid in pids:
             with spawn.LOCK, contextlib.suppress(OSError):
-                if pid not in spawn.OURS:
-                    os.waitpid(pid, os.WNOHANG)
+                if pid not in spawn.OURS and os.waitpid(pid, os.WNOHANG)[0]:
+                    taken.add(pid)
+    return taken

@@ -74,16 +74,6 @@ def is_alive(pid: int, started: float | None) -> bool:
         return True
 
 
-def end_tree(pid: int, started: float | None, marker: str, grace: float = 5.0) -> list[str]:
-    """End what a killed runner left: that process, its descendants, and all that carry `marker`.
-
-    First kindly, after `grace` seconds by force. Returns the names of the processes that were ended.
-    """
-    from runner.process.ending import end_abandoned
-
-    return end_abandoned(pid, started, marker, grace)
-
-
 def catches(pid: int, number: int) -> bool:
     """Linux: whether `pid` has something of its own to do at that signal; False where it cannot be told."""
     try:

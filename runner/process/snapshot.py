@@ -10,6 +10,7 @@ from pathlib import Path
 
 from runner.process.identity import ticks_to_seconds
 from runner.process.launch import MARKER, carries
+from runner.process.tag import below, tag_of
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Tree:
-    """What we know a segment's processes by: its leader, and the marker in their environment."""
+    """What we know a segment's processes by: its leader, the marker in their environment, and their tag."""
 
     pid: int
     started: float | None
     marker: str
+    tag: int = 0
 
 
 def snapshot() -> dict[int, Entry]:
@@ -50,7 +52,7 @@ def snapshot() -> dict[int, Entry]:
 
 
 def living_members(tree: Tree, *, thorough: bool, but: Iterable[int] = ()) -> list[Entry]:
-    """The living processes of `tree`: leader, its session, and their descendants; never ourselves.
+    """The living processes of `tree`: leader, its session, who has its tag, and their descendants; never ourselves.
 
     `thorough` also reads every process's environment for the marker, which finds those that broke away.
     """
@@ -58,12 +60,24 @@ def living_members(tree: Tree, *, thorough: bool, but: Iterable[int] = ()) -> li
     leader = entries.get(tree.pid)
     reused = leader is not None and tree.started is not None and abs(leader.started - tree.started) > 1.0
     found: set[int] = set()
-    if not reused:
+    if tree.pid and not reused:
         found = {e.pid for e in entries.values() if tree.pid in (e.pid, e.session)}
+    if tree.tag:
+        found |= {pid for pid in entries if pid not in found and below(tag_of(pid), tree.tag)}
     if thorough:
         found |= {pid for pid in entries if pid not in found and carries(marker_of(pid), tree.marker)}
-    found = with_descendants(found, entries) - {os.getpid(), *but}
+    found = with_descendants(found, entries) - {*_our_line(entries), *but}
     return [entries[pid] for pid in sorted(found) if not entries[pid].dead]
+
+
+def _our_line(entries: dict[int, Entry]) -> set[int]:
+    """We and those that started us: a shell that a killed run left may be the one that we were called from."""
+    line: set[int] = set()
+    pid = os.getpid()
+    while pid in entries and pid not in line:
+        line.add(pid)
+        pid = entries[pid].parent
+    return line
 
 
 def with_descendants(pids: set[int], entries: dict[int, Entry]) -> set[int]:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping
 from typing import IO
 
+from runner.process import tag as tags
 from runner.process.launch import Launch
 
 # held from the fork to the entry in OURS, so that nobody takes a new child for an abandoned process
@@ -30,9 +31,11 @@ def spawn(
     stderr: int | IO[bytes],
     hidden: bool = False,
     suspended: bool = False,
+    tag: int = 0,
 ) -> subprocess.Popen[bytes]:
     """Start a process as the leader of its own session (POSIX) or process group (Windows). Raises OSError.
 
+    `tag` (Linux): what it and its descendants are known by.
     `hidden` and `suspended` are for Windows: no console window; not running until it is resumed.
     """
     prepare()
@@ -41,18 +44,22 @@ def spawn(
         flags = _CREATE_NEW_PROCESS_GROUP | (_CREATE_NO_WINDOW if hidden else 0)
         flags |= _CREATE_SUSPENDED if suspended else 0
     with LOCK:
-        process = subprocess.Popen(
-            launch.args,
-            executable=launch.executable,
-            env=env,
-            cwd=cwd,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            bufsize=0,
-            start_new_session=sys.platform != "win32",
-            creationflags=flags,
-        )
+        old = tags.put_on(tag)
+        try:
+            process = subprocess.Popen(
+                launch.args,
+                executable=launch.executable,
+                env=env,
+                cwd=cwd,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                bufsize=0,
+                start_new_session=sys.platform != "win32",
+                creationflags=flags,
+            )
+        finally:
+            tags.take_off(old)
         OURS.add(process.pid)
     return process
 
@@ -96,16 +103,23 @@ def _become_subreaper() -> None:
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 
 
-def own_children() -> set[int] | None:
-    """Linux: pids of all our children, dead ones included; None where the kernel does not list them."""
-    pids: set[int] = set()
-    for task in os.listdir("/proc/self/task"):  # noqa: PTH208
-        try:
-            with open(f"/proc/self/task/{task}/children", "rb", buffering=0) as stream:  # noqa: PTH123
-                pids.update(map(int, stream.read().split()))
-        except FileNotFoundError:
-            if task == str(os.getpid()):
-                return None
-        except OSError:
-            continue
-    return pids
+def adopted() -> set[int] | None:
+    """Linux: pids of orphans that became our children, dead ones included; None where the kernel does not list them.
+
+    They are given to the main thread, as are the children of other threads once those end. The caller holds LOCK.
+    """
+    me = os.getpid()
+    try:
+        with open(f"/proc/self/task/{me}/children", "rb", buffering=0) as stream:  # noqa: PTH123
+            return set(map(int, stream.read().split())) - OURS
+    except OSError:
+        return None
+
+
+def adopted_before() -> frozenset[int]:
+    """Linux: orphans that we have already, none of which the next tree leaves."""
+    prepare()
+    if sys.platform != "linux":
+        return frozenset()
+    with LOCK:
+        return frozenset(adopted() or ())

@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -21,7 +22,8 @@ from runner.process.launch import MARKER, StartError
 from runner.process.memory_limits import out_of_memory_kills
 from runner.process.stop import StopRequest, closed_with_us, next_event
 from runner.process.suspend import awake
-from runner.process.tee import Screen, Tee, log_problem, open_log
+from runner.process.tag import RunMark, new_tree_tag, own_run_tag, release
+from runner.process.tee import LogFile, Screen, Tee, log_problem
 from runner.process.tree import EXITED, Ended, OwnedTree, Strays, own
 
 TICK = 0.5  # seconds between two calls of `on_tick`
@@ -37,7 +39,7 @@ def run(
     *,
     environ: Mapping[str, str],
     screen: Screen | None,
-    log: Path,
+    log: Path | LogFile,
     timeout: float | None,
     stop: StopRequest,
     grace: float = 10.0,
@@ -46,11 +48,16 @@ def run(
     on_tick: Callable[[], None] | None = None,
     on_strays: Callable[[Strays], None] | None = None,
     marker: str = "",
+    mark: RunMark | None = None,
+    terminal: bool = True,
 ) -> Outcome:
     """Start `command`, pass on what it prints, and return when it and all that it started have ended.
 
-    `environ` is the caller's environment. `screen` gets each chunk of output in another thread; one that fails is
-    not called again. `log` is added to. `timeout` and `grace` (from the kind stop to the forced one) are seconds.
+    May be called from several threads at once. `environ` is the caller's environment. `screen` gets each chunk of
+    output in another thread; one that fails is not called again. `log` is added to; a `LogFile` stays open, and what
+    lies between its `size` before and after is this command's. `timeout` and `grace` (from the kind stop to the
+    forced one) are seconds. `mark` is the run's (`tag.new_run_mark`): what a later runner finds all its trees by.
+    `terminal`: it may read from the terminal that we were started in, unless another one does.
     `on_start` gets the pid and the creation time (`identity.process_started`), `on_tick` is called twice a second.
     `on_strays` gets what broke away from the tree, whenever that changed.
     `marker` (`launch.new_marker`) lets a later runner find the tree again. Raises StateError for the log only.
@@ -59,90 +66,79 @@ def run(
     if stop.requested:
         return Outcome(None, began, 0.0, stopped=True, explanation="It was not started: a stop had been asked for.")
     child = launching.child_environ(environ, command, sys.platform)
-    child[MARKER] = marker = marker or launching.new_marker(environ)
-    output = open_log(log)
+    marker = marker or launching.new_marker({MARKER: mark.marker} if mark else environ)
+    child[MARKER] = marker
+    file = log if isinstance(log, LogFile) else LogFile(log)
     start = awake()
     memory_kills = out_of_memory_kills()
-    try:
-        tree, source = _start(command, child, marker)
-    except StartError as error:
-        os.close(output)
-        return Outcome(None, began, 0.0, explanation=_led(label, str(error)), error=_led(label, str(error)))
-    run_ = _Run(tree, command, stop, timeout, grace, start)
-    try:
-        run_.tee = Tee(source, output, log, screen, run_.log_failed)
-        tree.watch(run_.events)
-        if on_start is not None:
-            on_start(tree.pid, tree.started or 0.0)
-        run_.follow(on_tick, on_strays, child.get("PATH"))
-        return run_.outcome(began, log, memory_kills)
-    finally:
-        run_.close()
+    with _standard_input(terminal) as stdin:
+        try:
+            tree, source = _start(command, child, marker, mark.tag if mark else own_run_tag(), stdin)
+        except StartError as error:
+            if file is not log:
+                file.close()
+            return Outcome(None, began, 0.0, explanation=_led(label, str(error)), error=_led(label, str(error)))
+        run_ = _Run(tree, command, stop, timeout, grace, start, terminal=stdin is None)
+        try:
+            run_.tee = Tee(source, file, screen, run_.log_failed, owns=file is not log)
+            tree.watch(run_.events)
+            if on_start is not None:
+                on_start(tree.pid, tree.started or 0.0)
+            run_.follow(on_tick, on_strays, child.get("PATH"))
+            return run_.outcome(began, file.path, memory_kills)
+        finally:
+            run_.close()
 
 
 def _led(label: str, text: str) -> str:
     return f"{label}: {text}" if label else text
 
 
-def _start(command: Command, child: dict[str, str], marker: str) -> tuple[OwnedTree, int]:
+def _start(
+    command: Command, child: dict[str, str], marker: str, run_tag: int, stdin: int | None
+) -> tuple[OwnedTree, int]:
     """The running tree and the reading end of what it prints. Raises StartError."""
     if not os.path.isdir(command.cwd):  # noqa: PTH112
         raise StartError(f"The working directory does not exist: {command.cwd}")
     launch = launching.launch_for(
         command.argv, child, sys.platform, cwd=command.cwd, raw_command_line=command.raw_command_line
     )
-    before, memory = _before()
+    tag = new_tree_tag(run_tag)
+    before = frozenset() if tag else spawning.adopted_before()
     try:
         process = spawning.spawn(
-            launch, env=child, cwd=command.cwd, stdin=_stdin(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            suspended=True,
+            launch, env=child, cwd=command.cwd, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            suspended=True, tag=tag,
         )  # fmt: skip
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        release(tag)
+        if isinstance(error, ValueError):
+            raise StartError(f"{command.argv[0]} could not be started: {error}.") from error
         reason = launching.why_not_started(error, command.argv, command.cwd, child, sys.platform)
         raise StartError(reason) from error
-    except ValueError as error:
-        raise StartError(f"{command.argv[0]} could not be started: {error}.") from error
     assert process.stdout is not None
     source = os.dup(process.stdout.fileno())
     process.stdout.close()
-    return own(process, marker, before, memory), source
+    return own(process, marker, tag, before), source
 
 
-def _stdin() -> int | None:
-    """A person may answer a segment; what is piped into the runner is not the segment's to eat."""
+_terminal = threading.Lock()
+
+
+@contextlib.contextmanager
+def _standard_input(wanted: bool) -> Iterator[int | None]:
+    """A person may answer one segment at a time; what is piped into the runner is not the segment's to eat."""
+    held = wanted and _at_terminal() and _terminal.acquire(blocking=False)
     try:
-        return None if os.isatty(0) else subprocess.DEVNULL
-    except OSError:
-        return subprocess.DEVNULL
+        yield None if held else subprocess.DEVNULL
+    finally:
+        if held:
+            _terminal.release()
 
 
-def _before() -> tuple[frozenset[int], int]:
-    """Children that we have already, and our own peak memory, which the system also books on a new child."""
-    if sys.platform == "win32":
-        return frozenset(), 0
-    spawning.prepare()
-    children = spawning.own_children() if sys.platform == "linux" else None
-    return frozenset(children or ()), _our_peak()
-
-
-def _our_peak() -> int:
-    """Bytes; on Linux of this program alone: getrusage(2) also tells what the program that started us had."""
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    if sys.platform == "darwin":
-        return size
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        size = int(Path("/proc/self/status").read_text(errors="replace").partition("VmHWM:")[2].split()[0])
-    return size * 1024
-
-
-def _kept_to_itself(number: int) -> bool:
-    """uv hands a Ctrl-C on to its child, except where it sees a terminal: that is said to have done so already."""
+def _at_terminal() -> bool:
     try:
-        return number == signal.SIGINT and os.isatty(0)
+        return os.isatty(0)
     except OSError:
         return False
 
@@ -151,12 +147,21 @@ class _Run:
     """The state of one `run`, from start to outcome."""
 
     def __init__(
-        self, tree: OwnedTree, command: Command, stop: StopRequest, timeout: float | None, grace: float, start: float
+        self,
+        tree: OwnedTree,
+        command: Command,
+        stop: StopRequest,
+        timeout: float | None,
+        grace: float,
+        start: float,
+        *,
+        terminal: bool = False,
     ) -> None:
         self.events: SimpleQueue[Any] = SimpleQueue()
         self.tee: Tee | None = None
         self._tree = tree
         self._leader_only = command.stop_leader_only
+        self._terminal = terminal
         self._stop = stop
         self._timeout = timeout
         self._grace = grace
@@ -233,7 +238,10 @@ class _Run:
             self._asked = now
             if not self._stop.immediate:
                 number = self._stop.signal if self._stop.requested else 15
-                self._tree.stop_kindly(number, leader_only=self._leader_only and not _kept_to_itself(number))
+                # uv hands a Ctrl-C on to its child, except where it sees a terminal: that is said to have done so
+                self._tree.stop_kindly(
+                    number, leader_only=self._leader_only and not (self._terminal and number == signal.SIGINT)
+                )
         force_at = self._force_at()
         if self._killed is not None:
             self._given_up = now >= self._killed + _LAST_PATIENCE

@@ -20,15 +20,50 @@ _F_SETPIPE_SZ = 1031  # fcntl.F_SETPIPE_SZ, Linux
 Screen = Callable[[bytes], None]
 
 
+class LogFile:
+    """A log that is open for many commands, one after the other: each adds a part. Raises StateError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = _open(path)
+        self._size = os.fstat(self._descriptor).st_size
+        self._lock = threading.Lock()
+
+    @property
+    def size(self) -> int:
+        """Bytes; where the next part begins, once the one before has ended."""
+        with self._lock:
+            return self._size
+
+    def write(self, chunk: bytes, wanted: Callable[[], bool]) -> None:
+        """Add to it, if it still is `wanted` when the turn comes: what comes too late is in nobody else's part."""
+        rest = memoryview(chunk)
+        with self._lock:
+            while rest and wanted():
+                written = os.write(self._descriptor, rest)
+                self._size += written
+                rest = rest[written:]
+
+    def settle(self, patience: float) -> None:
+        """Wait until nobody is in the middle of a `write`, no longer than so many seconds."""
+        if self._lock.acquire(timeout=patience):
+            self._lock.release()
+
+    def close(self) -> None:
+        """Nobody writes any more."""
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
+
+
 class Tee:
-    """A thread that reads one pipe. It owns the pipe's reading end and the log, and closes both."""
+    """A thread that reads one pipe. It closes the pipe's reading end, and the log where it `owns` that."""
 
     def __init__(
-        self, source: int, log: int, log_path: Path, screen: Screen | None, failed: Callable[[], None]
+        self, source: int, log: LogFile, screen: Screen | None, failed: Callable[[], None], *, owns: bool
     ) -> None:
         self._source = source
-        self._log: int | None = log
-        self._path = log_path
+        self._log = log
+        self._owns = owns
         self._screen = screen
         self._failed = failed  # called once, in the thread, when the log cannot be written
         self._waiting = True  # in a read, with nothing in hand
@@ -43,7 +78,7 @@ class Tee:
     def finish(self, patience: float, *, hurry: Callable[[], bool] = lambda: False) -> None:
         """Wait for the end of the output, but no longer than `patience` seconds on somebody who only holds the pipe.
 
-        A screen that is slow is waited for, unless `hurry` says that we were told to stop.
+        A screen that is slow is waited for, unless `hurry` says that we were told to stop. What comes later is lost.
         """
         idle_since = time.monotonic()
         already = self._chunks
@@ -55,6 +90,7 @@ class Tee:
                 idle_since = now
             if now - idle_since > patience:
                 self._abandoned = True  # the thread ends with the next chunk, or with us
+                self._log.settle(patience)
                 return
 
     def _copy(self) -> None:
@@ -73,17 +109,14 @@ class Tee:
             pass  # the pipe is gone
         finally:
             os.close(source)
-            if self._log is not None:
-                with contextlib.suppress(OSError):
-                    os.close(self._log)
+            if self._owns:
+                self._log.close()
 
     def _to_log(self, chunk: bytes) -> None:
-        if self.log_error is not None or self._log is None:
+        if self.log_error is not None:
             return
-        rest = memoryview(chunk)
         try:
-            while rest:
-                rest = rest[os.write(self._log, rest) :]
+            self._log.write(chunk, lambda: not self._abandoned)
         except OSError as error:
             self.log_error = error
             self._failed()
@@ -99,7 +132,7 @@ class Tee:
             self.screen_error, self._screen = error, None
 
 
-def open_log(path: Path) -> int:
+def _open(path: Path) -> int:
     """The log's descriptor, at its end (a second try is added to the first). Raises StateError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     if sys.platform == "win32":

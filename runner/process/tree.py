@@ -54,8 +54,11 @@ class OwnedTree(Protocol):
         """After all that: the leader's exit status; the tree is not to be used any more."""
 
 
-def own(process: subprocess.Popen[bytes], marker: str, before: frozenset[int], our_memory: int) -> OwnedTree:
-    """The tree that `process`, just started, leads; `before`: children that we had then, `our_memory`: our peak."""
+def own(process: subprocess.Popen[bytes], marker: str, tag: int, before: frozenset[int]) -> OwnedTree:
+    """The tree that `process`, just started, leads.
+
+    `tag`: what was put on it (0: nothing), `before`: the orphans that we had adopted by then, where it has none.
+    """
     if sys.platform == "win32":
         from runner.process.tree_windows import WindowsTree
 
@@ -63,7 +66,7 @@ def own(process: subprocess.Popen[bytes], marker: str, before: frozenset[int], o
     else:  # noqa: RET505 (so that mypy for Windows leaves it out)
         from runner.process.tree_posix import PosixTree
 
-        return PosixTree(process, marker, before, our_memory)
+        return PosixTree(process, marker, tag, before)
 
 
 def in_thread(name: str, target: Any, *arguments: Any) -> threading.Thread:

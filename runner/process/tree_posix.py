@@ -1,12 +1,17 @@
-"""Process trees on Linux and macOS: a session of their own, adopted orphans, and a marker."""
+"""Process trees on Linux and macOS: a session of their own, a marker, and on Linux adopted orphans and a tag.
+
+Where there is no tag (`tag.py`), an orphan without a marker goes to whichever tree looks first.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -14,6 +19,7 @@ from runner.process import spawn
 from runner.process.ending import end_all, reap
 from runner.process.identity import catches, process_started
 from runner.process.snapshot import Entry, Tree, living_members, marker_of, snapshot, with_descendants
+from runner.process.tag import below, release, tag_of
 from runner.process.tree import EXITED, Ended, Strays, in_thread
 
 assert sys.platform != "win32"
@@ -22,13 +28,14 @@ assert sys.platform != "win32"
 class PosixTree:
     """See `tree.OwnedTree`. The leader stays a zombie until `collect`, so that its pid cannot become another's."""
 
-    def __init__(self, process: subprocess.Popen[bytes], marker: str, before: frozenset[int], our_memory: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], marker: str, tag: int, before: frozenset[int]) -> None:
         self.pid = process.pid
         self.started = process_started(process.pid)
         self._process = process
-        self._tree = Tree(process.pid, self.started, marker)
+        self._given = tag
+        self._tag = tag if tag_of(process.pid) == tag else 0
+        self._tree = Tree(process.pid, self.started, marker, self._tag)
         self._before = before
-        self._our_memory = our_memory
         self._gone = False
         self._asked = 0  # the signal that the whole group got
         self._left_cpu = 0.0
@@ -69,7 +76,7 @@ class PosixTree:
         end_all(self._living, 0.0)
 
     def end_leftovers(self, grace: float) -> list[Entry]:
-        if sys.platform == "linux" and self._strangers() == set():
+        if sys.platform == "linux" and self._orphans() == set():
             return []
         ended = end_all(self._living, grace)
         self._left_cpu = sum(entry.cpu for entry in ended)
@@ -78,13 +85,12 @@ class PosixTree:
     def members(self) -> list[Entry]:
         if sys.platform == "linux":
             self._reap_orphans()
-        found = {e.pid: e for e in living_members(self._tree, thorough=False)}
-        if sys.platform == "linux":
-            found |= self._unmarked()
+        found = {e.pid: e for e in living_members(self._tree, thorough=False)} | self._unmarked()
         self.strays = tuple((e.pid, e.started) for e in found.values() if e.session != self.pid)
         return list(found.values())
 
     def collect(self) -> Ended:
+        release(self._given)
         try:
             status, usage = self._waited or os.wait4(self.pid, 0)[1:]
         except ChildProcessError:
@@ -97,45 +103,63 @@ class PosixTree:
             code=128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status),
             signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
             cpu=usage.ru_utime + usage.ru_stime + self._left_cpu,
-            memory=self._largest(usage.ru_maxrss),
+            memory=_largest(usage.ru_maxrss),
         )
 
-    def _largest(self, maxrss: int) -> int | None:
-        """getrusage(2) gives KiB on Linux, bytes on macOS; a child starts with the figure of who forked it."""
-        size = maxrss if sys.platform == "darwin" else maxrss * 1024
-        return size if size > self._our_memory else None
-
-    def _strangers(self) -> set[int] | None:
-        """Linux: orphans that we adopted; the dead ones are reaped by the way. None where it cannot be told."""
+    def _orphans(self) -> set[int] | None:
+        """Linux: our living orphans that we adopted; the dead ones are reaped. None where it cannot be told."""
         with spawn.LOCK:
-            children = spawn.own_children()
-            if children is None:
-                return None
-            strangers = children - spawn.OURS - self._before
-        if strangers:
-            reap(strangers)
-        return strangers
+            orphans = spawn.adopted()
+        if orphans is None:
+            return None
+        if self._tag:
+            orphans = {pid for pid in orphans if below(tag_of(pid), self._tag)}
+        else:
+            orphans -= self._before
+        return orphans - reap(orphans)
 
     def _living(self) -> list[Entry]:
         """All of the tree, those that broke away included."""
-        found = {e.pid: e for e in living_members(self._tree, thorough=True)}
-        if sys.platform == "linux":
-            found.update(self._unmarked())
+        found = {e.pid: e for e in living_members(self._tree, thorough=True)} | self._unmarked()
         return [e for e in found.values() if e.pid != self.pid or not self._gone]
 
     def _unmarked(self) -> dict[int, Entry]:
-        """Orphans that broke away and dropped their environment. One with our own session somebody else started."""
-        strangers = self._strangers() or set()
-        if not strangers:
+        """Without a tag: orphans that dropped their environment. One with our own session somebody else started."""
+        if self._tag or sys.platform != "linux" or not (orphans := self._orphans()):
             return {}
         entries = snapshot()
         ours = os.getsid(0)
-        roots = {pid for pid in strangers if pid in entries and entries[pid].session != ours and marker_of(pid) is None}
+        roots = {pid for pid in orphans if pid in entries and entries[pid].session != ours and marker_of(pid) is None}
         return {pid: entries[pid] for pid in with_descendants(roots, entries) if not entries[pid].dead}
 
     def _reap_orphans(self) -> None:
         """Orphans that end while the segment goes on for hours would stay in the process table."""
-        entries = snapshot()
-        dead = {e.pid for e in entries.values() if e.dead and e.parent == os.getpid()} - self._before
+        dead = {e.pid for e in snapshot().values() if e.dead and e.parent == os.getpid()} - self._before
+        if self._tag:
+            reap(pid for pid in dead if below(tag_of(pid), self._tag))
+            return
         reap(dead & self._dead_before)
         self._dead_before = dead
+
+
+def _largest(maxrss: int) -> int | None:
+    """getrusage(2) gives KiB on Linux, bytes on macOS; a child starts with the figure of who forked it."""
+    size = maxrss if sys.platform == "darwin" else maxrss * 1024
+    return size if size > _our_peak_if_below(size) else None
+
+
+_our_peak = 0  # as last looked at: it only grows
+
+
+def _our_peak_if_below(size: int) -> int:
+    """Bytes; on Linux of this program alone: getrusage(2) also tells what the program that started us had."""
+    global _our_peak
+    if size <= _our_peak:
+        return _our_peak
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if sys.platform != "darwin":
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            peak = int(Path("/proc/self/status").read_text(errors="replace").partition("VmHWM:")[2].split()[0])
+        peak *= 1024
+    _our_peak = peak
+    return peak

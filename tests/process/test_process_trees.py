@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from runner.process.identity import end_tree, is_alive, process_started
+from runner.process.ending import end_tree
+from runner.process.identity import is_alive, process_started
 from runner.process.launch import MARKER
 from runner.process.snapshot import snapshot
 from runner.process.stop import StopRequest
