@@ -77,7 +77,7 @@ def make_job(segment: Segment, pipeline: Pipeline, site: Site) -> Job:
     repo, folder, dotenv, windows = site.repo, pipeline.folder, Noting(site.dotenv), host.windows
 
     def plain(text: str) -> str:
-        return resolve(text, repo=repo, folder=folder, dotenv=dotenv, windows=windows)
+        return resolve(text, repo=repo, folder=folder, dotenv=dotenv, windows=windows, items=segment.many is not None)
 
     cwd = host.path(repo)
     if segment.cwd:
@@ -101,8 +101,9 @@ def _patterns(segment: Segment, pipeline: Pipeline, site: Site, dotenv: Noting) 
 
     repo, folder = quoted(site.repo), quoted(pipeline.folder)
     escaped = Noting({name: glob.escape(value) for name, value in site.dotenv.items()})
+    items = segment.many is not None
     patterns = tuple(
-        resolve(pattern, repo=repo, folder=folder, dotenv=escaped, windows=site.host.windows)
+        resolve(pattern, repo=repo, folder=folder, dotenv=escaped, windows=site.host.windows, items=items)
         for pattern in segment.outputs
     )
     dotenv.used.update({name: dotenv[name] for name in escaped.used})
@@ -123,7 +124,7 @@ def find_warnings(pipeline: Pipeline, site: Site) -> list[Diagnostic]:
             if key.startswith("commands.") and mended(text):  # a flag that is glued to its value is told as that
                 continue
             own = {name for name, _ in segment.env} if in_shell and key.startswith("commands.") else None
-            for message, cure in odd_tokens(text, site.dotenv, of_shell=own):
+            for message, cure in odd_tokens(text, site.dotenv, of_shell=own, items=segment.many is not None):
                 found.append(at_segment(Finding(message, cure, key, Severity.WARNING), segment, pipeline))
     return found
 
@@ -138,6 +139,7 @@ def _texts(segment: Segment) -> Iterator[tuple[str, str]]:
     yield "cwd", segment.cwd
     yield "environment", segment.environment
     yield from (("outputs", pattern) for pattern in segment.outputs)
+    yield from (("inputs", pattern) for pattern in segment.inputs)
 
 
 def find_problems(jobs: Iterable[Job], pipeline: Pipeline, site: Site) -> list[Diagnostic]:

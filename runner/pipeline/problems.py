@@ -112,15 +112,19 @@ def _yes_or_no(fault: Fault, shown: str) -> tuple[str, str]:
     return f"`{key}` must be true or false, without quotes; this is {shown}", f"Write `{key}: true`."
 
 
-def _outputs(fault: Fault, shown: str) -> tuple[str, str]:
-    what = "an entry of `outputs`" if len(fault.path) > 1 else "`outputs`"
+_FOLDERS = {"outputs": "masks", "inputs": "raw"}
+
+
+def _patterns(fault: Fault, shown: str) -> tuple[str, str]:
+    key = fault.path[0]
+    what = f"an entry of `{key}`" if len(fault.path) > 1 else f"`{key}`"
     if fault.keyword == "pattern":
         return (
             f"{what} is an empty text, which names no file",
-            "Delete it, or write a pattern such as '%YAML%/masks/*.tif'.",
+            f"Delete it, or write a pattern such as '%YAML%/{_FOLDERS[str(key)]}/*.tif'.",
         )
     form = "a text" if len(fault.path) > 1 else "a text or a list of texts"
-    return f"{what} must be {form}; this is {shown}", "Write for example `outputs: '%YAML%/masks/*.tif'`."
+    return f"{what} must be {form}; this is {shown}", f"Write for example `{key}: '%YAML%/{_FOLDERS[str(key)]}/*.tif'`."
 
 
 _SPECIAL: dict[str, Callable[[Fault, str], tuple[str, str]]] = {
@@ -131,7 +135,8 @@ _SPECIAL: dict[str, Callable[[Fault, str], tuple[str, str]]] = {
     "retry-delay": _time,
     "retries": _retries,
     "keep-going": _yes_or_no,
-    "outputs": _outputs,
+    "outputs": _patterns,
+    "inputs": _patterns,
     "outputs-may-be-old": _yes_or_no,
 }
 

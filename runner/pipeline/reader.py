@@ -97,8 +97,7 @@ def _segments(root: Node | None, report: Report, hashes_only: bool) -> list[Segm
         return []
     reader = SegmentReader(report, hashes_only)
     segments = [reader.read(node, number) for number, node in enumerate(run.items, 1)]
-    reader.finish()
-    return [segment for segment in segments if segment is not None]
+    return reader.finish(segments)
 
 
 def _run_of(fields: Fields, report: Report) -> ListNode | None:

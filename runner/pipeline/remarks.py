@@ -20,8 +20,11 @@ from runner.pipeline.values import Fields
 TEXT_KEYS = ("name", "type", "message", "environment", "use-linux-distro", "cwd")
 KEYS = (
     *(*TEXT_KEYS, "env", "commands", "timeout", "retries", "retry-delay", "keep-going"),
-    *("outputs", "outputs-may-be-old"),
+    *("outputs", "outputs-may-be-old", "inputs"),
+    *("needs", "resources", "retry-memory", "foreach", "matrix", "batch", "max-failures", "identity", "canary"),
 )
+# read by `many`, `needs` and `resources`, which know their places better than the schema does
+OWN_KEYS = frozenset(KEYS[KEYS.index("needs") :])
 _KNOWN = frozenset(KEYS)
 
 # a path written as ./x, or an escape for NUL

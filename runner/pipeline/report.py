@@ -44,3 +44,17 @@ def mark_of(node: Any) -> Mark:
     end = getattr(node, "end_mark", start)
     length = end.column - start.column if end.line == start.line else 1
     return Mark(start.line + 1, start.column + 1, max(1, length))
+
+
+class SegmentReport:
+    """The remarks on one segment, each at a node."""
+
+    def __init__(self, report: Report, number: int) -> None:
+        self.report = report
+        self._number = number
+
+    def error(self, node: Any, message: str, cure: str = "") -> None:
+        self.report.error(mark_of(node), message, cure, self._number)
+
+    def warning(self, node: Any, message: str, cure: str = "") -> None:
+        self.report.warning(mark_of(node), message, cure, self._number)

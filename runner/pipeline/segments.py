@@ -8,17 +8,19 @@ from typing import Any
 from yaml.events import ScalarEvent
 
 from runner.go.content_hash import content_hash
+from runner.go.scalars import BadTagError
 from runner.model import Entry, FlagMap, Mark, Segment, SegmentType, Value
 from runner.pipeline.durations import seconds_of
 from runner.pipeline.nodes import ListNode, MapNode, Node
 from runner.pipeline.problems import explain
-from runner.pipeline.remarks import KEYS, TEXT_KEYS, Remarks
-from runner.pipeline.report import Report, mark_of
+from runner.pipeline.remarks import KEYS, OWN_KEYS, TEXT_KEYS, Remarks
+from runner.pipeline.report import Report, SegmentReport, mark_of
 from runner.pipeline.schema import conforms, faults, segment_schema
 from runner.pipeline.values import Fields, fields_of, map_items, raw_text, value_of
 
 # whose value, and not only its type, decides whether the schema holds
-_VALUE_MATTERS = frozenset({"environment", "timeout", "retries", "retry-delay", "outputs"})
+_VALUE_MATTERS = frozenset({"environment", "timeout", "retries", "retry-delay", "outputs", "inputs"})
+_SCHEMA_KEYS = tuple(key for key in KEYS if key not in OWN_KEYS)
 
 _TYPES = {one.value: one for one in SegmentType}
 
@@ -39,9 +41,9 @@ class Marks(Mapping[str, Mark]):
                 nodes[key] = value
                 if isinstance(value, ListNode):
                     nodes.update((f"{key}.{index}", item) for index, item in enumerate(value.items))
-            for _, value in self._fields.get("env", ()):
-                if isinstance(value, MapNode):
-                    nodes.update((f"env.{k.value}", v) for k, v in value.pairs() if isinstance(k, ScalarEvent))
+                for _, value in occurrences:
+                    if isinstance(value, MapNode):
+                        nodes.update((f"{key}.{k.value}", v) for k, v in value.pairs() if isinstance(k, ScalarEvent))
             self._nodes = nodes
         return self._nodes
 
@@ -64,6 +66,7 @@ class SegmentReader:
         self._remarks = Remarks(report)
         self._schema = segment_schema()
         self._known_shapes: dict[object, bool] = {}
+        self._fields: dict[int, Fields] = {}
 
     def read(self, node: Node, number: int) -> Segment | None:
         """The segment, None when it has an error (which is reported)."""
@@ -76,25 +79,54 @@ class SegmentReader:
             if value is None:
                 report.error(mark_of(node), "the segment is empty", "Fill it in, or delete its `-`.", number)
             return None
-        fields = fields_of(node, report, number)
-        data = {key: self._data(key, fields) for key in KEYS if key in fields}
+        self._fields[number] = fields = fields_of(node, report, number)
+        data = {key: self._data(key, fields) for key in _SCHEMA_KEYS if key in fields}
         entries = data.get("commands") or ()
         if self._hashes_only:
             data = _as_go_loaded(data)
         if not self._conforms(data):
             for fault in faults(data, self._schema):
                 explain(fault, node, fields, report, number)
+        own = {} if self._hashes_only or fields.keys().isdisjoint(OWN_KEYS) else self._own(fields, number)
         if report.error_count == errors:
-            segment = self._segment(node, fields, data, entries, number)
+            segment = self._segment(node, fields, data, entries, number, own)
+            if own and segment:
+                from runner.pipeline.item_words import look_at_words
+
+                look_at_words(segment, report)
         else:
             segment = None
             self._look_at_values(fields)
         self._remarks.on_segment(node, fields, segment, number)
         return segment
 
-    def finish(self) -> None:
-        """The remarks that are made once a file."""
+    def finish(self, segments: Sequence[Segment | None]) -> list[Segment]:
+        """All segments that could be read, with what is known only when all are; the remarks that are made once."""
+        needing = {number: fields for number, fields in self._fields.items() if "needs" in fields}
+        if needing and not self._hashes_only:
+            from runner.pipeline.needs import Needs, Place
+
+            every = {number: self._fields.get(number, {}) for number in range(1, len(segments) + 1)}
+            places = {number: Place(_plain(one, "name"), _is_control(one)) for number, one in every.items()}
+            segments = Needs(places, needing, self._report).resolve(segments)
         self._remarks.finish()
+        return [segment for segment in segments if segment is not None]
+
+    def _own(self, fields: Fields, number: int) -> dict[str, Any]:
+        """The values of the keys that say how many, how much and what for; `needs` waits for the other segments."""
+        from runner.pipeline.many import read_many
+        from runner.pipeline.resources import read_resources, read_retry_memory
+
+        say = SegmentReport(self._report, number)
+        for key in ("foreach", "matrix"):
+            if key in fields and _is_control(fields):
+                cure = "Delete it, or delete `type`."
+                say.error(fields[key][-1][0], f"`{key}` means nothing in a pause, stop or force", cure)
+        return {
+            "many": read_many(fields, say),
+            "resources": read_resources(fields, say),
+            "retry_memory": read_retry_memory(fields, say),
+        }
 
     def _data(self, key: str, fields: Fields) -> Any:
         """The key's value, as far as the schema looks at it: the values of flags and variables are free."""
@@ -116,13 +148,18 @@ class SegmentReader:
         return known
 
     def _segment(
-        self, node: MapNode, fields: Fields, data: dict[str, Any], entries: Sequence[Any], number: int
+        self,
+        node: MapNode,
+        fields: Fields,
+        data: dict[str, Any],
+        entries: Sequence[Any],
+        number: int,
+        own: dict[str, Any],
     ) -> Segment | None:
         texts = {key: _text(fields, key) for key in TEXT_KEYS}
         env = self._env(fields)
         commands, hashed = self._commands(fields, entries)
         kind = _TYPES.get(texts["type"].lower(), SegmentType.NORMAL)
-        outputs = data.get("outputs") or ()
         distro = texts["use-linux-distro"].strip()
         return Segment(
             number=number,
@@ -148,9 +185,11 @@ class SegmentReader:
             retries=int(data.get("retries") or 0),
             retry_delay=5.0 if (delay := _seconds(data.get("retry-delay"))) is None else delay,
             keep_going=bool(data.get("keep-going")),
-            outputs=(outputs,) if isinstance(outputs, str) else tuple(outputs),
+            outputs=_list(data.get("outputs")),
             outputs_may_be_old=bool(data.get("outputs-may-be-old")),
+            inputs=_list(data.get("inputs")),
             marks=Marks(node, fields),
+            **own,
         )
 
     def _look_at_values(self, fields: Fields) -> None:
@@ -216,6 +255,22 @@ def _text(fields: Fields, key: str) -> str:
     occurrences = fields.get(key)
     node = occurrences[-1][1] if occurrences else None
     return raw_text(node) if isinstance(node, ScalarEvent) else ""
+
+
+def _plain(fields: Fields, key: str) -> str:
+    """As `_text`, also of a segment that is wrong."""
+    try:
+        return _text(fields, key)
+    except BadTagError:
+        return ""
+
+
+def _is_control(fields: Fields) -> bool:
+    return _TYPES.get(_plain(fields, "type").lower(), SegmentType.NORMAL) is not SegmentType.NORMAL
+
+
+def _list(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value or ())
 
 
 def _seconds(value: Any) -> float | None:

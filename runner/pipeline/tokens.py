@@ -19,17 +19,24 @@ _SIGNS = "%％﹪${}"
 SIGN = re.compile(f"[{_SIGNS}]")
 _ALMOST = re.compile(rf"[\s{_SIGNS}]*(?P<name>[^\W\d][\w.-]*)[\s{_SIGNS}]*(?=[\\/]|$)")
 _OWN = ("REPO", "YAML")
+# In a segment that runs once for each item; they stand anywhere in a word, and are put in by `runner.items`
+ITEM_TOKENS = ("ITEM", "NAME", "STEM", "PARENT", "RELATIVE", "INDEX", "MATRIX", "ITEMS", "ITEMS_FILE")
+ITEM_TOKEN = re.compile(rf"%(?:(?P<name>{'|'.join(ITEM_TOKENS)})|COL:(?P<column>[^%\r\n]+))%")
+_SEPARATORS = re.compile(rf"{ITEM_TOKEN.pattern}|[\\/]+")
 # `./x` with one of these endings is meant from the program's folder, anything else from the pipeline file's
 _PROGRAMS = (".py", ".ijm", ".exe")
 
 
-def resolve(text: str, *, repo: PurePath, folder: PurePath, dotenv: Mapping[str, str], windows: bool) -> str:
+def resolve(
+    text: str, *, repo: PurePath, folder: PurePath, dotenv: Mapping[str, str], windows: bool, items: bool = False
+) -> str:
     """`text` with the token at its beginning replaced; a token elsewhere, or unknown, stays as it is.
 
-    `folder` is the pipeline file's. The rest behind a token may be written with either separator.
+    `folder` is the pipeline file's. The rest behind a token may be written with either separator. `items`: of a
+    segment with `many`, where the tokens of items stay whole wherever they stand, also where .env has such a name.
     """
     if text.startswith("./"):
-        return _join(str(repo if text.endswith(_PROGRAMS) else folder), text[2:], windows)
+        return _join(str(repo if text.endswith(_PROGRAMS) else folder), text[2:], windows, items)
     if not text.startswith("%"):
         return text
     match = _TOKEN.fullmatch(text)
@@ -37,30 +44,32 @@ def resolve(text: str, *, repo: PurePath, folder: PurePath, dotenv: Mapping[str,
         return text
     name, rest = match[1], match[2]
     if name == "REPO":
-        return _join(str(repo), rest, windows)
+        return _join(str(repo), rest, windows, items)
     if name == "YAML":
-        return _join(str(folder), rest, windows)
-    if name not in dotenv:
+        return _join(str(folder), rest, windows, items)
+    if name not in dotenv or (items and name in ITEM_TOKENS):
         return text
     value = dotenv[name]
-    return value + rest if "://" in value else _join(value, rest, windows)
+    return value + rest if "://" in value else _join(value, rest, windows, items)
 
 
 def odd_tokens(
-    text: str, dotenv: Mapping[str, str], *, of_shell: Collection[str] | None = None
+    text: str, dotenv: Mapping[str, str], *, of_shell: Collection[str] | None = None, items: bool = False
 ) -> Iterator[tuple[str, str]]:
     """What looks like a token in `text` and stays as it is: what is to be said of it, and the cure.
 
     `of_shell`: in a line for a shell, variables of the segment's own; the shell has others of such a form.
+    `items`: in a segment that runs once for each item, where the tokens of items are none of these.
     """
-    known = (*_OWN, *dotenv)
+    yield from _odd_item_tokens(text, dotenv, of_shell is not None, items)
+    known = (*_OWN, *dotenv, *(ITEM_TOKENS if items else ()))
     almost = _ALMOST.match(text) if of_shell is None else None
     if almost and (name := almost["name"]) in known and f"%{name}%" not in text and almost[0].strip() != name:
         yield f"{almost[0]} is no token and stays as it is", f"Write '%{name}%{text[almost.end() :]}'."
     yield from _odd_value(text, dotenv)
     for match in _ANYWHERE.finditer(text) if "%" in text else ():
         token, name = match[0], match["name"]
-        if of_shell is not None and name in of_shell:
+        if (of_shell is not None and name in of_shell) or (name in ITEM_TOKENS and (items or name not in dotenv)):
             continue
         if name in known and match.start():
             cure = f"Write the flag and its value apart: `- {text[: match.start() - 1]}: '{text[match.start() :]}'`."
@@ -74,6 +83,16 @@ def odd_tokens(
                 continue
             cure = f"Did you mean %{meant}%?" if meant else f"Write {name}=VALUE into .env of the repository."
             yield f"there is no token {token}: it stays as it is", cure
+
+
+def _odd_item_tokens(text: str, dotenv: Mapping[str, str], in_shell: bool, items: bool) -> Iterator[tuple[str, str]]:
+    for match in ITEM_TOKEN.finditer(text) if "%" in text else ():
+        name = match["name"]
+        if items and name in dotenv:
+            yield f"{match[0]} is the item's here, and not {name} of .env", f"Give {name} another name in .env."
+        elif not items and not in_shell and name not in dotenv:
+            which = "`matrix:`" if name == "MATRIX" else "`foreach:` or `matrix:`" if name is None else "`foreach:`"
+            yield f"{match[0]} means something only with {which}; here it stays as it is", ""
 
 
 def _odd_value(text: str, dotenv: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -97,8 +116,10 @@ def is_relative_to_here(text: str) -> bool:
     return text.startswith("./")
 
 
-def _join(base: str, rest: str, windows: bool) -> str:
+def _join(base: str, rest: str, windows: bool, items: bool = False) -> str:
     """Go's filepath.Join: empty parts left out, the result cleaned; empty when all are."""
+    if items and (token := ITEM_TOKEN.search(rest)):
+        return _join_before(token, base, rest, windows)
     normpath, sep = (ntpath.normpath, "\\") if windows else (posixpath.normpath, "/")
     if not windows:
         rest = rest.replace("\\", "/")  # a YAML from a Windows workstation
@@ -106,6 +127,15 @@ def _join(base: str, rest: str, windows: bool) -> str:
         return ""
     clean = normpath(sep.join(part for part in (base, rest) if part))
     return clean[1:] if not windows and clean.startswith("//") else clean
+
+
+def _join_before(token: re.Match[str], base: str, rest: str, windows: bool) -> str:
+    """Cleaned up to the folder in which `token` stands: what a `..` behind it leads to is not known yet."""
+    sep = "\\" if windows else "/"
+    cut = max(rest.rfind("/", 0, token.start()), rest.rfind("\\", 0, token.start())) + 1
+    head = _join(base, rest[:cut], windows)
+    tail = _SEPARATORS.sub(lambda found: sep if found[0][0] in "\\/" else found[0], rest[cut:])
+    return head + tail if not head or head.endswith(sep) else head + sep + tail
 
 
 def resolve_entries(
@@ -116,17 +146,20 @@ def resolve_entries(
     A list as a value gives one argument per element, which the Go runner could not.
     """
 
+    def plain(text: str) -> str:
+        return resolve(text, repo=repo, folder=folder, dotenv=dotenv, windows=windows, items=segment.many is not None)
+
     def text_of(value: Value) -> str | None:
         if value is None:
             return None
-        return resolve(go_text(value), repo=repo, folder=folder, dotenv=dotenv, windows=windows)
+        return plain(go_text(value))
 
     entries: list[ResolvedEntry] = []
     for entry in segment.commands:
         if isinstance(entry, FlagMap):
             entries += _flags(entry, text_of)
         else:
-            entries.append(resolve(entry, repo=repo, folder=folder, dotenv=dotenv, windows=windows))
+            entries.append(plain(entry))
     return entries
 
 
@@ -153,7 +186,8 @@ def resolve_env(
     segment: Segment, *, repo: PurePath, folder: PurePath, dotenv: Mapping[str, str], windows: bool
 ) -> dict[str, str]:
     """The variables of `env:` as text; null is `<nil>`, as the Go runner set it."""
+    items = segment.many is not None
     return {
-        name: resolve(go_text(value), repo=repo, folder=folder, dotenv=dotenv, windows=windows)
+        name: resolve(go_text(value), repo=repo, folder=folder, dotenv=dotenv, windows=windows, items=items)
         for name, value in segment.env
     }

@@ -13,6 +13,13 @@ from runner.pipeline.values import Fields
 TOP_KEYS = ("run", "compare")
 # The Go runner once kept its status in the pipeline file itself; such files are still about
 STATUS_KEYS = frozenset({"last_processed", "code_version", "run_duration", "content_hash"})
+# what other tools call keys of ours
+_OTHER_NAMES = {
+    **dict.fromkeys(("depends-on", "depends_on", "dependsOn", "after"), "needs"),
+    **dict.fromkeys(("scatter", "items", "item", "loop"), "foreach"),
+    **dict.fromkeys(("strategy", "parameters", "params"), "matrix"),
+    **dict.fromkeys(("cpus", "cpu", "cores", "threads", "memory", "mem", "gpus", "gpu", "disk"), "resources"),
+}
 
 
 def warn_of_unknown_keys(fields: Fields, known: Iterable[str], report: Report, segment: int) -> None:
@@ -39,7 +46,7 @@ def _holds_anchor(node: Node) -> bool:
 
 def _warn(name: str, key: Node, known: Iterable[str], where: str, report: Report, segment: int | None) -> None:
     known = tuple(known)
-    meant = near(name, known)
+    meant = (where == "segment" and _OTHER_NAMES.get(name)) or near(name, known)
     if meant:
         odd = look_alike(name, meant)
         cure = f"Write `{meant}`: {odd}." if odd else f"Did you mean `{meant}`?"

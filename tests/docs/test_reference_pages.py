@@ -83,11 +83,18 @@ def test_the_pipeline_reference_says_rightly_which_keys_are_in_the_hash(row: lis
         "keep-going": "true",
         "outputs-may-be-old": "true",
         "retry-delay": "3",
+        "needs": "[]",
+        "resources": "{cpus: 2}",
+        "retry-memory": "x2\n  retries: 1\n  resources: {memory: 1 GB}",
+        "foreach": "{range: 3}",
+        "matrix": "{b: [1]}",
     }
+    with_items = dict.fromkeys(("batch", "max-failures", "identity", "canary"), "\n  foreach: {range: 3}")
+    values |= {"batch": "1", "max-failures": "5%", "identity": "content", "canary": "true"}
     key = row[0].strip("`")
     without = "run:\n- " + ("name: x" if key == "commands" else "commands: [a]") + "\n"
     path = REPO / "example.yaml"
-    changed = parse_pipeline(f"{without}  {key}: {values.get(key, 'b')}\n".encode(), path)
+    changed = parse_pipeline(f"{without}  {key}: {values.get(key, 'b')}{with_items.get(key, '')}\n".encode(), path)
     base = without + ("  commands: [a]\n" if key == "commands" else "")
     same = parse_pipeline(base.encode(), path).segments[0].content_hash == changed.segments[0].content_hash
     assert row[2] == ("no" if same else "yes")

@@ -1,0 +1,103 @@
+"""`resources` and `retry-memory` of a segment."""
+
+from __future__ import annotations
+
+import re
+
+from runner.model import Resources, Value
+from runner.pipeline.near import near
+from runner.pipeline.nodes import MapNode, Node
+from runner.pipeline.problems import describe
+from runner.pipeline.report import SegmentReport
+from runner.pipeline.values import Fields, fields_of, value_of
+
+RESOURCES = ("cpus", "memory", "gpus", "disk")
+# what other tools call them
+_OTHER_NAMES = {"cores": "cpus", "threads": "cpus", "ram": "memory", "mem_mb": "memory", "mem_gb": "memory"}
+_SIZES = frozenset({"memory", "disk"})
+_CURE = "Write for example resources: {cpus: 4, memory: 16 GB, gpus: 1, disk: 20 GB}."
+_TIMES = re.compile(r"\s*[xX×]?\s*([0-9]+(?:\.[0-9]+)?)\s*")
+
+
+def read_resources(fields: Fields, say: SegmentReport) -> Resources:
+    """What stands in `resources`; what is wrong there is reported."""
+    node = fields["resources"][-1][1] if "resources" in fields else None
+    if node is None or (not isinstance(node, MapNode) and value_of(node, say.report) is None):
+        return Resources()
+    if not isinstance(node, MapNode):
+        say.error(node, f"`resources` must be a map; this is {describe(node)}", _CURE)
+        return Resources()
+    found: dict[str, int] = {}
+    for name, occurrences in fields_of(node, say.report).items():
+        key, inner = occurrences[-1]
+        if name not in RESOURCES:
+            meant = _OTHER_NAMES.get(name.lower()) or near(name, RESOURCES)
+            cure = f"Did you mean `{meant}`?" if meant else f"Known: {', '.join(RESOURCES)}."
+            say.error(key, f"`{name}` is no key of `resources`", cure)
+            continue
+        value = value_of(inner, say.report)
+        if value is not None:
+            number = _size(name, value, inner, say) if name in _SIZES else _count(name, value, inner, say)
+            found[name] = number or 0
+    return Resources(**found)
+
+
+def _count(name: str, value: Value, node: Node, say: SegmentReport) -> int | None:
+    least = 1 if name == "cpus" else 0
+    if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+        return value
+    message = f"`{name}` must be a whole number of at least {least}; this is {describe(node)}"
+    say.error(node, message, f"Write for example {name}: {4 if name == 'cpus' else 1}.")
+    return None
+
+
+def _size(name: str, value: Value, node: Node, say: SegmentReport) -> int | None:
+    try:
+        size = size_of(value) if isinstance(value, str) else 0
+    except ValueError:
+        size = 0
+    if size > 0:
+        return size
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    cure = f"Write {name}: {describe(node).strip('`')} GB." if number else f"Write for example {name}: 16 GB."
+    say.error(node, f"`{name}` must be a size with its unit; this is {describe(node)}", cure)
+    return None
+
+
+def read_retry_memory(fields: Fields, say: SegmentReport) -> float:
+    """By how much the memory grows: `x2`, `2` or `x1.5`."""
+    node = fields["retry-memory"][-1][1] if "retry-memory" in fields else None
+    value = value_of(node, say.report) if node else None
+    if node is None or value is None:
+        return 1.0
+    text = value if isinstance(value, str) else "" if isinstance(value, bool) else str(value)
+    match = _TIMES.fullmatch(text)
+    factor = float(match[1]) if match else 0.0
+    if factor <= 1:
+        message = f"`retry-memory` must be a factor of more than 1; this is {describe(node)}"
+        say.error(node, message, "Write for example retry-memory: x2.")
+        return 1.0
+    retries = value_of(fields["retries"][-1][1], say.report) if "retries" in fields else None
+    if not retries:
+        say.error(node, "`retry-memory` means something only with `retries`", "Add for example retries: 1.")
+    if "resources" not in fields or "memory" not in _names(fields["resources"][-1][1], say):
+        cure = "Add for example resources: {memory: 8 GB}."
+        say.warning(node, "`retry-memory` means something only where `resources` says how much `memory`", cure)
+    return factor
+
+
+def _names(node: Node, say: SegmentReport) -> Fields:
+    return fields_of(node, say.report) if isinstance(node, MapNode) else {}
+
+
+_UNITS = {"k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgtp])(i?)b?\s*", re.IGNORECASE)
+
+
+def size_of(text: str) -> int:
+    """Bytes in `16 GB`, `500 MB` or `4 GiB`; ValueError when it is no size."""
+    match = _SIZE.fullmatch(text)
+    if not match:
+        raise ValueError(text)
+    unit: int = (1024 if match[3] else 1000) ** _UNITS[match[2].lower()]
+    return round(float(match[1]) * unit)
