@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.changes import what_changed
-from runner.go.duration import for_people, from_go
+from runner.go.duration import from_go
+from runner.ground.words import time_text
 from runner.model import Action, Segment, SegmentType, Step
 from runner.state.status import Entry
 
@@ -124,7 +125,7 @@ def _why_not_done(
 
 def _done_text(entry: Entry) -> str:
     seconds = from_go(entry.run_duration)
-    took = f" in {for_people(seconds)}" if seconds else ""
+    took = f" in {time_text(seconds)}" if seconds else ""
     return f"done on {entry.last_processed}{took}"
 
 

@@ -12,6 +12,7 @@ import click
 
 from runner.cli.common import json_option, repo_option, reports_errors
 from runner.cli.completing import complete_files
+from runner.ground.words import time_text
 
 if TYPE_CHECKING:
     from runner.doctor import Context, Line
@@ -106,7 +107,7 @@ def _show(results: list[Result], counts: dict[str, int], seconds: float, console
     parts += [f"{counts['warning']} warning{'s' if counts['warning'] != 1 else ''}", f"{counts['ok']} ok"]
     worst = "problem" if counts["problem"] else "warning" if counts["warning"] else "ok"
     console.line()
-    console.line(console.style(f"{', '.join(parts)} ({seconds:.1f} s)", _COLOURS[worst], "bold"))
+    console.line(console.style(f"{', '.join(parts)} ({time_text(seconds)})", _COLOURS[worst], "bold"))
 
 
 def _show_line(title: str, line: Line, title_width: int, console: Console) -> None:

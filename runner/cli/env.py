@@ -12,6 +12,7 @@ import click
 
 from runner.cli.common import json_option, repo_option, reports_errors
 from runner.cli.completing import complete_groups, complete_groups_and_files
+from runner.ground.words import size_text
 
 if TYPE_CHECKING:
     from runner.environments import Preparation, Site
@@ -55,7 +56,7 @@ def list_command(as_json: bool, repo: str | None) -> int:
         _table(["environment", "python", "size", "last used", "state"], rows)
     if old:
         print("\nLeft by the Go runner, not used any more; remove them yourself when you no longer need it:")
-        _table(["folder", "size"], [[name, _bytes(size)] for name, size in old])
+        _table(["folder", "size"], [[name, size_text(size)] for name, size in old])
     return 0
 
 
@@ -137,15 +138,15 @@ def remove_command(names: tuple[str, ...], unused: bool, yes: bool, repo: str | 
     for environment in doomed:
         size = size_of(on_disk(environment.place.folder))
         total += size
-        print(f"  {environment.name}  {_bytes(size)}  {environment.place.folder}")
+        print(f"  {environment.name}  {size_text(size)}  {environment.place.folder}")
     if not yes:
         if not site.host.interactive:
             raise UsageError("nobody is there to confirm the removal", "Give --yes to remove them without a question.")
-        if not click.confirm(f"Remove {_count(doomed)} ({_bytes(total)})?"):
+        if not click.confirm(f"Remove {_count(doomed)} ({size_text(total)})?"):
             return 0
     for environment in doomed:
         remove(environment, site)
-    print(f"Removed {_count(doomed)}, {_bytes(total)}.")
+    print(f"Removed {_count(doomed)}, {size_text(total)}.")
     return 0
 
 
@@ -269,22 +270,19 @@ def _row(environment: Environment, size: int) -> list[str]:
     if environment.preparing is not None:
         state = f"being prepared by {environment.preparing}"
     version = venv_settings(environment.place.folder).get("version_info", "?")
-    return [environment.name, version, _bytes(size), (_when(environment.used) or "never")[:16].replace("T", " "), state]
+    return [
+        environment.name,
+        version,
+        size_text(size),
+        (_when(environment.used) or "never")[:16].replace("T", " "),
+        state,
+    ]
 
 
 def _table(head: list[str], rows: list[list[str]]) -> None:
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     for row in [head, *rows]:
         print("  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _bytes(size: float) -> str:
-    """1536 -> 1.5 KiB."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"
 
 
 def _when(seconds: float | None) -> str | None:

@@ -55,6 +55,6 @@ class Progress:
                 self._changed.wait(_EVERY)
 
     def _show(self) -> None:
-        from runner.go.duration import for_people
+        from runner.ground.words import time_text
 
-        self._console.live(f"  {self._step}: {for_people(time.monotonic() - self._since)}")
+        self._console.live(f"  {self._step}: {time_text(time.monotonic() - self._since)}")

@@ -60,7 +60,7 @@ def _row(step: Step, loaded: Loaded) -> dict[str, Any]:
 
 
 def _show(rows: list[dict[str, Any]], plan: Plan, loaded: Loaded) -> None:
-    from runner.go.duration import for_people
+    from runner.ground.words import time_text
     from runner.report.console import open_console
 
     console = open_console(sys.stdout, os.environ)
@@ -68,7 +68,7 @@ def _show(rows: list[dict[str, Any]], plan: Plan, loaded: Loaded) -> None:
     width = min(48, max((len(row["name"]) for row in rows), default=0))
     for row in rows:
         mark, style = ("✓ done    ", "green") if row["done"] else ("· would run", "bold")
-        took = for_people(row["seconds"]) if row["seconds"] else ""
+        took = time_text(row["seconds"] or None)
         text = f"{row['segment']:>3}. {row['name'][:width]:<{width}}  {mark:<11}"
         text += f"  {row['when'] or '':<10}  {took:>12}" if row["done"] else f"  {row['reason']}"
         console.line(console.style(text.rstrip(), style))

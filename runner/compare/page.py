@@ -13,6 +13,7 @@ from runner.compare.page_style import STYLE
 from runner.compare.results import Comparison, Pair, Part, Rung
 from runner.compare.sides import cuda_of, python_of, versions
 from runner.compare.terms import SHARES, WORDS, terms_in
+from runner.ground.words import size_text, time_text
 from runner.state.records import now_text
 
 MOST_PAIRS = 2000  # of one part in the page; all are in report.json
@@ -112,8 +113,8 @@ def _overview(comparison: Comparison) -> str:
         row = [f'<a href="#part{number}">{text(part.name)}</a>', mark("same" if part.good else "look", good=part.good)]
         row.append(text(part.sentence))
         if ran:
-            row += [_seconds(part.a.seconds), _seconds(part.b.seconds)]
-            row += [_bytes(part.a.peak_memory), _bytes(part.b.peak_memory)]
+            row += [time_text(part.a.seconds), time_text(part.b.seconds)]
+            row += [size_text(part.a.peak_memory), size_text(part.b.peak_memory)]
         rows.append(row)
     head = ["segment" if comparison.pipelines else "folder", "", "result"]
     more = ["time A", "time B", "memory A", "memory B"] if ran else []
@@ -157,11 +158,11 @@ def _environments(part: Part) -> str:
         ("environment", text(a.environment or "cmd"), text(b.environment or "cmd")),
         ("Python", text(python_of(a.fingerprint)), text(python_of(b.fingerprint))),
         ("CUDA of the environment", text(cuda_of(a.fingerprint)), text(cuda_of(b.fingerprint))),
-        ("time", _seconds(a.seconds), _seconds(b.seconds)),
-        ("peak memory", _bytes(a.peak_memory), _bytes(b.peak_memory)),
-        ("GPU memory", _bytes(a.gpu_memory), _bytes(b.gpu_memory)),
-        ("size of the environment", _bytes(a.size), _bytes(b.size)),
-        ("preparation", _seconds(a.preparation), _seconds(b.preparation)),
+        ("time", time_text(a.seconds), time_text(b.seconds)),
+        ("peak memory", size_text(a.peak_memory), size_text(b.peak_memory)),
+        ("GPU memory", size_text(a.gpu_memory), size_text(b.gpu_memory)),
+        ("size of the environment", size_text(a.size), size_text(b.size)),
+        ("preparation", time_text(a.preparation), time_text(b.preparation)),
     ]
     inside = table(("", "A", "B"), [row for row in facts if row[1] or row[2]])
     found = versions_of(part)
@@ -199,20 +200,3 @@ def _words(pairs: Sequence[Pair]) -> str:
         rows.append(("pictures", "A click enlarges one. In label images an object has the colour of its number.", ""))
     told = "".join(f"<dt{anchor}>{text(word)}</dt><dd>{text(meaning)}</dd>" for word, meaning, anchor in rows)
     return f"<h2>What the words mean</h2>\n<dl>{told}</dl>"
-
-
-def _seconds(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.1f} s" if value < 120 else f"{value / 60:.1f} min" if value < 7200 else f"{value / 3600:.1f} h"
-
-
-def _bytes(value: int | None) -> str:
-    if value is None:
-        return ""
-    size = float(value)
-    for unit in ("B", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}"
-        size /= 1024
-    return f"{size:.1f} GiB"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from runner.doctor.checks import CHECKS
 from runner.doctor.examine import TOTAL
+from runner.ground.words import time_text
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "doctor.md"
 _HEAD = """\
@@ -40,7 +41,7 @@ With `--json` each line is `{"event": "line", "check": …, "state": …, "text"
 
 def page() -> str:
     """The whole text."""
-    rows = (f"| {check.title} | {check.why} | {min(check.limit, TOTAL):g} s |" for check in CHECKS)
+    rows = (f"| {check.title} | {check.why} | {time_text(min(check.limit, TOTAL))} |" for check in CHECKS)
     return _HEAD + "\n".join(rows) + "\n"
 
 

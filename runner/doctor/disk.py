@@ -15,6 +15,7 @@ from runner.environments import Site
 from runner.environments.uv.settings import ask_uv
 from runner.errors import EnvironmentMissing
 from runner.ground.disk import on_disk
+from runner.ground.words import size_text
 
 GIB = 1 << 30
 LITTLE = 5 * GIB  # a warning below this
@@ -77,7 +78,7 @@ def _line(volume: _Volume) -> Line:
         return warning(f"the room in {volume.folder} cannot be told: {error.strerror or error}", "Check the drive.")
     root = Path(volume.folder.anchor) if os.name == "nt" else _mount(volume.folder)
     needs = f"; {', '.join(volume.why)}" if volume.why else ""
-    text = f"{root}: {in_bytes(usage.free)} free ({', '.join(volume.uses)}){needs}"
+    text = f"{root}: {size_text(usage.free)} free ({', '.join(volume.uses)}){needs}"
     state = judged(usage.free, volume.need)
     if state is State.OK:
         return ok(text)
@@ -155,15 +156,6 @@ def _output_folders(context: Context) -> Iterable[Path]:
         for pattern in job.outputs:
             parts = Path(job.cwd, pattern).parts
             yield Path(parts[0], *takewhile(lambda part: not set(part) & set("*?["), parts[1:]))
-
-
-def in_bytes(size: float) -> str:
-    """1536 -> 1.5 KiB."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"
 
 
 CHECKS = (

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from runner.doctor import Check, Context, Line, from_error, warning
 from runner.doctor.patience import LONGEST, Patience
+from runner.ground.words import time_text
 
 TOTAL = 27.0  # seconds; with the start of Python and the page, less than 30
 _WAIT = 0.2  # a longer one could not be broken off by Ctrl-C on Windows
@@ -75,7 +76,7 @@ def within(limit: float, read: Callable[[], T]) -> T:
     while not done.done():
         if time.monotonic() > deadline:
             raise StateError(
-                f"the repository or the pipeline file could not be read within {limit:g} s",
+                f"the repository or the pipeline file could not be read within {time_text(limit)}",
                 "Its drive or network share does not answer: look at it in the file manager, then try again.",
             )
         time.sleep(0.005)
@@ -102,6 +103,6 @@ def _work(number: int, check: Check, context: Context, done: Done) -> None:
 
 def _mute(limit: float) -> Line:
     return warning(
-        f"did not answer within {limit:g} s",
+        f"did not answer within {time_text(limit)}",
         "A program or a network drive hangs. Look for it in the Task Manager, or try again when the drive is back.",
     )

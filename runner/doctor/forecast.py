@@ -14,6 +14,7 @@ from runner.environments.uv.kind import place
 from runner.environments.uv.stamp import Place, State, condition, read_stamp
 from runner.errors import EnvironmentMissing
 from runner.ground.disk import on_disk
+from runner.ground.words import size_text
 from runner.state.outputs import MOST_LISTED
 from runner.state.reading import Receipt
 from runner.state.records import SUCCEEDED, Run, run_folders
@@ -40,7 +41,7 @@ class OutputsForecast:
 
     def text(self, size: int) -> str:
         """What is written to one disk, in words."""
-        return f"a run writes {'at least ' * self.at_least}{_rounded(size)} of outputs"
+        return f"a run writes {'at least ' * self.at_least}{size_text(size)} of outputs"
 
 
 def outputs_forecast(context: Context) -> OutputsForecast:
@@ -81,7 +82,7 @@ def environments_forecast(context: Context) -> Forecast | None:
             names.append(spec.name)
     except EnvironmentMissing:
         return None  # another line tells what is wrong with the lock
-    return Forecast(size, f"preparing {', '.join(names)} takes about {_rounded(size)}") if size else None
+    return Forecast(size, f"preparing {', '.join(names)} takes about {size_text(size)}") if size else None
 
 
 def _is_to_be_made(where: Place, context: Context) -> bool:
@@ -95,7 +96,3 @@ def _common_folder(paths: list[str]) -> Path:
         return Path(os.path.commonpath(folders))
     except ValueError:  # two drives: the first stands for all
         return Path(folders[0]) if folders else Path()
-
-
-def _rounded(size: int) -> str:
-    return f"{size / (1 << 30):.1f} GiB" if size >= 1 << 30 else f"{max(1, round(size / MIB))} MiB"

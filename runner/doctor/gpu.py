@@ -18,6 +18,7 @@ from runner.doctor.cuda_table import (
 from runner.doctor.cuda_wanted import Wanted, cpu_on_windows, wanted
 from runner.ground.codes import spell_code
 from runner.ground.disk import is_file
+from runner.ground.words import size_text
 from runner.host import Host
 
 _FIELDS = ("name", "driver_version", "memory.total", "memory.used", "compute_cap")
@@ -116,10 +117,10 @@ def gpu_and_driver(context: Context) -> list[Line]:
 
 
 def _gpu_line(gpu: Gpu) -> Line:
-    text = f"{gpu.name}, {gpu.total / 1024:.0f} GiB, driver {gpu.driver}"
+    text = f"{gpu.name}, {size_text(gpu.total << 20)}, driver {gpu.driver}"
     if gpu.total and gpu.used > _BUSY * gpu.total:
         cure = "`nvidia-smi` lists the programs that use it. End those that you do not need."
-        return warning(f"{text}: {gpu.used / 1024:.0f} GiB of its memory are in use already", cure)
+        return warning(f"{text}: {size_text(gpu.used << 20)} of its memory are in use already", cure)
     return ok(text)
 
 

@@ -14,6 +14,7 @@ from runner.doctor.gpu import INDEX_FOR_CUDA, ask
 from runner.environments import Preparation, kind
 from runner.environments.spec import parse_environment
 from runner.errors import EnvironmentMissing, RunnerError
+from runner.ground.words import size_text, time_text
 from runner.model import Command, EnvironmentSpec, Outcome
 
 LIMIT = 26.0  # seconds for all
@@ -113,7 +114,7 @@ def _run(command: Command, context: Context) -> _Said:
         grace=1.0,
     )
     if outcome.timed_out:
-        raise _TooLongError(f"it was not ready within {LIMIT - _RESERVE:g} s")
+        raise _TooLongError(f"it was not ready within {time_text(LIMIT - _RESERVE)}")
     return _Said(outcome, decoded(output))
 
 
@@ -127,10 +128,9 @@ def _judged(name: str, said: _Said) -> Line:
     if error := found.get("error"):
         detail = f" ({found['detail']})" if found.get("detail") else ""
         return problem(f"{name}: {error}{detail}", _cure(str(error)))
-    gib = 1 << 30
     return ok(
         f"{name}: PyTorch {found['torch']} computes on {found['name']} with CUDA {found['cuda']}; "
-        f"{found['free'] / gib:.1f} of {found['total'] / gib:.1f} GiB are free"
+        f"{size_text(found['free'])} of {size_text(found['total'])} are free"
     )
 
 

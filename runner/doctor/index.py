@@ -18,6 +18,7 @@ from runner.environments.uv.stamp import State, condition
 from runner.environments.uv.variables import flag_is_set
 from runner.errors import EnvironmentMissing
 from runner.ground.disk import on_disk
+from runner.ground.words import time_text
 
 PATIENCE = 6.0  # seconds for one index
 
@@ -37,7 +38,7 @@ def indexes(context: Context) -> list[Line]:
         try:
             why = answer.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
-            why = f"no answer within {PATIENCE:g} s"
+            why = f"no answer within {time_text(PATIENCE)}"
         host = urlsplit(url).hostname or url
         if why:
             lines.append(_unreachable(host, why, context))

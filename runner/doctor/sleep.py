@@ -6,6 +6,7 @@ import re
 
 from runner.doctor import Check, Context, Line, ok, warning
 from runner.ground.disk import is_file
+from runner.ground.words import time_text
 from runner.host import Host
 from runner.process.keep_awake import helper_words
 
@@ -22,15 +23,10 @@ def sleep(context: Context) -> list[Line]:
         return []
     if seconds == 0:
         return [ok("this computer does not go to sleep by itself", _BY_HAND)]
-    after = f"this computer goes to sleep after {_spelled(seconds)} without a user"
+    after = f"this computer goes to sleep after {time_text(max(60, round(seconds / 60) * 60))} without a user"
     if host.windows or host.which(helper_words(host.platform)[0]):
         return [ok(f"{after}, but not while a pipeline runs", _BY_HAND)]
     return [warning(after, "Let it stay awake during a long run (settings, power): nothing here can hold it awake.")]
-
-
-def _spelled(seconds: int) -> str:
-    minutes = max(1, round(seconds / 60))
-    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:g} h"
 
 
 def _windows(host: Host) -> int | None:

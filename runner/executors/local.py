@@ -16,9 +16,9 @@ from typing import Any
 from runner import __version__
 from runner.environments import Site, how_to_add, kind, refusal
 from runner.errors import RunnerError
-from runner.go.duration import for_people
 from runner.ground.codes import spell_code
 from runner.ground.files import Syncer
+from runner.ground.words import time_text
 from runner.jobs import Job
 from runner.model import Command, Outcome
 from runner.process.launch import new_marker
@@ -80,7 +80,7 @@ def run_segment(
         if result.state in (SUCCEEDED, "stopped") or len(tries) > segment.retries:
             break
         reporter.note(f"   {result.note}")
-        reporter.note(f"   try {len(tries) + 1} of {segment.retries + 1} in {for_people(delay)}")
+        reporter.note(f"   try {len(tries) + 1} of {segment.retries + 1} in {time_text(delay)}")
         if stop.wait(delay):
             result = replace(result, state="stopped", note="stopped while waiting for the next try")
             break
@@ -129,7 +129,7 @@ def _attempt(
     if outcome.stopped:
         state, note = "stopped", outcome.explanation or "stopped"
     elif outcome.timed_out:
-        limit = for_people(job.segment.timeout or 0)
+        limit = time_text(job.segment.timeout or 0)
         state, note = "timed out", f"it was ended because it ran longer than its `timeout` of {limit}"
     elif not outcome.succeeded:
         state, note = "failed", outcome.error or _why(job, outcome, log, site)

@@ -42,15 +42,3 @@ def from_go(text: str) -> float | None:
         return None
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
     return seconds if seconds < _LONGEST else None
-
-
-def for_people(seconds: float) -> str:
-    """`0.4 s`, `12 s`, `3 min 05 s`, `2 h 07 min`."""
-    if seconds < 9.95:
-        return f"{max(seconds, 0):.1f} s"
-    total = round(seconds)
-    if total < 60:
-        return f"{total} s"
-    if total < 3600:
-        return f"{total // 60} min {total % 60:02d} s"
-    return f"{total // 3600} h {total % 3600 // 60:02d} min"

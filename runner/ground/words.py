@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(?:([kmgt])(i?)b?|b|bytes?)?", re.IGNORECASE)
-_SHARE = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*%")
+_NUMBER = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _MOST = 1 << 62  # more than any machine has
 _HOW = "write a size such as 500 MB, 16 GB or 2 GiB"
 
@@ -48,7 +47,7 @@ def size_of(text: str, whole: int | None = None) -> int:
         if whole is None:
             raise ValueError(f"{text!r} is a share, of which nothing is known here; {_HOW}")
         return int(whole * share)
-    found = _SIZE.fullmatch(text.strip())
+    found = re.fullmatch(_NUMBER + r"\s*(?:([kmgt])(i?)b?|b|bytes?)?", text.strip(), re.IGNORECASE)
     if found is None:
         raise ValueError(_wrong(text))
     number, letter, binary = found.groups()
@@ -61,7 +60,7 @@ def size_of(text: str, whole: int | None = None) -> int:
 
 def share_of(text: str) -> float:
     """`90%` -> 0.9. Raises ValueError, which says what is wrong."""
-    found = _SHARE.fullmatch(text.strip())
+    found = re.fullmatch(_NUMBER + r"\s*%", text.strip())
     if found is None:
         raise ValueError(f"{text!r} is no share; write one such as 90%")
     share = float(found[1]) / 100

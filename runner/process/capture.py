@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
+from runner.ground.words import time_text
 from runner.host import Captured
 from runner.process.launch import MARKER, StartError, launch_for, new_marker, why_not_started
 from runner.process.spawn import forget, spawn
@@ -64,7 +65,7 @@ def _ask(
     except subprocess.TimeoutExpired:
         _end(process, marker, tag)
         stdout, stderr = _rest(process)
-        return Captured(None, stdout, stderr, f"{argv[0]} did not answer within {timeout:g} seconds and was ended.")
+        return Captured(None, stdout, stderr, f"{argv[0]} did not answer within {time_text(timeout)} and was ended.")
     except BaseException:
         _end(process, marker, tag)
         raise

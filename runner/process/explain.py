@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal as signals
 
 from runner.ground.codes import explain_windows
+from runner.ground.words import time_text
 
 _POSIX_SIGNALS = {
     1: ("SIGHUP", "its terminal was closed"),
@@ -41,7 +42,7 @@ def explain(
     if given_up:
         return "It could not be ended: it hangs inside the system, most likely on a disk or a file server."
     if timed_out:
-        limit = f" of {spell_seconds(timeout)}" if timeout is not None else ""
+        limit = f" of {time_text(timeout)}" if timeout is not None else ""
         return f"It was stopped because it did not end within its time limit{limit}."
     if stopped:
         return f"It was stopped ({reason})." if reason else "It was stopped."
@@ -59,16 +60,6 @@ def explain(
     if number == 9:
         return f"It was killed ({shown}) by another program, a person or the system (does it need too much memory?)."
     return f"{meaning[0].upper()}{meaning[1:]} ({shown})." + (_memory_note() if out_of_memory else "")
-
-
-def spell_seconds(seconds: float) -> str:
-    """3725 -> "1 h 2 min 5 s"."""
-    if seconds < 60:
-        return f"{seconds:g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = ((hours, "h"), (minutes, "min"), (rest, "s"))
-    return " ".join(f"{value} {unit}" for value, unit in parts if value)
 
 
 def _hidden_signal(code: int, platform: str) -> int | None:

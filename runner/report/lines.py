@@ -6,7 +6,7 @@ import shlex
 import threading
 from collections.abc import Sequence
 
-from runner.go.duration import for_people
+from runner.ground.words import size_text, time_text
 from runner.model import Outcome, Segment
 from runner.report import Row
 from runner.report.console import Console
@@ -14,15 +14,6 @@ from runner.report.console import Console
 MOST_SKIPPED = 20  # finished segments that are listed one by one before a run
 _STATE_STYLE = {"succeeded": "green", "accepted": "green", "failed": "red", "timed out": "red", "stopped": "yellow"}
 _STATE_MARK = {"succeeded": "✓", "accepted": "✓", "failed": "✗", "timed out": "✗", "stopped": "✗", "skipped": "·"}
-
-
-def memory_text(size: int | None) -> str:
-    """Bytes for people: `340 MB`, `2.1 GB`; "" where unknown."""
-    if size is None:
-        return ""
-    if size < 1e9:
-        return f"{max(1, round(size / 1e6))} MB"
-    return f"{size / 1e9:.1f} GB"
 
 
 def command_text(argv: Sequence[str], *, windows: bool) -> str:
@@ -77,11 +68,11 @@ class LineReporter:
     def prepared(self, title: str, seconds: float) -> None:
         if title not in self._announced:
             return  # made ahead: a word of it would stand in the middle of a segment's progress bar
-        self._line(self._console.style(f"   {title} is ready ({for_people(seconds)})", "dim"))
+        self._line(self._console.style(f"   {title} is ready ({time_text(seconds)})", "dim"))
 
     def started(self, segment: Segment, total: int, expected: float | None, argv: Sequence[str], cwd: str) -> None:
         console = self._console
-        hint = f" · last time {for_people(expected)}" if expected else ""
+        hint = f" · last time {time_text(expected)}" if expected else ""
         where = f" · {segment.environment}" if segment.environment else ""
         with self._lock:
             self._current = f"{segment.number}/{total} {segment.name}"
@@ -101,18 +92,18 @@ class LineReporter:
             self._console.raw(chunk)
 
     def tick(self, seconds: float) -> None:
-        expected = f" (last time {for_people(self._expected)})" if self._expected else ""
+        expected = f" (last time {time_text(self._expected)})" if self._expected else ""
         with self._lock:
-            self._console.live(f"   … {self._current}: {for_people(seconds)}{expected}")
+            self._console.live(f"   … {self._current}: {time_text(seconds)}{expected}")
 
     def ended(self, segment: Segment, outcome: Outcome, state: str, note: str, log: str) -> None:
         console = self._console
-        peak = memory_text(outcome.peak_memory)
-        parts = [f"{_STATE_MARK.get(state, '·')} {state} in {for_people(outcome.duration)}"]
+        peak = size_text(outcome.peak_memory)
+        parts = [f"{_STATE_MARK.get(state, '·')} {state} in {time_text(outcome.duration)}"]
         if peak:
             parts.append(f"peak memory {peak}")
         if outcome.gpu_memory:
-            parts.append(f"GPU memory {memory_text(outcome.gpu_memory)}")
+            parts.append(f"GPU memory {size_text(outcome.gpu_memory)}")
         with self._lock:
             console.line(console.style("   " + ", ".join(parts), _STATE_STYLE.get(state, "yellow")))
             if outcome.leftovers:
@@ -145,10 +136,10 @@ class LineReporter:
         width = min(48, max(len(name) for name in names))
         states = max(len(row.state) for row in rows)
         for name, row in zip(names, rows, strict=True):
-            took = for_people(row.seconds) if row.seconds is not None else ""
+            took = time_text(row.seconds)
             shown = name if len(name) <= width else name[: width - 1] + "…"
             text = f"{_STATE_MARK.get(row.state, '·')} {shown:<{width}}  {row.state:<{states}}  {took:>12}"
-            text += f"  {memory_text(row.peak_memory):>7}  {_below(row.log, record)}"
+            text += f"  {size_text(row.peak_memory):>8}  {_below(row.log, record)}"
             style = _STATE_STYLE.get(row.state, "dim")
             console.line(console.style(text.rstrip(), style))
             if row.note and row.state not in ("succeeded", "skipped"):

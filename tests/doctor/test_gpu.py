@@ -56,7 +56,7 @@ def test_an_older_nvidia_smi_that_does_not_know_the_compute_capability_is_asked_
         "    print('Field \"compute_cap\" is not a valid field to query.'); sys.exit(2)",
         "print('Quadro P4000, 470.10, 8117, [N/A]' if sys.argv[1:] else 'no table')",
     )
-    assert machine.said("GPU") == [("ok", "Quadro P4000, 8 GiB, driver 470.10")]
+    assert machine.said("GPU") == [("ok", "Quadro P4000, 7.9 GiB, driver 470.10")]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_the_gpu_is_tried_in_an_environment_prepared_as_for_a_segment(machine: M
     module.write_text(TORCH.read_text(encoding="utf-8"), encoding="utf-8")
     line = tried(machine, "fine")
     assert line.state is State.OK, line.text
-    assert "PyTorch 2.4.0+cu124 computes on Fake GPU with CUDA 12.4; 10.0 of 16.0 GiB are free" in line.text
+    assert "PyTorch 2.4.0+cu124 computes on Fake GPU with CUDA 12.4; 10 GiB of 16 GiB are free" in line.text
     for mode, text, cure in (
         ("cpu", "the one for the CPU alone", "index for CUDA"),
         ("none", "sees no GPU (the driver is too old)", "GPU and CUDA"),

@@ -47,7 +47,7 @@ def test_one_that_hangs_is_ended_with_its_children_and_what_it_said_is_kept(benc
     start = time.monotonic()
     got = capture(["sh", "-c", "echo first; setsid sleep 71 & sleep 72"], env=bench.environ, timeout=0.4)
     assert got.code is None and got.stdout == b"first\n"
-    assert got.error == "sh did not answer within 0.4 seconds and was ended."
+    assert got.error == "sh did not answer within 0.4 s and was ended."
     assert time.monotonic() - start < 8
 
 

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from runner.ground.codes import spell_code
-from runner.process.explain import explain, spell_seconds
+from runner.process.explain import explain
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,3 @@ def test_what_we_did_ourselves_is_said_first() -> None:
         "It was stopped because it did not end within its time limit of 3 h."
     )
     assert explain(137, "linux", signal=9, stopped=True, reason="Ctrl-C") == "It was stopped (Ctrl-C)."
-
-
-def test_times_are_spelled_for_people() -> None:
-    assert [spell_seconds(s) for s in (0.5, 59, 60, 3725, 86400)] == ["0.5 s", "59 s", "1 min", "1 h 2 min 5 s", "24 h"]

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from runner.report.console import Console, open_console, wants_colour
-from runner.report.lines import LineReporter, memory_text
+from runner.report.lines import LineReporter
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,6 @@ def test_without_any_stream_nothing_is_shown_and_nothing_breaks() -> None:
     console = open_console(None, {})
     LineReporter(console).warn("unheard")
     console.stream.close()
-
-
-@pytest.mark.parametrize(
-    ("size", "text"), [(None, ""), (200, "1 MB"), (340_000_000, "340 MB"), (2_100_000_000, "2.1 GB")]
-)
-def test_memory_is_shown_in_units_that_people_know(size: int | None, text: str) -> None:
-    assert memory_text(size) == text
 
 
 def on_windows(stream: io.TextIOWrapper) -> Console:

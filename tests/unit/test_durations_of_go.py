@@ -1,6 +1,6 @@
 import pytest
 
-from runner.go.duration import for_people, from_go, to_go
+from runner.go.duration import from_go, to_go
 
 
 @pytest.mark.parametrize(
@@ -29,10 +29,3 @@ def test_what_is_no_duration_is_none(text: str) -> None:
 
 def test_a_clock_that_went_backwards_gives_no_negative_duration() -> None:
     assert to_go(-5) == "0s"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.04, "0.0 s"), (12.4, "12 s"), (185, "3 min 05 s"), (7623, "2 h 07 min")]
-)
-def test_people_read_short_durations(seconds: float, text: str) -> None:
-    assert for_people(seconds) == text

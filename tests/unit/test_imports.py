@@ -20,7 +20,7 @@ ALLOWED = {
     "state": {"model", "errors", "host", "process", "go", "ground"},
     "changes": {"model", "go"},
     "graph": {"model"},
-    "plan": {"model", "state", "changes", "go"},
+    "plan": {"model", "state", "changes", "go", "ground"},
     "report": {"model", "state", "go", "ground"},
     "environments": {"model", "errors", "host", "state", "pipeline", "go", "ground"},
     "jobs": {"model", "errors", "host", "environments", "pipeline"},

@@ -138,7 +138,7 @@ def test_what_the_go_runner_left_is_mentioned_and_never_touched(lab: Lab) -> Non
     (old / "file").write_bytes(b"x" * 2048)
     said = lab.run("env", "list").stdout
     assert "Left by the Go runner" in said
-    assert ".venv_default_py3_11  2.0 KiB" in said
+    assert ".venv_default_py3_11  2 KiB" in said
     assert "Go runner" in lab.run("env", "remove", old.name, "--yes", check=2).stderr
     lab.run("env", "sync", "default")
     assert (old / "file").exists()

@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from runner.errors import EnvironmentMissing
 from runner.ground.disk import entries
 from runner.ground.text import decoded
+from runner.ground.words import time_text
 from runner.host import Captured, Host
 
 TIMEOUT = 120.0  # seconds for all scripts of an environment
@@ -136,7 +137,7 @@ def _not_run(scripts: Sequence[PurePath], prefix: PurePath, why: str) -> str:
 def _failed(got: Captured, script: str, prefix: PurePath, said: str) -> EnvironmentMissing:
     printed = _shown(said).splitlines()[-5:]
     if got.error or got.code is None:
-        why = got.error or f"it did not end within {TIMEOUT:.0f} seconds"
+        why = got.error or f"it did not end within {time_text(TIMEOUT)}"
     else:
         why = f"it ended the shell with code {got.code}"
     message = f"the environment {prefix} could not be activated: in {script}, {why}"
