@@ -165,8 +165,8 @@ def _run(segment: Segment, session: Session, preparer: Preparer) -> _Taken | Non
         fingerprint=session.fingerprint,
         syncer=session.syncer,
     )
-    while session.site.notes:
-        session.reporter.warn(session.site.notes.pop(0))
+    for note in session.site.notes.take():
+        session.reporter.warn(note)
     outcome = result.outcome
     if result.state == SUCCEEDED:
         _remember(segment, outcome.duration, session)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from runner.environments import Finding, Site, kind
+from runner.environments import Request, Site, kind
 from runner.environments.spec import parse_environment
-from runner.model import Command, Diagnostic, EnvironmentSpec, Mark, Pipeline, ResolvedEntry, Segment, Severity
+from runner.model import Command, Diagnostic, EnvironmentSpec, Finding, Mark, Pipeline, ResolvedEntry, Segment, Severity
 from runner.pipeline.findings import script_findings
 from runner.pipeline.glued import mended
 from runner.pipeline.masking import Noting
@@ -32,11 +32,11 @@ class Job:
 
     @property
     def environment_key(self) -> Hashable:
-        """Equal for jobs that share an environment; a PEP 723 script has one of its own."""
-        return (self.spec, self.entries if self.spec.kind == "script" else ())
+        """Equal for jobs that share an environment."""
+        return kind(self.spec).key(self.spec, self.entries)
 
     def command(self, site: Site, *, dry: bool = False) -> Command:
-        return kind(self.spec).wrap(self.spec, self.entries, self.env, self.cwd, site, dry=dry)
+        return kind(self.spec).wrap(Request(self.spec, self.entries, self.env, self.cwd, dry), site)
 
     def masked(self, value: Any, site: Site) -> Any:
         """`value` as it may be written down: with names for the values of .env."""
@@ -166,14 +166,14 @@ def _argument_findings(jobs: Sequence[Job], pipeline: Pipeline, site: Site) -> d
     from runner.pipeline.inputs import missing_inputs, step_of
     from runner.pipeline.programs import Answer, ask_about, findings, glued_findings, line_of
 
-    found = {job.segment.number: glued_findings(job.segment) for job in jobs if job.spec.kind != "shell"}
+    found = {job.segment.number: glued_findings(job.segment) for job in jobs if not kind(job.spec).in_shell}
     known = {job.segment.number: job for job in jobs}
     last = max(known, default=0)
     normal = [segment for segment in pipeline.segments if not segment.is_control and segment.number <= last]
     every = [known.get(segment.number) or make_job(segment, pipeline, site) for segment in normal]
-    lines = [(job, line) for job in every if (line := line_of(job.segment, job.entries, job.cwd, site))]
+    lines = [(job, line) for job in every if (line := line_of(job.segment, job.entries, job.cwd, site.repo, site.host))]
     answers: dict[int, Answer] = {}
-    for (job, line), answer in zip(lines, ask_about([line for _, line in lines], site), strict=True):
+    for (job, line), answer in zip(lines, ask_about([line for _, line in lines], site.repo, site.host), strict=True):
         if answer is None:
             continue
         answers[job.segment.number] = answer

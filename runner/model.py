@@ -48,6 +48,16 @@ class Diagnostic:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """Why a segment cannot run, or is not what it seems; shown with the segment's position."""
+
+    message: str
+    cure: str
+    key: str = "environment"  # the key of the segment that it is about, as in Segment.marks
+    severity: Severity = Severity.ERROR
+
+
+@dataclass(frozen=True)
 class FlagMap:
     """A `- --flag: value` entry of `commands`, the flags as written; the file's order is kept."""
 
@@ -163,7 +173,7 @@ ResolvedEntry = str | ResolvedFlags
 
 @dataclass(frozen=True)
 class EnvironmentSpec:
-    """What `environment:` (with `use-linux-distro`) names. `kind` is a key of `runner.environments.KINDS`."""
+    """What `environment:` (with `use-linux-distro`) names. `kind` is for `runner.environments` alone."""
 
     kind: str  # uv, script, conda, imagej, shell
     name: str = ""  # group (as normalised by uv), conda name or prefix

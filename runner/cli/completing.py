@@ -81,7 +81,9 @@ def complete_groups_and_files(ctx: click.Context, incomplete: str) -> Iterator[C
 def complete_programs(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
     from runner.pipeline.programs import all_programs
 
-    yield from _beginning((facts["program"].removesuffix(".py") for facts in all_programs(_site(ctx))), incomplete)
+    site = _site(ctx)
+    names = (facts["program"].removesuffix(".py") for facts in all_programs(site.repo, site.host))
+    yield from _beginning(names, incomplete)
 
 
 @_offers

@@ -78,7 +78,7 @@ def sync_command(names: tuple[str, ...], everything: bool, repo: str | None) -> 
     wanted = _wanted(names, everything, site)
     for job in wanted:
         for finding in kind(job.spec).check(job.spec, job.entries, site):
-            if finding.key == "environment" or job.spec.kind == "script":
+            if finding.key == "environment" or kind(job.spec).by_commands:
                 raise EnvironmentMissing(finding.message, finding.cure)
     for job in wanted:
         preparation = kind(job.spec).prepare(job.spec, job.entries, site)
@@ -168,12 +168,13 @@ def _wanted(names: tuple[str, ...], everything: bool, site: Site) -> list[Job]:
 
 def _pipeline_jobs(name: str, site: Site) -> list[Job]:
     from runner.cli.common import pipeline_path
+    from runner.environments import kind
     from runner.jobs import make_job
     from runner.pipeline.reader import read_pipeline
 
     pipeline = read_pipeline(pipeline_path(name))
     jobs = [make_job(segment, pipeline, site) for segment in pipeline.segments if not segment.is_control]
-    return [job for job in jobs if job.spec.kind in ("uv", "script")]
+    return [job for job in jobs if kind(job.spec).managed]
 
 
 def _group_job(name: str, site: Site) -> Job:

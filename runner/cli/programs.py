@@ -36,7 +36,7 @@ def command(name: str | None, as_json: bool, repo: str | None) -> int:
     from runner.report.console import open_console
 
     site = make_site(repo, interactive=False)
-    chosen = _chosen(all_programs(site), name, str(site.repo))
+    chosen = _chosen(all_programs(site.repo, site.host), name, str(site.repo))
     if as_json:
         for facts in chosen:
             print(json.dumps({"event": "program", **facts}))

@@ -146,7 +146,7 @@ def _nothing_to_do(plan: Plan, loaded: Loaded, reporter: Reporter) -> int:
 
 def _ask(plan: Plan, jobs: Jobs, site: Site) -> None:
     """Where conda or Fiji is, when only a person can tell; asked before anything runs."""
-    from runner.environments import ask_user
+    from runner.cli.asking import ask_user
     from runner.model import Action
 
     if site.host.interactive:

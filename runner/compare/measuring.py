@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from runner.compare.pairing import core
 from runner.compare.pairing import kind_of as kind
 from runner.compare.results import Pair, Picture, Rung
 from runner.compare.settings import Settings
-from runner.environments import Site
+from runner.environments import Request, Site
 from runner.environments import kind as kind_of
 from runner.environments.prepare import run_preparation
 from runner.environments.spec import parse_environment
@@ -113,7 +113,7 @@ class Measurer:
         given = {"--jobs": str(told), "--results": str(results), **(flags or {})}
         program = str(site.host.path(site.repo) / PROGRAM)
         entries = ("python", program, ResolvedFlags(tuple(given.items())))
-        command = kind_of(spec).wrap(spec, entries, {}, str(site.repo), site)
+        command = kind_of(spec).wrap(Request(spec, entries, {}, str(site.repo)), site)
         outcome = run(command, environ=site.host.environ, screen=self._screen, log=log, timeout=None, stop=self.stop)
         if outcome.stopped:
             raise Interrupted("stopped while measuring", "Start the comparison again.")
@@ -186,7 +186,7 @@ def _site_with_program(site: Site) -> Site:
                 return site
             elsewhere = on_disk(site.environments)  # where the user wants all environments to be
             folder = repo / ".venvs" if elsewhere.is_relative_to(on_disk(site.repo)) else elsewhere
-            return replace(site, repo=repo, environments=folder, asked={}, notes=[])
+            return Site(site.host, repo, site.dotenv, folder)
     raise EnvironmentMissing(
         f"{site.repo} has no {PROGRAM} or no dependency group `{GROUP}`",
         "Take both from the repository of run-pipeline, then run `run-pipeline env lock`.",

@@ -11,6 +11,7 @@ from typing import Any
 
 from runner.compare.results import Side
 from runner.environments import Site, kind
+from runner.environments import fingerprint as fingerprint_of
 from runner.ground.disk import on_disk
 from runner.jobs import Job
 from runner.state.reading import number, read_json
@@ -42,10 +43,8 @@ def changed_output(receipt: Mapping[str, Any] | None) -> Path | None:
 
 def environment_changed(receipt: Mapping[str, Any], job: Job, site: Site) -> bool:
     """Whether the segment's environment is another one than when it ran."""
-    from runner.executors.local import environment_fingerprint
-
     then = {k: v for k, v in (receipt.get("environment") or {}).items() if k != "text"}
-    return bool(then) and then != dict(environment_fingerprint(job, site))
+    return bool(then) and then != dict(fingerprint_of(job.spec, job.entries, site))
 
 
 def side_of(job: Job, receipt: Mapping[str, Any] | None, site: Site, sizes: dict[str, int | None]) -> Side:
@@ -53,10 +52,7 @@ def side_of(job: Job, receipt: Mapping[str, Any] | None, site: Site, sizes: dict
     told = receipt or {}
     fingerprint = dict(told.get("environment") or {})
     if not fingerprint.get("kind"):
-        try:
-            fingerprint = dict(kind(job.spec).fingerprint(job.spec, job.entries, site))
-        except OSError as error:
-            fingerprint = {"kind": job.spec.kind, "unreadable": str(error)}
+        fingerprint = dict(fingerprint_of(job.spec, job.entries, site))
     folder = environment_folder(job, fingerprint, site)
     if folder and folder not in sizes:
         sizes[folder] = folder_size(Path(folder))
@@ -74,11 +70,8 @@ def side_of(job: Job, receipt: Mapping[str, Any] | None, site: Site, sizes: dict
 
 def environment_folder(job: Job, fingerprint: Mapping[str, Any], site: Site) -> str:
     """Where the environment is on this machine, or nothing."""
-    if job.spec.kind == "uv":
-        from runner.environments.uv.kind import place
-
-        return str(on_disk(place(job.spec, site).folder))
-    return str(fingerprint.get("prefix") or "")
+    folder = fingerprint.get("prefix") or kind(job.spec).folder(job.spec, job.entries, site)
+    return str(on_disk(site.host.path(folder))) if folder else ""
 
 
 def folder_size(folder: Path) -> int | None:

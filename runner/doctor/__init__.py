@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 
 from runner.doctor.registry import Registry
-from runner.environments import Site
+from runner.environments import Site, kind
 from runner.errors import PipelineError, RunnerError
 from runner.jobs import Job
 from runner.model import EnvironmentSpec, Pipeline
@@ -78,9 +78,9 @@ class Context:
     def has_file(self) -> bool:
         return self.pipeline is not None or self.refused is not None
 
-    def uses(self, kind: str) -> list[Job]:
-        """The jobs of FILE whose environment is of this kind."""
-        return [job for job in self.jobs if job.spec.kind == kind]
+    def uses(self, tool: str) -> list[Job]:
+        """The jobs of FILE whose environment needs this tool of the machine."""
+        return [job for job in self.jobs if kind(job.spec).tool == tool]
 
     def uv_groups(self) -> list[EnvironmentSpec]:
         """The uv groups of FILE; without FILE every group but `dev`. None of a project that cannot be read."""
@@ -90,7 +90,7 @@ class Context:
         from runner.ground.disk import on_disk
 
         if self.has_file:
-            return list(dict.fromkeys(job.spec for job in self.uses("uv")))
+            return list(dict.fromkeys(job.spec for job in self.uses("uv") if not kind(job.spec).by_commands))
         try:
             groups = read_project(on_disk(self.site.repo)).groups
         except EnvironmentMissing:

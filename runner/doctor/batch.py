@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runner.doctor import Check, Context, Line, ok, warning
-from runner.environments import words
-from runner.environments.conda.base import find_base
-from runner.environments.conda.prefix import prefix_of
-from runner.environments.conda.program import find_program
+from runner.environments import kind, words
 from runner.jobs import Job
 from runner.process.launch import is_batch
 
@@ -41,19 +38,11 @@ def _programs(job: Job, context: Context) -> Iterator[str]:
     entries = words(job.entries)
     if not entries:
         return
-    first = entries[0].split()[0].strip('"') if job.spec.kind == "shell" and entries[0].strip() else entries[0]
+    own = kind(job.spec)
+    first = entries[0].split()[0].strip('"') if own.in_shell and entries[0].strip() else entries[0]
     yield first
-    if job.spec.kind == "conda":
-        base = find_base(context.site).base
-        prefix = prefix_of(job.spec.name, base, context.site.repo, context.site.host)
-        if prefix is not None and (found := find_program(first, prefix, context.site.host)):
-            yield str(found)
-    if job.spec.kind == "uv":
-        from runner.environments.uv.kind import place
-        from runner.ground.disk import is_file
-
-        scripts = place(job.spec, context.site).folder / "Scripts"
-        yield from (str(scripts / f"{first}{end}") for end in (".bat", ".cmd") if is_file(scripts / f"{first}{end}"))
+    if found := own.program(first, job.spec, context.site):
+        yield str(found)
 
 
 CHECKS = (

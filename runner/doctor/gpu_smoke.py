@@ -11,7 +11,7 @@ from typing import Any
 from runner.doctor import Check, Context, Line, from_error, ok, problem, warning
 from runner.doctor.cuda_wanted import wanted
 from runner.doctor.gpu import INDEX_FOR_CUDA, ask
-from runner.environments import Preparation, kind
+from runner.environments import Preparation, Request, kind
 from runner.environments.spec import parse_environment
 from runner.errors import EnvironmentMissing, RunnerError
 from runner.ground.words import size_text, time_text
@@ -60,11 +60,15 @@ def _tried(spec: EnvironmentSpec, context: Context) -> Line:
                 return problem(f"{name} was neither prepared nor tried: {why}", "Look at the line about the GPU.")
             _prepare(preparation, context)
         # -I: what lies beside the probe must not be taken for modules of the environment
-        command = kind(spec).wrap(spec, ("python", "-I", str(_PROBE)), {}, str(context.site.repo), context.site)
+        command = kind(spec).wrap(
+            Request(spec, ("python", "-I", str(_PROBE)), {}, str(context.site.repo)), context.site
+        )
         said = _run(command, context)
     except _TooLongError as error:
         asked = f"uv@{spec.python}:{spec.name}" if spec.python else spec.name
-        cure = f"`run-pipeline env sync {asked}` takes its time; then try again." if spec.kind == "uv" else "Try again."
+        cure = (
+            f"`run-pipeline env sync {asked}` takes its time; then try again." if kind(spec).managed else "Try again."
+        )
         return warning(f"{name}: {error}", cure)
     except RunnerError as error:
         return from_error(error)

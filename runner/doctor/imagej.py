@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner.doctor import Check, Context, Line, ok, problem, warning
 from runner.environments import looked_in
-from runner.environments.imagej.launcher import find_launcher, is_new
+from runner.environments.imagej.launcher import find_launcher, help_of, is_new
 
 
 def fiji(context: Context) -> list[Line]:
@@ -18,11 +18,9 @@ def fiji(context: Context) -> list[Line]:
         return [ok("Fiji was not found" + (", and this pipeline does not need it" if context.has_file else ""))]
     new = is_new(launcher, site)
     # only a launcher of an unusual name was asked, and says nothing where it hangs
-    if not new and f"imagej help {launcher}" in site.asked:
-        got = site.host.capture([str(launcher), "--help"], timeout=60.0)
-        if got.code is None:
-            cure = "Write the path of Fiji's own program into .env of the repository: IMAGEJ_PATH=PROGRAM"
-            return [warning(f"{launcher} does not answer: {got.error}", cure)]
+    if (said := help_of.known(site, launcher)) and said.code is None:
+        cure = "Write the path of Fiji's own program into .env of the repository: IMAGEJ_PATH=PROGRAM"
+        return [warning(f"{launcher} does not answer: {said.error}", cure)]
     family = "new launcher (`--run`)" if new else "old launcher (`--ij2 --console --run`)"
     return [ok(f"{launcher}, {family}")]
 

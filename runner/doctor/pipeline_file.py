@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.doctor import Check, Context, Line, ok, problem, warning
-from runner.environments import words
+from runner.environments import kind, words
 from runner.jobs import Job, find_problems, find_warnings
 from runner.model import Diagnostic, Severity
 from runner.pipeline.diagnostics import alike
@@ -48,7 +48,7 @@ def _missing_settings(jobs: Iterable[Job]) -> list[Line]:
     """YAML files that a command line names and that are not there; an earlier segment may make one."""
     lines = []
     for job in jobs:
-        if job.spec.kind in ("shell", "wsl"):
+        if kind(job.spec).in_shell or kind(job.spec).elsewhere:
             continue
         entries = words(job.entries)
         for before, word in zip(["", *entries], entries, strict=False):

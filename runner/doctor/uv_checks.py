@@ -21,7 +21,7 @@ def uv_program(context: Context) -> list[Line]:
     try:
         uv = find_uv(context.site)
     except EnvironmentMissing as error:
-        if context.has_file and not (context.uses("uv") or context.uses("script")):
+        if context.has_file and not context.uses("uv"):
             return [ok("not found, and this pipeline does not need it")]
         first, *passed_over = error.message.splitlines()
         return [problem(first, "\n".join([error.cure, *(line.strip() for line in passed_over)]))]
@@ -81,7 +81,7 @@ def lock(context: Context) -> list[Line]:
     """`uv lock --check`: without the network first, since what is in step needs none."""
     site = context.site
     uv = _uv(site)
-    if context.has_file and not context.uses("uv"):
+    if context.has_file and not context.uv_groups():
         return []
     try:
         if not lock_file(on_disk(site.repo)).is_file():

@@ -31,7 +31,7 @@ def wsl(context: Context) -> list[Line]:
 def _inside(distro: str, context: Context) -> Line:
     name = "the default distribution" if distro == "default" else distro
     try:
-        inside = look_inside(distro, context.site)
+        inside = look_inside(context.site, distro)
     except EnvironmentMissing as error:
         return from_error(error)
     if not inside.uv:

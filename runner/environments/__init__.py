@@ -1,42 +1,34 @@
 """Where a segment's command runs: one module per kind, named here and nowhere else.
 
-A module satisfies `Kind` by its functions. It returns commands and never starts one; what it must ask a
-program (`conda info --base`) goes through `Site.host.capture`.
+A module ends with its `KIND`, the functions and traits that its callers need: nobody asks a kind for its name. It
+returns commands and never starts one; what it must ask a program (`conda info --base`) goes through
+`Site.host.capture`, what only a person can tell it names in `lacks`, and the command line asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path, PurePath
-from typing import Protocol, cast
 
+from runner.environments.site import Site as Site
 from runner.errors import RunnerError
-from runner.host import Host
-from runner.model import Command, EnvironmentSpec, ResolvedEntry, Severity
+from runner.model import Command, EnvironmentSpec, Finding, ResolvedEntry
+
+Entries = Sequence[ResolvedEntry]
 
 
 @dataclass(frozen=True)
-class Site:
-    """The surroundings of one invocation, the same for every segment."""
+class Request:
+    """What is to be started where."""
 
-    host: Host
-    repo: PurePath  # holds pyproject.toml, uv.lock, .env, standard_code/
-    dotenv: Mapping[str, str]  # of the repository
-    environments: PurePath  # the folder of our own environments, normally REPO/.venvs
-    asked: dict[str, str] = field(default_factory=dict)  # answers found once an invocation (where conda is)
-    notes: list[str] = field(default_factory=list)  # warnings met on the way, for the user to see once
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Why an environment or a command cannot be used, or is not what it seems; shown with the segment's position."""
-
-    message: str
-    cure: str
-    key: str = "environment"  # the key of the segment that it is about, as in Segment.marks
-    severity: Severity = Severity.ERROR
+    spec: EnvironmentSpec
+    entries: Entries
+    env: Mapping[str, str]
+    cwd: str
+    dry: bool = False  # nothing may be asked of a program, best effort
+    many: bool = False  # one of many items: no program between the runner and the segment's own
 
 
 @dataclass(frozen=True)
@@ -54,34 +46,51 @@ class Preparation:
     changes: Path | None = None  # the virtual environment that is changed, once no program runs from it any more
 
 
-class Kind(Protocol):
-    def check(self, spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> list[Finding]:
-        """What would stop this segment, without writing anything; empty when it can run or be prepared."""
-        ...
+@dataclass(frozen=True)
+class Lack:
+    """What only a person can tell: where conda or ImageJ is."""
 
-    def prepare(self, spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Preparation | None:
-        """How to bring the environment up to date; None when nothing is to be done."""
-        ...
-
-    def wrap(
-        self,
-        spec: EnvironmentSpec,
-        entries: Sequence[ResolvedEntry],
-        env: Mapping[str, str],
-        cwd: str,
-        site: Site,
-        *,
-        dry: bool = False,
-    ) -> Command:
-        """The command as it will be started. `dry`: nothing may be asked of a program, best effort."""
-        ...
-
-    def fingerprint(self, spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:
-        """What the environment holds, for the receipt: {"kind": ..., "packages": {name: version}, ...}."""
-        ...
+    question: str
+    variable: str  # of .env, where the answer is kept
+    accept: Callable[[str], str]  # the answer counts from here on; how to write it. ValueError: why it is none
 
 
-KINDS = {
+@dataclass(frozen=True)
+class Kind:
+    """What callers need of a kind of environment; the functions without a default are those that each has."""
+
+    # what would stop this segment, without writing anything; empty when it can run or be prepared
+    check: Callable[[EnvironmentSpec, Entries, Site], list[Finding]]
+    # the command as it will be started; raises EnvironmentMissing
+    wrap: Callable[[Request, Site], Command]
+    # what the environment holds, for the receipt: {"kind": ..., "packages": {name: version}, ...}
+    fingerprint: Callable[[EnvironmentSpec, Entries, Site], Mapping[str, object]]
+    # how to bring the environment up to date; None when nothing is to be done
+    prepare: Callable[[EnvironmentSpec, Entries, Site], Preparation | None] = lambda spec, entries, site: None
+    # equal for segments that share an environment
+    key: Callable[[EnvironmentSpec, Entries], Hashable] = lambda spec, entries: spec
+    # where the environment is on this machine, as far as that is known
+    folder: Callable[[EnvironmentSpec, Entries, Site], PurePath | None] = lambda spec, entries, site: None
+    # the file of the environment that a first word names
+    program: Callable[[str, EnvironmentSpec, Site], PurePath | None] = lambda word, spec, site: None
+    # what a person must tell before it can be used
+    lacks: Callable[[EnvironmentSpec, Site], Lack | None] = lambda spec, site: None
+    # the cure for a missing package
+    how_to_add: Callable[[str, EnvironmentSpec, Site], str] = lambda package, spec, site: (
+        f"Install {package} where this Python looks for it."
+    )
+    # the error where the program that starts a segment's own failed, and not that: exit code, and all that was printed
+    refusal: Callable[[Command, int | None, str, EnvironmentSpec, Site], RunnerError | None] = (
+        lambda command, code, said, spec, site: None
+    )
+    tool: str = ""  # what must be installed on the machine: uv, conda, imagej or wsl
+    managed: bool = False  # the runner makes the environment: `prepare`
+    by_commands: bool = False  # which environment it is, `commands` tell
+    in_shell: bool = False  # the first entry is a line for a shell
+    elsewhere: bool = False  # paths among the words may be those of another system
+
+
+_KINDS = {
     "uv": "runner.environments.uv.kind",
     "script": "runner.environments.uv.script",
     "conda": "runner.environments.conda.kind",
@@ -92,39 +101,28 @@ KINDS = {
 
 
 def kind(spec: EnvironmentSpec) -> Kind:
-    """The module for `spec`, imported when first needed."""
-    return cast(Kind, import_module(KINDS[spec.kind]))
+    """That of `spec`; its module is imported when first needed."""
+    found = import_module(_KINDS[spec.kind]).KIND
+    assert isinstance(found, Kind)
+    return found
 
 
-def ask_user(specs: Iterable[EnvironmentSpec], site: Site) -> None:
-    """Asks at the terminal for what only a person can tell: where conda or ImageJ is. Does nothing without one.
+def fingerprint(spec: EnvironmentSpec, entries: Entries, site: Site) -> Mapping[str, object]:
+    """What the environment holds; a problem in reading it is noted, not raised: the segment itself is done."""
+    try:
+        return kind(spec).fingerprint(spec, entries, site)
+    except OSError as error:
+        return {"kind": spec.kind, "unreadable": str(error)}
 
-    For the foreground, before anything runs: `prepare` may be called in another thread.
-    """
-    if not site.host.interactive:
-        return
-    for spec in dict.fromkeys(specs):
-        asks = getattr(kind(spec), "ask", None)
-        if asks is not None:
-            asks(spec, site)
+
+def how_to_add(module: str, spec: EnvironmentSpec, site: Site) -> str:
+    """The cure for a Python module that an environment lacks."""
+    return kind(spec).how_to_add(_PACKAGES.get(module, module), spec, site)
 
 
 def looked_in(places: Iterable[str]) -> str:
     """Where something was searched in vain, a line for each place."""
     return "\n".join(["Looked in:", *(f"  {place}" for place in places)])
-
-
-def how_to_add(module: str, spec: EnvironmentSpec, site: Site) -> str:
-    """The cure for a Python module that an environment lacks."""
-    package = _PACKAGES.get(module, module)
-    says = getattr(kind(spec), "how_to_add", None)
-    return str(says(package, spec, site)) if says is not None else f"Install {package} where this Python looks for it."
-
-
-def refusal(command: Command, code: int | None, said: str, spec: EnvironmentSpec, site: Site) -> RunnerError | None:
-    """The error where the program that starts a segment's own failed, and not that; `said` is all that was printed."""
-    says = getattr(kind(spec), "refusal", None)
-    return cast(RunnerError | None, says(command, code, said, spec, site)) if says is not None else None
 
 
 # modules whose package has another name

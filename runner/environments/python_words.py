@@ -8,7 +8,7 @@ The Go runner dropped the word `python` wherever it stood, and with it arguments
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from runner.environments import words
@@ -23,19 +23,32 @@ _SCRIPTS = (".py", ".pyw", ".pyz")
 
 def python_words(entries: Sequence[ResolvedEntry], cwd: str, host: Host) -> tuple[list[str], str]:
     """The argument list, and the program of the environment that it starts ("" when that is Python)."""
-    plain = words(entries)
-    if plain and _FIRST.fullmatch(plain[0]):
-        return [_PYTHON, *plain[1:]], ""
-    if plain and _is_program(plain[0], cwd, host):
+    given = words(entries)
+    plain = without_python(given)
+    if plain == given and plain and _is_program(plain[0], cwd, host):
         return plain, plain[0]
     return [_PYTHON, *plain], ""
+
+
+def without_python(words: list[str]) -> list[str]:
+    """The words behind a `python` in front."""
+    return words[1:] if words and _FIRST.fullmatch(words[0]) else words
 
 
 def activated(python: PurePath, host: Host) -> dict[str, str]:
     """PATH and VIRTUAL_ENV, as `uv run` sets them for a virtual environment."""
     name = next((name for name in host.environ if name.upper() == "PATH"), "PATH") if host.windows else "PATH"
-    folders = [str(python.parent), *([host.environ[name]] if host.environ.get(name) else [])]
-    return {name: (";" if host.windows else ":").join(folders), "VIRTUAL_ENV": str(python.parent.parent)}
+    path = with_path(python, {name: host.environ.get(name, "")}, host)
+    return {**path, "VIRTUAL_ENV": str(python.parent.parent)}
+
+
+def with_path(python: PurePath, env: Mapping[str, str], host: Host) -> dict[str, str]:
+    """PATH of `env`, where it has one, with the environment's programs in front."""
+    return {
+        name: (";" if host.windows else ":").join([str(python.parent), *([value] if value else [])])
+        for name, value in env.items()
+        if (name.upper() if host.windows else name) == "PATH"
+    }
 
 
 def python_prints_utf8(host: Host) -> dict[str, str]:

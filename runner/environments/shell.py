@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from runner.environments import Finding, Site, words
+from runner.environments import Kind, Request, Site, words
 from runner.environments.python_words import python_prints_utf8
 from runner.environments.quoting import quote_cmd, quote_posix
-from runner.model import Command, EnvironmentSpec, ResolvedEntry
+from runner.model import Command, EnvironmentSpec, Finding, ResolvedEntry
 
 _OPERATORS = frozenset({">", ">>", "<", "|", "||", "&", "&&", "2>", "2>>", "2>&1", "1>&2", ">&2", ";"})
 
@@ -34,29 +34,17 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
     return found
 
 
-def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> None:
-    """Nothing is to be made for a shell."""
-    return
-
-
-def wrap(
-    spec: EnvironmentSpec,
-    entries: Sequence[ResolvedEntry],
-    env: Mapping[str, str],
-    cwd: str,
-    site: Site,
-    *,
-    dry: bool = False,
-) -> Command:
+def wrap(request: Request, site: Site) -> Command:
     """`bash -lc LINE`, or `cmd /C LINE` with the line handed over byte for byte."""
-    line = shell_line(entries, windows=site.host.windows)
+    cwd, env = request.cwd, request.env
+    line = shell_line(request.entries, windows=site.host.windows)
     # a Python on that line holds back what it prints into a pipe
     live = {} if "PYTHONUNBUFFERED" in site.host.environ else {"PYTHONUNBUFFERED": "1"}
     live |= python_prints_utf8(site.host)
     if not site.host.windows:
         return Command(("bash", "-lc", line), cwd, env, live)
-    if cwd.startswith("\\\\") and not dry:
-        site.notes.append(
+    if cwd.startswith("\\\\") and not request.dry:
+        site.notes.add(
             f"cmd.exe cannot work in a network folder: its line runs in the folder of Windows and not in {cwd}; "
             "`cwd:` names another one, and a drive letter for the share helps too"
         )
@@ -83,3 +71,6 @@ def shell_line(entries: Sequence[ResolvedEntry], *, windows: bool) -> str:
         else:
             parts += [quote(word) for word in words([entry])]
     return " ".join(parts)
+
+
+KIND = Kind(check, wrap, fingerprint, in_shell=True)

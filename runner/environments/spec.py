@@ -38,6 +38,12 @@ def _without_distro(text: str, platform: str) -> EnvironmentSpec:
     return EnvironmentSpec("conda", name, text=text)
 
 
+def conda_environment(text: str) -> str:
+    """The name or folder of the conda environment that `environment: TEXT` is; "" for another kind."""
+    spec = parse_environment(text, "", "linux")
+    return spec.name if spec.kind == "conda" else ""
+
+
 def normalised_group(name: str) -> str:
     """A dependency group's name as uv compares it: lower case, each run of `-`, `_` and `.` one `-` (PEP 735)."""
     return re.sub(r"[-_.]+", "-", name.strip()).lower()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runner import __version__
-from runner.environments import Site, how_to_add, kind, refusal
+from runner.environments import Site, fingerprint, how_to_add, kind
 from runner.errors import RunnerError
 from runner.ground.codes import spell_code
 from runner.ground.files import Syncer
@@ -147,7 +147,7 @@ def _refused(job: Job, command: Command, result: Result, log: Path, site: Site) 
             said = file.read(_LOOKED_AT)
     except OSError:
         return None
-    return refusal(command, result.outcome.exit_code, said.decode("utf-8", "replace"), job.spec, site)
+    return kind(job.spec).refusal(command, result.outcome.exit_code, said.decode("utf-8", "replace"), job.spec, site)
 
 
 def _why(job: Job, outcome: Outcome, log: Path, site: Site) -> str:
@@ -208,8 +208,5 @@ def _receipt(
 
 
 def environment_fingerprint(job: Job, site: Site) -> Mapping[str, object]:
-    """What the environment holds; a problem in reading it is noted, not raised: the segment itself is done."""
-    try:
-        return kind(job.spec).fingerprint(job.spec, job.entries, site)
-    except OSError as error:
-        return {"kind": job.spec.kind, "unreadable": str(error)}
+    """What the environment holds."""
+    return fingerprint(job.spec, job.entries, site)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from runner.environments.spec import parse_environment
+from runner.environments.spec import conda_environment
 from runner.errors import PipelineError, UsageError
 from runner.ground.files import write_atomic
 from runner.migrate.files import files_below
@@ -120,8 +120,8 @@ def conda_name(segment: Segment, pipeline: Pipeline, dotenv: Mapping[str, str] =
     if segment.is_control:
         return ""
     text = resolve(segment.environment, repo=pipeline.folder, folder=pipeline.folder, dotenv=dotenv, windows=False)
-    spec = parse_environment(text, "", "linux")
-    return plain_name(spec.name) if spec.kind == "conda" else ""
+    name = conda_environment(text)
+    return plain_name(name) if name else ""
 
 
 def is_status(path: Path) -> bool:

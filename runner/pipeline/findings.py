@@ -6,9 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from runner.environments import Finding
 from runner.host import Host
-from runner.model import ResolvedEntry, Segment
+from runner.model import Finding, ResolvedEntry, Segment
 from runner.pipeline.near import did_you_mean, folder_meant, near
 from runner.pipeline.tokens import entry_count
 

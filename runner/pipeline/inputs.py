@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
-from runner.environments import Finding
-from runner.model import ResolvedEntry, ResolvedFlags, Segment, Severity
+from runner.model import Finding, ResolvedEntry, ResolvedFlags, Segment, Severity
 from runner.pipeline.near import did_you_mean, near
 from runner.pipeline.tokens import entry_count
 

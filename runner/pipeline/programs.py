@@ -10,10 +10,11 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
-from runner.environments import Finding, Site
-from runner.model import ResolvedEntry, Segment, Severity, Value
+from runner.host import Host
+from runner.model import Finding, ResolvedEntry, Segment, Severity, Value
 from runner.pipeline.findings import keyed_words, script_place
 from runner.pipeline.glued import mended
 from runner.pipeline.near import did_you_mean, near
@@ -49,12 +50,12 @@ def arguments_of(facts: Facts) -> Iterator[dict[str, Any]]:
     return (argument for group in facts["groups"] for argument in group["arguments"])
 
 
-def all_programs(site: Site) -> list[Facts]:
-    """Every program that ships with `site`'s repository, by name."""
-    return _ask({}, site)
+def all_programs(repo: PurePath, host: Host) -> list[Facts]:
+    """Every program that ships with the repository, by name."""
+    return _ask({}, repo, host)
 
 
-def line_of(segment: Segment, entries: Sequence[ResolvedEntry], cwd: str, site: Site) -> Line | None:
+def line_of(segment: Segment, entries: Sequence[ResolvedEntry], cwd: str, repo: PurePath, host: Host) -> Line | None:
     """The segment's command line, None where it starts none of these programs."""
     words = keyed_words(segment, entries)
     place = next((n for n, (_, word) in enumerate(words) if word.startswith(_MODULE)), None)
@@ -63,33 +64,33 @@ def line_of(segment: Segment, entries: Sequence[ResolvedEntry], cwd: str, site: 
     place = script_place(words)
     if place is None:
         return None
-    script = site.host.path(cwd) / words[place][1]
-    if script.parent != site.host.path(site.repo) / FOLDER or script.suffix != ".py":
+    script = host.path(cwd) / words[place][1]
+    if script.parent != host.path(repo) / FOLDER or script.suffix != ".py":
         return None
     return Line(script.name, tuple(words[place + 1 :]), segment)
 
 
-def ask_about(lines: Sequence[Line], site: Site) -> list[Answer | None]:
-    """The program's answer to each line; None where it cannot be asked. Only on the platform that `site` is."""
-    if not lines or site.host.platform != sys.platform:
+def ask_about(lines: Sequence[Line], repo: PurePath, host: Host) -> list[Answer | None]:
+    """The program's answer to each line; None where it cannot be asked. Only on the platform that `host` is."""
+    if not lines or host.platform != sys.platform:
         return [None] * len(lines)
-    told = _ask({"lines": [(line.program, [word for _, word in line.words]) for line in lines]}, site)
+    told = _ask({"lines": [(line.program, [word for _, word in line.words]) for line in lines]}, repo, host)
     facts = {one["program"]: one for one in told if "program" in one}
     problems = [one["problems"] for one in told if "problems" in one] or [[]] * len(lines)
     pairs = zip(lines, problems, strict=True)
     return [Answer(facts[line.program], wrong) if line.program in facts else None for line, wrong in pairs]
 
 
-def _ask(question: dict[str, Any], site: Site) -> list[Any]:
+def _ask(question: dict[str, Any], repo: PurePath, host: Host) -> list[Any]:
     """Its answers; none where it cannot answer, as in a repository without these programs."""
     from pathlib import Path
 
-    script = Path(site.repo, FOLDER, "_programs.py")
+    script = Path(repo, FOLDER, "_programs.py")
     if not script.is_file():
         return []
     # -B: a check writes nothing, compiled modules neither
     argv = [sys.executable, "-I", "-S", "-B", str(script)]
-    captured = site.host.capture(argv, stdin=json.dumps(question).encode())
+    captured = host.capture(argv, stdin=json.dumps(question).encode())
     if captured.code != 0:
         return []
     return [json.loads(text) for text in captured.stdout.splitlines()]

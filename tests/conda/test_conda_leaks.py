@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from runner.environments import Finding, Site, kind
+from runner.environments import Site, kind
 from runner.environments.leaks import leaks, without_outer_libraries
 from runner.environments.spec import parse_environment
-from runner.model import ResolvedEntry, Severity
+from runner.model import Finding, ResolvedEntry, Severity
 from tests.conda.conda_layout import make_environment
 from tests.conda.test_conda_run import SHOW, run, wrap
 from tests.support.lab import Lab, segment

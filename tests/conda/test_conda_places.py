@@ -12,7 +12,8 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 
-from runner.environments import Site, ask_user, kind
+from runner.cli.asking import ask_user
+from runner.environments import Request, Site, kind
 from runner.environments.conda.base import find_base, usual_folders
 from runner.environments.conda.prefix import environment_names, expanded, prefix_of
 from runner.environments.conda.program import find_program, path_folders, program_words
@@ -293,7 +294,7 @@ def test_at_a_terminal_the_folder_is_asked_for_and_saved(
     assert kind(spec).prepare(spec, ["python"], site) is None
     assert "holds no conda" in capsys.readouterr().out
     assert (Path(site.repo) / ".env").read_text("utf-8") == f"CONDA_PATH={base}\n"
-    assert kind(spec).wrap(spec, ["python"], {}, "", site).argv == (str(base / "envs/a/bin/python"),)
+    assert kind(spec).wrap(Request(spec, ["python"], {}, ""), site).argv == (str(base / "envs/a/bin/python"),)
 
 
 def test_without_a_terminal_nobody_is_asked(site_of: SiteOf) -> None:

@@ -51,7 +51,7 @@ def activated_by_conda(conda: RealConda, prefix: Path, environ: Mapping[str, str
 
 def given_by_runner(prefix: Path, site: Site) -> dict[str, str]:
     """The environment of a segment in `prefix`."""
-    change = activated(prefix, find_base(site).base, site)
+    change = activated(site, prefix, find_base(site).base)
     kept = {name: value for name, value in site.host.environ.items() if name not in change.unset}
     return {k: v for k, v in (kept | dict(change.variables)).items() if k not in SHELLS}
 

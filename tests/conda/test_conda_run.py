@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.environments import Site, kind
+from runner.environments import Request, Site, kind
 from runner.environments.spec import parse_environment
 from runner.errors import EnvironmentMissing
 from runner.model import Command, ResolvedEntry, ResolvedFlags
@@ -26,7 +26,7 @@ SHOW = "import json, os, sys; print(json.dumps([sys.argv[1:], sys.prefix, dict(o
 
 def wrap(text: str, entries: list[ResolvedEntry], site: Site, *, dry: bool = False) -> Command:
     spec = parse_environment(text, "", "linux")
-    return kind(spec).wrap(spec, entries, {"OWN": "1"}, str(site.repo), site, dry=dry)
+    return kind(spec).wrap(Request(spec, entries, {"OWN": "1"}, str(site.repo), dry=dry), site)
 
 
 def messages(text: str, entries: list[ResolvedEntry], site: Site) -> list[tuple[str, str, str]]:
@@ -121,16 +121,14 @@ def test_what_a_script_complains_of_is_told_and_what_it_says_is_not(any_base: Pa
         "c.sh": "cat /no/such/licence\n",
     }
     prefix = make_environment(any_base / "envs" / "limps", scripts=scripts)
-    site = site_of({"CONDA_PATH": str(any_base)})
     for _ in range(2):  # not only the first time, though the rest is kept
-        site.asked.clear()
+        site = site_of({"CONDA_PATH": str(any_base)})
         assert wrap("limps", ["python"], site).activation["AFTER"] == "1"
         first, second = site.notes
         assert first.startswith(f"while {prefix} was activated, {prefix}/etc/conda/activate.d/b.sh reported:\n    ")
         assert "module: command not found" in first
         assert "c.sh reported" in second and "/no/such/licence" in second
         assert "welcome" not in first + second and "starting" not in first + second
-        site.notes.clear()
 
 
 def test_the_answer_is_the_same_on_macos(any_base: Path, site_of: SiteOf) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from runner.environments import Site, kind
+from runner.environments import Request, Site, kind
 from runner.environments.conda.activation_cache import activated
 from runner.environments.spec import parse_environment
 from runner.errors import EnvironmentMissing
@@ -55,29 +55,29 @@ def scripts(base: Path, **texts: str) -> None:
 
 def test_the_environments_own_python_is_started(base: Path, site_of: Callable[..., Site]) -> None:
     prefix = PureWindowsPath(base / "envs" / "ernet-gpu")
-    command = kind(SPEC).wrap(SPEC, ["python", r"C:\repo\a.py"], {}, "C:\\", site_of(), dry=True)
+    command = kind(SPEC).wrap(Request(SPEC, ["python", r"C:\repo\a.py"], {}, "C:\\", dry=True), site_of())
     assert command.argv == (rf"{prefix}\python.exe", r"C:\repo\a.py")
     assert command.raw_command_line is None
     assert kind(SPEC).check(SPEC, ["python"], site_of()) == []
 
 
 def test_a_plan_for_a_disk_that_is_not_there_names_the_environment_in_it(site_of: Callable[..., Site]) -> None:
-    site = replace(site_of(), dotenv={"CONDA_PATH": r"Q:\mini forge"}, asked={})
-    command = kind(SPEC).wrap(SPEC, ["python", "a.py"], {}, "C:\\", site, dry=True)
+    site = replace(site_of(), dotenv={"CONDA_PATH": r"Q:\mini forge"})
+    command = kind(SPEC).wrap(Request(SPEC, ["python", "a.py"], {}, "C:\\", dry=True), site)
     assert command.argv == (r"Q:\mini forge\envs\ernet-gpu\python.exe", "a.py")
     blanks = parse_environment(" uv:default ", "", "win32")
-    assert kind(blanks).wrap(blanks, ["python"], {}, "C:\\", site, dry=True).argv == ("python",)
+    assert kind(blanks).wrap(Request(blanks, ["python"], {}, "C:\\", dry=True), site).argv == ("python",)
 
 
 def test_a_batch_file_of_the_environment_is_found(base: Path, site_of: Callable[..., Site]) -> None:
     tool = PureWindowsPath(base / "envs" / "ernet-gpu" / "Scripts" / "tool.bat")
-    command = kind(SPEC).wrap(SPEC, ["tool", "a b", "50%"], {}, "C:\\", site_of(), dry=True)
+    command = kind(SPEC).wrap(Request(SPEC, ["tool", "a b", "50%"], {}, "C:\\", dry=True), site_of())
     assert command.argv == (str(tool), "a b", "50%")
 
 
 def test_path_and_variables_are_those_of_conda(base: Path, site_of: Callable[..., Site]) -> None:
     prefix = PureWindowsPath(base / "envs" / "ernet-gpu")
-    change = activated(prefix, PureWindowsPath(base), site_of())
+    change = activated(site_of(), prefix, PureWindowsPath(base))
     parts = change.variables["PATH"].split(";")
     library = [rf"{prefix}\Library\{name}" for name in (r"mingw-w64\bin", r"usr\bin", "bin")]
     folders = [str(prefix), *library, rf"{prefix}\Scripts", rf"{prefix}\bin", rf"{PureWindowsPath(base)}\condabin"]
@@ -92,7 +92,7 @@ def test_batch_scripts_of_the_environment_are_run_once(base: Path, site_of: Call
         a='@set "FIRST=%CONDA_PREFIX%\\lib"\n@set GONE=\n',
     )
     prefix = PureWindowsPath(base / "envs" / "ernet-gpu")
-    change = activated(prefix, PureWindowsPath(base), site_of(GONE="x"))
+    change = activated(site_of(GONE="x"), prefix, PureWindowsPath(base))
     assert change.variables["FIRST"] == rf"{prefix}\lib"
     assert change.variables["SECOND"] == rf"{prefix}\lib;ü"
     assert change.unset == ("GONE",)
@@ -104,4 +104,4 @@ def test_batch_scripts_of_the_environment_are_run_once(base: Path, site_of: Call
 def test_a_batch_script_that_ends_cmd_is_named(base: Path, site_of: Callable[..., Site]) -> None:
     scripts(base, a="@set A=1\n", b="exit 3\n")
     with pytest.raises(EnvironmentMissing, match=r"b\.bat.*code 3"):
-        activated(PureWindowsPath(base / "envs" / "ernet-gpu"), PureWindowsPath(base), site_of())
+        activated(site_of(), PureWindowsPath(base / "envs" / "ernet-gpu"), PureWindowsPath(base))

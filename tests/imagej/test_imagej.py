@@ -12,7 +12,8 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 
-from runner.environments import Site, kind
+from runner.cli.asking import ask_user
+from runner.environments import Request, Site, kind
 from runner.environments.imagej.kind import quoted
 from runner.environments.imagej.launcher import is_new, usual_folders
 from runner.environments.spec import parse_environment
@@ -69,7 +70,7 @@ def test_windows_gets_the_command_of_the_go_runner(tmp_path: Path) -> None:
     (tmp_path / "ImageJ-win64.exe").touch()
     program = PureWindowsPath(tmp_path / "ImageJ-win64.exe")
     site = site_on("win32", tmp_path, {"IMAGEJ_PATH": str(program)})
-    assert kind(SPEC).wrap(SPEC, RECORDED, {"A": "1"}, "C:\\repo", site).argv == (
+    assert kind(SPEC).wrap(Request(SPEC, RECORDED, {"A": "1"}, "C:\\repo"), site).argv == (
         str(program),
         "--ij2",
         "--console",
@@ -82,7 +83,7 @@ def test_windows_gets_the_command_of_the_go_runner(tmp_path: Path) -> None:
 def test_a_new_launcher_is_not_given_the_old_options(tmp_path: Path) -> None:
     (tmp_path / "fiji-windows-x64.exe").touch()
     site = site_on("win32", tmp_path, {"IMAGEJ_PATH": str(tmp_path)})
-    argv = kind(SPEC).wrap(SPEC, RECORDED[:2], {}, "", site).argv
+    argv = kind(SPEC).wrap(Request(SPEC, RECORDED[:2], {}, ""), site).argv
     assert argv[1:] == (
         "--run",
         "C:/repo/standard_code/imagej/simple_treshold.ijm",
@@ -148,7 +149,9 @@ def test_values_survive_the_launcher(family: str, tmp_path: Path, launcher: Call
     macro = tmp_path / "my macro.ijm"
     macro.write_text("print(1);", encoding="utf-8")
     entries: list[ResolvedEntry] = [str(macro), *(flag(key, value) for key, value in values.items()), flag("on", None)]
-    command = kind(SPEC).wrap(SPEC, entries, {}, "", site_on(HERE, tmp_path, {"IMAGEJ_PATH": str(program.parent)}))
+    command = kind(SPEC).wrap(
+        Request(SPEC, entries, {}, ""), site_on(HERE, tmp_path, {"IMAGEJ_PATH": str(program.parent)})
+    )
     subprocess.run(command.argv, cwd=tmp_path, check=True, timeout=60)
     if sys.platform == "win32":
         values["slash"] = "a'/b"  # paths are given with / there, as the Go runner gave them
@@ -161,7 +164,7 @@ def test_an_error_in_the_macro_ends_with_0_and_without_outputs(
     macro = tmp_path / "broken.ijm"
     macro.write_text("fail", encoding="utf-8")
     site = site_on(HERE, tmp_path, {"IMAGEJ_PATH": str(launcher(LAUNCHERS["old"], "old"))})
-    command = kind(SPEC).wrap(SPEC, [str(macro)], {}, "", site)
+    command = kind(SPEC).wrap(Request(SPEC, [str(macro)], {}, ""), site)
     done = subprocess.run(command.argv, cwd=tmp_path, check=False, capture_output=True, timeout=60)
     assert done.returncode == 0
     assert not (tmp_path / "seen.json").exists()
@@ -170,7 +173,7 @@ def test_an_error_in_the_macro_ends_with_0_and_without_outputs(
 def argv_of(platform: str, tmp_path: Path, entries: list[ResolvedEntry], **environ: str) -> tuple[str, ...]:
     (tmp_path / "ImageJ-linux64").touch()
     site = site_on(platform, tmp_path, {"IMAGEJ_PATH": str(tmp_path / "ImageJ-linux64")}, **environ)
-    return kind(SPEC).wrap(SPEC, entries, {}, "", site).argv[1:]
+    return kind(SPEC).wrap(Request(SPEC, entries, {}, ""), site).argv[1:]
 
 
 @posix_only
@@ -206,7 +209,7 @@ def test_fiji_is_found_in_its_folder_and_where_people_unpack_it(platform: str, p
     program.parent.mkdir(parents=True)
     program.touch()
     site = site_on(platform, tmp_path, DISPLAY=":0")
-    assert kind(SPEC).wrap(SPEC, ["a.ijm"], {}, "", site).argv[0] == str(site.host.path(program))
+    assert kind(SPEC).wrap(Request(SPEC, ["a.ijm"], {}, ""), site).argv[0] == str(site.host.path(program))
 
 
 def test_the_usual_folders_are_known() -> None:
@@ -221,9 +224,9 @@ def test_a_missing_imagej_is_said_with_a_cure(tmp_path: Path) -> None:
     assert "IMAGEJ_PATH in .env" in finding.cure
     assert "IMAGEJ_PATH=FOLDER" in finding.cure
     with pytest.raises(EnvironmentMissing):
-        kind(SPEC).wrap(SPEC, ["a.ijm"], {}, "", site)
-    assert kind(SPEC).wrap(SPEC, ["a.ijm"], {}, "", site, dry=True).argv[0] == str(tmp_path / "gone")
-    assert kind(SPEC).wrap(SPEC, ["a.ijm"], {}, "", site_on("linux", tmp_path), dry=True).argv[0] == "ImageJ"
+        kind(SPEC).wrap(Request(SPEC, ["a.ijm"], {}, ""), site)
+    assert kind(SPEC).wrap(Request(SPEC, ["a.ijm"], {}, "", dry=True), site).argv[0] == str(tmp_path / "gone")
+    assert kind(SPEC).wrap(Request(SPEC, ["a.ijm"], {}, "", dry=True), site_on("linux", tmp_path)).argv[0] == "ImageJ"
 
 
 @posix_only
@@ -256,10 +259,10 @@ def test_at_a_terminal_the_place_is_asked_for_and_saved(
     site = replace(site, host=replace(site.host, interactive=True))
     assert kind(SPEC).check(SPEC, ["a.ijm"], site) == []
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{tmp_path / 'gone'}\n{folder}\n"))
-    assert kind(SPEC).prepare(SPEC, ["a.ijm"], site) is None
+    ask_user([SPEC], site)
     assert "neither an ImageJ program" in capsys.readouterr().out
     assert (tmp_path / ".env").read_text("utf-8") == f"IMAGEJ_PATH={folder}\n"
-    assert kind(SPEC).wrap(SPEC, ["a.ijm"], {}, "", site).argv[0] == str(folder / "ImageJ-linux64")
+    assert kind(SPEC).wrap(Request(SPEC, ["a.ijm"], {}, ""), site).argv[0] == str(folder / "ImageJ-linux64")
 
 
 @posix_only
@@ -270,4 +273,4 @@ def test_nothing_is_asked_of_a_program_in_a_dry_run(tmp_path: Path) -> None:
     (tmp_path / "fiji").touch()
     site = site_on("linux", tmp_path, {"IMAGEJ_PATH": str(tmp_path / "fiji")})
     site = replace(site, host=replace(site.host, capture=refused))
-    assert kind(SPEC).wrap(SPEC, ["a.ijm"], {}, "", site, dry=True).argv[0] == str(tmp_path / "fiji")
+    assert kind(SPEC).wrap(Request(SPEC, ["a.ijm"], {}, "", dry=True), site).argv[0] == str(tmp_path / "fiji")

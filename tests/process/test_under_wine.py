@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from runner.environments import Site, kind
+from runner.environments import Request, Site, kind
 from runner.environments.spec import parse_environment
 from runner.host import Captured, Host
 from runner.model import ResolvedEntry, ResolvedFlags
@@ -86,7 +86,7 @@ def as_line_of_cmd(program: str, words: list[str]) -> Launch:
     site = Site(host, PurePosixPath("/"), {}, PurePosixPath("/"))
     spec = parse_environment("cmd", "", "win32")
     entries: list[ResolvedEntry] = [f'"{program}"', ResolvedFlags(tuple((word, None) for word in words))]
-    command = kind(spec).wrap(spec, entries, {}, "C:\\", site)
+    command = kind(spec).wrap(Request(spec, entries, {}, "C:\\"), site)
     return launch_for(command.argv, ENVIRON, "win32", raw_command_line=command.raw_command_line)
 
 

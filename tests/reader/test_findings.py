@@ -97,6 +97,6 @@ def test_a_program_that_ships_is_known_by_its_place_on_windows_too(cwd: str, scr
     commands = ("python", script, "--x")
     segment = Segment(1, "x", SegmentType.NORMAL, "", environment="uv:x", commands=commands)
     site = Site(host("win32"), PureWindowsPath("D:/lab"), {}, PureWindowsPath("D:/lab/.venvs"))
-    line = line_of(segment, commands, cwd, site)
+    line = line_of(segment, commands, cwd, site.repo, site.host)
     assert (line and line.program) == program
     assert line is None or line.words == (("commands.2", "--x"),)

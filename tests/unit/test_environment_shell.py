@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from runner.environments import Site, kind
+from runner.environments import Request, Site, kind
 from runner.environments.quoting import quote_cmd
 from runner.environments.shell import check, shell_line, wrap
 from runner.environments.spec import parse_environment
@@ -45,7 +45,7 @@ def test_the_shell_is_a_kind_of_its_own() -> None:
 
 
 def test_a_login_bash_gets_the_words_with_quotes_where_they_need_them() -> None:
-    command = wrap(SPEC, RECORDED, {"A": "1"}, "/repo", site())
+    command = wrap(Request(SPEC, RECORDED, {"A": "1"}, "/repo"), site())
     assert command.argv == ("bash", "-lc", "echo hello --flag value '/data/x y.txt'")
     assert command.cwd == "/repo"
     assert command.env == {"A": "1"}
@@ -54,7 +54,9 @@ def test_a_login_bash_gets_the_words_with_quotes_where_they_need_them() -> None:
 
 def test_cmd_gets_its_line_byte_for_byte() -> None:
     entries: list[ResolvedEntry] = ["echo hello", flags(flag="value"), r"C:\data\x y.txt"]
-    command = wrap(SPEC, entries, {}, r"C:\repo", site("win32", environ={"COMSPEC": r"C:\Windows\system32\cmd.exe"}))
+    command = wrap(
+        Request(SPEC, entries, {}, r"C:\repo"), site("win32", environ={"COMSPEC": r"C:\Windows\system32\cmd.exe"})
+    )
     assert command.argv == ("cmd", "/C", r'echo hello --flag value "C:\data\x y.txt"')
     assert command.raw_command_line == (
         r'"C:\Windows\system32\cmd.exe" /D /S /C "echo hello --flag value "C:\data\x y.txt""'
@@ -62,7 +64,7 @@ def test_cmd_gets_its_line_byte_for_byte() -> None:
 
 
 def test_cmd_is_found_without_comspec_as_well() -> None:
-    assert (wrap(SPEC, ["ver"], {}, "C:\\", site("win32")).raw_command_line or "").startswith(
+    assert (wrap(Request(SPEC, ["ver"], {}, "C:\\"), site("win32")).raw_command_line or "").startswith(
         '"cmd.exe" /D /S /C "ver"'
     )
 
@@ -132,7 +134,7 @@ def test_every_word_reaches_the_program_through_the_real_bash(tmp_path: Path) ->
     script = tmp_path / "show me.py"
     script.write_text("import json, sys; json.dump(sys.argv[1:], open('seen.json', 'w'))", encoding="utf-8")
     first = f"'{sys.executable}'"
-    command = wrap(SPEC, [first, str(script), *odd, flags(k="v w")], {}, str(tmp_path), site())
+    command = wrap(Request(SPEC, [first, str(script), *odd, flags(k="v w")], {}, str(tmp_path)), site())
     subprocess.run(
         command.argv, cwd=tmp_path, check=True, timeout=30, env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     )
@@ -141,7 +143,7 @@ def test_every_word_reaches_the_program_through_the_real_bash(tmp_path: Path) ->
 
 def test_a_network_folder_is_said_to_be_none_for_cmd_exe() -> None:
     there = site("win32")
-    wrap(SPEC, ["dir"], {}, r"\\nas\lab\repo", there)
-    assert "cannot work in a network folder" in there.notes[0]
-    wrap(SPEC, ["dir"], {}, r"Z:\repo", there)
-    assert len(there.notes) == 1
+    wrap(Request(SPEC, ["dir"], {}, r"\\nas\lab\repo"), there)
+    assert "cannot work in a network folder" in next(iter(there.notes))
+    wrap(Request(SPEC, ["dir"], {}, r"Z:\repo"), there)
+    assert len(there.notes.take()) == 1

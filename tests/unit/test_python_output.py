@@ -7,7 +7,7 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from runner.environments import Site, kind
+from runner.environments import Request, Site, kind
 from runner.environments.spec import parse_environment
 from runner.ground.text import decoded
 from runner.host import Captured, Host
@@ -31,8 +31,7 @@ def child_of(tmp_path: Path, environment: str, platform: str = "win32", **enviro
     (repo / "x.py").write_text("# /// script\n# dependencies = []\n# ///\n", encoding="utf-8")
     (repo / "uv.exe").write_text("")
     own = PureWindowsPath(repo)
-    site = Site(Host(platform, environ, own, lambda name: None, refused), own, {}, own / ".venvs", {"uv": "uv.exe"})
-    site.asked["uv version"] = "0.13.9"
+    site = Site(Host(platform, environ, own, lambda name: None, refused), own, {}, own / ".venvs")
     spec = parse_environment(environment.replace("ROOT", str(tmp_path)), "", platform)
     if environment == "script":
         from runner.environments.uv import script
@@ -41,7 +40,7 @@ def child_of(tmp_path: Path, environment: str, platform: str = "win32", **enviro
         found.note.parent.mkdir(parents=True, exist_ok=True)
         python = str(PureWindowsPath(tmp_path / "script env" / "Scripts" / "python.exe"))
         found.note.write_text(json.dumps({"python": python, "key": script._key(found)}), encoding="utf-8")
-    command = kind(spec).wrap(spec, ["x.py"], {}, str(own), site)
+    command = kind(spec).wrap(Request(spec, ["x.py"], {}, str(own)), site)
     return child_environ(environ, command, platform)
 
 
@@ -65,7 +64,7 @@ def test_a_segments_own_value_wins() -> None:
     own = PureWindowsPath("C:\\repo")
     site = Site(Host("win32", {}, own, lambda name: None, refused), own, {}, own)
     spec = parse_environment("cmd", "", "win32")
-    command = kind(spec).wrap(spec, ["python x.py"], {"pythonioencoding": "latin-1"}, "C:\\repo", site)
+    command = kind(spec).wrap(Request(spec, ["python x.py"], {"pythonioencoding": "latin-1"}, "C:\\repo"), site)
     found = {k.upper(): v for k, v in child_environ({}, command, "win32").items()}
     assert found["PYTHONIOENCODING"] == "latin-1"
 
@@ -76,7 +75,7 @@ def test_posix_is_left_alone() -> None:
     own = PurePosixPath("/repo")
     site = Site(Host("linux", {}, own, lambda name: None, refused), own, {}, own)
     spec = parse_environment("cmd", "", "linux")
-    assert "PYTHONIOENCODING" not in child_environ({}, kind(spec).wrap(spec, ["x"], {}, "/", site), "linux")
+    assert "PYTHONIOENCODING" not in child_environ({}, kind(spec).wrap(Request(spec, ["x"], {}, "/"), site), "linux")
 
 
 def test_text_is_utf8_and_else_windows_old_code_page() -> None:

@@ -6,11 +6,13 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 
-from runner.environments import Site
+from runner.environments import Request, Site
 from runner.environments.python_words import python_words
 from runner.environments.spec import parse_environment
+from runner.environments.uv import binary
 from runner.environments.uv import kind as uv
 from runner.environments.uv.variables import unwanted
+from runner.errors import EnvironmentMissing
 from runner.host import Captured, Host
 from runner.model import ResolvedFlags
 from runner.process.launch import child_environ
@@ -40,7 +42,9 @@ def site_for(repo: Path, platform: str = "linux", **environ: str) -> Site:
 
 
 def python_line(site: Site, *entries: str | ResolvedFlags) -> list[str]:
-    command = uv.wrap(parse_environment("uv:default", "", "linux"), entries, {}, str(site.repo), site, dry=True)
+    command = uv.wrap(
+        Request(parse_environment("uv:default", "", "linux"), entries, {}, str(site.repo), dry=True), site
+    )
     return list(command.argv[command.argv.index("--") + 1 :])
 
 
@@ -90,7 +94,7 @@ def test_a_windows_path_is_a_script_on_windows_alone(tmp_path: Path) -> None:
 def test_the_whole_command_line(tmp_path: Path) -> None:
     site = site_for(tmp_path)
     spec = parse_environment("UV@3.11:Convert_To_Tif", "", "linux")
-    command = uv.wrap(spec, ["x.py"], {"RP_A": "1"}, "/data", site, dry=True)
+    command = uv.wrap(Request(spec, ["x.py"], {"RP_A": "1"}, "/data", dry=True), site)
     assert command.argv == (
         f"{site.repo}/uv", "run", "-q", "--project", str(site.repo), "--frozen", "--no-sync",
         "--only-group", "convert-to-tif", "--", "python", "x.py",
@@ -103,7 +107,10 @@ def test_the_whole_command_line(tmp_path: Path) -> None:
     }
     assert command.cwd == "/data"
     assert command.stop_leader_only
-    assert "UV_PYTHON" not in uv.wrap(parse_environment("uv:own_python", "", "linux"), [], {}, "/", site, dry=True).env
+    assert (
+        "UV_PYTHON"
+        not in uv.wrap(Request(parse_environment("uv:own_python", "", "linux"), [], {}, "/", dry=True), site).env
+    )
 
 
 def test_a_windows_environment_is_recognised_by_its_layout(tmp_path: Path) -> None:
@@ -115,7 +122,7 @@ def test_a_windows_environment_is_recognised_by_its_layout(tmp_path: Path) -> No
     for name in ("python.exe", "cellpose.exe"):
         (folder / "Scripts" / name).write_text("")
     (folder / "pyvenv.cfg").write_text("home = /usr/bin\nversion_info = 3.11.9\n", encoding="utf-8")
-    command = uv.wrap(spec, ["cellpose"], {}, str(site.repo), site)
+    command = uv.wrap(Request(spec, ["cellpose"], {}, str(site.repo)), site)
     assert command.env["UV_PROJECT_ENVIRONMENT"] == str(site.repo / ".venvs" / "default-py3.11")
     assert command.unset == ("VIRTUAL_ENV", "uv_python")
     assert uv.fingerprint(spec, [], site) == {
@@ -134,13 +141,13 @@ def test_on_windows_a_program_is_started_directly_with_the_variables_of_uv_run(t
     spec = parse_environment("uv:default", "", "win32")
     there = site.repo / ".venvs" / "default-py3.11"
     for dry in (False, True):
-        command = uv.wrap(spec, ["x.py", "a b"], {}, "C:\\data", site, dry=dry)
+        command = uv.wrap(Request(spec, ["x.py", "a b"], {}, "C:\\data", dry=dry), site)
         assert command.argv == (str(there / "Scripts" / "python"), "x.py", "a b")
         assert command.activation["Path"] == f"{there / 'Scripts'};C:\\Windows"
         assert command.activation["VIRTUAL_ENV"] == str(there)
         assert command.env["UV_PROJECT_ENVIRONMENT"] == str(there)
-    assert uv.wrap(spec, ["cellpose"], {}, "C:\\data", site).argv == (str(there / "Scripts" / "cellpose"),)
-    own = uv.wrap(spec, ["x.py"], {"PATH": "D:\\tools"}, "C:\\data", site)
+    assert uv.wrap(Request(spec, ["cellpose"], {}, "C:\\data"), site).argv == (str(there / "Scripts" / "cellpose"),)
+    own = uv.wrap(Request(spec, ["x.py"], {"PATH": "D:\\tools"}, "C:\\data"), site)
     assert child_environ(site.host.environ, own, "win32")["Path"] == f"{there / 'Scripts'};D:\\tools"
 
 
@@ -149,8 +156,8 @@ def test_a_dry_run_asks_no_environment_and_needs_no_uv(tmp_path: Path) -> None:
     (tmp_path / "uv").unlink()
     (tmp_path / "pyproject.toml").unlink()
     bare = Site(Host("linux", {}, tmp_path, lambda name: None, site.host.capture), tmp_path, {}, tmp_path)
-    bare.asked["uv problem"] = "none"
-    command = uv.wrap(parse_environment("uv:default", "", "linux"), ["x.py"], {}, "/", bare, dry=True)
+    binary._looked.tell(bare, EnvironmentMissing("none", ""), binary.find_packaged_uv)
+    command = uv.wrap(Request(parse_environment("uv:default", "", "linux"), ["x.py"], {}, "/", dry=True), bare)
     assert command.argv[0] == "uv"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from runner.environments import Preparation, Site
+from runner.environments import Preparation, Request, Site
 from runner.environments.prepare import run_preparation
 from runner.environments.spec import parse_environment
 from runner.environments.uv import kind as uv
@@ -80,7 +80,7 @@ class Shop:
     def start(self, text: str, *entries: ResolvedEntry, cwd: Path | None = None, **environ: str) -> str:
         """What a segment prints."""
         site = self.site(**environ)
-        command = uv.wrap(self.spec(text), entries, {}, str(cwd or self.repo), site)
+        command = uv.wrap(Request(self.spec(text), entries, {}, str(cwd or self.repo)), site)
         code, output = run(command, site.host.environ)
         assert code == 0, output
         return output

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.environments import Request
 from runner.environments.uv import script
 from runner.errors import EnvironmentMissing
 from runner.model import EnvironmentSpec, ResolvedFlags
@@ -36,7 +37,7 @@ def prepare(shop: Shop, *entries: str | ResolvedFlags) -> list[str]:
 
 def start(shop: Shop, *entries: str | ResolvedFlags) -> str:
     site = shop.site(PYTHONPATH="/nowhere", VIRTUAL_ENV="/nowhere")
-    code, output = run(script.wrap(SPEC, entries, {}, str(shop.repo), site), site.host.environ)
+    code, output = run(script.wrap(Request(SPEC, entries, {}, str(shop.repo)), site), site.host.environ)
     assert code == 0, output
     return output
 
@@ -163,14 +164,14 @@ def test_options_of_python_may_stand_before_the_script(shop: Shop, options: list
 
 
 def test_a_plan_is_shown_though_the_script_is_missing(shop: Shop) -> None:
-    command = script.wrap(SPEC, ["python", "-u", "gone.py", "--x"], {}, str(shop.repo), shop.site(), dry=True)
+    command = script.wrap(Request(SPEC, ["python", "-u", "gone.py", "--x"], {}, str(shop.repo), dry=True), shop.site())
     assert command.argv == ("python", "-u", "gone.py", "--x")
 
 
 def test_an_environment_that_the_cache_lost_is_made_again(shop: Shop) -> None:
     path = write(shop, "pass")
     prepare(shop, str(path))
-    Path(script.wrap(SPEC, [str(path)], {}, str(shop.repo), shop.site()).argv[0]).unlink()
+    Path(script.wrap(Request(SPEC, [str(path)], {}, str(shop.repo)), shop.site()).argv[0]).unlink()
     assert prepare(shop, str(path)) == ["sync"]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.environments import Site
+from runner.environments import Request, Site
 from runner.environments.uv import kind as uv
 from runner.environments.uv.stamp import whose
 from runner.errors import EnvironmentMissing
@@ -133,7 +133,7 @@ def test_the_callers_own_environment_does_not_reach_in(shop: Shop) -> None:
 def test_a_segments_own_variables_reach_it_but_cannot_move_the_environment(shop: Shop) -> None:
     shop.write(one=[])
     env = {"PYTHONPATH": "/mine", "UV_PROJECT_ENVIRONMENT": "/elsewhere", "PYTHONUNBUFFERED": ""}
-    command = uv.wrap(shop.spec("uv:one"), ["x.py"], env, str(shop.repo), shop.site(), dry=True)
+    command = uv.wrap(Request(shop.spec("uv:one"), ["x.py"], env, str(shop.repo), dry=True), shop.site())
     assert command.env["PYTHONPATH"] == "/mine"
     assert command.env["PYTHONUNBUFFERED"] == ""
     assert command.env["UV_PROJECT_ENVIRONMENT"] == str(shop.folder("uv:one"))
@@ -273,8 +273,29 @@ def test_exit_codes_of_a_script_come_through(shop: Shop) -> None:
     shop.write(one=[])
     shop.prepare("uv:one")
     site = shop.site()
-    command = uv.wrap(shop.spec("uv:one"), ["-c", "raise SystemExit(77)"], {}, str(shop.repo), site)
+    command = uv.wrap(Request(shop.spec("uv:one"), ["-c", "raise SystemExit(77)"], {}, str(shop.repo)), site)
     assert run(command, site.host.environ)[0] == 77
+
+
+OWN_OF_UV = ("UV", "UV_RUN_RECURSION_DEPTH", "SHLVL", "_")
+SHOWS = f"import json, os, sys; print(json.dumps([sys.executable, sys.prefix, {{k: v for k, v in os.environ.items() if k not in {OWN_OF_UV!r}}}]))"
+
+
+@pytest.mark.parametrize("own", [{}, {"PATH": "/opt/tools"}, {"VIRTUAL_ENV": "/gone", "PYTHONUNBUFFERED": "0"}])
+def test_one_of_many_items_is_started_directly_with_what_uv_run_would_give_it(shop: Shop, own: dict[str, str]) -> None:
+    shop.write(one=[])
+    shop.prepare("uv:one")
+    site = shop.site(CONDA_PREFIX="/opt/conda", UV_INDEX="https://index.invalid")
+    seen = []
+    for many in (False, True):
+        request = Request(shop.spec("uv:one"), ["-c", SHOWS], own, str(shop.repo), many=many)
+        command = uv.wrap(request, site)
+        assert command.stop_leader_only is not (many or site.host.windows)
+        code, output = run(command, site.host.environ)
+        assert code == 0, output
+        seen.append(json.loads(output))
+    assert seen[0] == seen[1]
+    assert "run" not in command.argv
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a link to the base Python is made on POSIX")
@@ -301,7 +322,7 @@ def test_what_is_left_of_an_environment_is_removed_before_uv_takes_the_base_pyth
     preparation.begin()
     assert not folder.exists()
     with pytest.raises(EnvironmentMissing):
-        uv.wrap(shop.spec("uv:one"), ["python"], {}, str(shop.repo), shop.site())
+        uv.wrap(Request(shop.spec("uv:one"), ["python"], {}, str(shop.repo)), shop.site())
 
 
 def test_a_folder_of_somebody_else_is_not_removed(shop: Shop) -> None:

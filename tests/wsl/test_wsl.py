@@ -12,7 +12,7 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
-from runner.environments import Preparation, Site, kind
+from runner.environments import Preparation, Request, Site, kind
 from runner.environments.spec import parse_environment
 from runner.environments.uv.binary import find_packaged_uv
 from runner.environments.wsl.paths import NotMountedError, mount_of, to_linux
@@ -166,7 +166,7 @@ def test_a_group_is_prepared_and_run_inside_the_distribution(root: Path, site: S
     script.write_text(SHOW, encoding="utf-8")
     odd = ["it's", 'a "b"', "$HOME `x`", "", "two\nlines", "*", "ü", r"\\nas\lab\a b"]
     entries: list[ResolvedEntry] = [r"C:\data dir\show it.py", *odd, ResolvedFlags((("--in", r"C:\data dir"),))]
-    command = kind(SPEC).wrap(SPEC, entries, {"RP_A": "x y", "RP_PATH": r"C:\data dir"}, r"C:\data dir", site)
+    command = kind(SPEC).wrap(Request(SPEC, entries, {"RP_A": "x y", "RP_PATH": r"C:\data dir"}, r"C:\data dir"), site)
     done = start(command, root)
     assert done.returncode == 0, done.stderr.decode()
     words, prefix, folder, environ = json.loads(done.stdout)
@@ -266,7 +266,7 @@ def test_a_share_that_is_not_mounted_is_said_with_the_command_that_mounts_it(
     assert r"\\nas\other" in finding.message
     assert r"mount -t drvfs '\\nas\other' '/mnt/other'" in finding.cure
     with pytest.raises(EnvironmentMissing, match="not mounted"):
-        kind(SPEC).wrap(SPEC, ["python", r"\\nas\other\a.py"], {}, "C:\\", site)
+        kind(SPEC).wrap(Request(SPEC, ["python", r"\\nas\other\a.py"], {}, "C:\\"), site)
 
 
 def test_a_group_that_is_not_there_is_named(site: Site) -> None:
@@ -311,7 +311,7 @@ def test_a_dry_run_asks_nothing(site: Site) -> None:
         raise AssertionError("asked")
 
     site = replace(site, host=replace(site.host, capture=refused))
-    command = kind(SPEC).wrap(SPEC, ["python", r"\\nas\x\a.py"], {"RP_A": "1"}, r"C:\repo", site, dry=True)
+    command = kind(SPEC).wrap(Request(SPEC, ["python", r"\\nas\x\a.py"], {"RP_A": "1"}, r"C:\repo", dry=True), site)
     assert command.argv[1:6] == ("--distribution", "Ubuntu", "--cd", "/mnt/c/repo", "--exec")
     assert "RP_A=1" in command.argv
     assert command.argv[-1] == "//nas/x/a.py"
@@ -320,10 +320,10 @@ def test_a_dry_run_asks_nothing(site: Site) -> None:
 
 def test_the_default_distribution_needs_no_name(site: Site) -> None:
     spec = replace(SPEC, distro="default")
-    assert kind(spec).wrap(spec, ["python"], {}, "C:\\", site, dry=True).argv[1] == "--cd"
+    assert kind(spec).wrap(Request(spec, ["python"], {}, "C:\\", dry=True), site).argv[1] == "--cd"
 
 
 def test_wsl_is_not_started_in_a_share(site: Site) -> None:
     site = replace(site, host=replace(site.host, environ={"SYSTEMROOT": r"C:\Windows"}))
-    assert kind(SPEC).wrap(SPEC, ["python"], {}, r"\\nas\lab", site, dry=True).cwd == r"C:\Windows"
-    assert kind(SPEC).wrap(SPEC, ["python"], {}, r"D:\lab", site, dry=True).cwd == r"D:\lab"
+    assert kind(SPEC).wrap(Request(SPEC, ["python"], {}, r"\\nas\lab", dry=True), site).cwd == r"C:\Windows"
+    assert kind(SPEC).wrap(Request(SPEC, ["python"], {}, r"D:\lab", dry=True), site).cwd == r"D:\lab"

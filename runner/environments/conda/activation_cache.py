@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from runner.environments import Site
 from runner.environments.conda.activation import Change, applied, asked_change, own_change
 from runner.environments.conda.activation_scripts import activate_scripts, run_scripts
 from runner.environments.conda.base import conda_program
 from runner.environments.conda.outer import without_outer
+from runner.environments.site import Once, Site
 from runner.ground.disk import entries, on_disk, read_text, stamps
 from runner.ground.files import replace_whole
 from runner.host import Host
@@ -37,17 +37,9 @@ class Activated:
     unset: tuple[str, ...] = ()
 
 
-def activated(prefix: PurePath, base: PurePath | None, site: Site) -> Activated:
+@Once
+def activated(site: Site, prefix: PurePath, base: PurePath | None) -> Activated:
     """Activates `prefix`. May start conda and one shell; raises EnvironmentMissing when a script ends the shell."""
-    key = f"activation of {prefix}"
-    if key not in site.asked:
-        result = _activate(prefix, base, site)
-        site.asked[key] = json.dumps([dict(result.variables), list(result.unset)])
-    variables, unset = json.loads(site.asked[key])
-    return Activated(variables, tuple(unset))
-
-
-def _activate(prefix: PurePath, base: PurePath | None, site: Site) -> Activated:
     host = site.host
     file = cache_file(prefix, site)
     key = _key(prefix, base, host)
@@ -70,7 +62,8 @@ def _activate(prefix: PurePath, base: PurePath | None, site: Site) -> Activated:
         fresh |= {"digest": digest, "set": changed, "unset": [name for name in before if name not in after]}
     if not notes and fresh != kept:
         _save(file, fresh)
-    site.notes.extend(note for note in notes if note not in site.notes)
+    for note in notes:
+        site.notes.add(note)
     return _difference(after, host)
 
 

@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from runner.environments import Site
 from runner.environments.conda.prefix import expanded
 from runner.environments.conda.shortcut import conda_base_of, shortcut_arguments
-from runner.errors import Interrupted
+from runner.environments.site import Once, Site
 from runner.ground.disk import entries, is_file, is_folder, on_disk
 from runner.ground.text import decoded
 from runner.host import Host
 
-_ASKED = "conda base"
 _NAMES = ("miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba")
 _PROGRAMS = frozenset({"conda", "mamba", "micromamba"})
 _CURE = "Install Miniforge, or write the folder of your conda into .env of the repository: CONDA_PATH=FOLDER"
@@ -32,55 +30,40 @@ class Search:
 
 
 def find_base(site: Site, *, dry: bool = False) -> Search:
-    """The base folder, looked for as the Go runner did; `dry` asks no program. Found once an invocation."""
-    # what a program was not asked for may be another folder: the two are remembered apart
-    key = _ASKED + " (files only)" if dry else _ASKED
-    if known := site.asked.get(_ASKED) or site.asked.get(key):
-        return Search(site.host.path(known))
-    if f"{key} not in" in site.asked:
-        return Search(None, tuple(json.loads(site.asked[f"{key} not in"])))
+    """The base folder, looked for as the Go runner did; `dry` asks no program."""
+    if (known := _search.known(site, False)) and known.base:
+        return known
     host = site.host
-    looked: list[str] = []
     if written := site.dotenv.get("CONDA_PATH", "").strip().strip('"'):
         base = _base_around(expanded(written, host), host)
         if base is None:
             # a wrong CONDA_PATH is not passed over: another conda may hold environments of the same names
             cure = "Correct CONDA_PATH in .env of the repository, or take the line out."
             return Search(None, (f"{written} (CONDA_PATH in .env)",), cure)
-        return _remember(base, key, site)
+        return Search(base)
+    # what a program was not asked for may be another folder: the two are remembered apart
+    return _search(site, dry)
+
+
+@Once
+def _search(site: Site, dry: bool) -> Search:
+    host = site.host
+    looked: list[str] = []
     for folder, why in _candidates(host, dry=dry):
         looked.append(f"{folder} ({why})" if why else str(folder))
         if base := _base_around(folder, host):
-            return _remember(base, key, site)
+            return Search(base)
     looked += ["conda on PATH"] + (["the Start menu"] if host.windows else [])
-    site.asked[f"{key} not in"] = json.dumps(looked)
     return Search(None, tuple(looked))
 
 
-def ask_for_base(site: Site) -> PurePath | None:
-    """Asks at the terminal for the base folder and saves it to .env; None without a terminal."""
-    host = site.host
-    if not host.interactive:
-        return None
-    import click
-
-    def base_folder(text: str) -> str:
-        base = _base_around(expanded(text.strip('" '), host), host)
-        if base is None:
-            raise click.UsageError(f"{text} holds no conda (neither conda-meta nor envs nor condabin)")
-        return str(base)
-
-    try:
-        answer = click.prompt(
-            "conda was not found. Its folder (for example miniforge3 in your home folder)", value_proc=base_folder
-        )
-    except click.Abort:
-        raise Interrupted("stopped at the question where conda is", "CONDA_PATH in .env answers it.") from None
-    from runner.pipeline.dotenv import save_dotenv_value
-
-    save_dotenv_value(on_disk(site.repo) / ".env", "CONDA_PATH", answer)
-    site.asked[_ASKED] = answer
-    return host.path(answer)
+def accept_base(text: str, site: Site) -> str:
+    """Takes the base folder that a person named. Raises ValueError where there is no conda."""
+    base = _base_around(expanded(text.strip('" '), site.host), site.host)
+    if base is None:
+        raise ValueError(f"{text} holds no conda (neither conda-meta nor envs nor condabin)")
+    _search.tell(site, Search(base), False)
+    return str(base)
 
 
 def conda_program(base: PurePath, host: Host) -> PurePath | None:
@@ -190,8 +173,3 @@ def _is_base(folder: PurePath) -> bool:
 
 def _has_environments(folder: PurePath) -> bool:
     return any(is_folder(folder / name) for name in ("conda-meta", "envs", "condabin"))
-
-
-def _remember(base: PurePath, key: str, site: Site) -> Search:
-    site.asked[key] = str(base)
-    return Search(base)

@@ -6,14 +6,14 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from runner.environments import Finding, Site, looked_in
+from runner.environments import Site, looked_in
 from runner.environments.conda.base import find_base
 from runner.environments.conda.prefix import environment_names
 from runner.environments.conda.program import is_python, program_words, python_of
 from runner.environments.conda.variables import damaged_file, state_file
 from runner.environments.spec import is_prefix, parse_environment
 from runner.ground.disk import entries, is_file, read_text
-from runner.model import EnvironmentSpec
+from runner.model import EnvironmentSpec, Finding
 from runner.pipeline.near import did_you_mean
 
 

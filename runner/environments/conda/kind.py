@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
-from runner.environments import Finding, Site, words
-from runner.environments.conda.base import ask_for_base, find_base
+from runner.environments import Kind, Lack, Request, Site, words
+from runner.environments.conda.base import accept_base, find_base
 from runner.environments.conda.prefix import prefix_of
-from runner.environments.conda.program import program_words
+from runner.environments.conda.program import find_program, program_words
 from runner.environments.leaks import SHUT_OUT
 from runner.environments.python_words import python_prints_utf8
 from runner.environments.spec import is_prefix
 from runner.errors import EnvironmentMissing
 from runner.ground.disk import is_folder
-from runner.model import Command, EnvironmentSpec, ResolvedEntry
+from runner.model import Command, EnvironmentSpec, Finding, ResolvedEntry
 
 
 def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> list[Finding]:
@@ -26,7 +25,7 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
         return [finding]
     base, prefix = _places(spec, site)
     if prefix is None and base is None:
-        # with a terminal the folder is asked for when the segment is prepared
+        # with a terminal the folder is asked for before anything runs
         return [] if site.host.interactive else [conda_findings.no_base(spec, site)]
     if prefix is None or not is_folder(prefix):
         return [conda_findings.no_environment(spec, prefix, base, site)]
@@ -37,29 +36,29 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
     return conda_findings.about_program(words(entries), prefix, base, site)
 
 
-def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> None:
-    """Makes nothing: the environment is the user's. Asks where conda is, should nobody have asked before."""
-    if threading.current_thread() is threading.main_thread():
-        ask(spec, site)
-
-
-def ask(spec: EnvironmentSpec, site: Site) -> None:
-    """Asks at the terminal where conda is, when it is needed and nowhere to be found."""
+def lacks(spec: EnvironmentSpec, site: Site) -> Lack | None:
+    """Where conda is, when it is needed and nowhere to be found."""
     base, prefix = _places(spec, site)
-    if base is None and prefix is None and spec.name.strip():
-        ask_for_base(site)
+    if base is not None or prefix is not None or not spec.name.strip():
+        return None
+    question = "conda was not found. Its folder (for example miniforge3 in your home folder)"
+    return Lack(question, "CONDA_PATH", lambda text: accept_base(text, site))
 
 
-def wrap(
-    spec: EnvironmentSpec,
-    entries: Sequence[ResolvedEntry],
-    env: Mapping[str, str],
-    cwd: str,
-    site: Site,
-    *,
-    dry: bool = False,
-) -> Command:
+def folder(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> PurePath | None:
+    """The environment's prefix."""
+    return _places(spec, site)[1]
+
+
+def program(word: str, spec: EnvironmentSpec, site: Site) -> PurePath | None:
+    """The program of the environment that `word` names."""
+    _, prefix = _places(spec, site)
+    return find_program(word, prefix, site.host) if prefix else None
+
+
+def wrap(request: Request, site: Site) -> Command:
     """The environment's own program with the variables of its activation; raises EnvironmentMissing."""
+    spec, entries, env, cwd, dry = request.spec, request.entries, request.env, request.cwd, request.dry
     base, prefix = _places(spec, site, dry=dry)
     if prefix is None or not is_folder(prefix):
         if dry:
@@ -70,7 +69,7 @@ def wrap(
         return Command(tuple(argv), cwd, env)
     from runner.environments.conda.activation_cache import activated
 
-    change = activated(prefix, base, site)
+    change = activated(site, prefix, base)
     # Python holds back what it prints into a pipe; with a console, as before, it did not
     own = {"PYTHONUNBUFFERED": "1", **python_prints_utf8(site.host), **SHUT_OUT}
     return Command(tuple(argv), cwd, env, {**own, **change.variables}, change.unset)
@@ -119,3 +118,15 @@ def _missing(spec: EnvironmentSpec, prefix: PurePath | None, base: PurePath | No
         else conda_findings.no_environment(spec, prefix, base, site)
     )
     return EnvironmentMissing(finding.message, finding.cure)
+
+
+KIND = Kind(
+    check,
+    wrap,
+    fingerprint,
+    folder=folder,
+    program=program,
+    lacks=lacks,
+    how_to_add=how_to_add,
+    tool="conda",
+)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-from runner.environments import Finding
 from runner.environments.conda.outer import outer_folders
 from runner.environments.conda.program import with_endings
 from runner.ground.disk import is_file, is_folder, on_disk
 from runner.host import Host
-from runner.model import Severity
+from runner.model import Finding, Severity
 
 # these words mean a Python, which every environment has to bring itself
 # every computer has them, and what they start comes from the environment first

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
-from runner.environments import Finding, Site, looked_in
-from runner.environments.imagej.launcher import ask_for_launcher, find_launcher, is_new
+from runner.environments import Kind, Lack, Request, Site, looked_in
+from runner.environments.imagej.launcher import accept_launcher, find_launcher, is_new
 from runner.errors import EnvironmentMissing
 from runner.ground.disk import entries as files_in
 from runner.ground.disk import is_folder
 from runner.host import Host
-from runner.model import Command, EnvironmentSpec, ResolvedEntry
+from runner.model import Command, EnvironmentSpec, Finding, ResolvedEntry
 
 _HEADLESS = "--headless"
 _CURE = "Install Fiji, or write its folder or program into .env of the repository: IMAGEJ_PATH=FOLDER"
@@ -37,34 +36,22 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
     return found
 
 
-def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> None:
-    """Makes nothing. Asks where ImageJ is, should nobody have asked before."""
-    if threading.current_thread() is threading.main_thread():
-        ask(spec, site)
+def lacks(spec: EnvironmentSpec, site: Site) -> Lack | None:
+    """Where ImageJ is, when it is nowhere to be found."""
+    if find_launcher(site)[0] is not None:
+        return None
+    question = "ImageJ was not found. Its program, or the Fiji.app folder"
+    return Lack(question, "IMAGEJ_PATH", lambda text: accept_launcher(text, site))
 
 
-def ask(spec: EnvironmentSpec, site: Site) -> None:
-    """Asks at the terminal where ImageJ is, when it is nowhere to be found."""
-    if find_launcher(site)[0] is None:
-        ask_for_launcher(site)
-
-
-def wrap(
-    spec: EnvironmentSpec,
-    entries: Sequence[ResolvedEntry],
-    env: Mapping[str, str],
-    cwd: str,
-    site: Site,
-    *,
-    dry: bool = False,
-) -> Command:
+def wrap(request: Request, site: Site) -> Command:
     """LAUNCHER --ij2 --console --run MACRO name='value',…; `--run` alone for Fiji's new launchers."""
-    macro, options, parameters = parts(entries, site.host)
+    macro, options, parameters = parts(request.entries, site.host)
     launcher, looked = find_launcher(site)
-    if launcher is None and not dry:
+    if launcher is None and not request.dry:
         raise EnvironmentMissing("ImageJ was not found", f"{_CURE}\n{looked_in(looked)}")
     launcher = launcher or site.host.path(site.dotenv.get("IMAGEJ_PATH") or "ImageJ")
-    new = is_new(launcher, site, dry=dry)
+    new = is_new(launcher, site, dry=request.dry)
     argv = [str(launcher)]
     if not new:
         argv.append("--ij2")
@@ -76,7 +63,7 @@ def wrap(
     argv += ["--run", macro]
     if parameters:
         argv.append(",".join(f"{name}={value}" for name, value in sorted(parameters.items())))
-    return Command(tuple(argv), cwd, env)
+    return Command(tuple(argv), request.cwd, request.env)
 
 
 def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:
@@ -132,3 +119,6 @@ def no_display(host: Host) -> bool:
     """Whether ImageJ could open no window: only on Linux can that be told."""
     shown = host.environ.get("DISPLAY") or host.environ.get("WAYLAND_DISPLAY")
     return host.platform not in ("win32", "darwin") and not shown
+
+
+KIND = Kind(check, wrap, fingerprint, lacks=lacks, tool="imagej")

@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-from runner.environments import Site
 from runner.environments.conda.prefix import expanded
-from runner.errors import Interrupted
-from runner.ground.disk import is_file, is_folder, on_disk
-from runner.host import Host
+from runner.environments.site import Once, Site
+from runner.ground.disk import is_file, is_folder
+from runner.host import Captured, Host
 
-_ASKED = "imagej"
 _OLD = re.compile(r"imagej.*|fiji-(?:win|linux)(?:32|64)|fiji-macosx|fiji-tiger")
 _NEW = re.compile(r"(?:fiji|jaunch)-(?:windows|linux|macos)(?:-(?:x64|x86|arm64|universal))?|jaunch")
 _PROGRAMS = {
@@ -27,47 +25,35 @@ _PROGRAMS = {
 
 def find_launcher(site: Site) -> tuple[PurePath | None, list[str]]:
     """The launcher, or None and where it was looked for. IMAGEJ_PATH in .env alone counts where it is given."""
-    host = site.host
-    if known := site.asked.get(_ASKED):
-        return host.path(known), []
+    if (known := _search.known(site)) and known[0]:
+        return known
     if written := site.dotenv.get("IMAGEJ_PATH", "").strip().strip('"'):
-        found = launcher_in(expanded(written, host), host)
+        found = launcher_in(expanded(written, site.host), site.host)
         return found, [] if found else [f"{written} (IMAGEJ_PATH in .env)"]
+    return _search(site)
+
+
+@Once
+def _search(site: Site) -> tuple[PurePath | None, list[str]]:
+    host = site.host
     folders = usual_folders(host)
     for folder in folders:
         if found := launcher_in(folder, host):
-            site.asked[_ASKED] = str(found)
             return found, []
     for name in _programs(host):
         if program := host.which(name):
-            site.asked[_ASKED] = program
             return host.path(program), []
     return None, [*(str(folder) for folder in folders), "PATH"]
 
 
-def ask_for_launcher(site: Site) -> PurePath | None:
-    """Asks at the terminal for the folder or program and saves it to .env; None without a terminal."""
-    host = site.host
-    if not host.interactive:
-        return None
-    import click
-
-    def program(text: str) -> str:
-        path = expanded(text.strip('" '), host)
-        if launcher_in(path, host) is None:
-            raise click.UsageError(f"{text} is neither an ImageJ program nor a folder with one in it")
-        return str(path)
-
-    try:
-        answer = click.prompt("ImageJ was not found. Its program, or the Fiji.app folder", value_proc=program)
-    except click.Abort:
-        raise Interrupted("stopped at the question where ImageJ is", "IMAGEJ_PATH in .env answers it.") from None
-    from runner.pipeline.dotenv import save_dotenv_value
-
-    save_dotenv_value(on_disk(site.repo) / ".env", "IMAGEJ_PATH", answer)
-    found = launcher_in(host.path(answer), host)
-    site.asked[_ASKED] = str(found or answer)
-    return found
+def accept_launcher(text: str, site: Site) -> str:
+    """Takes the program or folder that a person named. Raises ValueError where there is no ImageJ."""
+    path = expanded(text.strip('" '), site.host)
+    launcher = launcher_in(path, site.host)
+    if launcher is None:
+        raise ValueError(f"{text} is neither an ImageJ program nor a folder with one in it")
+    _search.tell(site, (launcher, []))
+    return str(path)
 
 
 def launcher_in(path: PurePath, host: Host) -> PurePath | None:
@@ -94,12 +80,15 @@ def is_new(launcher: PurePath, site: Site, *, dry: bool = False) -> bool:
         return True
     if dry:
         return False
-    key = f"imagej help {launcher}"
-    if key not in site.asked:
-        got = site.host.capture([str(launcher), "--help"], timeout=60.0)
-        text = (got.stdout + got.stderr).lower()
-        site.asked[key] = "new" if text and b"--ij2" not in text and b"imagej launcher" not in text else "old"
-    return site.asked[key] == "new"
+    got = help_of(site, launcher)
+    text = (got.stdout + got.stderr).lower()
+    return bool(text) and b"--ij2" not in text and b"imagej launcher" not in text
+
+
+@Once
+def help_of(site: Site, launcher: PurePath) -> Captured:
+    """What it says to `--help`."""
+    return site.host.capture([str(launcher), "--help"], timeout=60.0)
 
 
 def usual_folders(host: Host) -> list[PurePath]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from runner.environments import Site
+from runner.environments.site import Once, Site
 from runner.errors import EnvironmentMissing
 from runner.ground.codes import NTSTATUS, explain_windows, spell_code
 from runner.ground.disk import is_file, on_disk
@@ -37,17 +37,10 @@ def find_uv(site: Site, own: Callable[[], str | None] | None = None) -> Uv:
 
     Raises EnvironmentMissing with every candidate that was passed over, and why.
     """
-    if "uv" not in site.asked and "uv problem" not in site.asked:
-        try:
-            uv = _look(site, own or find_packaged_uv)
-        except EnvironmentMissing as error:
-            site.asked["uv problem"] = f"{error.message}\0{error.cure}"
-        else:
-            site.asked.update({"uv": uv.path, "uv version": uv.version})
-    if "uv" in site.asked:
-        return Uv(site.asked["uv"], site.asked["uv version"])
-    message, _, cure = site.asked["uv problem"].partition("\0")
-    raise EnvironmentMissing(message, cure)
+    found = _looked(site, own or find_packaged_uv)
+    if isinstance(found, Uv):
+        return found
+    raise EnvironmentMissing(found.message, found.cure)
 
 
 def version_of(uv: Uv, host: Host) -> str:
@@ -81,6 +74,14 @@ def find_packaged_uv() -> str | None:
             return uv.find_uv_bin()
         except (ImportError, OSError):
             return None
+
+
+@Once
+def _looked(site: Site, own: Callable[[], str | None]) -> Uv | EnvironmentMissing:
+    try:
+        return _look(site, own)
+    except EnvironmentMissing as error:
+        return error
 
 
 def _look(site: Site, own: Callable[[], str | None]) -> Uv:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from pathlib import PurePath
 
-from runner.environments import Finding, Site
+from runner.environments.site import Once, Site
 from runner.environments.uv import failures as uv_failures
 from runner.environments.uv.groups import Project
 from runner.environments.uv.settings import ask_uv, downloads_off, lock_command
 from runner.environments.uv.stamp import Place, interpreter
 from runner.errors import RunnerError
 from runner.ground.disk import is_file
-from runner.model import EnvironmentSpec
+from runner.model import EnvironmentSpec, Finding
 
 
 def explain(where: Place, site: Site, code: int, output: str) -> RunnerError:
@@ -43,18 +44,13 @@ def python_missing(where: Place, project: Project, site: Site) -> list[Finding]:
     if not forbids:
         return []
     wanted = where.python or project.requires_python.get(where.group, "")
-    key = f"python {wanted}"
-    if key not in site.asked:
-        # --no-project: the version of this group counts, not that of the project
-        words = ["python", "find", "--no-project", *([wanted] if wanted else [])]
-        answer = ask_uv(words, site, timeout=60.0)
-        site.asked[key] = "" if answer.code == 0 else answer.stderr.decode("utf-8", "replace").strip() or answer.error
-    if not site.asked[key]:
+    refused = _python_refused(site, wanted)
+    if not refused:
         return []
-    if "No interpreter found" not in site.asked[key]:
-        error = explain(where, site, 2, site.asked[key])
+    if "No interpreter found" not in refused:
+        error = explain(where, site, 2, refused)
         return [Finding(error.message, error.cure)]
-    managed_only = "managed installations" in site.asked[key] and "search path" not in site.asked[key]
+    managed_only = "managed installations" in refused and "search path" not in refused
     lacks = "which is not among uv's own" if managed_only else "which this machine lacks"
     message = f"uv group `{where.group}` needs Python {wanted}, {lacks}, and downloads are off"
     cure = f'Install it with `uv python install "{wanted}"`, or allow downloads ({forbids}).'
@@ -63,12 +59,24 @@ def python_missing(where: Place, project: Project, site: Site) -> list[Finding]:
     return [Finding(message, cure)]
 
 
-def program_missing(program: str, where: Place, site: Site) -> Finding | None:
-    if not program:
-        return None
+@Once
+def _python_refused(site: Site, wanted: str) -> str:
+    """Why there is no such Python, in uv's words; "" where there is one."""
+    # --no-project: the version of this group counts, not that of the project
+    words = ["python", "find", "--no-project", *([wanted] if wanted else [])]
+    answer = ask_uv(words, site, timeout=60.0)
+    return "" if answer.code == 0 else answer.stderr.decode("utf-8", "replace").strip() or answer.error
+
+
+def own_program(name: str, where: Place, site: Site) -> PurePath | None:
+    """The environment's program of that name."""
     folder = interpreter(where.folder, site.host).parent
     endings = ("", ".exe", ".cmd", ".bat", ".com") if site.host.windows else ("",)
-    if any(is_file(folder / f"{program}{ending}") for ending in endings):
+    return next((path for ending in endings if is_file(path := folder / f"{name}{ending}")), None)
+
+
+def program_missing(program: str, where: Place, site: Site) -> Finding | None:
+    if not program or own_program(program, where, site):
         return None
     cure = (
         f"Add the package that brings `{program}` to that group in pyproject.toml, then run {lock_command(site)}; "

@@ -8,11 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from runner.environments import Finding, Preparation, Site
+from runner.environments import Kind, Preparation, Request, Site
 from runner.environments.leaks import without_outer_libraries
-from runner.environments.python_words import activated, python_prints_utf8, python_words
+from runner.environments.python_words import activated, python_prints_utf8, python_words, with_path
+from runner.environments.site import Once
 from runner.environments.uv.binary import find_uv
-from runner.environments.uv.findings import explain, is_unreachable, no_group, program_missing, python_missing
+from runner.environments.uv.findings import (
+    explain,
+    is_unreachable,
+    no_group,
+    own_program,
+    program_missing,
+    python_missing,
+)
 from runner.environments.uv.groups import lock_file, no_lock, read_project
 from runner.environments.uv.settings import (
     has_files,
@@ -39,7 +47,7 @@ from runner.environments.uv.variables import unwanted
 from runner.errors import EnvironmentMissing, RunnerError
 from runner.ground.disk import entries as listing
 from runner.ground.disk import on_disk
-from runner.model import Command, EnvironmentSpec, ResolvedEntry
+from runner.model import Command, EnvironmentSpec, Finding, ResolvedEntry
 
 _PLAIN_VERSION = re.compile(r"(?:c?python[@=]*)?(3(?:\.\d+){0,2})", re.IGNORECASE)
 _REFUSED = (1, 2)  # uv's exit codes where it fails itself
@@ -58,7 +66,7 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
             return [Finding(no_lock(on_disk(site.repo)).message, f"Run {lock_command(site)}.")]
         find_uv(site)
         where = place(spec, site)
-        ready = _is_ready(where, site)
+        ready = _is_ready(site, where)
     except EnvironmentMissing as error:
         return [Finding(error.message, error.cure)]
     if not entries:
@@ -93,22 +101,16 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
     )
 
 
-def wrap(
-    spec: EnvironmentSpec,
-    entries: Sequence[ResolvedEntry],
-    env: Mapping[str, str],
-    cwd: str,
-    site: Site,
-    *,
-    dry: bool = False,
-) -> Command:
+def wrap(request: Request, site: Site) -> Command:
     """`uv run --no-sync … -- python …`. Raises EnvironmentMissing where the environment or a program is not there.
 
     uv itself would make an empty environment, and take the program from the caller's PATH. On Windows the environment's
     program is started as uv would start it: uv ends at once when it hears the Ctrl-Break that asks a segment to stop.
+    So it is for one of many items, as `uv run` takes longer than a short program.
     """
+    spec, env, cwd, dry = request.spec, request.env, request.cwd, request.dry
     where = place(spec, site)
-    argv, program = python_words(entries, cwd, site.host)
+    argv, program = python_words(request.entries, cwd, site.host)
     if not dry:
         if not is_whole(where.folder, site.host):
             cure = f"Prepare it with `run-pipeline env sync {where.group}`."
@@ -119,12 +121,12 @@ def wrap(
     if where.python:
         own["UV_PYTHON"] = where.python
     activation = python_prints_utf8(site.host) | without_outer_libraries(site.host.environ, site.host)
-    direct = site.host.windows and is_whole(where.folder, site.host)
+    direct = (site.host.windows or request.many) and is_whole(where.folder, site.host)
     words: tuple[str, ...]
     if direct:
         python = interpreter(where.folder, site.host)
         activation |= activated(python, site.host)
-        own |= {name: f"{python.parent};{value}" for name, value in env.items() if name.upper() == "PATH"}
+        own |= with_path(python, env, site.host)
         words = (str(python.parent / argv[0]), *argv[1:])
     else:
         words = (
@@ -186,6 +188,16 @@ def place(spec: EnvironmentSpec, site: Site) -> Place:
     return Place(spec.name, python, site.environments / f"{spec.name}{suffix}")
 
 
+def folder(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> PurePath:
+    """Where the environment is, or would be made."""
+    return place(spec, site).folder
+
+
+def program(word: str, spec: EnvironmentSpec, site: Site) -> PurePath | None:
+    """The program of the environment that `word` names."""
+    return own_program(word, place(spec, site), site)
+
+
 def packages(folder: PurePath, site: Site) -> dict[str, str]:
     """Name and version of each installed package, from the *.dist-info folders."""
     libraries = [folder / "Lib"] if site.host.windows else listing(folder / "lib")
@@ -197,13 +209,10 @@ def packages(folder: PurePath, site: Site) -> dict[str, str]:
     return found
 
 
-def _is_ready(where: Place, site: Site) -> bool:
-    """Looked up once an invocation for the checks of all segments; preparing looks again."""
-    key = f"ready {where.folder}"
-    if key not in site.asked:
-        state = condition(where, site).state
-        site.asked[key] = "yes" if state in (State.IN_STEP, State.RECHECK) else ""
-    return site.asked[key] == "yes"
+@Once
+def _is_ready(site: Site, where: Place) -> bool:
+    """For the checks of all segments; preparing looks again."""
+    return condition(where, site).state in (State.IN_STEP, State.RECHECK)
 
 
 class _Work:
@@ -287,3 +296,17 @@ def _uv_for(site: Site, *, dry: bool) -> str:
         if dry:  # a plan is shown all the same; `check` tells that uv is missing
             return "uv"
         raise
+
+
+KIND = Kind(
+    check,
+    wrap,
+    fingerprint,
+    prepare,
+    folder=folder,
+    program=program,
+    how_to_add=how_to_add,
+    refusal=refusal,
+    tool="uv",
+    managed=True,
+)

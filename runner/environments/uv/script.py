@@ -7,13 +7,13 @@ import hashlib
 import json
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from runner.environments import Finding, Preparation, Site
+from runner.environments import Kind, Preparation, Request, Site, words
 from runner.environments.leaks import without_outer_libraries
-from runner.environments.python_words import activated, python_prints_utf8, python_words
+from runner.environments.python_words import activated, python_prints_utf8, python_words, without_python
 from runner.environments.uv.binary import find_uv
 from runner.environments.uv.kind import packages
 from runner.environments.uv.script_block import EXAMPLE, NOT_VALID, as_comment, first_line, has_mark, metadata
@@ -22,7 +22,7 @@ from runner.environments.uv.stamp import clear_torn, is_whole, venv_settings
 from runner.environments.uv.variables import unwanted
 from runner.errors import EnvironmentMissing, RunnerError
 from runner.ground.disk import is_file, on_disk
-from runner.model import Command, EnvironmentSpec, ResolvedEntry
+from runner.model import Command, EnvironmentSpec, Finding, ResolvedEntry
 from runner.state.reading import read_json
 
 
@@ -104,16 +104,9 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
     )
 
 
-def wrap(
-    spec: EnvironmentSpec,
-    entries: Sequence[ResolvedEntry],
-    env: Mapping[str, str],
-    cwd: str,
-    site: Site,
-    *,
-    dry: bool = False,
-) -> Command:
+def wrap(request: Request, site: Site) -> Command:
     """The environment's own Python with the script. Raises EnvironmentMissing when it was not prepared."""
+    entries, env, cwd, dry = request.entries, request.env, request.cwd, request.dry
     try:
         script = _script(entries, cwd, site)
     except EnvironmentMissing:
@@ -141,6 +134,22 @@ def how_to_add(package: str, spec: EnvironmentSpec, site: Site) -> str:
     return f"Add {package} to `dependencies` in the script's `# /// script` block, and start again."
 
 
+def key(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry]) -> Hashable:
+    """Each script has an environment of its own, whatever its arguments are."""
+    plain = without_python(words(entries))
+    place = script_place(plain)
+    return spec, tuple(plain) if place is None else plain[place]
+
+
+def folder(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> PurePath | None:
+    """Where uv made the environment of the script as it is now."""
+    try:
+        python = _python(_script(entries, str(site.repo), site), site)
+    except EnvironmentMissing:
+        return None
+    return site.host.path(python).parent.parent if python else None
+
+
 def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:
     """Python and packages of the script's environment; nothing is started."""
     script = _script(entries, str(site.repo), site)
@@ -155,24 +164,24 @@ def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: S
 def _script(entries: Sequence[ResolvedEntry], cwd: str, site: Site) -> _Script:
     """The first word that is no option of Python; relative to `cwd`, else to the repository."""
     argv, program = python_words(entries, cwd, site.host)
-    words = argv if program else argv[1:]
-    place = script_place(words)
+    argv = argv if program else argv[1:]
+    place = script_place(argv)
     if place is None:
         raise EnvironmentMissing(
             "`environment: script` needs a script, and `commands` names none",
             "Name the script, as in %REPO%/measure.py",
         )
-    path = site.host.path(cwd) / words[place]
+    path = site.host.path(cwd) / argv[place]
     if not is_file(path):
-        path = site.repo / words[place]
+        path = site.repo / argv[place]
     if not is_file(path):
         raise EnvironmentMissing(f"there is no script {path}", "Correct its path, or put the script there.")
     # uv keys an environment by the path as given
     real = site.host.path(str(on_disk(path).resolve()))
-    words[place] = str(real)
+    argv[place] = str(real)
     # the environment lies in uv's cache, which each machine has for itself; no group's name begins with a dot
     name = hashlib.sha256(f"{platform.node()}\0{real}".encode()).hexdigest()[:16]
-    return _Script(real, tuple(words), on_disk(site.environments / ".scripts" / f"{name}.json"))
+    return _Script(real, tuple(argv), on_disk(site.environments / ".scripts" / f"{name}.json"))
 
 
 def script_place(words: Sequence[str]) -> int | None:
@@ -259,3 +268,17 @@ def _explain(script: _Script, site: Site, code: int, output: str) -> RunnerError
         )
     names = {"uv.lock": script.lock.name, "pyproject.toml": script.path.name}
     return explain(title, output, code, repo=str(site.repo), folder="uv's cache", lock=lock, names=names)
+
+
+KIND = Kind(
+    check,
+    wrap,
+    fingerprint,
+    prepare,
+    key,
+    folder,
+    how_to_add=how_to_add,
+    tool="uv",
+    managed=True,
+    by_commands=True,
+)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.environments import Site
+from runner.environments.site import Once, Site
 from runner.environments.uv.binary import find_uv
 from runner.environments.uv.groups import lock_file
 from runner.environments.uv.variables import flag_is_set, unwanted
@@ -75,13 +75,18 @@ def settings(site: Site, project: Path | None = None, script: str = "") -> Setti
     of that script.
     """
     found = _candidates(site, _root(site))
-    key = f"uv settings {script}"
-    if len(found) > 1 and key not in site.asked:
-        number = next((n for n, one in enumerate(found) if _in_step(one, site, script)), 0)
-        site.asked[key] = str(number)
-        site.notes.extend([found[number].note] if found[number].note else [])
+    number = _chosen(site, script) if len(found) > 1 else 0
     found = found if project is None else _candidates(site, project)
-    return found[min(int(site.asked.get(key, "0")), len(found) - 1)]
+    return found[min(number, len(found) - 1)]
+
+
+@Once
+def _chosen(site: Site, script: str) -> int:
+    found = _candidates(site, _root(site))
+    number = next((n for n, one in enumerate(found) if _in_step(one, site, script)), 0)
+    if found[number].note:
+        site.notes.add(found[number].note)
+    return number
 
 
 def options(site: Site, script: str = "") -> tuple[str, ...]:
@@ -241,10 +246,7 @@ def _table(path: Path, site: Site) -> Table | None:
     try:
         return load_toml(path, "")
     except EnvironmentMissing as error:
-        note = f"{error.message}; its settings for uv are left out"
-        if note not in site.asked:
-            site.asked[note] = "told"
-            site.notes.append(note)
+        site.notes.add(f"{error.message}; its settings for uv are left out")
         return None
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.environments import Site
+from runner.environments.site import Once, Site
 from runner.environments.wsl.paths import mount_of
 from runner.errors import EnvironmentMissing
 from runner.host import Captured
@@ -49,32 +48,27 @@ def ask(distro: str, words: Sequence[str], site: Site, *, timeout: float = _TIME
     return site.host.capture(argv, env=environ, cwd=local_folder(site), timeout=timeout)
 
 
-def look_inside(distro: str, site: Site) -> Inside:
+@Once
+def look_inside(site: Site, distro: str) -> Inside:
     """What the distribution answers; raises EnvironmentMissing when it cannot be started."""
-    key = f"wsl {distro}"
-    if key not in site.asked:
-        got = ask(distro, ["sh", "-c", _ASK], site)
-        lines = got.stdout.decode("utf-8", "replace").splitlines()
-        if got.code != 0 and _MARK not in lines:
-            raise _not_started(distro, got, site)
-        place = lines.index(_MARK) if _MARK in lines else 0
-        answer = [*lines[place + 1 :], "", "", ""][:3]
-        site.asked[key] = json.dumps([line.strip() for line in answer])
-    home, path, uv = json.loads(site.asked[key])
+    got = ask(distro, ["sh", "-c", _ASK], site)
+    lines = got.stdout.decode("utf-8", "replace").splitlines()
+    if got.code != 0 and _MARK not in lines:
+        raise _not_started(distro, got, site)
+    place = lines.index(_MARK) if _MARK in lines else 0
+    home, path, uv = [*(line.strip() for line in lines[place + 1 :]), "", "", ""][:3]
     return Inside(home, path, uv)
 
 
-def mounted_share(root: str, distro: str, site: Site) -> str | None:
+@Once
+def mounted_share(site: Site, root: str, distro: str) -> str | None:
     """Where the distribution has the share `root` mounted."""
-    key = f"wsl {distro} {root.lower()}"
-    if key not in site.asked:
-        got = ask(distro, ["wslpath", "-a", "-u", root], site)
-        place = got.stdout.decode("utf-8", "replace").strip() if got.code == 0 else ""
-        if not place.startswith("/"):
-            mounts = ask(distro, ["cat", "/proc/mounts"], site)
-            place = mount_of(root, mounts.stdout.decode("utf-8", "replace")) or ""
-        site.asked[key] = place
-    return site.asked[key] or None
+    got = ask(distro, ["wslpath", "-a", "-u", root], site)
+    place = got.stdout.decode("utf-8", "replace").strip() if got.code == 0 else ""
+    if place.startswith("/"):
+        return place
+    mounts = ask(distro, ["cat", "/proc/mounts"], site)
+    return mount_of(root, mounts.stdout.decode("utf-8", "replace"))
 
 
 def local_folder(site: Site) -> str | None:

@@ -10,11 +10,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from runner.environments import Finding, Preparation, Site
+from runner.environments import Kind, Preparation, Request, Site
 from runner.environments.python_words import python_words
 from runner.environments.uv.groups import lock_file, read_project
-from runner.environments.uv.kind import how_to_add as add_to_group
-from runner.environments.uv.kind import place
+from runner.environments.uv.kind import how_to_add, place
 from runner.environments.wsl.inside import (
     Inside,
     ask,
@@ -27,7 +26,7 @@ from runner.environments.wsl.inside import (
 from runner.environments.wsl.paths import NotMountedError, is_own, to_linux
 from runner.errors import EnvironmentMissing, RunnerError
 from runner.ground.disk import on_disk
-from runner.model import Command, EnvironmentSpec, ResolvedEntry
+from runner.model import Command, EnvironmentSpec, Finding, ResolvedEntry
 
 _STATE = ".run-pipeline"  # in the Linux home folder
 
@@ -57,7 +56,7 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
     try:
         if finding := _no_group(spec, site):
             return [finding]
-        inside = look_inside(spec.distro, site)
+        inside = look_inside(site, spec.distro)
         _linux_words(spec, entries, site)
         _linux_folder(str(site.repo), spec, site)
     except EnvironmentMissing as error:
@@ -74,7 +73,7 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
 
 def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Preparation | None:
     """`uv sync` inside the distribution, when pyproject.toml or uv.lock changed; raises EnvironmentMissing."""
-    inside = look_inside(spec.distro, site)
+    inside = look_inside(site, spec.distro)
     target = _target(spec, inside.home, site)
     stamp = f"{target.stamps}/{_stamp(site)}"
     if _is_folder(stamp, spec, site):
@@ -106,20 +105,13 @@ def _begin(target: Target) -> list[str]:
     return ["sh", "-c", _BEGIN, "sh", target.folder, target.stamps]
 
 
-def wrap(
-    spec: EnvironmentSpec,
-    entries: Sequence[ResolvedEntry],
-    env: Mapping[str, str],
-    cwd: str,
-    site: Site,
-    *,
-    dry: bool = False,
-) -> Command:
+def wrap(request: Request, site: Site) -> Command:
     """wsl.exe --exec env NAME=VALUE… PYTHON …, with paths and variables as Linux has them."""
+    spec, env, cwd, dry = request.spec, request.env, request.cwd, request.dry
     try:
-        inside = Inside("~", "$PATH", "uv") if dry else look_inside(spec.distro, site)
+        inside = Inside("~", "$PATH", "uv") if dry else look_inside(site, spec.distro)
         target = _target(spec, inside.home, site)
-        words = _linux_words(spec, entries, site, cwd=cwd, dry=dry)
+        words = _linux_words(spec, request.entries, site, cwd=cwd, dry=dry)
         folder = _linux_folder(cwd, spec, site, dry=dry)
         given = {name: _linux(value, spec, site, dry=dry) for name, value in env.items()}
     except NotMountedError as error:
@@ -139,15 +131,11 @@ def wrap(
     return Command((*prefix, "env", *variables, *words), _start_folder(cwd, site), env, {"WSL_UTF8": "1"})
 
 
-def how_to_add(package: str, spec: EnvironmentSpec, site: Site) -> str:
-    return add_to_group(package, spec, site)
-
-
 def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:
     """Group, distribution and packages, as uv lists them inside the distribution."""
     import json
 
-    inside = look_inside(spec.distro, site)
+    inside = look_inside(site, spec.distro)
     target = _target(spec, inside.home, site)
     got = ask(spec.distro, [inside.uv, "pip", "list", "--python", target.program("python"), "--format", "json"], site)
     try:
@@ -177,7 +165,7 @@ def _linux_words(
 
 def _linux(text: str, spec: EnvironmentSpec, site: Site, *, dry: bool = False) -> str:
     def mounted(root: str) -> str | None:
-        return root.replace("\\", "/") if dry else mounted_share(root, spec.distro, site)
+        return root.replace("\\", "/") if dry else mounted_share(site, root, spec.distro)
 
     return to_linux(text, mounted, spec.distro)
 
@@ -236,3 +224,6 @@ def _failed(title: str, output: str, code: int, site: Site, target: Target) -> R
     from runner.environments.uv.failures import explain
 
     return explain(title, output, code, repo=str(site.repo), folder=target.folder)
+
+
+KIND = Kind(check, wrap, fingerprint, prepare, how_to_add=how_to_add, tool="wsl", managed=True, elsewhere=True)
