@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 from pathlib import Path
 
 import pytest
@@ -237,3 +238,16 @@ def test_a_block_that_uv_does_not_see_is_told_with_its_line_before_anything_runs
     path.write_bytes(b"#!/usr/bin/env python\n" + text.encode())
     (finding,) = script.check(SPEC, [str(path)], shop.site())
     assert finding.message == f"what begins in line 2 of {path} is no whole `# /// script` block"
+
+
+def test_a_segments_own_path_does_not_hide_the_programs_of_the_environment(shop: Shop) -> None:
+    path = write(shop, "import os; print(os.environ['PATH'])")
+    prepare(shop, str(path))
+    site = shop.site()
+    request = Request(SPEC, [str(path)], {"PATH": "/opt/tools"}, str(shop.repo))
+    code, output = run(script.wrap(request, site), site.host.environ)
+    assert code == 0
+    folder = script.folder(SPEC, [str(path)], site)
+    first, second = output.strip().split(os.pathsep)
+    assert Path(first).parent == folder
+    assert second == "/opt/tools"

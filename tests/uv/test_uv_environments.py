@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -278,7 +279,9 @@ def test_exit_codes_of_a_script_come_through(shop: Shop) -> None:
 
 
 OWN_OF_UV = ("UV", "UV_RUN_RECURSION_DEPTH", "SHLVL", "_")
-SHOWS = f"import json, os, sys; print(json.dumps([sys.executable, sys.prefix, {{k: v for k, v in os.environ.items() if k not in {OWN_OF_UV!r}}}]))"
+SHOWS = f"""import json, os, sys
+own = {OWN_OF_UV!r}
+print(json.dumps([sys.executable, sys.prefix, {{k: v for k, v in os.environ.items() if k not in own}}]))"""
 
 
 @pytest.mark.parametrize("own", [{}, {"PATH": "/opt/tools"}, {"VIRTUAL_ENV": "/gone", "PYTHONUNBUFFERED": "0"}])

@@ -126,7 +126,7 @@ def wrap(request: Request, site: Site) -> Command:
     if direct:
         python = interpreter(where.folder, site.host)
         activation |= activated(python, site.host)
-        own |= with_path(python, env, site.host)
+        own |= {**with_path(python, env, site.host), "VIRTUAL_ENV": str(where.folder)}
         words = (str(python.parent / argv[0]), *argv[1:])
     else:
         words = (

@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 
 from runner.environments import Kind, Preparation, Request, Site, words
 from runner.environments.leaks import without_outer_libraries
-from runner.environments.python_words import activated, python_prints_utf8, python_words, without_python
+from runner.environments.python_words import activated, python_prints_utf8, python_words, with_path, without_python
 from runner.environments.uv.binary import find_uv
 from runner.environments.uv.kind import packages
 from runner.environments.uv.script_block import EXAMPLE, NOT_VALID, as_comment, first_line, has_mark, metadata
@@ -119,12 +119,15 @@ def wrap(request: Request, site: Site) -> Command:
             f"the environment of {script.path} is not prepared",
             "Write the script with %REPO% or %YAML% in front, so that it is the same from every working directory.",
         )
-    activation = activated(site.host.path(python), site.host) if python else {}
+    activation, own = {}, {}
+    if python:
+        activation = activated(site.host.path(python), site.host)
+        own = with_path(site.host.path(python), env, site.host)
     activation |= python_prints_utf8(site.host) | without_outer_libraries(site.host.environ, site.host)
     return Command(
         (python or "python", *script.words),
         cwd,
-        {"PYTHONUNBUFFERED": "1", **env},
+        {"PYTHONUNBUFFERED": "1", **env, **own},
         activation,
         unset=unwanted(site.host.environ),
     )
