@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import fnmatch
 import glob
 import os
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner.compare.pairing import Item, ignored, images_of, is_zarr, items_below
+from runner.inputs.flags import output_values
 from runner.jobs import Job
-from runner.model import ResolvedFlags
-from runner.state.outputs import ESCAPED, full_pattern, unescaped
-
-# --output-folder, --out_dir, --save-path, -o ...; not --output-suffix and the like
-FLAG = re.compile(
-    r"--?(o|out|outputs?|save|dest|destination|results?)"
-    r"([-_]?(dir|directory|folder|path|to|root|file|(file[-_]or[-_]folder)|csv|tsv|tif|image|mask|table|yaml|json))?",
-    re.IGNORECASE,
-)
+from runner.state.outputs import fits, fixed_part, full_pattern, unescaped
 
 
 @dataclass(frozen=True)
@@ -39,7 +30,7 @@ class Place:
         own = folder.relative_to(root).parts
         paths = [own[:end] for end in range(1, len(own) + 1)] + [(*own, name) for name in names]
         patterns = [Path(fixed_part(pattern)[1]).parts for pattern in self.patterns]
-        return not patterns or any(_fits(path, pattern) for path in paths for pattern in patterns)
+        return not patterns or any(fits(path, pattern) for path in paths for pattern in patterns)
 
 
 def places_of(job: Job) -> list[Place]:
@@ -60,27 +51,6 @@ def _file_of(pattern: str) -> str:
     return Path(unescaped(pattern)).name
 
 
-def _fits(path: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Whether a glob means this path."""
-    if not pattern or pattern[0] != "**":
-        own = bool(path and pattern) and fnmatch.fnmatch(path[0], pattern[0])
-        return _fits(path[1:], pattern[1:]) if own else not path and not pattern
-    return any(_fits(path[start:], pattern[1:]) for start in range(len(path) + 1))
-
-
-def fixed_part(pattern: str) -> tuple[Path, str]:
-    """The folder in which a glob starts, and the rest; for a plain path its folder and nothing."""
-    parts = Path(pattern).parts
-    fixed: list[str] = []
-    for part in parts:
-        if glob.has_magic(ESCAPED.sub("", part)):
-            break
-        fixed.append(unescaped(part))
-    if len(fixed) == len(parts):
-        return Path(*fixed[:-1]), ""
-    return Path(*fixed), str(Path(*parts[len(fixed) :]))
-
-
 def _flagged(job: Job) -> list[Place]:
     found: list[Place] = []
     for value in flagged(job):
@@ -94,15 +64,7 @@ def _flagged(job: Job) -> list[Place]:
 
 def flagged(job: Job) -> list[str]:
     """The values of the flags that name an output."""
-    out = []
-    for entry, following in zip(job.entries, [*job.entries[1:], None], strict=True):
-        if isinstance(entry, ResolvedFlags):
-            out += [value for flag, value in entry.items if value and FLAG.fullmatch(flag)]
-        elif isinstance(following, str) and FLAG.fullmatch(entry) and not following.startswith("-"):
-            out.append(following)
-        elif "=" in entry and FLAG.fullmatch(entry.partition("=")[0]):
-            out.append(entry.partition("=")[2])
-    return out
+    return output_values(job.entries)
 
 
 def items_of(place: Place, ignore: Sequence[str]) -> list[Item]:

@@ -7,6 +7,7 @@ copies or unpacks keeps old times.
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 import re
@@ -94,6 +95,27 @@ def full_pattern(pattern: str, folder: str) -> str:
 def unescaped(text: str) -> str:
     """`glob.escape` undone."""
     return ESCAPED.sub(r"\1", text)
+
+
+def fits(path: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether a glob means this path."""
+    if not pattern or pattern[0] != "**":
+        own = bool(path and pattern) and fnmatch.fnmatch(path[0], pattern[0])
+        return fits(path[1:], pattern[1:]) if own else not path and not pattern
+    return any(fits(path[start:], pattern[1:]) for start in range(len(path) + 1))
+
+
+def fixed_part(pattern: str) -> tuple[Path, str]:
+    """The folder in which a glob starts, and the rest; for a plain path its folder and nothing."""
+    parts = Path(pattern).parts
+    fixed: list[str] = []
+    for part in parts:
+        if glob.has_magic(ESCAPED.sub("", part)):
+            break
+        fixed.append(unescaped(part))
+    if len(fixed) == len(parts):
+        return Path(*fixed[:-1]), ""
+    return Path(*fixed), str(Path(*parts[len(fixed) :]))
 
 
 def _has_content(path: Path) -> bool:

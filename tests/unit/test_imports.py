@@ -18,6 +18,7 @@ ALLOWED = {
     "process": {"model", "errors", "host", "ground"},
     "pipeline": {"model", "errors", "host", "state", "environments", "go", "ground"},
     "state": {"model", "errors", "host", "process", "go", "ground"},
+    "inputs": {"model", "errors", "state", "ground"},
     "changes": {"model", "go"},
     "graph": {"model"},
     "plan": {"model", "state", "changes", "go", "ground"},
@@ -29,7 +30,7 @@ ALLOWED = {
     },
     "engine": {
         *("model", "errors", "host", "state", "process", "environments", "jobs", "report", "plan", "executors", "go"),
-        "ground",
+        *("ground", "inputs"),
     },
     "doctor": {
         *("model", "errors", "host", "state", "process", "environments", "jobs", "pipeline", "go", "ground"),
@@ -37,7 +38,7 @@ ALLOWED = {
     "migrate": {"model", "errors", "host", "state", "environments", "pipeline", "compare", "go", "ground"},
     "compare": {
         *("model", "errors", "host", "state", "process", "pipeline", "environments", "jobs", "report", "plan"),
-        *("executors", "engine", "go", "ground"),
+        *("executors", "engine", "go", "ground", "inputs"),
     },
     "bootstrap": {"environments", "ground", "host"},
 }

@@ -1,0 +1,74 @@
+"""What the arguments of a segment name: where it writes, as far as flags tell, and what it may read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from runner.model import ResolvedEntry, ResolvedFlags
+
+# --output-folder, --out_dir, --save-path, -o ...; not --output-suffix and the like
+FLAG = re.compile(
+    r"--?(o|out|outputs?|save|dest|destination|results?)"
+    r"([-_]?(dir|directory|folder|path|to|root|file|(file[-_]or[-_]folder)|csv|tsv|tif|image|mask|table|yaml|json))?",
+    re.IGNORECASE,
+)
+# what changes by itself and is no input: --cache-dir, LOG_FOLDER, TMPDIR
+_PASSING = re.compile(r"cache|tmp|temp(?!l)|log|work|scratch|(?<![a-z])(out|output|home)(?![a-z])", re.IGNORECASE)
+_SCRIPT = re.compile(
+    r"\.(py|pyw|ijm|groovy|bsh|js|r|jl|m|pl|lua|sh|bash|bat|cmd|ps1|ipynb|cpproj|cppipe|ilp)", re.IGNORECASE
+)
+_LONGEST = 4096
+
+
+def output_values(entries: Sequence[ResolvedEntry]) -> list[str]:
+    """The values of the flags that name an output."""
+    out = []
+    for entry, following in zip(entries, [*entries[1:], None], strict=True):
+        if isinstance(entry, ResolvedFlags):
+            out += [value for flag, value in entry.items if value and FLAG.fullmatch(flag)]
+        elif isinstance(following, str) and FLAG.fullmatch(entry) and not following.startswith("-"):
+            out.append(following)
+        elif "=" in entry and FLAG.fullmatch(entry.partition("=")[0]):
+            out.append(entry.partition("=")[2])
+    return out
+
+
+def is_script(name: str) -> bool:
+    """Whether the file is a program's text: no run changes it, people do."""
+    return bool(_SCRIPT.fullmatch(name[name.rfind(".") :]))
+
+
+def values_read(entries: Sequence[ResolvedEntry], env: Mapping[str, str]) -> Iterator[str]:
+    """Each text among the arguments that may be the path or the pattern of an input."""
+    flag = ""
+    for place, entry in enumerate(entries):
+        if isinstance(entry, ResolvedFlags):
+            pairs, flag = entry.items, ""
+        elif entry.startswith("-"):
+            name, sign, glued = entry.partition("=")
+            pairs, flag = ((name, glued),), "" if sign else name
+        else:
+            pairs, flag = ((flag, entry),), ""
+        for name, value in pairs:
+            # the program itself is no input, but a script or a line of the shell is
+            if value and _may_be(value, name) and (place or is_script(value) or " " in value):
+                yield value
+    yield from (value for name, value in env.items() if _may_be(value, name))
+
+
+def _may_be(value: str, name: str) -> bool:
+    """Whether the value of this flag or variable may name an input."""
+    ours = FLAG.fullmatch(name) or _PASSING.search(name)
+    return not ours and 0 < len(value) <= _LONGEST and not any(sign in value for sign in "\n\0")
+
+
+def pieces(line: str, *, windows: bool) -> list[str]:
+    """The words of a line of the shell."""
+    import shlex
+
+    try:
+        words = shlex.split(line, posix=not windows)
+    except ValueError:
+        return []
+    return [word.strip("\"'") for word in words]

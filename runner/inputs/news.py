@@ -1,0 +1,191 @@
+"""What is different from when a segment was done, in words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Thread
+
+from runner.inputs.ledger import Ledger, Line
+from runner.inputs.looking import Fact, Found, Look, Source, fact_of, same
+from runner.inputs.see import Use, in_place, path_of, sources_of
+from runner.inputs.told import Told, told_by
+
+_PATIENCE = 3.0  # seconds for a look at all inputs: a share may be slow
+_NAMED = 3  # files that are named
+Order = Sequence[tuple[int, str]]  # number and content hash of each normal segment, as in the file
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Files by their names below the source's root."""
+
+    new: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    told: str = ""  # what can only be said of the whole: there are too many files
+
+
+def difference(source: Source, before: Found, now: Found) -> Difference:
+    """What became of the files of one source."""
+    if before.count >= 0:
+        newest = now.newest if now.count >= 0 else max((fact[1] for fact in now.files.values()), default=0)
+        count = now.count if now.count >= 0 else len(now.files)
+        if count != before.count:
+            return Difference(told=f"holds {count:,} files, and held {before.count:,}")
+        return Difference(
+            told=f"holds a file of another time among its {count:,}"
+            if newest != before.newest and before.newest
+            else ""
+        )
+    a, b = before.files, now.files
+    return Difference(
+        tuple(name for name in b if name not in a),
+        tuple(n for n in a if n in b and a[n] != b[n] and not same(a[n], b[n], path_of(source, n))),
+        tuple(name for name in a if name not in b),
+    )
+
+
+def news(ledger: Ledger, order: Order) -> list[str]:
+    """For a run that has nothing to do: what is new, changed or gone in the inputs of segments that are done."""
+    found: list[str] = []
+    thread = Thread(target=lambda: found.extend(_news(ledger, order)), daemon=True)
+    thread.start()
+    thread.join(_PATIENCE)
+    if thread.is_alive():
+        found = [*found, f"what is new in the inputs is not known: to look at them takes more than {_PATIENCE:.0f} s"]
+    return found
+
+
+def _news(ledger: Ledger, order: Order) -> Iterator[str]:
+    look = Look(float("inf"), float("inf"))
+    facts: dict[str, Fact | None] = {}
+    for place, (number, content_hash) in enumerate(order):
+        if _unchanged(ledger.alone(content_hash), facts):  # a thousand segments must cost no time
+            continue
+        line = ledger.line(content_hash)
+        for source, before in line.sources if line else ():
+            if source.how != "argument":
+                continue
+            if before.late:
+                where = _named(source, ledger.base)
+                cure = f"declare `inputs:` in segment {number} to know what is new"
+                yield f"{where} holds too much to look through: {cure}"
+                continue
+            now = look.at(source, names=before.count >= 0 and not before.newest)
+            if now.files == before.files and before.count < 0:
+                continue
+            what = _left(difference(source, before, now), source, before, ledger, order, place)
+            for text, names in _sentences(what, source, ledger.base):
+                yield f"{text} since segment {number} was done: `--from {number}`{names}"
+
+
+def _unchanged(alone: Sequence[tuple[str, int, int]] | None, facts: dict[str, Fact | None]) -> bool:
+    for path, size, changed in alone if alone is not None else ():
+        fact = facts[path] = facts[path] if path in facts else fact_of(path)
+        if fact is None or fact[0] != size or fact[1] != changed:
+            return False
+    return alone is not None
+
+
+def why_again(ledger: Ledger, order: Order, use: Use) -> str:
+    """Why a segment that counts as done runs again: its declared inputs, or declared outputs that it reads. Else "".
+
+    Where nothing was remembered of it (it was run by the Go runner, or before `inputs` were written), nothing is
+    known, and it stays done. What is gone of an earlier segment's outputs is no reason: labs remove what lies between.
+    """
+    line = ledger.line(use.content_hash)
+    if line is None:
+        return ""
+    look = Look(float("inf"), float("inf"))
+    place = next((n for n, (_, one) in enumerate(order) if one == use.content_hash), 0)
+    known = {source: found for source, found in line.sources if source.how in ("declared", "upstream")}
+    if use.inputs:
+        writes = told_by(use.entries, use.outputs, use.cwd)
+        for source in sources_of(use, writes):
+            if source.how == "declared":
+                known.setdefault(source, _elsewhere(source, line))
+    told = []
+    for source, before in known.items():
+        what = _left(difference(source, before, look.at(source, complete=True)), source, before, ledger, order, place)
+        if source.how == "upstream":
+            what = Difference(what.new, what.changed)
+        told += [text + names for text, names in _sentences(what, source, ledger.base)]
+    return "; ".join(dict.fromkeys(told))
+
+
+def _elsewhere(source: Source, line: Line) -> Found:
+    """What is remembered of a declared source that is now written in another way."""
+    everything = {path_of(one, name): fact for one, found in line.sources for name, fact in found.files.items()}
+    start = source.root + os.sep
+    inside = {path[len(start) :]: fact for path, fact in everything.items() if (path + os.sep).startswith(start)}
+    return Found(inside)
+
+
+def _left(what: Difference, source: Source, before: Found, ledger: Ledger, order: Order, place: int) -> Difference:
+    """`what` without the doing of the pipeline itself."""
+    if not (what.new or what.changed or what.gone):
+        return what
+    lines = [(n, line) for n, (_, content_hash) in enumerate(order) if (line := ledger.line(content_hash))]
+    # an earlier segment that writes into the pipeline's folder itself makes not all that lies there
+    writes = [
+        told
+        for n, line in lines
+        for told in line.writes
+        if (n < place and source.how == "argument" and not Told(told.root).covers(ledger.base))
+        or (n >= place and not in_place(source, before, [told]))
+    ]
+    made = [*(line.made for _, line in lines), *ledger.made()]
+
+    def theirs(name: str) -> bool:
+        path = path_of(source, name)
+        return any(told.covers(path) for told in writes) or _was_made(path, made)
+
+    def left(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in names if not theirs(name))
+
+    return Difference(left(what.new), left(what.changed), left(what.gone))
+
+
+def _was_made(path: str, made: Sequence[Mapping[str, Fact | None]]) -> bool:
+    """Whether the file is as a segment left it."""
+    told = [one[path] for one in made if path in one]
+    if not told:
+        return False
+    now = fact_of(path)
+    return any(now is None if fact is None else now is not None and same(fact, now, path) for fact in told)
+
+
+def _sentences(what: Difference, source: Source, base: str) -> Iterator[tuple[str, str]]:
+    """What there is to say, and the names behind it."""
+    where = _named(source, base)
+    if what.told:
+        yield f"{where} {what.told}", ""
+    if source.kind == "file":
+        for names, verb in ((what.new, "is new"), (what.changed, "was changed"), (what.gone, "is gone")):
+            if names:
+                yield f"{where} {verb}", ""
+        return
+    for names, one, many in (
+        (what.new, "is new", "are new"),
+        (what.changed, "was changed", "were changed"),
+        (what.gone, "is gone", "are gone"),
+    ):
+        if names:
+            some = sorted(name.replace(os.sep, "/") for name in names)
+            rest = len(some) - _NAMED
+            listed = ", ".join(some[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+            count = f"{len(some)} file{'s' if len(some) > 1 else ''} in {where} {many if len(some) > 1 else one}"
+            yield count, f" ({listed})"
+
+
+def _named(source: Source, base: str) -> str:
+    """Short, as people know it."""
+    path = source.root
+    if path.startswith(base + os.sep):
+        path = path[len(base) + 1 :].replace(os.sep, "/")
+        return path if source.kind == "file" else path + "/"
+    if source.kind == "file":
+        return os.path.basename(path)  # noqa: PTH119
+    return path.rstrip(os.sep) + os.sep
