@@ -21,7 +21,7 @@ import tifffile
 REPO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO / "standard_code" / "python"))
 import convert_to_tif  # noqa: E402
-from _files import Job  # noqa: E402
+from _program.files import Job  # noqa: E402
 
 SIDE = 1024  # pixels; a plane of 16 bits has 2 MiB
 

@@ -40,7 +40,7 @@ def prepare(kind: str, cores: int) -> Callable[[Any], Any]:
         return whole
     from concurrent.futures import ThreadPoolExecutor
 
-    from _ernet_tiles import tiles
+    from _ernet.tiles import tiles
 
     made = engine(kind, cores)
 
@@ -62,12 +62,12 @@ def engine(kind: str, cores: int) -> Any:
     """The engine of _segment_ernet.py, with made weights."""
     import ernet_plain as plain
     import torch
-    from _ernet_engines import OnnxEngine, TorchEngine
+    from _ernet.engines import OnnxEngine, TorchEngine
 
     if kind == "onnxruntime":
-        import _ernet_onnx
+        import _ernet.onnx_graph
 
-        model = _ernet_onnx.model({name: value.numpy() for name, value in plain.weights().items()})
+        model = _ernet.onnx_graph.model({name: value.numpy() for name, value in plain.weights().items()})
         return OnnxEngine(model.SerializeToString(), "cpu", cores, "made weights")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "made.pth"

@@ -16,8 +16,8 @@ from typing import Any
 
 import ernet_plain as plain
 import torch
-from _ernet_engines import why_no_cuda
-from _ernet_network import CUDA_WINDOWS, ErnetV2, network
+from _ernet.engines import why_no_cuda
+from _ernet.network import CUDA_WINDOWS, ErnetV2, network
 
 PRECISIONS = ("fp32", "tf32", "fp16")
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 REPO = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPO / "standard_code" / "python"), str(REPO / "tests" / "ernet")]
 
-import _ernet_layout as layout  # noqa: E402
+import _ernet.layout as layout  # noqa: E402
 import made_weights  # noqa: E402
 
 

@@ -1,6 +1,6 @@
 """The look of the report's page: on a screen of any width, and on paper."""
 
-# The colours of standard_code/python/_palette.py, with which the pictures are drawn.
+# The colours of standard_code/python/_pixels/palette.py, with which the pictures are drawn.
 OLD, NEW, BOTH, SPLIT, MERGED = "#f0e442", "#56b4e9", "#ffffff", "#0072b2", "#d55e00"
 
 STYLE = """

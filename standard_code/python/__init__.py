@@ -1,4 +1,7 @@
-"""Segment programs. Each runs by its path, or as `python -m standard_code.python.<name>`."""
+"""Segment programs. Each runs by its path, or as `python -m standard_code.python.<name>`.
+
+What several of them use lies in the folders beside them.
+"""
 
 import sys
 from pathlib import Path

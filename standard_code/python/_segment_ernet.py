@@ -14,15 +14,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import _arguments
-import _work
-from _files import Job, UserError, writing
+import _program.arguments
+import _program.work
+from _program.files import Job, UserError, writing
 
 if TYPE_CHECKING:
     import numpy as np
-    from _ernet_prepare import Prepared
-    from _ernet_tiles import Engine
-    from _stacks import Stack
+    from _ernet.prepare import Prepared
+    from _ernet.tiles import Engine
+    from _image.stacks import Stack
 
     Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -36,7 +36,7 @@ GROUP = "segment_er"  # whose environment has its packages
 
 def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
-    parser = _arguments.parser(__doc__ or "", suffix="_ernet_mask", folders=("--output-folder", "--output-dir"))
+    parser = _program.arguments.parser(__doc__ or "", suffix="_ernet_mask", folders=("--output-folder", "--output-dir"))
     model = parser.add_argument_group("network")
     model.add_argument(
         "--weights",
@@ -49,7 +49,7 @@ def arguments() -> argparse.ArgumentParser:
         "--device", choices=("auto", "cpu", "cuda", "directml"), default="auto", help="where the network runs"
     )
     model.add_argument(
-        "--tile-size", type=_arguments.positive_integer, metavar="PIXELS", help="results do not depend on it"
+        "--tile-size", type=_program.arguments.positive_integer, metavar="PIXELS", help="results do not depend on it"
     )
     model.add_argument(
         "--precision",
@@ -60,7 +60,7 @@ def arguments() -> argparse.ArgumentParser:
     what = parser.add_argument_group("images and results")
     what.add_argument(
         "--channel-index",
-        type=_arguments.whole_number,
+        type=_program.arguments.whole_number,
         metavar="N",
         help="counted from 0 (default: 0; of a colour image the brightest colour)",
     )
@@ -74,7 +74,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     what.add_argument(
         "--min-size",
-        type=_arguments.whole_number,
+        type=_program.arguments.whole_number,
         metavar="PIXELS",
         help="smaller pieces become background (default: 50 with the model that ships, 0 with others)",
     )
@@ -86,13 +86,13 @@ def arguments() -> argparse.ArgumentParser:
 
 def segment(job: Job, args: argparse.Namespace) -> str:
     """Segments one file; gives what to say about it."""
-    import _ernet_measure
+    import _ernet.measure
     import numpy as np
-    from _ernet_prepare import prepare
-    from _formats import open_scenes
-    from _scenes import first_of
-    from _stacks import Stack
-    from _tiff_writing import write_stack
+    from _ernet.prepare import prepare
+    from _image.scenes import first_of
+    from _image.stacks import Stack
+    from _reading.formats import open_scenes
+    from _tiff.writing import write_stack
 
     rows: list[dict[str, object]] = []
     with open_scenes(job.source) as scenes:
@@ -105,7 +105,7 @@ def segment(job: Job, args: argparse.Namespace) -> str:
             shown = (t, z) == (0, planes // 2) and not args.no_overlay
             grey = in_grey(image) if shown else None
             del image  # what follows needs memory of its own
-            row = _ernet_measure.measures(mask, stack.pixel_size.x if stack.pixel_size else None)
+            row = _ernet.measure.measures(mask, stack.pixel_size.x if stack.pixel_size else None)
             rows.append({"file": job.source.name, "t": t, "z": z} | row)
             if grey is not None:
                 save_picture(grey, mask, beside(job, args, "_ernet_overlay.png"))
@@ -127,7 +127,7 @@ def segment(job: Job, args: argparse.Namespace) -> str:
 
 def read(path: Path, stack: Stack, t: int, channel: int | None, z: int) -> Array:
     """One image (Y, X). A large one is read from a file opened anew, for an open one keeps the plane read last."""
-    from _formats import open_scenes
+    from _reading.formats import open_scenes
 
     if stack.shape[3] * stack.shape[4] < LARGE:
         return one_plane(stack, t, channel, z)
@@ -148,8 +148,8 @@ def one_plane(stack: Stack, t: int, channel: int | None, z: int) -> Array:
 
 def segment_plane(image: Prepared, args: argparse.Namespace) -> Array:
     """The classes of one image, without specks."""
-    from _ernet_measure import remove_specks
-    from _ernet_tiles import segment, tiles
+    from _ernet.measure import remove_specks
+    from _ernet.tiles import segment, tiles
     from tqdm import tqdm
 
     engine = the_engine(args)
@@ -167,8 +167,8 @@ _engines: list[Engine] = []  # one, loaded once for all files
 def the_engine(args: argparse.Namespace) -> Engine:
     """The network on its device. Raises UserError where it cannot be had."""
     if not _engines:
-        from _ernet_engines import engine
-        from _ernet_weights import locate
+        from _ernet.engines import engine
+        from _ernet.weights import locate
 
         cores = 1 if args.no_parallel else args.maxcores or cores_here()
         path = locate(args.weights, args.weights_sha256)
@@ -211,7 +211,7 @@ def save_table(rows: list[dict[str, object]], path: Path) -> None:
 
 def in_grey(image: Prepared) -> Array:
     """0..255 (Y, X) for a picture; of large images a part of their pixels."""
-    from _ernet_prepare import stretched
+    from _ernet.prepare import stretched
 
     step = -(-max(image.plane.shape) // LARGEST_PICTURE)
     return stretched(image.plane[::step, ::step], image.low, image.high) * 255
@@ -219,7 +219,7 @@ def in_grey(image: Prepared) -> Array:
 
 def save_picture(grey: Array, mask: Array, path: Path) -> None:
     """The classes in colour over the image in grey; of the mask, the pixels that the image shows."""
-    from _palette import er_over
+    from _pixels.palette import er_over
     from PIL import Image
 
     step = -(-max(mask.shape) // LARGEST_PICTURE)
@@ -231,7 +231,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the program; gives its exit code."""
     args = arguments().parse_args(argv)
     settings = argparse.Namespace(**vars(args) | {"no_parallel": True})  # the network itself uses all cores
-    return _work.run(settings, segment, ending=".tif", before=lambda: load(args))
+    return _program.work.run(settings, segment, ending=".tif", before=lambda: load(args))
 
 
 def load(args: argparse.Namespace) -> None:

@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
         print("error: this environment has no PyTorch. Take environment: uv:segment_ernet.", file=sys.stderr)
         return 1
     import torch
-    from _ernet_engines import why_no_cuda
+    from _ernet.engines import why_no_cuda
 
     build = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
     print(f"PyTorch {torch.__version__}, {build}")

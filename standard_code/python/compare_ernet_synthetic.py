@@ -11,26 +11,26 @@ import csv
 import sys
 from typing import Any
 
-import _alone
-import _er_pairs
-from _files import UserError, absolute, writing
+import _er.pairs
+import _program.alone
+from _program.files import UserError, absolute, writing
 
 TABLE = "comparison.csv"
-COLUMNS = ("image", "dice_foreground", "dice_centreline", *(f"dice_{name}" for name in _er_pairs.CLASSES[1:]))
+COLUMNS = ("image", "dice_foreground", "dice_centreline", *(f"dice_{name}" for name in _er.pairs.CLASSES[1:]))
 GROUP = "segment_er"  # whose environment has its packages
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
-    parser = _alone.parser(__doc__ or "")
-    _er_pairs.add_arguments(parser)
+    parser = _program.alone.parser(__doc__ or "")
+    _er.pairs.add_arguments(parser)
     parser.add_argument("--output-folder", required=True, metavar="FOLDER", help=f"where {TABLE} goes")
     return parser
 
 
 def compare(args: argparse.Namespace) -> int:
     """Writes the table; gives the exit code."""
-    pairs = _er_pairs.find(args)
+    pairs = _er.pairs.find(args)
     target = absolute(args.output_folder) / TABLE
     if args.dry_run:
         for pair in pairs:
@@ -49,15 +49,15 @@ def compare(args: argparse.Namespace) -> int:
     return 0
 
 
-def row_of(pair: _er_pairs.Pair) -> dict[str, Any]:
+def row_of(pair: _er.pairs.Pair) -> dict[str, Any]:
     """The agreement of one image."""
-    import _training  # noqa: F401
+    import _er.training
     from measures import centreline_dice, dice
 
-    found, truth = _er_pairs.classes(pair.prediction), _er_pairs.classes(pair.truth)
+    found, truth = _er.pairs.classes(pair.prediction), _er.pairs.classes(pair.truth)
     if found.shape != truth.shape:
         raise UserError(f"{pair.prediction} and {pair.truth} have other sizes: {found.shape} and {truth.shape}.")
-    by_class = {f"dice_{name}": dice(found == n, truth == n) for n, name in enumerate(_er_pairs.CLASSES) if n}
+    by_class = {f"dice_{name}": dice(found == n, truth == n) for n, name in enumerate(_er.pairs.CLASSES) if n}
     return {
         "image": pair.name,
         "dice_foreground": dice(found > 0, truth > 0),
@@ -80,7 +80,7 @@ def _text(value: Any) -> Any:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the program; gives its exit code."""
-    return _alone.run(arguments().parse_args(argv), compare)
+    return _program.alone.run(arguments().parse_args(argv), compare)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import _alone
-from _files import UserError
-from _work import reason
+import _program.alone
+from _program.files import UserError
+from _program.work import reason
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -28,7 +28,7 @@ EXACT = 50_000  # bytes of a picture that is stored without loss
 
 def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
-    parser = _alone.parser(__doc__ or "")
+    parser = _program.alone.parser(__doc__ or "")
     parser.add_argument("--jobs", required=True, metavar="FILE", help="JSON with `pairs` and `settings`")
     parser.add_argument("--results", required=True, metavar="FILE", help="where results go, one JSON object a line")
     parser.add_argument(
@@ -85,7 +85,7 @@ def measure(pairs: list[dict[str, Any]], settings: dict[str, Any]) -> Iterable[d
 
 
 def _judge(pair: dict[str, Any], settings: dict[str, Any], maps: dict[int, Any]) -> tuple[dict[str, Any], Any]:
-    from _compare_judge import UNREADABLE, judge_image, judge_table
+    from _compare.judge import UNREADABLE, judge_image, judge_table
 
     try:
         if pair["type"] == "table":
@@ -106,7 +106,7 @@ def _judge(pair: dict[str, Any], settings: dict[str, Any], maps: dict[int, Any])
 
 def draw(pairs: list[dict[str, Any]], folder: Path) -> Iterable[dict[str, Any]]:
     """The pictures of each pair in the order given, until they would make the report too large."""
-    from _compare_pictures import panels
+    from _compare.pictures import panels
 
     folder.mkdir(parents=True, exist_ok=True)
     side = next((side for most, side in SIDES if len(pairs) <= most), SMALLEST)
@@ -136,7 +136,7 @@ def _save(picture: Picture, path: Path) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the program; gives its exit code."""
-    return _alone.run(arguments().parse_args(argv), work)
+    return _program.alone.run(arguments().parse_args(argv), work)
 
 
 if __name__ == "__main__":

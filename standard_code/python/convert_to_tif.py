@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import _arguments
-import _work
-from _files import Job, part_of
+import _program.arguments
+import _program.work
+from _program.files import Job, part_of
 
 if TYPE_CHECKING:
-    from _shown import How
-    from _stacks import Scene, Stack
+    from _image.stacks import Scene, Stack
+    from _tiff.shown import How
 
 ENDING = ".ome.tif"
 PROJECTIONS = ("none", "max", "mean", "sum", "median", "min", "std")
@@ -24,16 +24,16 @@ SCENE_FILTERS = ("largest", "smallest", "all", "first", "includes", "excludes")
 
 def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
-    parser = _arguments.parser(__doc__ or "", suffix="")
+    parser = _program.arguments.parser(__doc__ or "", suffix="")
     parser.epilog = (
         "TIFF, PNG, JPEG, GIF and BMP are read in the environment uv:convert_to_tif, ND2 and LIF too in uv:bioio, CZI "
         "in uv:bioio_czi, and all that Bio-Formats knows in uv:bioio_bioformats."
     )
-    _arguments.collapse(parser)
+    _program.arguments.collapse(parser)
     image = parser.add_argument_group("image")
     image.add_argument(
         "--pixel-size",
-        type=_arguments.positive_number,
+        type=_program.arguments.positive_number,
         metavar="UM",
         help="width and height of a pixel in micrometres; counts before what the file says",
     )
@@ -68,7 +68,9 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
         "parts of a file", "Numbers are counted from 0; 0-4 is a range, and 0,2 two of them."
     )
     for name, what in (("--channels", "channels"), ("--time-points", "time points"), ("--z-planes", "Z planes")):
-        parts.add_argument(name, type=_arguments.numbers, metavar="N,N-N", help=f"{what} to take (default: all)")
+        parts.add_argument(
+            name, type=_program.arguments.numbers, metavar="N,N-N", help=f"{what} to take (default: all)"
+        )
     parts.add_argument(
         "--scene-filter",
         choices=SCENE_FILTERS,
@@ -86,9 +88,9 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
 
 def convert(job: Job, args: argparse.Namespace) -> str:
     """Converts one file; gives what to say about it."""
-    from _formats import open_scenes
-    from _scenes import choose, names_of, target_of
-    from _tiff_writing import write_stack
+    from _image.scenes import choose, names_of, target_of
+    from _reading.formats import open_scenes
+    from _tiff.writing import write_stack
 
     how: How = "stored" if args.as_stored else "image"
     with open_scenes(job.source, stack_axis=args.stack_axis, how=how) as scenes:
@@ -113,8 +115,8 @@ def _tell_of_others(scenes: Sequence[Scene], chosen: Sequence[Scene]) -> None:
 
 def prepared(stack: Stack, args: argparse.Namespace) -> Stack:
     """The parts that are wanted, with the pixel size, projected."""
-    from _images import PixelSize
-    from _stacks import project, select
+    from _image.images import PixelSize
+    from _image.stacks import project, select
 
     stack = select(stack, channels=args.channels, times=args.time_points, planes=args.z_planes)
     if args.pixel_size:
@@ -145,7 +147,7 @@ def parsed(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the program; gives its exit code."""
-    return _work.run(parsed(argv), convert, ending=ENDING)
+    return _program.work.run(parsed(argv), convert, ending=ENDING)
 
 
 if __name__ == "__main__":

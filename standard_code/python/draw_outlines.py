@@ -6,31 +6,42 @@ import argparse
 import sys
 from pathlib import Path
 
-import _arguments
-import _masks
-import _work
-from _files import Job, UserError, writing
+import _pixels.masks
+import _program.arguments
+import _program.work
+from _program.files import Job, UserError, writing
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
-    parser = _arguments.parser(__doc__ or "", suffix="_outlines")
-    _masks.add_arguments(parser)
+    parser = _program.arguments.parser(__doc__ or "", suffix="_outlines")
+    _pixels.masks.add_arguments(parser)
     picture = parser.add_argument_group("picture")
     picture.add_argument(
-        "--frame", type=_arguments.whole_number, default=0, metavar="N", help="time point of a series, counted from 0"
+        "--frame",
+        type=_program.arguments.whole_number,
+        default=0,
+        metavar="N",
+        help="time point of a series, counted from 0",
     )
     picture.add_argument("--color", default="#ffd60a", metavar="COLOR", help="of the outlines: a name or #RRGGBB")
     picture.add_argument("--numbers", action="store_true", help="write each object's number beside it")
     picture.add_argument(
-        "--line-width", type=_arguments.positive_number, default=3.0, metavar="PIXELS", help="in pixels of the picture"
+        "--line-width",
+        type=_program.arguments.positive_number,
+        default=3.0,
+        metavar="PIXELS",
+        help="in pixels of the picture",
     )
     picture.add_argument(
-        "--scale", type=_arguments.positive_integer, metavar="N", help="enlarge N times (default: small images only)"
+        "--scale",
+        type=_program.arguments.positive_integer,
+        metavar="N",
+        help="enlarge N times (default: small images only)",
     )
     picture.add_argument(
         "--saturated",
-        type=_arguments.not_negative,
+        type=_program.arguments.not_negative,
         default=0.35,
         metavar="PERCENT",
         help="share of the pixels that may become black, and white, when contrast is stretched",
@@ -41,20 +52,20 @@ def arguments() -> argparse.ArgumentParser:
 
 def draw(job: Job, args: argparse.Namespace) -> str:
     """Draws one file; gives what to say about it."""
-    import _drawing
+    import _pixels.drawing
 
-    color = _drawing.checked_color(args.color)
-    image, pixels, labels = _masks.read_pair(job, args)
+    color = _pixels.drawing.checked_color(args.color)
+    image, pixels, labels = _pixels.masks.read_pair(job, args)
     if args.frame >= len(pixels):
         raise UserError(f"it has no time point {args.frame}: it has {len(pixels)}, counted from 0. See --frame.")
     frame, numbered = pixels[args.frame], labels[args.frame]
-    scale = args.scale or _drawing.good_scale(frame.shape)
-    picture = _drawing.background(frame, scale, args.saturated)
-    count = _drawing.outlines(picture, numbered, scale, color, args.line_width)
+    scale = args.scale or _pixels.drawing.good_scale(frame.shape)
+    picture = _pixels.drawing.background(frame, scale, args.saturated)
+    count = _pixels.drawing.outlines(picture, numbered, scale, color, args.line_width)
     if args.numbers:
-        _drawing.numbers(picture, numbered, scale, color)
+        _pixels.drawing.numbers(picture, numbered, scale, color)
     if image.pixel_size and not args.no_scale_bar:
-        _drawing.scale_bar(picture, image.pixel_size.x / scale)
+        _pixels.drawing.scale_bar(picture, image.pixel_size.x / scale)
     with writing(job.target) as part:
         picture.save(part, format="PNG", optimize=False)
     return f"{count} outline{'s' * (count != 1)}, {picture.width} x {picture.height} pixels"
@@ -70,7 +81,7 @@ def tell(pictures: list[Path]) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the program; gives its exit code."""
-    return _work.run(arguments().parse_args(argv), draw, ending=".png", finish=tell)
+    return _program.work.run(arguments().parse_args(argv), draw, ending=".png", finish=tell)
 
 
 if __name__ == "__main__":

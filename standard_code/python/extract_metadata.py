@@ -7,16 +7,16 @@ import json
 import sys
 from typing import Any
 
-import _arguments
-import _work
-from _files import Job, writing
+import _program.arguments
+import _program.work
+from _program.files import Job, writing
 
 GROUP = "bioio"  # whose environment has its packages
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
-    parser = _arguments.parser(__doc__ or "", suffix="_metadata")
+    parser = _program.arguments.parser(__doc__ or "", suffix="_metadata")
     parser.epilog = (
         "No pixels are read. TIFF, PNG, JPEG, GIF and BMP are read in the environment uv:convert_to_tif, ND2 and LIF "
         "too in uv:bioio, CZI in uv:bioio_czi, and all that Bio-Formats knows in uv:bioio_bioformats."
@@ -26,7 +26,7 @@ def arguments() -> argparse.ArgumentParser:
 
 def extract(job: Job, args: argparse.Namespace) -> str:
     """Lists one file; gives what to say about it."""
-    from _formats import open_scenes
+    from _reading.formats import open_scenes
 
     with open_scenes(job.source) as scenes:
         images = [{"name": scene.name or None} | described(scene.open()) | scene.details() for scene in scenes]
@@ -69,7 +69,7 @@ def as_yaml(content: dict[str, Any]) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the program; gives its exit code."""
-    return _work.run(arguments().parse_args(argv), extract, ending=".yaml")
+    return _program.work.run(arguments().parse_args(argv), extract, ending=".yaml")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ import logging
 import sys
 from pathlib import Path
 
-import _alone
-import _arguments
-from _files import absolute
+import _program.alone
+import _program.arguments
+from _program.files import absolute
 
 KINDS = ("plain", "mixed", "sheets", "low-light")
 GROUP = "segment_er"  # whose environment has its packages
@@ -21,11 +21,15 @@ GROUP = "segment_er"  # whose environment has its packages
 
 def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
-    parser = _alone.parser(__doc__ or "")
+    parser = _program.alone.parser(__doc__ or "")
     parser.add_argument("--output-folder", required=True, metavar="FOLDER", help="gets folders images and truth")
-    parser.add_argument("--N", type=_arguments.positive_integer, default=8, metavar="N", help="images of each kind")
+    parser.add_argument(
+        "--N", type=_program.arguments.positive_integer, default=8, metavar="N", help="images of each kind"
+    )
     parser.add_argument("--size", type=size, default=512, metavar="PIXELS", help="width and height of an image")
-    parser.add_argument("--seed", type=_arguments.whole_number, default=1, metavar="N", help="another gives others")
+    parser.add_argument(
+        "--seed", type=_program.arguments.whole_number, default=1, metavar="N", help="another gives others"
+    )
     parser.add_argument(
         "--kind",
         choices=(*KINDS, "all"),
@@ -50,7 +54,7 @@ def arguments() -> argparse.ArgumentParser:
 
 def share(text: str) -> float:
     """A number from 0 to 1."""
-    value = _arguments.not_negative(text)
+    value = _program.arguments.not_negative(text)
     if value > 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
     return value
@@ -58,7 +62,7 @@ def share(text: str) -> float:
 
 def size(text: str) -> int:
     """Pixels of a side: at least 16, and no more than fit in memory."""
-    value = _arguments.positive_integer(text)
+    value = _program.arguments.positive_integer(text)
     if not 16 <= value <= 8192:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 16 to 8192")
     return value
@@ -90,8 +94,9 @@ def paths(folder: Path, kind: str, number: int) -> tuple[Path, Path]:
 
 def make_one(folder: Path, kind: str, number: int, args: argparse.Namespace) -> None:
     """Writes one image and its truth."""
-    import _training  # noqa: F401
-    from _images import Image, PixelSize, write_tiff
+    import _er.training  # noqa: F401
+    from _image.images import Image, PixelSize
+    from _tiff.in_memory import write_tiff
     from synthetic_er import KINDS as LOOKS
     from synthetic_er import PIXEL_SIZE, generate
 
@@ -103,7 +108,7 @@ def make_one(folder: Path, kind: str, number: int, args: argparse.Namespace) -> 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the program; gives its exit code."""
-    return _alone.run(arguments().parse_args(argv), make)
+    return _program.alone.run(arguments().parse_args(argv), make)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ import sys
 import zipfile
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import _arguments
-import _work
-from _files import Job, writing
+import _program.arguments
+import _program.work
+from _program.files import Job, writing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,11 +23,15 @@ GROUP = "mask_measure"  # whose environment has its packages
 
 def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
-    parser = _arguments.parser(__doc__ or "", suffix="_rois")
+    parser = _program.arguments.parser(__doc__ or "", suffix="_rois")
     parser.epilog = "Each outline follows the edges of the pixels, so that ImageJ makes the same pixels out of it."
     rois = parser.add_argument_group("ROIs")
     rois.add_argument(
-        "--channel-index", type=_arguments.whole_number, default=0, metavar="N", help="of the labels, counted from 0"
+        "--channel-index",
+        type=_program.arguments.whole_number,
+        default=0,
+        metavar="N",
+        help="of the labels, counted from 0",
     )
     rois.add_argument(
         "--split-parts", action="store_true", help="a ROI for each part of an object that is not in one piece"
@@ -37,10 +41,10 @@ def arguments() -> argparse.ArgumentParser:
 
 def convert(job: Job, args: argparse.Namespace) -> str:
     """Converts one file; gives what to say about it."""
-    from _regions import whole
-    from _scenes import first_of
-    from _stacks import select
-    from _tiff_reading import open_tiff
+    from _image.scenes import first_of
+    from _image.stacks import select
+    from _pixels.regions import whole
+    from _tiff.reading import open_tiff
 
     with open_tiff(job.source, how="labels") as scenes:
         stack = select(first_of(scenes).open(), channels=[args.channel_index])
@@ -56,7 +60,7 @@ def convert(job: Job, args: argparse.Namespace) -> str:
 
 def _add(archive: zipfile.ZipFile, labels: Array, place: tuple[int | None, int | None], split: bool) -> int:
     """Adds the ROIs of one plane; gives how many."""
-    from _outlines import outlines
+    from _pixels.outlines import outlines
 
     t, z = place
     start = "".join(f"{letter}{number + 1:04}_" for letter, number in (("t", t), ("z", z)) if number is not None)
@@ -98,7 +102,7 @@ def _path(loop: Array) -> Array:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the program; gives its exit code."""
-    return _work.run(arguments().parse_args(argv), convert, ending=".zip")
+    return _program.work.run(arguments().parse_args(argv), convert, ending=".zip")
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ import math
 import sys
 from typing import Any
 
-import _arguments
-import _masks
-import _work
-from _files import Job, writing
-from _images import read_tiff
-from _regions import regions
+import _pixels.masks
+import _program.arguments
+import _program.work
+from _pixels.regions import regions
+from _program.files import Job, writing
+from _tiff.in_memory import read_tiff
 
 SHAPE = (
     "image", "time_point", "label", "area_px", "area_um2", "centroid_x_px", "centroid_y_px", "centroid_x_um",
@@ -31,12 +31,12 @@ LAST = ("touches_edge",)
 
 def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
-    parser = _arguments.parser(__doc__ or "", suffix="_objects")
+    parser = _program.arguments.parser(__doc__ or "", suffix="_objects")
     parser.epilog = (
         "Lengths in micrometres are empty where the pixel size is not known, or pixels are not square. "
         "nearest_distance is the one between the centroids of an object and the closest other one."
     )
-    group = _masks.add_arguments(parser)
+    group = _pixels.masks.add_arguments(parser)
     group.add_argument(
         "--channels",
         type=_channels,
@@ -49,7 +49,7 @@ def arguments() -> argparse.ArgumentParser:
 
 def _channels(text: str) -> list[int] | str:
     """Whole numbers from 0, such as 0,2, or all."""
-    return "all" if text.strip().lower() == "all" else _arguments.numbers(text)
+    return "all" if text.strip().lower() == "all" else _program.arguments.numbers(text)
 
 
 def measure(job: Job, args: argparse.Namespace) -> str:
@@ -58,7 +58,7 @@ def measure(job: Job, args: argparse.Namespace) -> str:
     every = range(image.data.shape[1])
     numbers = list(every) if args.channels == "all" else args.channels or [args.channel_index]
     channels = {f"_c{number}" if args.channels else "": image.channel(number) for number in numbers}
-    labels = _masks.labels_for(job, args, next(iter(channels.values())))
+    labels = _pixels.masks.labels_for(job, args, next(iter(channels.values())))
     size = image.pixel_size
     um = size.x if size and math.isclose(size.x, size.y, rel_tol=1e-3) else None
     name = (job.subfolder / job.source.name).as_posix()
@@ -178,7 +178,7 @@ def _text(value: Any) -> Any:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the program; gives its exit code."""
-    return _work.run(arguments().parse_args(argv), measure, ending=".csv")
+    return _program.work.run(arguments().parse_args(argv), measure, ending=".csv")
 
 
 if __name__ == "__main__":

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import _arguments
-import _work
-from _files import Job, UserError, find
+import _program.arguments
+import _program.work
+from _program.files import Job, UserError, find
 
 if TYPE_CHECKING:
     import numpy as np
-    from _images import PixelSize
-    from _stacks import Stack
+    from _image.images import PixelSize
+    from _image.stacks import Stack
 
     Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -30,7 +30,7 @@ GROUP = "convert_to_tif"  # whose environment has its packages
 def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
     patterns = ("--input-search-pattern", "--input-search-pattern1")
-    parser = _arguments.parser(__doc__ or "", suffix="_merged", patterns=patterns)
+    parser = _program.arguments.parser(__doc__ or "", suffix="_merged", patterns=patterns)
     more = parser.add_argument_group(
         "more images", "An image belongs to the first one whose name has the same text in place of the asterisks."
     )
@@ -86,9 +86,9 @@ def merge(job: Job, args: argparse.Namespace) -> str:
     """Merges the channels of one image and its partners; gives what to say about it."""
     from contextlib import ExitStack
 
-    from _formats import open_scenes
-    from _scenes import first_of
-    from _tiff_writing import write_stack
+    from _image.scenes import first_of
+    from _reading.formats import open_scenes
+    from _tiff.writing import write_stack
 
     with ExitStack() as closing:
         stacks = []
@@ -106,7 +106,7 @@ def partners(source: Path, args: argparse.Namespace) -> list[Path]:
     patterns = [value for number in range(2, MOST + 1) if (value := getattr(args, f"input_search_pattern{number}"))]
     if not patterns:
         return []
-    from _patterns import key_of
+    from _program.patterns import key_of
 
     key = key_of(args.input_search_pattern, source)
     found = []
@@ -218,7 +218,7 @@ def _size(stack: Stack) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the program; gives its exit code."""
-    return _work.run(arguments().parse_args(argv), merge, ending=".ome.tif")
+    return _program.work.run(arguments().parse_args(argv), merge, ending=".ome.tif")
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import _arguments
-import _work
-from _files import Job
+import _program.arguments
+import _program.work
+from _program.files import Job
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,12 +23,12 @@ METHODS = (
 
 def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
-    parser = _arguments.parser(__doc__ or "", suffix="_labels")
+    parser = _program.arguments.parser(__doc__ or "", suffix="_labels")
     what = parser.add_argument_group("segmentation")
     what.add_argument(
         "--channel-index",
         "--channels",
-        type=_arguments.whole_number,
+        type=_program.arguments.whole_number,
         metavar="N",
         help="counted from 0 (default: 0; of a colour image how bright it is, by its luminance)",
     )
@@ -45,14 +45,14 @@ def arguments() -> argparse.ArgumentParser:
     what.add_argument(
         "--median-filter-size",
         "--median-filter-sizes",
-        type=_arguments.positive_integer,
+        type=_program.arguments.positive_integer,
         default=1,
         metavar="PIXELS",
         help="side of the square whose median replaces each pixel first, against wrong single pixels; 1 does nothing",
     )
     what.add_argument(
         "--sigma",
-        type=_arguments.not_negative,
+        type=_program.arguments.not_negative,
         default=1.0,
         metavar="PIXELS",
         help="standard deviation of the Gaussian that smooths the image first; 0 does not smooth",
@@ -73,7 +73,7 @@ def _add_methods(parser: argparse.ArgumentParser) -> None:
     )
     ways.add_argument(
         "--object-classes",
-        type=_arguments.positive_integer,
+        type=_program.arguments.positive_integer,
         default=1,
         metavar="N",
         help="multiotsu: how many of them, the brightest (or darkest) first, are objects",
@@ -99,7 +99,7 @@ def _add_methods(parser: argparse.ArgumentParser) -> None:
 
 def _odd(text: str) -> int:
     """An odd number of at least 3."""
-    number = _arguments.positive_integer(text)
+    number = _program.arguments.positive_integer(text)
     if number % 2 == 0 or number < 3:
         raise argparse.ArgumentTypeError(f"{text!r} is not an odd number of at least 3")
     return number
@@ -110,7 +110,7 @@ def _add_objects(parser: argparse.ArgumentParser) -> None:
     objects.add_argument(
         "--min-size",
         "--min-sizes",
-        type=_arguments.whole_number,
+        type=_program.arguments.whole_number,
         default=100,
         metavar="PIXELS",
         help="smaller objects are dropped",
@@ -118,14 +118,14 @@ def _add_objects(parser: argparse.ArgumentParser) -> None:
     objects.add_argument(
         "--max-size",
         "--max-sizes",
-        type=_arguments.positive_integer,
+        type=_program.arguments.positive_integer,
         metavar="PIXELS",
         help="larger objects are dropped (default: none)",
     )
     objects.add_argument("--no-fill-holes", action="store_true", help="keep holes inside objects")
     objects.add_argument(
         "--split-depth",
-        type=_arguments.not_negative,
+        type=_program.arguments.not_negative,
         default=2.0,
         metavar="PIXELS",
         help="touching objects are cut apart where the waist between them is narrower than both by this much on "
@@ -141,15 +141,16 @@ def _add_objects(parser: argparse.ArgumentParser) -> None:
 
 def segment(job: Job, args: argparse.Namespace) -> str:
     """Segments one file; gives what to say about it."""
-    import _doubts
+    import _pixels.doubts
     import numpy as np
-    from _images import read_tiff, with_data, write_tiff
+    from _image.images import with_data
+    from _tiff.in_memory import read_tiff, write_tiff
 
     image = read_tiff(job.source)
     frames = image.channel(args.channel_index)
     found = [label_objects(frame, args) for frame in frames]
     labels = np.stack([one for one, _ in found])
-    _doubts.warn_of_times(labels)
+    _pixels.doubts.warn_of_times(labels)
     highest = int(labels.max())
     write_tiff(job.target, with_data(image, labels.astype(np.uint16 if highest < 2**16 else np.uint32)))
     count = sum(int(one.max()) for one, _ in found)
@@ -170,8 +171,8 @@ def _number(value: float) -> str:
 
 def label_objects(pixels: Array, args: argparse.Namespace) -> tuple[Array, Threshold]:
     """The label image of one flat image, and the threshold in its values."""
-    import _doubts
-    from _thresholds import divide
+    import _pixels.doubts
+    from _pixels.thresholds import divide
     from scipy import ndimage
     from skimage import measure, segmentation
 
@@ -185,7 +186,7 @@ def label_objects(pixels: Array, args: argparse.Namespace) -> tuple[Array, Thres
     if args.clear_border:
         labels = segmentation.clear_border(labels)
     labels = keep_sizes(labels, args.min_size, args.max_size)
-    _doubts.warn(pixels, mask, labels, args)
+    _pixels.doubts.warn(pixels, mask, labels, args)
     return labels, threshold
 
 
@@ -253,7 +254,7 @@ def parsed(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the program; gives its exit code."""
-    return _work.run(parsed(argv), segment, ending=".tif")
+    return _program.work.run(parsed(argv), segment, ending=".tif")
 
 
 if __name__ == "__main__":

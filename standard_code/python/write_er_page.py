@@ -10,9 +10,9 @@ import csv
 import sys
 from pathlib import Path
 
-import _alone
-import _er_pairs
-from _files import UserError, absolute, writing
+import _er.pairs
+import _program.alone
+from _program.files import UserError, absolute, writing
 
 PAGE = "segment_er.html"
 GROUP = "segment_er"  # whose environment has its packages
@@ -20,8 +20,8 @@ GROUP = "segment_er"  # whose environment has its packages
 
 def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
-    parser = _alone.parser(__doc__ or "")
-    _er_pairs.add_arguments(parser)
+    parser = _program.alone.parser(__doc__ or "")
+    _er.pairs.add_arguments(parser)
     parser.add_argument("--image-folder", required=True, metavar="FOLDER", help="holds the images")
     parser.add_argument("--comparison", metavar="FILE", help="the table that compare_ernet_synthetic.py wrote")
     parser.add_argument("--measures-folder", metavar="FOLDER", help="holds the tables (CSV) of the network's measures")
@@ -32,33 +32,33 @@ def arguments() -> argparse.ArgumentParser:
 
 def write(args: argparse.Namespace) -> int:
     """Writes the page; gives the exit code."""
-    pairs = _er_pairs.find(args)
+    pairs = _er.pairs.find(args)
     target = absolute(args.output_folder) / PAGE
     if args.dry_run:
         print(f"{target} would show {len(pairs)} images; nothing was written.")
         return 0
-    import _er_page
+    from _er.page import legend, page, pictures
 
-    parts = [_er_page.legend(_er_pairs.CLASSES)]
+    parts = [legend(_er.pairs.CLASSES)]
     if args.comparison:
         parts += ["<h2>Agreement with the truth</h2>", agreement(absolute(args.comparison))]
     if args.measures_folder:
         parts += ["<h2>Measures of the network</h2>", measures(absolute(args.measures_folder))]
     for pair in pairs:
         image = image_of(pair, args)
-        found, truth = _er_pairs.classes(pair.prediction), _er_pairs.classes(pair.truth)
+        found, truth = _er.pairs.classes(pair.prediction), _er.pairs.classes(pair.truth)
         if not image.shape == found.shape == truth.shape:
             raise UserError(f"{pair.name}: image, prediction and truth have different sizes.")
-        parts.append(_er_page.pictures(pair.name, image, found, truth))
+        parts.append(pictures(pair.name, image, found, truth))
     with writing(target) as part:
-        part.write_text(_er_page.page(args.title, parts), encoding="utf-8", newline="\n")
+        part.write_text(page(args.title, parts), encoding="utf-8", newline="\n")
     print(f"Page: {target}")
     return 0
 
 
-def image_of(pair: _er_pairs.Pair, args: argparse.Namespace):  # type: ignore[no-untyped-def]
+def image_of(pair: _er.pairs.Pair, args: argparse.Namespace):  # type: ignore[no-untyped-def]
     """The first channel of the image itself."""
-    from _images import read_tiff
+    from _tiff.in_memory import read_tiff
 
     start = absolute(args.image_folder)
     for ending in (".ome.tif", ".ome.tiff", ".tif", ".tiff"):
@@ -70,26 +70,26 @@ def image_of(pair: _er_pairs.Pair, args: argparse.Namespace):  # type: ignore[no
 
 def agreement(path: Path) -> str:
     """The comparison as a table, with a last row of means."""
-    import _er_page
+    from _er.page import table
 
     columns, rows = read_table(path)
     means = ["mean"]
     for place in range(1, len(columns)):
         values = [float(row[place]) for row in rows if row[place]]
         means.append(f"{sum(values) / len(values):.4f}" if values else "")
-    return _er_page.table([name.replace("_", " ") for name in columns], [*rows, means])
+    return table([name.replace("_", " ") for name in columns], [*rows, means])
 
 
 def measures(folder: Path) -> str:
     """All tables of the folder as one."""
-    import _er_page
+    from _er.page import table
 
     tables = [read_table(path) for path in sorted(folder.rglob("*.csv"))]
     if not tables:
         raise UserError(f"{folder} holds no table (CSV). See --measures-folder.")
     columns = tables[0][0]
     rows = [row for names, many in tables if names == columns for row in many]
-    return _er_page.table([name.replace("_", " ") for name in columns], rows)
+    return table([name.replace("_", " ") for name in columns], rows)
 
 
 def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
@@ -105,7 +105,7 @@ def read_table(path: Path) -> tuple[list[str], list[list[str]]]:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the program; gives its exit code."""
-    return _alone.run(arguments().parse_args(argv), write)
+    return _program.alone.run(arguments().parse_args(argv), write)
 
 
 if __name__ == "__main__":

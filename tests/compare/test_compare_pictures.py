@@ -77,6 +77,6 @@ def test_images_of_the_same_folder_and_unchanged_ones_come_first_as_backgrounds(
 
 def test_the_page_names_the_colours_with_which_the_pictures_are_drawn() -> None:
     palette: dict[str, Any] = {}
-    exec((PROGRAMS / "_palette.py").read_text(encoding="utf-8"), palette)
+    exec((PROGRAMS / "_pixels/palette.py").read_text(encoding="utf-8"), palette)
     for name in ("OLD", "NEW", "BOTH", "SPLIT", "MERGED"):
         assert getattr(page_style, name) == "#" + bytes(palette[name]).hex()

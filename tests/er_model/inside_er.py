@@ -162,7 +162,7 @@ def look(path: str) -> dict[str, Any]:
     """What a TIFF file holds."""
     import numpy as np
     import tifffile
-    from _images import read_tiff
+    from _tiff.in_memory import read_tiff
 
     image = read_tiff(Path(path))
     with tifffile.TiffFile(path) as tif:
@@ -179,7 +179,8 @@ def look(path: str) -> dict[str, Any]:
 def empty_mask(path: str, size: str) -> None:
     """Writes a prediction that finds nothing."""
     import numpy as np
-    from _images import Image, write_tiff
+    from _image.images import Image
+    from _tiff.in_memory import write_tiff
 
     write_tiff(Path(path), Image(np.zeros((1, 1, 1, int(size), int(size)), np.uint8)))
 
@@ -202,7 +203,7 @@ def tints_of_classes(mask: str, picture: str) -> list[list[float]]:
 
 def _picture_and_mask(mask: str, picture: str) -> tuple[Any, Any]:
     import numpy as np
-    from _images import read_tiff
+    from _tiff.in_memory import read_tiff
     from PIL import Image
 
     return np.asarray(Image.open(picture).convert("RGB")), read_tiff(Path(mask)).data[0, 0, 0]

@@ -19,7 +19,7 @@ EYES = {
 
 def palette():
     values = {}
-    exec((PROGRAMS / "_palette.py").read_text(encoding="utf-8"), values)
+    exec((PROGRAMS / "_pixels/palette.py").read_text(encoding="utf-8"), values)
     return values
 
 

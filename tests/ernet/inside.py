@@ -13,7 +13,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1] / "standard_code" / "python")]
 
 def tensors() -> dict[str, Any]:
     """All 188 of the official file."""
-    import _ernet_layout as layout
+    import _ernet.layout as layout
     import made_weights
     import numpy as np
 
@@ -57,22 +57,22 @@ def conformance(engine: str, folder: str) -> dict[str, float]:
 
 
 def run_torch(path: Path, image: Any) -> Any:
-    import _ernet_checkpoint
+    import _ernet.checkpoint
     import torch
-    from _ernet_network import network
+    from _ernet.network import network
 
     with torch.inference_mode():
-        return network(_ernet_checkpoint.read_with_torch(path))(torch.from_numpy(image)).numpy()
+        return network(_ernet.checkpoint.read_with_torch(path))(torch.from_numpy(image)).numpy()
 
 
 def run_onnx(path: Path, image: Any) -> Any:
-    import _ernet_checkpoint
-    import _ernet_onnx
+    import _ernet.checkpoint
+    import _ernet.onnx_graph
     import onnx
     import onnxruntime
 
     assert "torch" not in sys.modules
-    model = _ernet_onnx.model(_ernet_checkpoint.read_without_torch(path))
+    model = _ernet.onnx_graph.model(_ernet.checkpoint.read_without_torch(path))
     onnx.checker.check_model(model, full_check=True)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return session.run(None, {"image": image})[0]
@@ -80,7 +80,7 @@ def run_onnx(path: Path, image: Any) -> Any:
 
 def engine_of(name: str, path: Path, **options: Any) -> Any:
     """The program's own engine; `name` is what the environment should choose."""
-    from _ernet_engines import engine
+    from _ernet.engines import engine
 
     made = engine(path, **{"device": "cpu", "cores": 2, "tile_size": None, "precision": "auto"} | options)
     assert type(made).__name__ == {"onnx": "OnnxEngine", "torch": "TorchEngine"}[name]
@@ -91,7 +91,7 @@ def tiles_against_whole(engine: str, folder: str) -> dict[str, Any]:
     """How many labels and logits differ between small tiles and the image in one piece, for several sizes."""
     import made_weights
     import numpy as np
-    from _ernet_tiles import segment, tiles
+    from _ernet.tiles import segment, tiles
 
     made = engine_of(engine, checkpoints(Path(folder))["bare"])
     found = {}
@@ -138,8 +138,8 @@ def gpu_build_without_gpu(folder: str) -> list[str]:
 def memory_runs_out(limit: str) -> dict[str, Any]:
     """A device that takes `limit` pixels at once: the result, the batches that it saw, and what follows."""
     import numpy as np
-    from _ernet_tiles import OutOfMemoryError, segment
-    from _files import UserError
+    from _ernet.tiles import OutOfMemoryError, segment
+    from _program.files import UserError
 
     class Device:
         multiple, halo, core, batch, workers = 2, 8, 16, 8, 1
@@ -165,7 +165,7 @@ def memory_runs_out(limit: str) -> dict[str, Any]:
 def percentiles() -> list[list[float]]:
     """The program's percentiles of many kinds of images, and NumPy's."""
     import numpy as np
-    from _ernet_prepare import percentiles as ours
+    from _ernet.prepare import percentiles as ours
 
     random = np.random.default_rng(0)
     images = [
@@ -183,7 +183,7 @@ def percentiles() -> list[list[float]]:
 def preparing() -> dict[str, Any]:
     """A ramp and a constant image, as the networks see them."""
     import numpy as np
-    from _ernet_prepare import prepare
+    from _ernet.prepare import prepare
 
     ramp = prepare(np.arange(0, 20000, 2, dtype=np.uint16).reshape(100, 100))
     whole = slice(0, 100), slice(0, 100)
@@ -200,7 +200,7 @@ def preparing() -> dict[str, Any]:
 
 def measuring() -> dict[str, Any]:
     """Measures of drawn networks, and whether bands of rows change anything."""
-    import _ernet_measure as measure
+    import _ernet.measure as measure
     import numpy as np
     from scipy import ndimage
 
@@ -250,7 +250,7 @@ def networks() -> dict[str, Any]:
 
 def wide_tubules() -> dict[str, int]:
     """Pixels of the skeleton that differ between bands and the whole mask."""
-    import _ernet_measure as measure
+    import _ernet.measure as measure
     import numpy as np
     from skimage.morphology import skeletonize
 
@@ -268,7 +268,7 @@ def wide_tubules() -> dict[str, int]:
 
 def bands_against_whole() -> list[str]:
     """Where the measures of bands differ from those of the whole mask; of the latter the graph is made plainly."""
-    import _ernet_measure as measure
+    import _ernet.measure as measure
     import numpy as np
     from skimage.morphology import skeletonize
 
@@ -328,7 +328,7 @@ def memory_of_measuring() -> float:
     """Bytes that a further pixel of a dense network costs, the mask's own included. POSIX."""
     import resource
 
-    import _ernet_measure as measure
+    import _ernet.measure as measure
     import numpy as np
     from scipy import ndimage
 
@@ -349,12 +349,12 @@ def refusals(engine: str, folder: str) -> dict[str, str]:
     """What is said of files that are not the weights."""
     import zipfile
 
-    import _ernet_checkpoint
+    import _ernet.checkpoint
     import numpy as np
     import writing_checkpoints
-    from _files import UserError
+    from _program.files import UserError
 
-    read = _ernet_checkpoint.read_with_torch if engine == "torch" else _ernet_checkpoint.read_without_torch
+    read = _ernet.checkpoint.read_with_torch if engine == "torch" else _ernet.checkpoint.read_without_torch
     place = Path(folder)
     table = "layers.0.residual_group.blocks.0.attn.relative_position_bias_table"
     good = tensors()
@@ -398,9 +398,9 @@ def made_up(engine: str, folder: str, kind: str) -> dict[str, Any]:
     import resource
     import zipfile
 
-    import _ernet_checkpoint
+    import _ernet.checkpoint
     import writing_checkpoints
-    from _files import UserError
+    from _program.files import UserError
 
     path, name = Path(folder) / f"{kind}.pth", "norm.weight"
     good = tensors()
@@ -445,7 +445,7 @@ def made_up(engine: str, folder: str, kind: str) -> dict[str, Any]:
         }
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("archive/data.pkl", words[kind])
-    read = _ernet_checkpoint.read_with_torch if engine == "torch" else _ernet_checkpoint.read_without_torch
+    read = _ernet.checkpoint.read_with_torch if engine == "torch" else _ernet.checkpoint.read_without_torch
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
         read(path)

@@ -12,7 +12,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "standard_code" / "python"))
 import segment_threshold
-from _files import UserError
+from _program.files import UserError
 from skimage import filters
 
 Y, X = np.mgrid[:200, :200]
@@ -75,12 +75,12 @@ def apart(image: str, *methods: str) -> dict[str, list[float]]:
 
 def classes_apart(image: str) -> list[object]:
     """Thresholds of several classes by our own way for many grey levels, where they differ from scikit-image's."""
-    import _histograms
+    import _pixels.histograms
 
     levels, counts = np.unique(IMAGES[image], return_counts=True)
     found = []
     for classes in (2, 3, 4)[: len(levels) - 1]:
-        ours = _histograms.multiotsu(levels, counts, classes)
+        ours = _pixels.histograms.multiotsu(levels, counts, classes)
         theirs = filters.threshold_multiotsu(IMAGES[image], classes).tolist()
         found += [] if ours == theirs else [classes, ours, theirs]
     return found
@@ -88,12 +88,12 @@ def classes_apart(image: str) -> list[object]:
 
 def sparse_apart(image: str) -> dict[str, list[float]]:
     """The same of the other methods of ours."""
-    import _histograms
+    import _pixels.histograms
 
     levels, counts = np.unique(IMAGES[image], return_counts=True)
     found = {}
     for method in ("triangle", "isodata", "minimum"):
-        ours = getattr(_histograms, method)(levels, counts)
+        ours = getattr(_pixels.histograms, method)(levels, counts)
         theirs = float(getattr(filters, f"threshold_{method}")(IMAGES[image]))
         if not math.isclose(ours, theirs, abs_tol=0):
             found[method] = [ours, theirs]
@@ -117,7 +117,7 @@ def told(image: str, *words: str) -> list[object]:
 
 def local_apart(image: str, method: str = "local", *words: str) -> float:
     """How far the thresholds of each pixel are from scikit-image's at most; see docs/images.md for two of them."""
-    from _thresholds import divide
+    from _pixels.thresholds import divide
 
     _, ours = divide(IMAGES[image], arguments("--method", method, "--sigma", "0", *words))
     values = IMAGES[image].astype(np.float64)

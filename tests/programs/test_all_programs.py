@@ -250,17 +250,17 @@ def test_a_worker_that_the_system_ends_costs_no_file(programs, cell):
 DEADLY = """
 import os, sys
 sys.path.insert(0, sys.argv.pop(1))
-import _arguments, _files, _work
+import _program.arguments, _program.files, _program.work
 
 def process(job, args):
     if "deadly" in job.source.name:
         os._exit(9)  # as when the system ends a process that needs too much memory
-    with _files.writing(job.target) as part:
+    with _program.files.writing(job.target) as part:
         part.write_text("done")
     return "done"
 
 if __name__ == "__main__":
-    sys.exit(_work.run(_arguments.parser("", suffix="").parse_args(), process, ending=".txt"))
+    sys.exit(_program.work.run(_program.arguments.parser("", suffix="").parse_args(), process, ending=".txt"))
 """
 
 

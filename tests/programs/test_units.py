@@ -6,7 +6,7 @@ import pytest
 
 from tests.programs.conftest import PROGRAMS
 
-spec = importlib.util.spec_from_file_location("_units", PROGRAMS / "_units.py")
+spec = importlib.util.spec_from_file_location("_units", PROGRAMS / "_image/units.py")
 units = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(units)
 

@@ -1,0 +1,1 @@
+"""What `compare_outputs.py` looks at: images, label images and tables."""

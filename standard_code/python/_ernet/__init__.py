@@ -1,0 +1,1 @@
+"""Networks for the endoplasmic reticulum (ER): their weights, engines, tiles and measures."""

@@ -1,0 +1,1 @@
+"""What an image is: its planes, scenes, channels and sizes, wherever they come from."""

@@ -1,0 +1,1 @@
+"""What is found in pixels and drawn of it: thresholds, regions, outlines, colours."""

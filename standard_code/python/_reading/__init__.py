@@ -1,0 +1,1 @@
+"""Opens image files of all formats."""
