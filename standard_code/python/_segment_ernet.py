@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import _program.arguments
 import _program.work
+from _program.cores import cores
 from _program.files import Job, UserError, writing
 
 if TYPE_CHECKING:
@@ -170,19 +170,12 @@ def the_engine(args: argparse.Namespace) -> Engine:
         from _ernet.engines import engine
         from _ernet.weights import locate
 
-        cores = 1 if args.no_parallel else args.maxcores or cores_here()
+        count = 1 if args.no_parallel else args.maxcores or cores()
         path = locate(args.weights, args.weights_sha256)
         _engines.append(
-            engine(path, args.device, cores=cores, tile_size=args.tile_size, precision=args.precision),
+            engine(path, args.device, cores=count, tile_size=args.tile_size, precision=args.precision),
         )
     return _engines[0]
-
-
-def cores_here() -> int:
-    """Those that this process may use; on a cluster, the job's share."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def only(mask: Array, classes: list[str]) -> Array:

@@ -57,7 +57,7 @@ class OnnxEngine:
     def __init__(self, model: bytes, device: str, cores: int, name: str) -> None:
         import numpy as np
 
-        self.session, self.device = _session(model, device, name)
+        self.session, self.device = _session(model, device, name, cores)
         on_cpu = self.device == "cpu"
         self.about = f"onnxruntime on {_on_cores(cores) if on_cpu else self.device}"
         about = self.session.get_modelmeta().custom_metadata_map
@@ -93,7 +93,7 @@ def quiet_onnxruntime() -> Any:
     return onnxruntime
 
 
-def _session(model: bytes, device: str, name: str) -> tuple[onnxruntime.InferenceSession, str]:
+def _session(model: bytes, device: str, name: str, cores: int) -> tuple[onnxruntime.InferenceSession, str]:
     onnxruntime = quiet_onnxruntime()
     there = onnxruntime.get_available_providers()
     if device == "auto":
@@ -106,8 +106,8 @@ def _session(model: bytes, device: str, name: str) -> tuple[onnxruntime.Inferenc
         )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    if device == "cpu":
-        options.intra_op_num_threads = 1  # tiles run side by side instead, which wastes less
+    # On a CPU, tiles run side by side instead, which wastes less.
+    options.intra_op_num_threads = 1 if device == "cpu" else cores
     if device == "directml":
         options.enable_mem_pattern = False  # DirectML needs both
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import _program.work
 from _program.arguments import Help, add_telling
+from _program.cores import share
 from _program.files import UserError
 
 
@@ -25,6 +26,7 @@ def run(args: argparse.Namespace, work: Callable[[argparse.Namespace], int]) -> 
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name that the console cannot show
     logging.basicConfig(level=args.log_level, format="%(message)s", stream=sys.stderr)
     _program.work.stop_kindly()
+    share(1)
     try:
         return work(args)
     except (UserError, OSError) as error:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from _program.cores import cores, share
 from _program.files import Job, UserError, absolute, part_of, plan
 
 Process = Callable[[Job, argparse.Namespace], str]  # returns what to say about the file
@@ -119,7 +120,8 @@ def _files(count: int) -> str:
 def _with_progress(jobs: list[Job], args: argparse.Namespace, process: Process) -> list[Result]:
     from tqdm import tqdm
 
-    workers = 1 if args.no_parallel else min(args.maxcores or _cores(), len(jobs), 60)  # Windows waits for 60 at most
+    workers = 1 if args.no_parallel else min(args.maxcores or cores(), len(jobs), 60)  # Windows waits for 60 at most
+    share(workers)
     level = logging.getLevelName(args.log_level)
     results = []
     bar = tqdm(total=len(jobs), unit="file", file=sys.stderr, dynamic_ncols=True)
@@ -263,10 +265,3 @@ def reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))  # type: ignore[attr-defined,unused-ignore]  # a cluster job's share
-    except AttributeError:
-        return os.cpu_count() or 1
