@@ -126,7 +126,8 @@ class _Migration:
         from runner.errors import RunnerError
         from runner.migrate.facts import read_facts
         from runner.migrate.pipelines import pipeline_files, plan_twins
-        from runner.migrate.plan import Wishes, make_plan
+        from runner.migrate.plan import Wishes
+        from runner.migrate.planning import make_plan
         from runner.migrate.recipe import read_recipe
         from runner.migrate.report import Outcome
 

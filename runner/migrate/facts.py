@@ -10,7 +10,7 @@ from typing import Any
 from runner.environments.spec import normalised_group
 from runner.environments.uv.workspace import workspace_root
 from runner.errors import UsageError
-from runner.migrate.recipe import read_text
+from runner.migrate.recipe_lines import read_text
 
 
 @dataclass(frozen=True)

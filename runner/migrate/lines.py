@@ -14,7 +14,7 @@ from runner.migrate.pip_options import PipOptions
 from runner.migrate.plan import IndexSource, Item, Wishes
 from runner.migrate.pythons import GroupPython
 from runner.migrate.pytorch import Cuda, find_cuda, is_torch_index, split_local, torch_keys, uses_torch
-from runner.migrate.recipe import Line, Recipe, Source
+from runner.migrate.recipe_lines import Line, Recipe, Source
 from runner.migrate.requirement import MatchSpec, Requirement, parse_match_spec, parse_pip
 
 _ANACONDA = ("defaults", "anaconda", "main", "r", "msys2", "pkgs/main", "pkgs/r")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from runner.environments.spec import normalised_group as normalised
 from runner.migrate.names import Status
 from runner.migrate.plan import IndexSource, Plan
-from runner.migrate.recipe import Source
+from runner.migrate.recipe_lines import Source
 
 _WRONG_NAME = re.compile(r"`(?P<real>[^`]+)` does not match given name `(?P<given>[^`]+)`")
 _NOT_FOUND = re.compile(

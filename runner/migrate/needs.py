@@ -88,7 +88,7 @@ def mentioned(path: Path, names: Iterable[str]) -> list[str]:
         return wanted
     import yaml
 
-    from runner.migrate.recipe import read_text
+    from runner.migrate.recipe_lines import read_text
 
     try:
         loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from runner.migrate.facts import Facts, Index
 from runner.migrate.names import Status
 from runner.migrate.plan import IndexSource, Item
-from runner.migrate.recipe import Line, Recipe
+from runner.migrate.recipe_lines import Line, Recipe
 from runner.migrate.requirement import Requirement, parse_pip
 
 _OPTION = re.compile(r"(?P<name>--?[a-z][a-z-]*)(?:[\s=]+(?P<value>.+))?", re.IGNORECASE)

@@ -9,7 +9,7 @@ from typing import Any
 
 from runner.environments.spec import normalised_group as normalised
 from runner.errors import UsageError
-from runner.migrate.recipe import Recipe, Source
+from runner.migrate.recipe_lines import Recipe, Source
 from runner.migrate.requirement import Requirement, parse_match_spec, parse_pip
 from runner.migrate.versions import allows
 

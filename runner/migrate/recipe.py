@@ -4,46 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from runner.errors import UsageError
 from runner.migrate import selectors
+from runner.migrate.recipe_lines import Line, Recipe, Source, read_text
+from runner.migrate.requirements_file import expand
 
 _NO_ENTRY = "no kind of entry that conda knows"
-
-
-class Source(Enum):
-    """Where in the recipe a line stands."""
-
-    CONDA = "conda"
-    PIP = "pip"
-    CHANNEL = "channel"
-    SETTING = "setting"
-    INSTALLED = "installed"
-
-
-@dataclass(frozen=True)
-class Line:
-    """One thing that a recipe asks for. Lines count from 1."""
-
-    text: str
-    source: Source
-    file: Path
-    number: int
-    marker: str = ""  # of a platform selector
-    remark: str = ""  # what was odd about reading it
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """An environment file as it was read."""
-
-    path: Path
-    name: str  # of the environment; the file's stem where it has none
-    lines: tuple[Line, ...]
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -68,22 +38,6 @@ def read_recipe(path: Path) -> Recipe:
     if not any(line.source in (Source.CONDA, Source.PIP) for line in lines):
         raise UsageError(f"{path} asks for no packages", "List them below `dependencies:`.")
     return Recipe(path, name, tuple(lines))
-
-
-def read_text(path: Path) -> str:
-    """A text file in UTF-8 or UTF-16 with a mark. Raises UsageError."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}", "Check the name and the drive.") from None
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UsageError(
-            f"{path} is not {encoding.removesuffix('-sig').upper()} text (line {line})", "Save it as UTF-8."
-        ) from None
 
 
 def _root(text: str, path: Path) -> Any:
@@ -180,8 +134,6 @@ def _dependencies(node: Any, path: Path, number: int, texts: Sequence[str]) -> I
 
 
 def _pip(node: Any, path: Path, texts: Sequence[str]) -> Iterator[Line]:
-    from runner.migrate.requirements_file import expand
-
     if _pairs(node):
         yield Line("pip:", Source.SETTING, path, node.start_mark.line + 1, remark="`pip:` holds no list")
     for text, number in _texts(node):

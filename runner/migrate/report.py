@@ -11,7 +11,7 @@ from pathlib import Path
 from runner.migrate.names import Status
 from runner.migrate.pipelines import Twin
 from runner.migrate.plan import Item, Plan, recipe_in
-from runner.migrate.recipe import Source
+from runner.migrate.recipe_lines import Source
 
 COLOURS = {
     Status.KEPT: "green",

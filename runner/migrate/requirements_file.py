@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from runner.errors import UsageError
-from runner.migrate.recipe import Line, read_text
+from runner.migrate.recipe_lines import Line, read_text
 
 _FILE = re.compile(r"(?:-r|--requirement)[\s=]*(?P<path>\S.*)")
 _COMMENT = re.compile(r"(?:^|\s+)#.*$")

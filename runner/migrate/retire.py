@@ -14,7 +14,8 @@ from runner.ground.files import state_error
 from runner.migrate.files import SCRIPTS, files_below, first_link
 from runner.migrate.needs import Wanted, may_mention, mentioned, read, signed_pipelines
 from runner.migrate.pipelines import NO_VALUES, is_status, named_files, plain_name, twin_of
-from runner.migrate.recipe import Recipe, Source, read_recipe
+from runner.migrate.recipe import read_recipe
+from runner.migrate.recipe_lines import Recipe, Source
 from runner.state.locks import LockFile
 from runner.state.status import read_status, status_path
 

@@ -230,7 +230,8 @@ def test_a_lock_that_fails_in_the_repository_itself_is_taken_back(
     from runner.host import Host
     from runner.migrate.facts import read_facts
     from runner.migrate.locking import workbench
-    from runner.migrate.plan import Wishes, make_plan
+    from runner.migrate.plan import Wishes
+    from runner.migrate.planning import make_plan
     from runner.migrate.recipe import read_recipe
     from runner.migrate.search import Search
     from runner.migrate.write import write

@@ -11,7 +11,8 @@ from runner.errors import UsageError
 from runner.migrate.facts import facts_of
 from runner.migrate.installed import read_installed
 from runner.migrate.names import Status, read_table
-from runner.migrate.plan import Item, Plan, Wishes, make_plan
+from runner.migrate.plan import Item, Plan, Wishes
+from runner.migrate.planning import make_plan
 from runner.migrate.recipe import read_recipe
 from runner.migrate.requirement import parse_pip
 from tests.migrate.places import make_installed

@@ -11,7 +11,8 @@ import pytest
 
 from runner.errors import UsageError
 from runner.migrate.facts import Index, facts_of
-from runner.migrate.plan import Clash, IndexSource, Plan, Wishes, make_plan
+from runner.migrate.plan import Clash, IndexSource, Plan, Wishes
+from runner.migrate.planning import make_plan
 from runner.migrate.project import with_group, without_group
 from runner.migrate.recipe import read_recipe
 

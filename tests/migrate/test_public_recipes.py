@@ -10,7 +10,8 @@ from packaging.requirements import Requirement
 
 from runner.migrate.facts import facts_of
 from runner.migrate.names import Status
-from runner.migrate.plan import Wishes, make_plan
+from runner.migrate.plan import Wishes
+from runner.migrate.planning import make_plan
 from runner.migrate.recipe import read_recipe
 from tests.migrate.places import Place
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from runner.errors import UsageError
-from runner.migrate.recipe import Source, read_recipe
+from runner.migrate.recipe import read_recipe
+from runner.migrate.recipe_lines import Source
 
 
 def write(folder: Path, text: str, name: str = "env.yml") -> Path:

@@ -14,7 +14,8 @@ from runner.host import Host
 from runner.migrate.conflicts import foreseen
 from runner.migrate.facts import facts_of, read_facts
 from runner.migrate.locking import Attempt, workbench
-from runner.migrate.plan import Clash, Plan, Wishes, make_plan
+from runner.migrate.plan import Clash, Plan, Wishes
+from runner.migrate.planning import make_plan
 from runner.migrate.reasons import unlockable
 from runner.migrate.recipe import read_recipe
 from runner.migrate.search import TOGETHER_SECONDS, Found, Search

@@ -3,6 +3,8 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ ALLOWED = {
     "go": {"model"},
     "host": {"process"},
     "process": {"model", "errors", "host", "ground"},
-    "pipeline": {"model", "errors", "host", "state", "environments", "go", "ground"},
+    "pipeline": {"model", "errors", "host", "state", "go", "ground"},
     "state": {"model", "errors", "host", "process", "go", "ground"},
     "inputs": {"model", "errors", "state", "ground"},
     "changes": {"model", "go"},
@@ -53,19 +55,42 @@ def modules() -> list[Path]:
     return sorted((REPO / "runner").rglob("*.py"))
 
 
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def part(path: Path) -> str:
     return path.relative_to(REPO / "runner").parts[0].removesuffix(".py")
 
 
 def imports(path: Path) -> set[str]:
     """Full names of the modules that `path` imports, also inside functions."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+    return set(_imports(tree(path)))
+
+
+def _imports(node: ast.AST, *, typing: bool = True) -> Iterator[str]:
+    """`typing`: those for the type checker alone, too."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+    elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not typing:
+        return
+    for child in ast.iter_child_nodes(node):
+        yield from _imports(child, typing=typing)
+
+
+def circles(uses: Mapping[str, Iterable[str]]) -> list[set[str]]:
+    """Names that can be reached from themselves, those of one circle together."""
+    reached: dict[str, set[str]] = {}
+    for name in uses:
+        reached[name], waiting = set(), [*uses[name]]
+        while waiting:
+            if (found := waiting.pop()) not in reached[name]:
+                reached[name].add(found)
+                waiting += uses.get(found, ())
+    return [set(one) for one in {frozenset(b for b in reached[a] if a in reached[b]) for a in uses} if one]
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(REPO)))
@@ -77,13 +102,46 @@ def test_a_module_imports_only_what_its_part_may(path: Path) -> None:
     assert used <= ALLOWED[own], f"{own} must not import {sorted(used - ALLOWED[own])}"
 
 
+# circles that are still to be broken; nothing may be added
+KNOWN_CIRCLES = (
+    {"host", *(f"process.{name}" for name in ("capture", "ending", "identity", "running_windows", "snapshot"))},
+    {"process.tree", "process.tree_posix", "process.tree_windows"},
+)
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    files = {
+        ".".join(path.relative_to(REPO).with_suffix("").parts).removesuffix(".__init__"): path for path in modules()
+    }
+    uses = {}
+    for name, path in files.items():
+        found = set(_imports(tree(path), typing=False))
+        uses[name] = found & files.keys() - {name}
+    known = [{f"runner.{name}" for name in circle} for circle in KNOWN_CIRCLES]
+    assert [sorted(circle) for circle in circles(uses) if not any(circle <= one for one in known)] == []
+
+
+def test_a_circle_is_found() -> None:
+    assert circles({"a": ["b"], "b": ["c"], "c": ["b", "d"], "d": []}) == [{"b", "c"}]
+    assert circles({"a": ["b"], "b": []}) == []
+
+
+def test_no_kind_of_environment_is_asked_for_its_name_by_others() -> None:
+    for path in modules():
+        if part(path) == "environments":
+            continue
+        for node in ast.walk(tree(path)):
+            asked = isinstance(node, ast.Attribute) and node.attr == "kind" and ast.unparse(node.value).endswith("spec")
+            assert not asked, f"{path}: {ast.unparse(node)}"
+
+
 def test_only_the_command_line_exits() -> None:
     for path in modules():
         if part(path) in ROOT:
             continue
         names = {
             f"{node.func.value.id}.{node.func.attr}"
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            for node in ast.walk(tree(path))
             if isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
             and isinstance(node.func.value, ast.Name)
