@@ -18,7 +18,7 @@ def main() -> None:
         from runner.bootstrap import start_again
 
         sys.exit(start_again(["-m", "runner", *sys.argv[1:]]))
-    # what is imported and read at the start stays: looking through it for garbage, again and again, finds nothing
+    # what is imported at the start stays: looking through it for garbage finds nothing. runner.cli.main turns it on
     gc.disable()
     from runner.cli.main import start
 

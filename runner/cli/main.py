@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from importlib import import_module
@@ -55,6 +56,9 @@ class Commands(click.Group):
             return None
         command = import_module(COMMANDS[name][0]).command
         assert isinstance(command, click.Command)
+        if not gc.isenabled():  # what is imported by now stays; what follows may last for days and make garbage
+            gc.freeze()
+            gc.enable()
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
