@@ -63,12 +63,18 @@ def _may_be(value: str, name: str) -> bool:
     return not ours and 0 < len(value) <= _LONGEST and not any(sign in value for sign in "\n\0")
 
 
-def pieces(line: str, *, windows: bool) -> list[str]:
-    """The words of a line of the shell."""
+def pieces(text: str, *, windows: bool) -> list[str]:
+    """What may be a path in a line of the shell, a list (`a.tif;b.tif`), or the words for ImageJ (`input=[C:/raw]`)."""
     import shlex
 
     try:
-        words = shlex.split(line, posix=not windows)
+        words = [word.strip("\"'") for word in shlex.split(text, posix=not windows)]
     except ValueError:
-        return []
-    return [word.strip("\"'") for word in words]
+        words = []
+    lists = [] if windows else text.split(":")
+    out = []
+    for piece in (*words, *text.split(";"), *text.split(","), *lists, *re.split(r"[\s,;'\"\[\]()]+", text)):
+        name, sign, value = piece.partition("=")
+        if not (sign and FLAG.fullmatch(f"--{name}")):
+            out += [piece, value.strip("'\"[]")] if sign else [piece]
+    return [piece.strip() for piece in dict.fromkeys(out) if piece.strip()]

@@ -8,6 +8,7 @@ import re
 import stat
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,7 +60,7 @@ class _Late(Exception):
 class Look:
     """Looks at sources, at each place once."""
 
-    def __init__(self, most: float, patience: float) -> None:
+    def __init__(self, most: float = float("inf"), patience: float = float("inf")) -> None:
         self._left = most
         self._patience = patience
         self._end = time.monotonic() + patience
@@ -83,7 +84,7 @@ class Look:
         try:
             walk.glob(source.rest) if source.kind == "glob" else walk.folder("")
         except _Late:
-            return Found(late=True) if names else self._look(source, complete=False, names=True)
+            return Found(late=True) if names or complete else self._look(source, complete=False, names=True)
         if names:
             return Found(count=len(walk.files))
         if not complete:
@@ -111,8 +112,10 @@ class _Walk:
             try:
                 with os.scandir(os.path.join(self._root, below)) as entries:  # noqa: PTH118  (a hundred thousand)
                     inside = list(entries)
-            except OSError:
+            except (FileNotFoundError, NotADirectoryError):
                 continue
+            except OSError as error:  # a share that is away for a moment: what lies there is not known
+                raise _Late from error
             if below.rstrip(os.sep).lower().endswith(".zarr") or any(entry.name in _ZARR for entry in inside):
                 self.files[below.rstrip(os.sep)] = self._whole(os.path.join(self._root, below))  # noqa: PTH118
                 continue
@@ -157,8 +160,10 @@ class _Walk:
             try:
                 with os.scandir(os.path.join(self._root, below)) as entries:  # noqa: PTH118
                     inside = list(entries)
-            except OSError:
+            except (FileNotFoundError, NotADirectoryError):
                 continue
+            except OSError as error:  # a share that is away for a moment: what lies there is not known
+                raise _Late from error
             for entry in inside:
                 name = entry.name
                 hit = [n for n in states if tests[n](name)]
@@ -166,14 +171,13 @@ class _Walk:
                     continue
                 if len(parts) - 1 in hit:
                     self._hit(entry, below + name, walked="**" in parts)
-                after = frozenset(
-                    n if parts[n] == "**" else n + 1 for n in hit if parts[n] == "**" or n + 1 < len(parts)
-                )
-                if after and entry.is_dir() and (not entry.is_symlink() or self._first_time(entry.path)):
-                    todo.append((below + name + os.sep, after))
+                if entry.is_dir() and (not entry.is_symlink() or self._first_time(entry.path)):
+                    after = frozenset(n + (parts[n] != "**") for n in hit) - {len(parts)}
+                    if after:
+                        todo.append((below + name + os.sep, after))
 
     def _hit(self, entry: os.DirEntry[str], name: str, *, walked: bool) -> None:
-        parts = Path(name).parts[:-1]
+        parts = Path(name).parts[:-1] if ".zarr" in name.lower() else ()
         image = next((n for n, part in enumerate(parts, 1) if part.lower().endswith(".zarr")), 0)
         if image:  # a piece of an OME-Zarr stands for all of it
             name = str(Path(*parts[:image]))
@@ -223,9 +227,11 @@ def fact_of(path: str) -> Fact | None:
         info = os.stat(path)  # noqa: PTH116
     except (OSError, ValueError):
         return None
-    if stat.S_ISDIR(info.st_mode):
+    if not stat.S_ISDIR(info.st_mode):
+        return (info.st_size, info.st_mtime_ns, "") if stat.S_ISREG(info.st_mode) else None
+    with suppress(_Late):
         return _Walk(path, float("inf"))._whole(path)
-    return info.st_size, info.st_mtime_ns, ""
+    return None
 
 
 def with_content(path: str, fact: Fact) -> Fact:

@@ -9,8 +9,8 @@ from threading import Thread
 
 from runner.inputs.ledger import Ledger, Line
 from runner.inputs.looking import Fact, Found, Look, Source, fact_of, same
-from runner.inputs.see import Use, in_place, path_of, sources_of
-from runner.inputs.told import Told, told_by
+from runner.inputs.see import Use, in_place, of_glob, path_of
+from runner.inputs.told import Told
 
 _PATIENCE = 3.0  # seconds for a look at all inputs: a share may be slow
 _NAMED = 3  # files that are named
@@ -29,6 +29,8 @@ class Difference:
 
 def difference(source: Source, before: Found, now: Found) -> Difference:
     """What became of the files of one source."""
+    if before.late or now.late or _is_away(source):
+        return Difference()
     if before.count >= 0:
         newest = now.newest if now.count >= 0 else max((fact[1] for fact in now.files.values()), default=0)
         count = now.count if now.count >= 0 else len(now.files)
@@ -47,10 +49,18 @@ def difference(source: Source, before: Found, now: Found) -> Difference:
     )
 
 
-def news(ledger: Ledger, order: Order) -> list[str]:
-    """For a run that has nothing to do: what is new, changed or gone in the inputs of segments that are done."""
+def _is_away(source: Source) -> bool:
+    """A drive that is not connected, or raw data that was moved to the archive: no reason to make results anew."""
+    return not os.path.isdir(os.path.dirname(source.root) if source.kind == "file" else source.root)  # noqa: PTH112, PTH120
+
+
+def news(ledger: Ledger, order: Order, look: Look | None = None) -> list[str]:
+    """For a run that has nothing to do: what is new, changed or gone in the inputs of segments that are done.
+
+    With a `look` that was used for `why_again`, each place is looked at once.
+    """
     found: list[str] = []
-    thread = Thread(target=lambda: found.extend(_news(ledger, order)), daemon=True)
+    thread = Thread(target=lambda: found.extend(_news(ledger, order, look or Look())), daemon=True)
     thread.start()
     thread.join(_PATIENCE)
     if thread.is_alive():
@@ -58,10 +68,10 @@ def news(ledger: Ledger, order: Order) -> list[str]:
     return found
 
 
-def _news(ledger: Ledger, order: Order) -> Iterator[str]:
-    look = Look(float("inf"), float("inf"))
+def _news(ledger: Ledger, order: Order, look: Look) -> Iterator[str]:
     facts: dict[str, Fact | None] = {}
-    for place, (number, content_hash) in enumerate(order):
+    said: set[str] = set()
+    for number, content_hash in order:
         if _unchanged(ledger.alone(content_hash), facts):  # a thousand segments must cost no time
             continue
         line = ledger.line(content_hash)
@@ -76,9 +86,11 @@ def _news(ledger: Ledger, order: Order) -> Iterator[str]:
             now = look.at(source, names=before.count >= 0 and not before.newest)
             if now.files == before.files and before.count < 0:
                 continue
-            what = _left(difference(source, before, now), source, before, ledger, order, place)
+            what = _left(difference(source, before, now), source, before, ledger, order, content_hash)
             for text, names in _sentences(what, source, ledger.base):
-                yield f"{text} since segment {number} was done: `--from {number}`{names}"
+                if text not in said:  # what the first tells, holds for the later ones
+                    yield f"{text} since segment {number} was done: `--from {number}`{names}"
+                said.add(text)
 
 
 def _unchanged(alone: Sequence[tuple[str, int, int]] | None, facts: dict[str, Fact | None]) -> bool:
@@ -89,26 +101,26 @@ def _unchanged(alone: Sequence[tuple[str, int, int]] | None, facts: dict[str, Fa
     return alone is not None
 
 
-def why_again(ledger: Ledger, order: Order, use: Use) -> str:
+def why_again(ledger: Ledger, order: Order, use: Use, look: Look | None = None) -> str:
     """Why a segment that counts as done runs again: its declared inputs, or declared outputs that it reads. Else "".
 
-    Where nothing was remembered of it (it was run by the Go runner, or before `inputs` were written), nothing is
-    known, and it stays done. What is gone of an earlier segment's outputs is no reason: labs remove what lies between.
+    Where nothing was remembered of it (it was run by the Go runner, or before `inputs` were written), it stays done:
+    see `adopt`. For a segment without `inputs`, a `use` with the hash alone will do. What is gone of an earlier
+    segment's outputs is no reason: that segment knows by itself whether it must run.
     """
     line = ledger.line(use.content_hash)
     if line is None:
         return ""
-    look = Look(float("inf"), float("inf"))
-    place = next((n for n, (_, one) in enumerate(order) if one == use.content_hash), 0)
-    known = {source: found for source, found in line.sources if source.how in ("declared", "upstream")}
-    if use.inputs:
-        writes = told_by(use.entries, use.outputs, use.cwd)
-        for source in sources_of(use, writes):
-            if source.how == "declared":
-                known.setdefault(source, _elsewhere(source, line))
+    look = look or Look()
+    remembered = dict(line.sources)
+    known = {source: found for source, found in remembered.items() if source.how == "upstream"}
+    for pattern in use.inputs:
+        source = of_glob("declared", pattern, use.cwd)
+        known[source] = remembered[source] if source in remembered else _elsewhere(source, line)
     told = []
     for source, before in known.items():
-        what = _left(difference(source, before, look.at(source, complete=True)), source, before, ledger, order, place)
+        what = difference(source, before, look.at(source, complete=True))
+        what = _left(what, source, before, ledger, order, use.content_hash)
         if source.how == "upstream":
             what = Difference(what.new, what.changed)
         told += [text + names for text, names in _sentences(what, source, ledger.base)]
@@ -123,10 +135,13 @@ def _elsewhere(source: Source, line: Line) -> Found:
     return Found(inside)
 
 
-def _left(what: Difference, source: Source, before: Found, ledger: Ledger, order: Order, place: int) -> Difference:
+def _left(
+    what: Difference, source: Source, before: Found, ledger: Ledger, order: Order, content_hash: str
+) -> Difference:
     """`what` without the doing of the pipeline itself."""
     if not (what.new or what.changed or what.gone):
         return what
+    place = next((n for n, (_, one) in enumerate(order) if one == content_hash), 0)
     lines = [(n, line) for n, (_, content_hash) in enumerate(order) if (line := ledger.line(content_hash))]
     # an earlier segment that writes into the pipeline's folder itself makes not all that lies there
     writes = [
@@ -173,11 +188,17 @@ def _sentences(what: Difference, source: Source, base: str) -> Iterator[tuple[st
         (what.gone, "is gone", "are gone"),
     ):
         if names:
-            some = sorted(name.replace(os.sep, "/") for name in names)
+            some = sorted(map(_shown, names))
             rest = len(some) - _NAMED
             listed = ", ".join(some[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
             count = f"{len(some)} file{'s' if len(some) > 1 else ''} in {where} {many if len(some) > 1 else one}"
             yield count, f" ({listed})"
+
+
+def _shown(name: str) -> str:
+    """Fit for one line of any screen."""
+    text = name.replace(os.sep, "/")
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def _named(source: Source, base: str) -> str:
@@ -185,7 +206,7 @@ def _named(source: Source, base: str) -> str:
     path = source.root
     if path.startswith(base + os.sep):
         path = path[len(base) + 1 :].replace(os.sep, "/")
-        return path if source.kind == "file" else path + "/"
+        return _shown(path) if source.kind == "file" else _shown(path) + "/"
     if source.kind == "file":
-        return os.path.basename(path)  # noqa: PTH119
-    return path.rstrip(os.sep) + os.sep
+        return _shown(os.path.basename(path))  # noqa: PTH119
+    return _shown(path.rstrip(os.sep)) + ("/" if os.sep == "/" else os.sep)

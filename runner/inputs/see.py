@@ -15,6 +15,8 @@ from runner.inputs.told import Told, absolute, of_pattern, told_by
 from runner.model import ResolvedEntry
 
 _MAGIC = re.compile(r"[*?\[]")
+_PIECES = re.compile(r"[\s,;:=]")
+_NO_GLOB = re.compile(r"[{}();,|]")  # *.{tif,png} or *.tif;*.png: a program's own kind of pattern
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Seen:
 
 
 def see(use: Use, ledger: Ledger) -> Seen:
-    """Look at what the segment reads. Where `inputs` are declared, the arguments are not looked at."""
+    """Look at what the segment reads; declared inputs in full, the rest within limits."""
     look = Look(MOST_FILES, PATIENCE)
     writes = told_by(use.entries, use.outputs, use.cwd)
     sources = [(source, _taken(source, look)) for source in sources_of(use, writes)]
@@ -61,22 +63,26 @@ def _taken(source: Source, look: Look) -> Found:
 
 
 def sources_of(use: Use, writes: Sequence[Told]) -> list[Source]:
-    """Its declared inputs, what it names of earlier segments' `outputs`, and else what is there of its arguments."""
-    declared = [_of_glob("declared", pattern, use.cwd) for pattern in use.inputs]
-    if use.inputs:
-        named = declared
-        arguments: list[Source] = []
-    else:
-        arguments = list(_arguments(use, writes))
-        named = arguments
-    earlier = [_of_glob("upstream", pattern, cwd) for pattern, cwd in use.upstream]
-    upstream = [one for one in earlier if any(_touch(one, other) for other in named)]
+    """Its declared inputs, what of earlier segments' `outputs` it names, and what is there of its arguments.
+
+    Where inputs are declared, only the scripts among the arguments count.
+    """
+    declared = [of_glob("declared", pattern, use.cwd) for pattern in use.inputs]
+    arguments = list(_arguments(use, writes))
+    earlier = [of_glob("upstream", pattern, cwd) for pattern, cwd in use.upstream]
+    upstream = [one for one in earlier if any(_touch(one, named) for named in (*declared, *arguments))]
     covered = [Told(one.root, one.rest) for one in upstream]
-    rest = [one for one in arguments if one.kind != "file" or not any(told.covers(one.root) for told in covered)]
+    rest = [
+        one
+        for one in arguments
+        if (one.kind != "file" or not any(told.covers(one.root) for told in covered))
+        and (not declared or one.how == "output" or is_script(one.root))
+    ]
     return list(dict.fromkeys([*declared, *upstream, *rest]))
 
 
-def _of_glob(how: str, pattern: str, cwd: str) -> Source:
+def of_glob(how: str, pattern: str, cwd: str) -> Source:
+    """The source that a pattern as in `inputs` means."""
     told = of_pattern(pattern, cwd)
     if told.rest:
         return Source(how, "glob", told.root, told.rest)
@@ -96,7 +102,7 @@ def _arguments(use: Use, writes: Sequence[Told]) -> Iterator[Source]:
     own = {told.root for told in writes if not told.rest}
     for value in values_read(use.entries, use.env):
         found = list(_of_value(value, use.cwd))
-        if not found and " " in value:
+        if not found and _PIECES.search(value):
             found = [one for piece in pieces(value, windows=os.name == "nt") for one in _of_value(piece, use.cwd)]
         for one in found:
             if one.root not in use.skip:
@@ -116,7 +122,8 @@ def _of_value(value: str, cwd: str) -> Iterator[Source]:
             told = of_pattern(value, cwd)
             # a folder that is there: what will be put into it is news. Below the current one it may be no path at all
             if told.rest and told.root != os.path.abspath(cwd) and os.path.isdir(told.root):  # noqa: PTH100, PTH112
-                yield Source("argument", "glob", told.root, told.rest)
+                folder = _NO_GLOB.search(told.rest)
+                yield Source("argument", *(("folder", told.root) if folder else ("glob", told.root, told.rest)))
     except (OSError, ValueError):
         return
 
@@ -134,6 +141,12 @@ def remember(ledger: Ledger, seen: Seen) -> None:
         if source.how != "output":
             line.sources.append((source, counted))
     ledger.put(line)
+
+
+def adopt(ledger: Ledger, use: Use) -> None:
+    """Of a segment that is done and of which nothing is known: from now on, what comes is new."""
+    if ledger.line(use.content_hash) is None:
+        remember(ledger, see(use, ledger))
 
 
 def _baseline(source: Source, before: Found, now: Found, line: Line, earlier: Container[str]) -> Found:

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from runner.inputs.ledger import NAME, Ledger
-from runner.inputs.looking import same
+from runner.inputs.looking import Look, same
 from runner.inputs.news import news, why_again
-from runner.inputs.see import Use, remember, see, settle
+from runner.inputs.see import Use, adopt, remember, see, settle
 from runner.model import ResolvedEntry, ResolvedFlags
 
 
@@ -101,6 +101,10 @@ def test_images_that_were_added_are_told_with_the_segment_to_start_from(lab: Lab
         ("python", "-i", "raw/*.tif"),
         ("python go.py raw > out.txt",),
         ("python go.py 'raw/*.tif'",),
+        ("python", "-i", "raw/*.{tif,png}"),
+        ("fiji", "macro.ijm", "input=[raw],output=[out]"),
+        ("fiji", "macro.ijm", "input='raw', sigma=2"),
+        ("python", "--inputs", "other;raw"),
     ],
 )
 def test_a_folder_is_known_in_whatever_way_it_is_written(lab: Lab, entries: tuple[ResolvedEntry, ...]) -> None:
@@ -162,6 +166,63 @@ def test_an_image_of_the_same_size_and_an_older_time_is_changed(lab: Lab) -> Non
     image.write_text("xyz")
     os.utime(image, ns=(10**18 + 7, 10**18 + 7))
     assert lab.news() == ["1 file in raw/ was changed since segment 1 was done: `--from 1` (a.tif)"]
+
+
+@pytest.mark.parametrize("folder", ["raw [2024]", "raw (1) äöü", "r*w", "a'b", "100%", "a=b,c;d"])
+@pytest.mark.parametrize("rest", ["", "/*.tif", "/**/*.tif"])
+def test_folders_of_odd_names_are_known(lab: Lab, folder: str, rest: str) -> None:
+    if os.name == "nt" and "*" in folder:
+        pytest.skip("no such name here")
+    lab.write(f"{folder}/a [1].tif")
+    lab.run(lab.use("python", ("--input", str(lab.folder / folder) + rest)))
+    lab.write(f"{folder}/b.tif")
+    assert lab.news() == [f"1 file in {folder}/ is new since segment 1 was done: `--from 1` (b.tif)"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such names there")
+def test_names_that_no_screen_can_show_are_told_in_one_line(lab: Lab) -> None:
+    lab.write("raw/a.tif")
+    lab.run(lab.use("python", ("--input", "raw")))
+    lab.write("raw/b\nc.tif")
+    (Path(os.fsdecode(os.fsencode(lab.folder) + b"/raw/\xff.tif"))).write_text("x")
+    (told,) = lab.news()
+    assert "\n" not in told
+    told.encode()
+
+
+def test_a_script_that_many_segments_use_is_told_once_for_the_first(lab: Lab) -> None:
+    script = lab.write("x.py")
+    for _ in range(3):
+        lab.run(lab.use("python", str(script)))
+    script.write_text("mended")
+    assert lab.news() == ["x.py was changed since segment 1 was done: `--from 1`"]
+
+
+def test_raw_data_that_was_moved_to_the_archive_makes_no_results_anew(lab: Lab) -> None:
+    lab.write("raw/a.tif")
+    lab.run(lab.use("python", ("--input", "raw")))
+    declared = lab.run(lab.use("python", inputs=("raw/*.tif", "raw/plan.csv")))
+    (lab.folder / "raw").rename(lab.folder / "archive")
+    assert (lab.news(), lab.why(declared)) == ([], "")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="who may read everything")
+def test_a_folder_that_cannot_be_read_is_not_taken_for_empty(lab: Lab) -> None:
+    lab.write("raw/day1/a.tif")
+    lab.run(lab.use("python", ("--input", "raw")))
+    declared = lab.run(lab.use("python", inputs=("raw/**/*.tif",)))
+    (lab.folder / "raw/day1").chmod(0)
+    try:
+        assert (lab.news(), lab.why(declared)) == ([], "")
+    finally:
+        (lab.folder / "raw/day1").chmod(0o755)
+
+
+def test_a_file_that_is_still_written_while_it_is_read_is_news(lab: Lab) -> None:
+    lab.write("raw/a.nd2", "half")
+    use = lab.use("python", ("--input", "raw/*.nd2"), ("--output-folder", "tif"))
+    lab.run(use, lambda: lab.write("raw/a.nd2", "half and half"))
+    assert lab.news() == ["1 file in raw/ was changed since segment 1 was done: `--from 1` (a.nd2)"]
 
 
 # the common pipelines, each without a false alarm
@@ -230,7 +291,7 @@ def test_conversion_in_place_is_no_news(lab: Lab) -> None:
     lab.run(lab.use("python", ("--input", "raw/*.tif"), outputs=("raw/*.tif",)), work)
     assert lab.news() == []
     lab.write("raw/c.tif")
-    assert [text.partition(" since")[0] for text in lab.news()] == ["1 file in raw/ is new"] * 2
+    assert lab.news() == ["1 file in raw/ is new since segment 1 was done: `--from 1` (c.tif)"]
 
 
 def test_a_later_segment_that_writes_into_an_earlier_ones_inputs_makes_no_news(lab: Lab) -> None:
@@ -338,6 +399,24 @@ def test_a_later_segment_that_mends_an_earlier_ones_output_is_no_reason(lab: Lab
     assert lab.why(reads) == ""
 
 
+def test_a_segment_that_was_done_before_anything_was_remembered_is_adopted_once(lab: Lab) -> None:
+    lab.write("raw/a.tif")
+    use = lab.use("python", ("--input", "raw"))
+    lab.order = [(1, use.content_hash)]
+    for name in ("b.tif", "c.tif"):
+        adopt(lab.ledger(), use)
+        lab.write(f"raw/{name}")
+    assert lab.news() == ["2 files in raw/ are new since segment 1 was done: `--from 1` (b.tif, c.tif)"]
+
+
+def test_a_pattern_that_is_no_longer_declared_is_no_reason(lab: Lab) -> None:
+    lab.write("raw/a.tif")
+    lab.write("plates.csv")
+    use = lab.run(lab.use("python", inputs=("raw/*.tif", "plates.csv")))
+    lab.write("plates.csv", "others")
+    assert lab.why(replace(use, inputs=("raw/*.tif",))) == lab.why(replace(use, inputs=())) == ""
+
+
 def test_own_outputs_among_declared_inputs_are_no_reason(lab: Lab) -> None:
     lab.write("raw/a.tif")
     use = lab.use("python", inputs=("raw/*.tif",), outputs=("raw/*_mask.tif",))
@@ -361,6 +440,54 @@ def test_a_segment_of_which_nothing_is_known_stays_done(lab: Lab) -> None:
     lab.order = [(1, "a" * 64)]
     assert lab.why(lab.use(inputs=("raw/*.tif",), name="a" * 64)) == ""
     assert lab.news() == []
+
+
+def test_a_mended_script_is_told_where_inputs_are_declared_too(lab: Lab) -> None:
+    script = lab.write("x.py")
+    lab.write("settings.csv")
+    use = lab.run(lab.use("python", "x.py", ("--settings", "settings.csv"), inputs=("raw/*.tif",)))
+    script.write_text("mended")
+    lab.write("settings.csv", "others")
+    assert lab.why(use) == ""
+    assert lab.news() == ["x.py was changed since segment 1 was done: `--from 1`"]
+
+
+def test_declared_inputs_that_are_written_in_another_way_since_are_no_reason(lab: Lab) -> None:
+    lab.write("raw/a.tif")
+    lab.write("raw/b.png")
+    use = lab.run(lab.use("python", inputs=("raw/*.tif", "raw/*.png")))
+    assert lab.why(replace(use, inputs=("raw/*",))) == ""
+    lab.write("raw/c.csv")
+    assert lab.why(replace(use, inputs=("raw/*",))) == "1 file in raw/ is new (c.csv)"
+
+
+def test_outputs_count_where_the_arguments_of_a_segment_with_other_inputs_name_them(lab: Lab) -> None:
+    lab.write("tif/a.tif")
+    lab.write("plates.csv")
+    use = lab.use("python", ("--input", "tif"), inputs=("plates.csv",), outputs=("m/*.tif",), upstream=("tif/*.tif",))
+    lab.run(use, lambda: lab.write("m/a.tif"))
+    lab.write("tif/b.tif")
+    assert lab.why(use) == "1 file in tif/ is new (b.tif)"
+
+
+def test_inputs_that_are_only_touched_are_a_reason_unless_they_are_small_and_named(lab: Lab) -> None:
+    image, table = lab.write("raw/a.tif"), lab.write("plates.csv")
+    use = lab.run(lab.use("python", inputs=("raw/*.tif", "plates.csv")))
+    os.utime(table, (1, 1))
+    assert lab.why(use) == ""
+    os.utime(image, (1, 1))
+    assert lab.why(use) == "1 file in raw/ was changed (a.tif)"
+
+
+def test_each_place_is_looked_at_once_for_all_segments(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.write("raw/a.tif")
+    uses = [lab.run(lab.use("python", inputs=("raw/*.tif",))) for _ in range(3)]
+    scans: list[object] = []
+    scandir = os.scandir
+    monkeypatch.setattr("runner.inputs.looking.os.scandir", lambda path: (scans.append(path), scandir(path))[1])
+    look = Look()
+    assert [why_again(lab.ledger(), lab.order, use, look) for use in uses] == [""] * 3
+    assert len(scans) == 1
 
 
 # the file
