@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,16 +28,23 @@ class Graph:
                 out[number].append(later)
         return {number: tuple(later) for number, later in out.items()}
 
-    def downstream(self, number: int) -> frozenset[int]:
-        """All that waits for `number`, also by way of others."""
+    def downstream(self, *numbers: int) -> frozenset[int]:
+        """All that waits for one of `numbers`, also by way of others."""
         found: set[int] = set()
-        open_ = deque(self.after.get(number, ()))
+        open_ = deque(later for number in numbers for later in self.after.get(number, ()))
         while open_:
             later = open_.popleft()
             if later not in found:
                 found.add(later)
                 open_.extend(self.after[later])
         return frozenset(found)
+
+    def among(self, numbers: Collection[int]) -> Graph:
+        """The same without all other segments."""
+        kept = set(numbers)
+        before = {n: tuple(e for e in earlier if e in kept) for n, earlier in self.before.items() if n in kept}
+        items, streams = (frozenset(p for p in pairs if kept.issuperset(p)) for pairs in (self.items, self.streams))
+        return Graph(before, items, streams)
 
     def ready(self, done: Collection[int]) -> list[int]:
         """What is not done and has nothing to wait for."""
@@ -110,16 +117,14 @@ def find_cycle(edges: Mapping[int, Collection[int]]) -> list[int]:
     return []
 
 
-def canary_segments(segments: Iterable[Segment]) -> tuple[int, ...]:
-    """Those that one item goes through first: up to the first plain segment that follows one over items.
+def canary_segments(segments: Sequence[Segment], graph: Graph) -> tuple[int, ...]:
+    """Those that one item goes through first: up to the first without items that follows one with them.
 
-    What is made of all items (a table, a plot) says nothing when it is made of one.
+    What is made of all items (a table, a plot) says nothing when it is made of one, and a pause is for people.
     """
-    out: list[int] = []
-    seen = False
-    for segment in segments:
-        if seen and segment.many is None:
-            break
-        seen = seen or segment.many is not None
-        out.append(segment.number)
-    return tuple(out) if seen else ()
+    first = next((place for place, segment in enumerate(segments) if segment.many), None)
+    if first is None:
+        return ()
+    end = next((n for n in range(first, len(segments)) if segments[n].many is None), len(segments))
+    late = graph.downstream(*(segment.number for segment in segments[end:]))  # `needs` may name a later one
+    return tuple(segment.number for segment in segments[:end] if segment.number not in late)

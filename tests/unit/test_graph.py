@@ -121,8 +121,13 @@ def test_10000_segments_are_cheap_also_between_barriers_and_in_one_chain() -> No
 
 def test_a_canary_goes_up_to_the_first_segment_that_sees_all_items() -> None:
     segments = [written(1), written(2, OVER_TIF), written(3, OVER_TIF), written(4), written(5, OVER_TIF)]
-    assert canary_segments(segments) == (1, 2, 3)
-    assert canary_segments([written(1), written(2)]) == ()
+    graph = make_graph(segments)
+    assert canary_segments(segments, graph) == (1, 2, 3)
+    assert graph.among((1, 2, 3)) == make_graph(segments[:3])
+    plain = [written(1), written(2)]
+    assert canary_segments(plain, make_graph(plain)) == ()
+    early = [segment(1, 3, many=OVER_TIF), segment(2, many=OVER_TIF), segment(3)]
+    assert canary_segments(early, make_graph(early)) == (2,)
 
 
 def test_a_graph_of_nothing_is_empty() -> None:
