@@ -48,6 +48,7 @@ def start_again(arguments: Sequence[str], *, group: str = "") -> int:
         if status != 0:
             return status
         _write_stamp(venv, group)
+        _compile(REPO / "runner")
     environ = dict(os.environ, **{MARK: "1"})
     environ.pop("PYTHONHOME", None)
     return _become([str(venv_python(venv)), *arguments], environ)
@@ -96,6 +97,18 @@ def _write_stamp(venv: Path, group: str) -> None:
     groups = sorted({*groups, *([group] if group else [])})
     text = json.dumps({"lock": _lock_digest(), "groups": groups})
     (venv / STAMP).write_text(text, encoding="utf-8")
+
+
+def _compile(folder: Path) -> None:
+    """The runner's own byte code, which uv leaves out: later starts may be forbidden to write it, and pay each time.
+
+    Known by time and size, as Python does by itself: a file that a pull changes is stale, the others stay good.
+    """
+    import compileall
+    from py_compile import PycInvalidationMode
+
+    with contextlib.suppress(OSError):
+        compileall.compile_dir(folder, quiet=2, invalidation_mode=PycInvalidationMode.TIMESTAMP)
 
 
 def _lock_digest() -> str:

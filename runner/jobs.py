@@ -15,7 +15,7 @@ from runner.model import Command, Diagnostic, EnvironmentSpec, Finding, Mark, Pi
 from runner.pipeline.findings import script_findings
 from runner.pipeline.glued import mended
 from runner.pipeline.masking import Noting
-from runner.pipeline.tokens import SIGN, odd_tokens, resolve, resolve_entries, resolve_env
+from runner.pipeline.tokens import ITEM_TOKEN, SIGN, odd_tokens, resolve, resolve_entries, resolve_env
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,8 @@ def _texts(segment: Segment) -> Iterator[tuple[str, str]]:
     yield "environment", segment.environment
     yield from (("outputs", pattern) for pattern in segment.outputs)
     yield from (("inputs", pattern) for pattern in segment.inputs)
+    if segment.many and (foreach := segment.many.foreach):
+        yield from (("foreach", text) for text in (foreach.pattern, foreach.csv, *foreach.values))
 
 
 def find_problems(jobs: Iterable[Job], pipeline: Pipeline, site: Site) -> list[Diagnostic]:
@@ -155,7 +157,8 @@ def find_problems(jobs: Iterable[Job], pipeline: Pipeline, site: Site) -> list[D
         placed = {finding.message for finding in about_scripts}  # an environment does not know the very place
         all_found = [one for one in kind(job.spec).check(job.spec, job.entries, site) if one.message not in placed]
         all_found += [*about_scripts, *told[job.segment.number]]
-        if not _is_folder(job.cwd, site):
+        of_item = job.segment.many and ITEM_TOKEN.search(job.cwd)
+        if not of_item and not _is_folder(job.cwd, site):
             all_found.append(Finding(f"there is no folder {job.cwd}", _cure_of(job.cwd), "cwd"))
         out += [at_segment(finding, job.segment, pipeline) for finding in all_found]
     return out

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from runner.host import Host
 from runner.model import Finding, ResolvedEntry, Segment
 from runner.pipeline.near import did_you_mean, folder_meant, near
-from runner.pipeline.tokens import entry_count
+from runner.pipeline.tokens import ITEM_TOKEN, entry_count
 
 __all__ = ["near", "script_findings"]
 
@@ -32,6 +32,8 @@ def script_findings(segment: Segment, entries: Sequence[ResolvedEntry], cwd: str
         return []
     key, text = words[place]
     path = Path(cwd, text)
+    if segment.many and ITEM_TOKEN.search(str(path)):
+        return []
     return [] if path.is_file() else [_missing(path, key)]
 
 

@@ -13,9 +13,10 @@ from threading import Thread
 
 from runner.model import Finding, ResolvedEntry, ResolvedFlags, Segment, Severity
 from runner.pipeline.near import did_you_mean, near
-from runner.pipeline.tokens import entry_count
+from runner.pipeline.tokens import ITEM_TOKEN, entry_count
 
 _PATIENCE = 3.0  # seconds for all: a share may be slow, and this is but a warning
+_NEVER = re.compile(r"(?!)")
 _MAGIC = re.compile(r"[*?\[]")
 
 
@@ -47,14 +48,17 @@ def step_of(
     roles: Mapping[str, str] | None,
 ) -> Step:
     """`roles` are those of a program's flags, where they are known; of others, names tell."""
+    of_item = ITEM_TOKEN if segment.many else _NEVER
     inputs, places = [], [os.path.join(cwd, pattern) for pattern in outputs]  # noqa: PTH118  (absolute ones stay)
     for key, flag, value in _values(segment, entries):
         role = _guess(flag, value) if roles is None else roles.get(flag, "")
         path = os.path.join(cwd, os.path.expanduser(value))  # noqa: PTH111, PTH118
         if role in ("pattern", "folder", "file", "any"):
-            inputs.append(Input(flag, path, key, role))
+            if not of_item.search(value):  # what an item stands for is known later
+                inputs.append(Input(flag, path, key, role))
         elif role == "output" or Path(value).is_absolute():
             places.append(path)
+    places = [of_item.sub("*", place) for place in places]
     return Step(segment.number, tuple(inputs), tuple(places), segment.environment.strip().lower() == "cmd")
 
 

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from runner.model import Many, Mark, Segment
+from runner.model import Foreach, Many, Mark, Segment
 from runner.pipeline.near import near
 from runner.pipeline.report import Report
 from runner.pipeline.tokens import ITEM_TOKEN
 
 # of other tools: `{sample}`, `{wildcards.sample}`, `${{ matrix.sigma }}`, `{}`
 _FOREIGN = re.compile(r"\$\{\{\s*[\w.-]+\s*\}\}|\{(?:wildcards\.)?(?:item|input|sample|file|stem|name)\}|\{\}")
+_TOKEN_FIRST = re.compile(r"%[^\W\d][\w.-]*%")
 _PLACES = ("commands", "env", "cwd")  # where an item is told to the program
 
 
@@ -28,6 +29,11 @@ class _Word:
     @property
     def tokens(self) -> list[re.Match[str]]:
         return list(ITEM_TOKEN.finditer(self.text)) if "%" in self.text else []
+
+    @property
+    def names(self) -> set[str]:
+        """Of its tokens; `COL:x` for a column."""
+        return {token["name"] or f"COL:{token['column'].strip()}" for token in self.tokens}
 
 
 def look_at_words(segment: Segment, report: Report) -> None:
@@ -50,7 +56,10 @@ class _Look:
             for token in word.tokens:
                 if wrong := self._wrong(word, token):
                     self._error(word.key, *wrong)
-            if foreign := _FOREIGN.search(word.text):
+            if word.place == "matrix" and not word.tokens and (own := _TOKEN_FIRST.match(word.text)):
+                cure = f"Write it where the value is used: '{own[0]}/%COL:{self._parameters[0]}%'."
+                self._error("matrix", f"{own[0]} is not replaced in a value of `matrix`", cure)
+            elif word.place not in ("foreach", "matrix") and (foreign := _FOREIGN.search(word.text)):
                 self._on_foreign(word, foreign[0])
         if self._report.error_count == before:
             self._on_items_untold()
@@ -60,6 +69,8 @@ class _Look:
         name, many = token["name"], self._many
         if word.place == "environment":
             return f"{token[0]} cannot stand here: all items run in one environment", "Write a segment for each."
+        if word.place in ("foreach", "matrix"):
+            return f"{token[0]} cannot stand in `{word.place}`, which says what the items are", "Write a value."
         if name is None:
             return self._wrong_column(word, token)
         if name == "MATRIX":
@@ -74,7 +85,7 @@ class _Look:
         return f"{token[0]} means something only with `foreach:`; `matrix` alone has no files", cure
 
     def _wrong_column(self, word: _Word, token: re.Match[str]) -> tuple[str, str] | None:
-        column, foreach = token["column"], self._many.foreach
+        column, foreach = token["column"].strip(), self._many.foreach
         if column in self._parameters:
             return None
         if foreach is not None and foreach.csv:
@@ -120,12 +131,14 @@ class _Look:
         self._report.warning(mark, f"`{text}` stays as it is", f"Write {token} for the item.", self._segment.number)
 
     def _told(self, places: Sequence[str]) -> set[str]:
-        """Names of the tokens there, `COL:x` for a column."""
-        return {token[0].strip("%") for word in self._words if word.place in places for token in word.tokens}
+        return {name for word in self._words if word.place in places for name in word.names}
 
     def _on_items_untold(self) -> None:
         foreach = self._many.foreach
         if foreach is None:
+            if self._many.batch > 1:
+                cure = "Delete it: each combination has a command line of its own."
+                self._error("batch", "`batch` means something only with `foreach`", cure)
             return
         of_matrix = {"MATRIX", *(f"COL:{name}" for name in self._parameters)}
         told = self._told(_PLACES) - of_matrix
@@ -148,7 +161,7 @@ class _Look:
             return
         of_folder = self._told(["cwd"])
         for word in self._words:
-            own = {token[0].strip("%") for token in word.tokens} | of_folder
+            own = word.names | of_folder
             if word.place == "outputs" and (lacking := self._lacking(own)):
                 message = f"combinations that differ in {_listed(lacking)} would write over each other's output"
                 cure = "Put %MATRIX% into it, as a folder: '%YAML%/out/%MATRIX%/…'; and the same in `commands`."
@@ -175,6 +188,10 @@ def _words(segment: Segment) -> Iterator[_Word]:
     yield from (_Word(f"env.{name}", value) for name, value in segment.env if isinstance(value, str))
     yield _Word("cwd", segment.cwd)
     yield _Word("environment", segment.environment)
+    many = segment.many or Many()
+    foreach = many.foreach or Foreach()
+    yield from (_Word("foreach", text) for text in (foreach.pattern, foreach.csv, *foreach.values))
+    yield from (_Word("matrix", text) for _, values in many.matrix for text in values)
     for key, patterns in (("outputs", segment.outputs), ("inputs", segment.inputs)):
         yield from (
             _Word(f"{key}.{n}" if f"{key}.{n}" in segment.marks else key, text) for n, text in enumerate(patterns)

@@ -18,6 +18,7 @@ from runner.model import Finding, ResolvedEntry, Segment, Severity, Value
 from runner.pipeline.findings import keyed_words, script_place
 from runner.pipeline.glued import mended
 from runner.pipeline.near import did_you_mean, near
+from runner.pipeline.tokens import ITEM_TOKEN
 
 FOLDER = "standard_code/python"
 _MODULE = "standard_code.python."
@@ -104,6 +105,7 @@ def findings(line: Line, answer: Answer) -> list[Finding]:
         _finding(line, one)
         for one in problems
         if not (one["kind"] == "missing" and meant & {one["flag"], *one["choices"]})
+        and not (line.segment.many and one["kind"] in ("value", "choice") and ITEM_TOKEN.search(one["text"]))
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from runner.ground.words import size_of
 from runner.model import Resources, Value
 from runner.pipeline.near import near
 from runner.pipeline.nodes import MapNode, Node
@@ -52,8 +53,8 @@ def _count(name: str, value: Value, node: Node, say: SegmentReport) -> int | Non
 
 
 def _size(name: str, value: Value, node: Node, say: SegmentReport) -> int | None:
-    try:
-        size = size_of(value) if isinstance(value, str) else 0
+    try:  # a number alone would be bytes, and 16 of them are never meant
+        size = size_of(value) if isinstance(value, str) and value.strip()[-1:].isalpha() else 0
     except ValueError:
         size = 0
     if size > 0:
@@ -88,16 +89,3 @@ def read_retry_memory(fields: Fields, say: SegmentReport) -> float:
 
 def _names(node: Node, say: SegmentReport) -> Fields:
     return fields_of(node, say.report) if isinstance(node, MapNode) else {}
-
-
-_UNITS = {"k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
-_SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmgtp])(i?)b?\s*", re.IGNORECASE)
-
-
-def size_of(text: str) -> int:
-    """Bytes in `16 GB`, `500 MB` or `4 GiB`; ValueError when it is no size."""
-    match = _SIZE.fullmatch(text)
-    if not match:
-        raise ValueError(text)
-    unit: int = (1024 if match[3] else 1000) ** _UNITS[match[2].lower()]
-    return round(float(match[1]) * unit)

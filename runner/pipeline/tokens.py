@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import PurePath
 
 from runner.go.text import go_text
-from runner.model import Entry, FlagMap, ResolvedEntry, ResolvedFlags, Segment, Value
+from runner.model import Entry, FlagMap, Foreach, ResolvedEntry, ResolvedFlags, Segment, Value
 from runner.pipeline.near import near
 
 _TOKEN = re.compile(r"%([^%]+)%(.*)", re.DOTALL)
@@ -180,6 +180,12 @@ def _flags(entry: FlagMap, text_of: Callable[[Value], str | None]) -> list[Resol
         entries.append(ResolvedFlags(((key, text_of(first)),)))
         entries += [text_of(element) or go_text(element) for element in rest]
     return entries
+
+
+def resolve_foreach(foreach: Foreach, plain: Callable[[str], str], pattern: Callable[[str], str]) -> Foreach:
+    """`foreach` with its tokens replaced: by `pattern` in a glob (folders escaped), else by `plain`."""
+    values = tuple(map(plain, foreach.values))
+    return Foreach(pattern(foreach.pattern), values, plain(foreach.csv), foreach.count)
 
 
 def resolve_env(

@@ -310,3 +310,20 @@ def test_a_program_is_found_by_any_form_of_its_name_and_a_near_one_is_offered(la
     done = lab.run("programs", "segment_treshold", "--repo", REPO, check=2)
     assert "Did you mean segment_threshold?" in done.stderr
     assert "no programs" in lab.run("programs", check=2).stderr  # the lab's own repository has none
+
+
+def test_what_stands_for_an_item_is_no_missing_file_and_no_wrong_number_but_a_wrong_flag_is_told(lab: Lab) -> None:
+    words = [
+        {"--input-search-pattern": "%ITEM%"},
+        {"--output-folder": "%YAML%/%COL:s%/%STEM%"},
+        {"--min-size": "%COL:s%"},
+    ]
+    good = threshold(*words) | {"foreach": "%YAML%/raw/*.tif", "matrix": {"s": [1, 2]}, "cwd": "%PARENT%"}
+    after = threshold({"--input-search-pattern": "%YAML%/1/cell/*.tif"}, OUTPUT)
+    assert looked_at(lab, good, after, code=0) == []
+    wrong = threshold(*words, "--ouput-folder") | {"foreach": "%YMAL%/raw/*.tif", "matrix": {"s": [1, 2]}}
+    found = looked_at(lab, wrong)
+    assert {one["message"] for one in found} == {
+        "segment_threshold.py has no argument --ouput-folder",
+        "there is no token %YMAL%: it stays as it is",
+    }

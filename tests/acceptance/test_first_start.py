@@ -7,10 +7,12 @@ import re
 import shutil
 import subprocess
 import venv
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
 
+from runner import bootstrap
 from tests.support.lab import clean_environ
 
 REPO = Path(__file__).resolve().parents[2]
@@ -39,7 +41,7 @@ def copy(tmp_path: Path) -> Path:
 def test_the_first_start_sets_the_runner_up_and_the_second_does_not(tmp_path: Path, bare: Path, copy: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    environ = clean_environ(home)
+    environ = clean_environ(home) | {"PYTHONDONTWRITEBYTECODE": "1"}
     first = subprocess.run(
         [bare, "-m", "runner", "--version"], cwd=copy, env=environ, capture_output=True, text=True, check=False
     )
@@ -48,6 +50,8 @@ def test_the_first_start_sets_the_runner_up_and_the_second_does_not(tmp_path: Pa
     assert "First start: setting up" in first.stderr
     installed = copy / ".venv" / ("Scripts/run-pipeline.exe" if os.name == "nt" else "bin/run-pipeline")
     assert installed.exists()
+    sources = list((copy / "runner").rglob("*.py"))
+    assert [one for one in sources if not Path(cache_from_source(str(one))).exists()] == []
     pipeline = copy / "p.yaml"
     pipeline.write_text("run:\n- {name: x, environment: cmd, commands: ['echo %REPO%']}\n", encoding="utf-8")
     second = subprocess.run(
@@ -65,6 +69,20 @@ def test_the_first_start_sets_the_runner_up_and_the_second_does_not(tmp_path: Pa
         check=False,
     )
     assert f'"cwd": "{copy}"'.encode("ascii", "backslashreplace").decode().replace("\\xe4", "\\u00e4") in third.stdout
+
+
+def test_byte_code_that_cannot_be_made_or_written_is_no_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "torn.py").write_text("def (", encoding="utf-8")
+    (tmp_path / "good.py").write_text("", encoding="utf-8")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "in_the_way.py").write_text("", encoding="utf-8")
+    (tmp_path / "below" / "__pycache__").write_text("a file", encoding="utf-8")
+    bootstrap._compile(tmp_path)
+    bootstrap._compile(tmp_path / "none")
+    assert capfd.readouterr() == ("", "")
+    assert Path(cache_from_source(str(tmp_path / "good.py"))).exists()
 
 
 @pytest.mark.parametrize(
@@ -234,7 +252,5 @@ def test_a_pip_conf_that_is_broken_is_named(tmp_path: Path, bare: Path, copy: Pa
 def test_a_uv_that_windows_cannot_load_is_told_with_its_code(
     code: int, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from runner import bootstrap
-
     bootstrap._uv_failed(code)
     assert says in capsys.readouterr().err

@@ -209,6 +209,7 @@ def test_resources_are_read() -> None:
         ("resources: {gpus: all}", "this is `all`", "gpus: 1"),
         ("resources: {gpus: true}", "this is `true`", "gpus: 1"),
         ("resources: {memory: 16}", "with its unit", "memory: 16 GB"),
+        ("resources: {memory: '16'}", "with its unit", "memory: 16 GB"),
         ("resources: {memory: 80%}", "this is `80%`", "memory: 16 GB"),
         ("resources: {disk: -5 GB}", "this is `-5 GB`", "disk: 16 GB"),
         ("retry-memory: 2x\nretries: 1", "a factor of more than 1", "retry-memory: x2"),
