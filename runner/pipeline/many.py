@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from yaml.events import ScalarEvent
+
 from runner.go.text import go_text
 from runner.model import Foreach, Many, Value
 from runner.pipeline.near import near
@@ -27,7 +29,10 @@ _PERCENT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*")
 def read_many(fields: Fields, say: SegmentReport) -> Many | None:
     """None where the segment has neither `foreach` nor `matrix`, or where one of them is wrong."""
     nodes = {key: fields[key][-1][1] for key in MANY_KEYS if key in fields}
-    values = {key: value_of(node, say.report) for key, node in nodes.items()}
+    # of a list or a map only that it is one: each part is read, and what is wrong in it told, once
+    values: dict[str, Value] = {
+        key: value_of(node, say.report) if isinstance(node, ScalarEvent) else [] for key, node in nodes.items()
+    }
     if "foreach" not in nodes and "matrix" not in nodes:
         for key, node in nodes.items():
             if values[key] is not None:

@@ -77,7 +77,7 @@ class Needs:
     def _entries(self, node: Node, number: int) -> Iterator[_Entry]:
         if isinstance(node, ListNode):
             items = node.items
-        elif value_of(node, self._report) is None:
+        elif isinstance(node, ScalarEvent) and value_of(node, self._report) is None:
             self._error(node, "`needs` is empty", _CURE, number)
             return
         else:

@@ -9,7 +9,7 @@ from runner.model import Resources, Value
 from runner.pipeline.near import near
 from runner.pipeline.nodes import MapNode, Node
 from runner.pipeline.problems import describe
-from runner.pipeline.report import SegmentReport
+from runner.pipeline.report import Report, SegmentReport
 from runner.pipeline.values import Fields, fields_of, value_of
 
 RESOURCES = ("cpus", "memory", "gpus", "disk")
@@ -78,14 +78,12 @@ def read_retry_memory(fields: Fields, say: SegmentReport) -> float:
         message = f"`retry-memory` must be a factor of more than 1; this is {describe(node)}"
         say.error(node, message, "Write for example retry-memory: x2.")
         return 1.0
-    retries = value_of(fields["retries"][-1][1], say.report) if "retries" in fields else None
+    told = Report(say.report.file, ())  # what is wrong there was told when it was read
+    retries = value_of(fields["retries"][-1][1], told) if "retries" in fields else None
     if not retries:
         say.error(node, "`retry-memory` means something only with `retries`", "Add for example retries: 1.")
-    if "resources" not in fields or "memory" not in _names(fields["resources"][-1][1], say):
+    resources = fields["resources"][-1][1] if "resources" in fields else None
+    if not isinstance(resources, MapNode) or "memory" not in fields_of(resources, told):
         cure = "Add for example resources: {memory: 8 GB}."
         say.warning(node, "`retry-memory` means something only where `resources` says how much `memory`", cure)
     return factor
-
-
-def _names(node: Node, say: SegmentReport) -> Fields:
-    return fields_of(node, say.report) if isinstance(node, MapNode) else {}

@@ -18,6 +18,7 @@ _OTHER_NAMES = {
     **dict.fromkeys(("depends-on", "depends_on", "dependsOn", "after"), "needs"),
     **dict.fromkeys(("scatter", "items", "item", "loop"), "foreach"),
     **dict.fromkeys(("strategy", "parameters", "params"), "matrix"),
+    **dict.fromkeys(("fail-fast", "failFast"), "max-failures"),
     **dict.fromkeys(("cpus", "cpu", "cores", "threads", "memory", "mem", "gpus", "gpu", "disk"), "resources"),
 }
 

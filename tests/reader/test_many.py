@@ -1,15 +1,19 @@
 """`foreach`, `matrix`, what goes with them, and `resources`: what is read, and every mistake with its place."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from yaml import safe_load
 
 from runner.errors import PipelineError
 from runner.model import Diagnostic, Foreach, Many, Pipeline, Resources
 from runner.pipeline.reader import parse_pipeline
+from runner.pipeline.remarks import OWN_KEYS
 from runner.pipeline.schema import schema
 
 
@@ -264,11 +268,49 @@ def test_a_segment_that_runs_nothing_goes_over_nothing(kind: str) -> None:
         *(("max_failures", "max-failures"), ("depends_on", "needs"), ("depends-on", "needs"), ("input", "inputs")),
         *(("resource", "resources"), ("cpus", "resources"), ("memory", "resources"), ("gpus", "resources")),
         *(("threads", "resources"), ("retry_memory", "retry-memory"), ("scatter", "foreach"), ("items", "foreach")),
+        *(("strategy", "matrix"), ("fail-fast", "max-failures")),
     ],
 )
 def test_another_name_of_a_key_is_known(written: str, meant: str) -> None:
     (one,) = read(f"{written}: 3").warnings
     assert f"`{meant}`" in one.cure
+
+
+WORDS = ["", "x", "a/*.tif", "%ITEM%", "%YAML%/a", "5", "x2", "5%", "16 GB", "content", "{}", "\n", "a\nb", "~", "ä"]
+SCALARS = st.none() | st.booleans() | st.integers(-2, 3) | st.floats(-2, 3) | st.sampled_from(WORDS)
+NAMES = st.sampled_from(["csv", "range", "items", "cpus", "memory", "gpus", "disk", "sigma", "a b", "include", "x"])
+ANYTHING = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=2), max_leaves=5
+)
+
+
+@settings(max_examples=400)
+@given(keys=st.dictionaries(st.sampled_from([*sorted(OWN_KEYS), "inputs", "retries", "type"]), ANYTHING, max_size=3))
+def test_whatever_stands_there_is_read_or_told_and_the_schema_refuses_nothing_that_is_read(
+    keys: dict[str, Any],
+) -> None:
+    words = ["a", *(["%ITEM%"] if "foreach" in keys else []), *(["%MATRIX%"] if "matrix" in keys else [])]
+    data = {"run": [{"name": "x", "commands": ["a"]}, {"name": "y", "environment": "cmd", "commands": words, **keys}]}
+    try:
+        parse_pipeline(json.dumps(data).encode(), Path("/lab/x.yaml"))  # JSON is YAML
+    except PipelineError as error:
+        assert all(one.mark and one.message for one in error.diagnostics)
+        assert len({(one.mark, one.message) for one in error.diagnostics}) == len(error.diagnostics)
+    else:
+        assert Draft202012Validator(schema()).is_valid(data)
+
+
+@pytest.mark.parametrize(
+    "keys", ["foreach: {csv: a, csv: b}", "resources: {cpus: 1, cpus: 2}\nretries: 1", "matrix: {a: [1], a: [2]}"]
+)
+def test_what_is_given_twice_is_told_once(keys: str) -> None:
+    (one,) = read(keys, "[a, '%ITEM%']" if "matrix" not in keys else "[a, '%COL:a%']").warnings
+    assert "is given twice" in one.message
+
+
+@pytest.mark.parametrize("keys", ["foreach: [!!int a]", "batch: !!int a\nforeach: a", "resources: {cpus: !!int a}"])
+def test_a_tag_that_does_not_fit_is_told_at_its_place(keys: str) -> None:
+    assert any("!!int" in one.message or "int" in one.message for one in said(keys))
 
 
 def test_the_reader_takes_nothing_that_the_schema_refuses() -> None:
