@@ -7,31 +7,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
-from typing import IO, Protocol
+from typing import IO
 
-
-@dataclass(frozen=True)
-class Captured:
-    """What a short query printed. `code` is None when it could not be started or did not end in time."""
-
-    code: int | None
-    stdout: bytes
-    stderr: bytes
-    error: str = ""
-
-
-class Capture(Protocol):
-    """Runs a short query (`conda info --base`); the only way for an environment to ask a program."""
-
-    def __call__(
-        self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str] | None = None,
-        cwd: str | None = None,
-        timeout: float = 30.0,
-        stdin: bytes = b"",
-    ) -> Captured: ...
+from runner.model import Capture as Capture
+from runner.model import Captured as Captured
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import PurePath
-from typing import Union
+from typing import Protocol, Union
 
 # A scalar, list or map of the pipeline file with the types that the Go runner gave it.
 Value = Union[None, bool, int, float, str, "list[Value]", "dict[Value, Value]"]
@@ -216,10 +216,35 @@ class Outcome:
     leftovers: tuple[str, ...] = ()  # processes it left running, which we ended
     explanation: str = ""  # plain words, "" for exit code 0
     error: str = ""  # it could not be started: why
+    out_of_memory: bool = False  # most likely the system ended it, or a process of its tree, because memory ran out
 
     @property
     def succeeded(self) -> bool:
         return self.exit_code == 0 and not self.timed_out and not self.stopped and not self.error
+
+
+@dataclass(frozen=True)
+class Captured:
+    """What a short query printed. `code` is None when it could not be started or did not end in time."""
+
+    code: int | None
+    stdout: bytes
+    stderr: bytes
+    error: str = ""
+
+
+class Capture(Protocol):
+    """Runs a short query (`conda info --base`); the only way for an environment to ask a program."""
+
+    def __call__(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        timeout: float = 30.0,
+        stdin: bytes = b"",
+    ) -> Captured: ...
 
 
 class Action(Enum):

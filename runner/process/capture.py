@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from runner.ground.words import time_text
-from runner.host import Captured
+from runner.model import Captured
 from runner.process.launch import MARKER, StartError, launch_for, new_marker, why_not_started
 from runner.process.spawn import forget, spawn
 from runner.process.tag import new_tree_tag, own_run_tag, release

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Iterable
 
 from runner.process import spawn
+from runner.process.entry import Entry, Tree
 from runner.process.identity import is_alive, process_started
-from runner.process.snapshot import Entry, Tree, living_members
+from runner.process.snapshot import living_members
 
 # a process in an uninterruptible wait (a file server that does not answer) outlives even KILL for a while
 FORCE_PATIENCE = 5.0
@@ -88,12 +89,12 @@ def wait_until_gone(entries: Iterable[Entry], patience: float) -> bool:
         pause = min(pause * 2, 0.05)
 
 
-def reap(pids: Iterable[int]) -> set[int]:
-    """Take the exit status of adopted children that ended, and say which; a child that we started is not touched."""
-    taken: set[int] = set()
+def reap(pids: Iterable[int]) -> dict[int, int]:
+    """Take, and tell, the wait status of adopted children that ended; a child that we started is not touched."""
+    taken: dict[int, int] = {}
     if sys.platform != "win32":
         for pid in pids:
             with spawn.LOCK, contextlib.suppress(OSError):
-                if pid not in spawn.OURS and os.waitpid(pid, os.WNOHANG)[0]:
-                    taken.add(pid)
+                if pid not in spawn.OURS and (ended := os.waitpid(pid, os.WNOHANG))[0]:
+                    taken[pid] = ended[1]
     return taken

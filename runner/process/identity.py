@@ -5,15 +5,25 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from runner.host import Host
+from runner.model import Capture
 
 # Linux counts in clock ticks (10 ms); elsewhere the clock may have been set between two readings
 _TOLERANCE = 0.05 if sys.platform == "linux" else 1.0
 
 
-def boot_id(host: Host) -> str:
+class _Machine(Protocol):
+    """As much of `host.Host` as is needed here; that one asks through `process` itself."""
+
+    @property
+    def platform(self) -> str: ...
+
+    @property
+    def capture(self) -> Capture: ...
+
+
+def boot_id(host: _Machine) -> str:
     """What changes with every start of the machine; "" where the system does not tell."""
     if host.platform == "linux":
         try:

@@ -6,11 +6,11 @@ https://learn.microsoft.com/windows/win32/toolhelp/taking-a-snapshot-and-viewing
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ctypes import c_int32, c_size_t, c_uint16, c_uint32, c_void_p, sizeof
 from typing import Any
 
-from runner.process.snapshot import Entry
+from runner.process.entry import Entry
 
 _SNAP_PROCESS = 0x2
 _INVALID_HANDLE = c_void_p(-1).value
@@ -59,12 +59,10 @@ def all_entries() -> list[Entry]:
     return [_entry(pid, parent, name, measured=False) for pid, parent, name in running()]
 
 
-def entries_of(pids: list[int]) -> list[Entry]:
-    """Those of `pids` that run, measured."""
-    if not pids:
-        return []
+def entries_of(pids: list[int], rows: Iterable[tuple[int, int, str]]) -> list[Entry]:
+    """Those of `pids` that are among `rows` (from `running`), measured."""
     wanted = set(pids)
-    return [_entry(pid, parent, name, measured=True) for pid, parent, name in running() if pid in wanted]
+    return [_entry(pid, parent, name, measured=True) for pid, parent, name in rows if pid in wanted]
 
 
 def _entry(pid: int, parent: int, name: str, *, measured: bool) -> Entry:

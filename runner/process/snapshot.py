@@ -5,39 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from runner.process.entry import Entry, Tree
 from runner.process.identity import ticks_to_seconds
 from runner.process.launch import MARKER, carries
 from runner.process.tag import below, tag_of
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One process. `started` as `identity.process_started` says, `memory` resident bytes, `cpu` seconds."""
-
-    pid: int
-    parent: int
-    session: int
-    started: float
-    dead: bool
-    memory: int
-    cpu: float
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.name} (pid {self.pid})"
-
-
-@dataclass(frozen=True)
-class Tree:
-    """What we know a segment's processes by: its leader, the marker in their environment, and their tag."""
-
-    pid: int
-    started: float | None
-    marker: str
-    tag: int = 0
 
 
 def snapshot() -> dict[int, Entry]:
@@ -51,23 +25,50 @@ def snapshot() -> dict[int, Entry]:
     return {entry.pid: entry for entry in entries}
 
 
-def living_members(tree: Tree, *, thorough: bool, but: Iterable[int] = ()) -> list[Entry]:
-    """The living processes of `tree`: leader, its session, who has its tag, and their descendants; never ourselves.
+class Look:
+    """The machine at one moment, for as many trees as there are."""
 
-    `thorough` also reads every process's environment for the marker, which finds those that broke away.
-    """
-    entries = snapshot()
-    leader = entries.get(tree.pid)
-    reused = leader is not None and tree.started is not None and abs(leader.started - tree.started) > 1.0
-    found: set[int] = set()
-    if tree.pid and not reused:
-        found = {e.pid for e in entries.values() if tree.pid in (e.pid, e.session)}
-    if tree.tag:
-        found |= {pid for pid in entries if pid not in found and below(tag_of(pid), tree.tag)}
-    if thorough:
-        found |= {pid for pid in entries if pid not in found and carries(marker_of(pid), tree.marker)}
-    found = with_descendants(found, entries) - {*_our_line(entries), *but}
-    return [entries[pid] for pid in sorted(found) if not entries[pid].dead]
+    @cached_property
+    def entries(self) -> dict[int, Entry]:
+        return snapshot()
+
+    @cached_property
+    def rows(self) -> list[tuple[int, int, str]]:
+        """Windows: pid, parent's pid and name of each."""
+        from runner.process.running_windows import running
+
+        return list(running())
+
+    @cached_property
+    def tags(self) -> dict[int, int]:
+        return {pid: tag for pid in self.entries if (tag := tag_of(pid))}
+
+    @cached_property
+    def _children(self) -> dict[int, list[int]]:
+        return _children(self.entries)
+
+    def members(self, tree: Tree, *, thorough: bool = False, but: Iterable[int] = ()) -> list[Entry]:
+        """The living processes of `tree`: leader, its session, who has its tag, and their descendants; never ourselves.
+
+        `thorough` also reads every process's environment for the marker, which finds those that broke away.
+        """
+        entries = self.entries
+        leader = entries.get(tree.pid)
+        reused = leader is not None and tree.started is not None and abs(leader.started - tree.started) > 1.0
+        found: set[int] = set()
+        if tree.pid and not reused:
+            found = {e.pid for e in entries.values() if tree.pid in (e.pid, e.session)}
+        if tree.tag:
+            found |= {pid for pid, tag in self.tags.items() if below(tag, tree.tag)}
+        if thorough:
+            found |= {pid for pid in entries if pid not in found and carries(marker_of(pid), tree.marker)}
+        found = _below(found, entries, self._children) - {*_our_line(entries), *but}
+        return [entries[pid] for pid in sorted(found) if not entries[pid].dead]
+
+
+def living_members(tree: Tree, *, thorough: bool, but: Iterable[int] = ()) -> list[Entry]:
+    """See `Look.members`; as it is now."""
+    return Look().members(tree, thorough=thorough, but=but)
 
 
 def _our_line(entries: dict[int, Entry]) -> set[int]:
@@ -85,9 +86,17 @@ def with_descendants(pids: set[int], entries: dict[int, Entry]) -> set[int]:
 
     Windows keeps a parent's pid when that parent is gone and another process has it: a child is never the older one.
     """
+    return _below(pids, entries, _children(entries))
+
+
+def _children(entries: dict[int, Entry]) -> dict[int, list[int]]:
     children: dict[int, list[int]] = {}
     for entry in entries.values():
         children.setdefault(entry.parent, []).append(entry.pid)
+    return children
+
+
+def _below(pids: set[int], entries: dict[int, Entry], children: dict[int, list[int]]) -> set[int]:
     found: set[int] = set()
     waiting = list(pids)
     while waiting:

@@ -12,19 +12,23 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.model import Command, Outcome
 from runner.process import launch as launching
 from runner.process import spawn as spawning
 from runner.process.explain import explain
 from runner.process.launch import MARKER, StartError
-from runner.process.memory_limits import out_of_memory_kills
+from runner.process.memory_limits import KILLS, Blame, Kills
+from runner.process.own import own
 from runner.process.stop import StopRequest, closed_with_us, next_event
 from runner.process.suspend import awake
 from runner.process.tag import RunMark, new_tree_tag, own_run_tag, release
 from runner.process.tee import LogFile, Screen, Tee, log_problem
-from runner.process.tree import EXITED, Ended, OwnedTree, Strays, own
+from runner.process.tree import EXITED, Ended, OwnedTree, Strays
+
+if TYPE_CHECKING:
+    from runner.process.sample import Samples
 
 TICK = 0.5  # seconds between two calls of `on_tick`
 SAMPLE_AFTER = 0.1  # what ends sooner is not worth a look
@@ -50,6 +54,7 @@ def run(
     marker: str = "",
     mark: RunMark | None = None,
     terminal: bool = True,
+    kills: Kills = KILLS,
 ) -> Outcome:
     """Start `command`, pass on what it prints, and return when it and all that it started have ended.
 
@@ -57,7 +62,7 @@ def run(
     output in another thread; one that fails is not called again. `log` is added to; a `LogFile` stays open, and what
     lies between its `size` before and after is this command's. `timeout` and `grace` (from the kind stop to the
     forced one) are seconds. `mark` is the run's (`tag.new_run_mark`): what a later runner finds all its trees by.
-    `terminal`: it may read from the terminal that we were started in, unless another one does.
+    `kills` is for tests. `terminal`: it may read from the terminal that we were started in, unless another one does.
     `on_start` gets the pid and the creation time (`identity.process_started`), `on_tick` is called twice a second.
     `on_strays` gets what broke away from the tree, whenever that changed.
     `marker` (`launch.new_marker`) lets a later runner find the tree again. Raises StateError for the log only.
@@ -70,8 +75,7 @@ def run(
     child[MARKER] = marker
     file = log if isinstance(log, LogFile) else LogFile(log)
     start = awake()
-    memory_kills = out_of_memory_kills()
-    with _standard_input(terminal) as stdin:
+    with _standard_input(terminal) as stdin, kills.alive() as blame:
         try:
             tree, source = _start(command, child, marker, mark.tag if mark else own_run_tag(), stdin)
         except StartError as error:
@@ -79,13 +83,14 @@ def run(
                 file.close()
             return Outcome(None, began, 0.0, explanation=_led(label, str(error)), error=_led(label, str(error)))
         run_ = _Run(tree, command, stop, timeout, grace, start, terminal=stdin is None)
+        run_.kills = kills
         try:
             run_.tee = Tee(source, file, screen, run_.log_failed, owns=file is not log)
             tree.watch(run_.events)
             if on_start is not None:
                 on_start(tree.pid, tree.started or 0.0)
             run_.follow(on_tick, on_strays, child.get("PATH"))
-            return run_.outcome(began, file.path, memory_kills)
+            return run_.outcome(began, file.path, blame)
         finally:
             run_.close()
 
@@ -159,6 +164,7 @@ class _Run:
     ) -> None:
         self.events: SimpleQueue[Any] = SimpleQueue()
         self.tee: Tee | None = None
+        self.kills = KILLS
         self._tree = tree
         self._leader_only = command.stop_leader_only
         self._terminal = terminal
@@ -166,7 +172,7 @@ class _Run:
         self._timeout = timeout
         self._grace = grace
         self._start = start
-        self._sampler: Any = None
+        self._samples: Samples | None = None
         self._asked: float | None = None  # when the kind stop went out
         self._killed: float | None = None
         self._timed_out = False
@@ -192,7 +198,7 @@ class _Run:
                 now = awake()
                 if event == EXITED:
                     break
-                if self._sampler is None and now >= self._start + SAMPLE_AFTER:
+                if self._samples is None and now >= self._start + SAMPLE_AFTER:
                     self._begin_sampling(path)
                 if on_strays is not None and (strays := self._tree.strays) != told:
                     told = strays
@@ -213,7 +219,7 @@ class _Run:
     def _until_due(self, now: float, next_tick: float | None) -> float | None:
         """Seconds until something is to be done, None for never."""
         due = [next_tick, self._force_at()]
-        if self._sampler is None:
+        if self._samples is None:
             due.append(self._start + SAMPLE_AFTER)
         if self._timeout is not None and not self._timed_out:
             due.append(self._start + self._timeout)
@@ -250,17 +256,18 @@ class _Run:
             self._killed = awake()
 
     def _begin_sampling(self, path: str | None) -> None:
-        from runner.process.sample import Sampler
+        from runner.process.sample import Samples
 
-        self._sampler = Sampler(self._tree.members, path)
+        self._samples = Samples(self._tree.members, path, self.kills.count)
 
-    def outcome(self, began: float, log: Path, memory_kills: int) -> Outcome:
+    def outcome(self, began: float, log: Path, blame: Blame) -> Outcome:
         """After the leader's end: clear up, and tell how it went."""
         duration = awake() - self._start
+        seen = self._samples
         unasked = self._asked is None
         left = self._tree.end_leftovers(LEFTOVER_GRACE if unasked else 0.0)
-        if self._sampler is not None:
-            self._sampler.stop()
+        if seen is not None:
+            seen.stop()
         assert self.tee is not None
         self.tee.finish(DRAIN, hurry=lambda: self._asked is not None or self._stop.requested)
         ended = self._ended = Ended(None) if self._given_up else self._tree.collect()
@@ -270,6 +277,14 @@ class _Run:
             raise self.tee.screen_error
         closed = unasked and closed_with_us(ended.code, self._stop, sys.platform)
         stopped = closed or not (unasked or self._timed_out)
+        out_of_memory = (
+            ended.code != 0
+            and unasked
+            and blame(
+                killed=ended.signal == 9 or ended.code == 137 or ended.lost,
+                lost=lambda: seen is not None and seen.lost,
+            )
+        )
         return Outcome(
             exit_code=ended.code,
             started=began,
@@ -277,9 +292,9 @@ class _Run:
             signal=ended.signal,
             timed_out=self._timed_out,
             stopped=stopped,
-            peak_memory=_largest(ended.memory, self._sampler and self._sampler.peak_memory),
-            cpu_time=ended.cpu if ended.cpu is not None or not self._sampler else self._sampler.cpu_time,
-            gpu_memory=self._sampler and self._sampler.gpu_memory,
+            peak_memory=_largest(ended.memory, seen.peak_memory if seen else None),
+            cpu_time=ended.cpu if ended.cpu is not None or not seen else seen.cpu_time,
+            gpu_memory=seen.gpu_memory if seen else None,
             leftovers=tuple(str(entry) for entry in left) if unasked else (),
             explanation=explain(
                 ended.code,
@@ -290,8 +305,9 @@ class _Run:
                 stopped=stopped,
                 reason=self._stop.reason,
                 given_up=self._given_up,
-                out_of_memory=ended.code != 0 and out_of_memory_kills() != memory_kills,
+                out_of_memory=out_of_memory,
             ),
+            out_of_memory=out_of_memory,
         )
 
     def close(self) -> None:
@@ -299,8 +315,8 @@ class _Run:
         if self._ended is not None:
             return
         self._tree.kill()
-        if self._sampler is not None:
-            self._sampler.stop()
+        if self._samples is not None:
+            self._samples.stop()
         if self.tee is not None:
             self.tee.finish(0.1, hurry=lambda: True)
         self._tree.collect()

@@ -9,7 +9,8 @@ import threading
 import time
 
 from runner.process.ending import signal_entry
-from runner.process.snapshot import Entry, snapshot, with_descendants
+from runner.process.entry import Entry
+from runner.process.snapshot import snapshot, with_descendants
 
 _slept = 0.0
 

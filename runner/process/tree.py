@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Protocol
 
-from runner.process.snapshot import Entry
+from runner.process.entry import Entry
+from runner.process.snapshot import Look
 
 EXITED = "exited"
 Strays = tuple[tuple[int, float], ...]  # pid and creation time of each
@@ -22,6 +21,7 @@ class Ended:
     code: int | None
     signal: int | None = None
     cpu: float | None = None  # seconds, with all descendants that were waited for
+    lost: bool = False  # a descendant that we adopted was ended by SIGKILL, and not by us
     memory: int | None = None  # bytes, the largest single process, where it is known
 
 
@@ -47,26 +47,11 @@ class OwnedTree(Protocol):
     def end_leftovers(self, grace: float) -> list[Entry]:
         """After the leader's end: end what it left, and say what that was."""
 
-    def members(self) -> list[Entry]:
-        """What lives of the tree now, to be measured."""
+    def members(self, look: Look) -> list[Entry]:
+        """What lives of the tree, to be measured."""
 
     def collect(self) -> Ended:
         """After all that: the leader's exit status; the tree is not to be used any more."""
-
-
-def own(process: subprocess.Popen[bytes], marker: str, tag: int, before: frozenset[int]) -> OwnedTree:
-    """The tree that `process`, just started, leads.
-
-    `tag`: what was put on it (0: nothing), `before`: the orphans that we had adopted by then, where it has none.
-    """
-    if sys.platform == "win32":
-        from runner.process.tree_windows import WindowsTree
-
-        return WindowsTree(process, marker)
-    else:  # noqa: RET505 (so that mypy for Windows leaves it out)
-        from runner.process.tree_posix import PosixTree
-
-        return PosixTree(process, marker, tag, before)
 
 
 def in_thread(name: str, target: Any, *arguments: Any) -> threading.Thread:

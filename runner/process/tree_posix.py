@@ -11,14 +11,16 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 from runner.process import spawn
 from runner.process.ending import end_all, reap
+from runner.process.entry import Entry, Tree
 from runner.process.identity import catches, process_started
-from runner.process.snapshot import Entry, Tree, living_members, marker_of, snapshot, with_descendants
+from runner.process.snapshot import Look, living_members, marker_of, with_descendants
 from runner.process.tag import below, release, tag_of
 from runner.process.tree import EXITED, Ended, Strays, in_thread
 
@@ -39,6 +41,7 @@ class PosixTree:
         self._gone = False
         self._asked = 0  # the signal that the whole group got
         self._left_cpu = 0.0
+        self._lost = False
         self._waited: tuple[int, Any] | None = None
         self._dead_before: set[int] = set()
         self.strays: Strays = ()
@@ -82,10 +85,10 @@ class PosixTree:
         self._left_cpu = sum(entry.cpu for entry in ended)
         return ended
 
-    def members(self) -> list[Entry]:
+    def members(self, look: Look) -> list[Entry]:
         if sys.platform == "linux":
-            self._reap_orphans()
-        found = {e.pid: e for e in living_members(self._tree, thorough=False)} | self._unmarked()
+            self._reap_orphans(look)
+        found = {e.pid: e for e in look.members(self._tree)} | self._unmarked(look)
         self.strays = tuple((e.pid, e.started) for e in found.values() if e.session != self.pid)
         return list(found.values())
 
@@ -103,6 +106,7 @@ class PosixTree:
             code=128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status),
             signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
             cpu=usage.ru_utime + usage.ru_stime + self._left_cpu,
+            lost=self._lost,
             memory=_largest(usage.ru_maxrss),
         )
 
@@ -116,29 +120,34 @@ class PosixTree:
             orphans = {pid for pid in orphans if below(tag_of(pid), self._tag)}
         else:
             orphans -= self._before
-        return orphans - reap(orphans)
+        return orphans - self._reap(orphans)
+
+    def _reap(self, orphans: Iterable[int]) -> set[int]:
+        ended = reap(orphans)
+        self._lost = self._lost or any(os.WIFSIGNALED(s) and os.WTERMSIG(s) == signal.SIGKILL for s in ended.values())
+        return set(ended)
 
     def _living(self) -> list[Entry]:
         """All of the tree, those that broke away included."""
-        found = {e.pid: e for e in living_members(self._tree, thorough=True)} | self._unmarked()
+        look = Look()
+        found = {e.pid: e for e in look.members(self._tree, thorough=True)} | self._unmarked(look)
         return [e for e in found.values() if e.pid != self.pid or not self._gone]
 
-    def _unmarked(self) -> dict[int, Entry]:
+    def _unmarked(self, look: Look) -> dict[int, Entry]:
         """Without a tag: orphans that dropped their environment. One with our own session somebody else started."""
         if self._tag or sys.platform != "linux" or not (orphans := self._orphans()):
             return {}
-        entries = snapshot()
-        ours = os.getsid(0)
+        entries, ours = look.entries, os.getsid(0)
         roots = {pid for pid in orphans if pid in entries and entries[pid].session != ours and marker_of(pid) is None}
         return {pid: entries[pid] for pid in with_descendants(roots, entries) if not entries[pid].dead}
 
-    def _reap_orphans(self) -> None:
+    def _reap_orphans(self, look: Look) -> None:
         """Orphans that end while the segment goes on for hours would stay in the process table."""
-        dead = {e.pid for e in snapshot().values() if e.dead and e.parent == os.getpid()} - self._before
+        dead = {e.pid for e in look.entries.values() if e.dead and e.parent == os.getpid()} - self._before
         if self._tag:
-            reap(pid for pid in dead if below(tag_of(pid), self._tag))
+            self._reap(pid for pid in dead if below(look.tags.get(pid, 0), self._tag))
             return
-        reap(dead & self._dead_before)
+        self._reap(dead & self._dead_before)
         self._dead_before = dead
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from runner.process import spawn
 from runner.process.ending import end_all
+from runner.process.entry import Entry, Tree
 from runner.process.identity import process_started
 from runner.process.jobs_windows import Job, resume, send_break
 from runner.process.running_windows import entries_of
-from runner.process.snapshot import Entry, Tree, living_members
+from runner.process.snapshot import Look, living_members
 from runner.process.tree import EXITED, Ended, Strays, in_thread
 
 assert sys.platform == "win32"
@@ -60,10 +61,10 @@ class WindowsTree:
             self.kill()
         return left
 
-    def members(self) -> list[Entry]:
+    def members(self, look: Look) -> list[Entry]:
         if not self._job:
-            return entries_of([entry.pid for entry in living_members(self._tree, thorough=False)])
-        return entries_of(self._job.pids())
+            return entries_of([entry.pid for entry in look.members(self._tree)], look.rows)
+        return entries_of(self._job.pids(), look.rows)
 
     def collect(self) -> Ended:
         code = self._process.wait()
@@ -80,7 +81,7 @@ class WindowsTree:
             return living_members(self._tree, thorough=True, but=() if self._process.poll() is None else (self.pid,))
         if not [pid for pid in self._job.pids() if pid != self.pid or self._process.poll() is None]:
             return []
-        return [entry for entry in self.members() if entry.pid != self.pid or self._process.poll() is None]
+        return [entry for entry in self.members(Look()) if entry.pid != self.pid or self._process.poll() is None]
 
 
 def _job_for(handle: int) -> Job | None:

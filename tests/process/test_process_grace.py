@@ -8,7 +8,8 @@ from queue import SimpleQueue
 from typing import Any
 
 from runner.model import Command
-from runner.process.snapshot import Entry
+from runner.process.entry import Entry
+from runner.process.snapshot import Look
 from runner.process.stop import StopRequest
 from runner.process.supervise import _Run
 from runner.process.suspend import awake
@@ -43,7 +44,7 @@ class Tree:
     def end_leftovers(self, grace: float) -> list[Entry]:
         return []
 
-    def members(self) -> list[Entry]:
+    def members(self, look: Look) -> list[Entry]:
         return []
 
     def collect(self) -> Ended:

@@ -15,6 +15,7 @@ import pytest
 
 from runner.process.ending import end_run
 from runner.process.identity import is_alive
+from runner.process.memory_limits import Kills
 from runner.process.tag import RunMark, below, new_run_mark, new_tree_tag, release, tag_of
 from runner.process.tee import LogFile
 from tests.support.bench import Bench
@@ -94,6 +95,7 @@ from pathlib import Path
 from runner.model import Command
 from runner.process.stop import StopRequest
 from runner.process.supervise import run
+from runner.process.memory_limits import Kills
 from runner.process.tag import new_run_mark
 
 mark = new_run_mark(os.environ)
@@ -269,3 +271,119 @@ def test_two_at_once_get_the_terminal_one_at_a_time_and_who_is_not_to_have_it_ne
         given |= {"unwanted": unwanted, "later": later}
     nothing = subprocess.DEVNULL
     assert given == {"first": None, "second": nothing, "unwanted": nothing, "later": None}
+
+
+class Counted(Kills):
+    """Kills for memory as a file counts them, to which a killed program adds a byte."""
+
+    def __init__(self, file: Path) -> None:
+        file.touch()
+        super().__init__(lambda: file.stat().st_size)
+
+
+ADD = "printf x >> kills; "
+
+
+@posix
+def test_a_kill_for_memory_is_put_down_to_the_one_that_was_killed(bench: Bench) -> None:
+    kills, outcomes = Counted(bench.folder / "kills"), {}
+    go = "while [ ! -e go ]; do sleep 0.01; done; "
+    lines = {
+        "killed": f"{go}{ADD}kill -9 $$",
+        "failed": f"{go}sleep 0.02; exit 1",
+        "also killed": f"{go}sleep 0.5; kill -9 $$",
+        "fine": f"{go}sleep 0.5",
+    }
+
+    def run(name: str) -> None:
+        outcomes[name] = bench.run("sh", "-c", lines[name], kills=kills, log=bench.folder / f"{name}.txt", screen=None)
+
+    with contextlib.ExitStack() as stack:
+        for name in lines:
+            stack.enter_context(thread(lambda name=name: run(name)))
+        wait_for(lambda: all((bench.folder / f"{name}.txt").exists() for name in lines))
+        time.sleep(0.3)
+        (bench.folder / "go").touch()
+    assert {name: o.out_of_memory for name, o in outcomes.items()} == {
+        "killed": True, "failed": False, "also killed": False, "fine": False,
+    }  # fmt: skip
+    assert "memory ran out" in outcomes["killed"].explanation
+    assert not any("memory" in outcomes[name].explanation for name in ("failed", "fine"))
+
+
+@posix
+@pytest.mark.parametrize("code", [1, 137])
+def test_alone_any_failure_may_be_due_to_the_kill(bench: Bench, code: int) -> None:
+    kills = Counted(bench.folder / "kills")
+    assert bench.run("sh", "-c", f"{ADD}exit {code}", kills=kills).out_of_memory
+    assert not bench.run("sh", "-c", f"exit {code}", kills=kills).out_of_memory
+    assert not bench.run("sh", "-c", f"{ADD}exit 0", kills=kills).out_of_memory
+
+
+@posix
+def test_among_others_who_lost_a_process_when_the_count_rose_was_hit(bench: Bench) -> None:
+    kills, outcomes = Counted(bench.folder / "kills"), {}
+    lines = {
+        "hit": f"sleep 50 & sleep 1; kill -9 $!; {ADD}wait; sleep 1; exit 1",
+        "not hit": "sleep 2; exit 1",
+        "goes on": "while [ ! -e enough ]; do sleep 0.02; done",
+    }
+
+    def run(name: str) -> None:
+        outcomes[name] = bench.run("sh", "-c", lines[name], kills=kills, log=bench.folder / f"{name}.txt", screen=None)
+
+    with thread(lambda: run("goes on")):
+        with thread(lambda: run("hit")), thread(lambda: run("not hit")):
+            pass
+        (bench.folder / "enough").touch()
+    assert {name: o.out_of_memory for name, o in outcomes.items()} == {"hit": True, "not hit": False, "goes on": False}
+
+
+@linux
+def test_an_adopted_process_that_was_killed_goes_before_a_plain_failure(bench: Bench) -> None:
+    kills, outcomes = Counted(bench.folder / "kills"), {}
+    lines = {
+        "hit": f"( sh -c '{ADD}kill -9 $$' & ) ; sleep 0.5; exit 1",
+        "goes on": "while [ ! -e enough ]; do sleep 0.02; done; exit 1",
+    }
+
+    def run(name: str) -> None:
+        outcomes[name] = bench.run("sh", "-c", lines[name], kills=kills, log=bench.folder / f"{name}.txt", screen=None)
+
+    with thread(lambda: run("goes on")):
+        with thread(lambda: run("hit")):
+            pass
+        (bench.folder / "enough").touch()
+    assert {name: o.out_of_memory for name, o in outcomes.items()} == {"hit": True, "goes on": False}
+
+
+@linux
+def test_one_look_at_the_machine_serves_all_trees(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    from runner.process import snapshot
+
+    looks, threads, real = [], set(), snapshot._from_proc
+
+    def counted() -> object:
+        if threading.current_thread().name == "sample":
+            looks.append(time.monotonic())
+            threads.add(threading.get_ident())
+        return real()
+
+    monkeypatch.setattr(snapshot, "_from_proc", counted)
+    outcomes = {}
+    code = "import time; x = b'x' * ({} << 20); time.sleep(2)"
+
+    def run(n: int) -> None:
+        outcomes[n] = bench.run(
+            sys.executable, "-c", code.format(60 + 10 * n), log=bench.folder / f"{n}.txt", screen=None
+        )
+
+    begin = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        for n in range(6):
+            stack.enter_context(thread(lambda n=n: run(n)))
+    seconds = time.monotonic() - begin
+    for n, outcome in outcomes.items():
+        assert outcome.peak_memory is not None and (60 + 10 * n) << 20 < outcome.peak_memory < (110 + 10 * n) << 20
+    assert len(threads) == 1 and len(looks) < 20 * seconds
+    wait_for(lambda: not any(t.name == "sample" for t in threading.enumerate()))

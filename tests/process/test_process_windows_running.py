@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from runner.process import running_windows
-from runner.process.snapshot import Entry, with_descendants
+from runner.process.entry import Entry
+from runner.process.snapshot import with_descendants
 
 
 class Kernel:

@@ -16,7 +16,7 @@ ALLOWED = {
     "model": set[str](),
     "ground": {"errors"},
     "go": {"model"},
-    "host": {"process"},
+    "host": {"process", "model"},
     "process": {"model", "errors", "host", "ground"},
     "pipeline": {"model", "errors", "host", "state", "go", "ground"},
     "state": {"model", "errors", "host", "process", "go", "ground"},
