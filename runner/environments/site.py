@@ -33,10 +33,10 @@ class Once(Generic[*T, V]):
     """
 
     def __init__(self, find: Callable[[Site, *T], V]) -> None:
-        self._find = find
+        self.anew = find  # the function itself
 
     def __call__(self, site: Site, *args: *T) -> V:
-        return site.asked.answer((self, args), lambda: self._find(site, *args))
+        return site.asked.answer((self, args), lambda: self.anew(site, *args))
 
     def known(self, site: Site, *args: *T) -> V | None:
         """The answer, where there is one by now."""

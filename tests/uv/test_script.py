@@ -251,3 +251,19 @@ def test_a_segments_own_path_does_not_hide_the_programs_of_the_environment(shop:
     first, second = output.strip().split(os.pathsep)
     assert Path(first).parent == folder
     assert second == "/opt/tools"
+
+
+def test_items_keep_the_environment_that_the_first_of_them_had(shop: Shop) -> None:
+    path = write(shop, "pass")
+    prepare(shop, str(path))
+    site = shop.site()
+
+    def wrapped(*, many: bool) -> str:
+        return script.wrap(Request(SPEC, [str(path), "--image", "1.tif"], {}, str(shop.repo), many=many), site).argv[0]
+
+    python = wrapped(many=True)
+    assert python == wrapped(many=False)
+    write(shop, "pass", "2.0")  # while the run goes on
+    assert wrapped(many=True) == python
+    with pytest.raises(EnvironmentMissing, match="not prepared"):
+        wrapped(many=False)

@@ -120,13 +120,4 @@ def _missing(spec: EnvironmentSpec, prefix: PurePath | None, base: PurePath | No
     return EnvironmentMissing(finding.message, finding.cure)
 
 
-KIND = Kind(
-    check,
-    wrap,
-    fingerprint,
-    folder=folder,
-    program=program,
-    lacks=lacks,
-    how_to_add=how_to_add,
-    tool="conda",
-)
+KIND = Kind(check, wrap, fingerprint, folder=folder, program=program, lacks=lacks, how_to_add=how_to_add, tool="conda")

@@ -10,9 +10,10 @@ from pathlib import PurePath
 
 from runner.environments import Kind, Preparation, Request, Site
 from runner.environments.leaks import without_outer_libraries
-from runner.environments.python_words import activated, python_prints_utf8, python_words, with_path
+from runner.environments.python_words import python_prints_utf8, python_words
 from runner.environments.site import Once
 from runner.environments.uv.binary import find_uv
+from runner.environments.uv.direct import Direct, directly
 from runner.environments.uv.findings import (
     explain,
     is_unreachable,
@@ -109,38 +110,40 @@ def wrap(request: Request, site: Site) -> Command:
     So it is for one of many items, as `uv run` takes longer than a short program.
     """
     spec, env, cwd, dry = request.spec, request.env, request.cwd, request.dry
-    where = place(spec, site)
     argv, program = python_words(request.entries, cwd, site.host)
-    if not dry:
-        if not is_whole(where.folder, site.host):
-            cure = f"Prepare it with `run-pipeline env sync {where.group}`."
-            raise EnvironmentMissing(f"the environment of uv group {where.group} is not in {where.folder}", cure)
+    try:
+        where, direct = _start(site, spec) if request.many else _start.anew(site, spec)
         if missing := program_missing(program, where, site):
             raise EnvironmentMissing(missing.message, missing.cure)
-    own = _own_variables(where)
-    if where.python:
-        own["UV_PYTHON"] = where.python
-    activation = python_prints_utf8(site.host) | without_outer_libraries(site.host.environ, site.host)
-    direct = (site.host.windows or request.many) and is_whole(where.folder, site.host)
-    words: tuple[str, ...]
-    if direct:
-        python = interpreter(where.folder, site.host)
-        activation |= activated(python, site.host)
-        own |= {**with_path(python, env, site.host), "VIRTUAL_ENV": str(where.folder)}
-        words = (str(python.parent / argv[0]), *argv[1:])
-    else:
-        words = (
-            _uv_for(site, dry=dry), "run", "-q", "--project", str(site.repo), "--frozen", "--no-sync",
-            *(("--no-config",) if has_files(site) else ()), "--only-group", where.group, "--", *argv,
-        )  # fmt: skip
+    except EnvironmentMissing:
+        if not dry:
+            raise
+        where, direct = place(spec, site), None
+    own = _own_variables(where) | ({"UV_PYTHON": where.python} if where.python else {})
+    if direct and (site.host.windows or request.many):
+        return direct.command([str(direct.python.parent / argv[0]), *argv[1:]], cwd, {**env, **own})
+    words = (
+        _uv_for(site, dry=dry), "run", "-q", "--project", str(site.repo), "--frozen", "--no-sync",
+        *(("--no-config",) if has_files(site) else ()), "--only-group", where.group, "--", *argv,
+    )  # fmt: skip
     return Command(
         words,
         cwd,
         {"PYTHONUNBUFFERED": "1", **env, **own},
-        activation,
+        python_prints_utf8(site.host) | without_outer_libraries(site.host.environ, site.host),
         unset=unwanted(site.host.environ),
-        stop_leader_only=not direct,
+        stop_leader_only=True,
     )
+
+
+@Once
+def _start(site: Site, spec: EnvironmentSpec) -> tuple[Place, Direct]:
+    """Remembered for many items: what changes on the disk meanwhile is for the next run."""
+    where = place(spec, site)
+    if not is_whole(where.folder, site.host):
+        cure = f"Prepare it with `run-pipeline env sync {where.group}`."
+        raise EnvironmentMissing(f"the environment of uv group {where.group} is not in {where.folder}", cure)
+    return where, directly(interpreter(where.folder, site.host), site)
 
 
 def refusal(command: Command, code: int | None, said: str, spec: EnvironmentSpec, site: Site) -> RunnerError | None:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from runner.environments import Kind, Preparation, Request, Site, words
-from runner.environments.leaks import without_outer_libraries
-from runner.environments.python_words import activated, python_prints_utf8, python_words, with_path, without_python
+from runner.environments.python_words import python_words, without_python
+from runner.environments.site import Once
 from runner.environments.uv.binary import find_uv
+from runner.environments.uv.direct import Direct, directly
 from runner.environments.uv.kind import packages
 from runner.environments.uv.script_block import EXAMPLE, NOT_VALID, as_comment, first_line, has_mark, metadata
 from runner.environments.uv.settings import ask_uv, lock_command, options, settings, write_stand_in
@@ -31,7 +32,6 @@ class _Script:
     """The script of a segment, and where its environment is noted down."""
 
     path: PurePath  # absolute
-    words: tuple[str, ...]  # for Python: options, the script, its arguments
     note: Path
 
     @property
@@ -106,31 +106,29 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
 
 def wrap(request: Request, site: Site) -> Command:
     """The environment's own Python with the script. Raises EnvironmentMissing when it was not prepared."""
-    entries, env, cwd, dry = request.entries, request.env, request.cwd, request.dry
+    cwd, env = request.cwd, request.env
     try:
-        script = _script(entries, cwd, site)
+        words, place = _words(request.entries, cwd, site)
+        path, direct = (_start if request.many else _start.anew)(site, words[place], cwd)
     except EnvironmentMissing:
-        if not dry:
+        if not request.dry:
             raise
-        return Command(tuple(python_words(entries, cwd, site.host)[0]), cwd, {"PYTHONUNBUFFERED": "1", **env})
+        argv = python_words(request.entries, cwd, site.host)[0]
+        return Command(tuple(argv), cwd, {"PYTHONUNBUFFERED": "1", **env})
+    return direct.command([str(direct.python), *words[:place], path, *words[place + 1 :]], cwd, env)
+
+
+@Once
+def _start(site: Site, word: str, cwd: str) -> tuple[str, Direct]:
+    """The script that `word` names. Remembered for many items: what changes meanwhile is for the next run."""
+    script = _located(word, cwd, site)
     python = _python(script, site)
-    if not python and not dry:
+    if not python:
         raise EnvironmentMissing(
             f"the environment of {script.path} is not prepared",
             "Write the script with %REPO% or %YAML% in front, so that it is the same from every working directory.",
         )
-    activation, own = {}, {}
-    if python:
-        activation = activated(site.host.path(python), site.host)
-        own = with_path(site.host.path(python), env, site.host)
-    activation |= python_prints_utf8(site.host) | without_outer_libraries(site.host.environ, site.host)
-    return Command(
-        (python or "python", *script.words),
-        cwd,
-        {"PYTHONUNBUFFERED": "1", **env, **own},
-        activation,
-        unset=unwanted(site.host.environ),
-    )
+    return str(script.path), directly(site.host.path(python), site)
 
 
 def how_to_add(package: str, spec: EnvironmentSpec, site: Site) -> str:
@@ -165,7 +163,12 @@ def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: S
 
 
 def _script(entries: Sequence[ResolvedEntry], cwd: str, site: Site) -> _Script:
-    """The first word that is no option of Python; relative to `cwd`, else to the repository."""
+    words, place = _words(entries, cwd, site)
+    return _located(words[place], cwd, site)
+
+
+def _words(entries: Sequence[ResolvedEntry], cwd: str, site: Site) -> tuple[list[str], int]:
+    """The words for Python, and the place of the script: the first that is no option of Python."""
     argv, program = python_words(entries, cwd, site.host)
     argv = argv if program else argv[1:]
     place = script_place(argv)
@@ -174,17 +177,21 @@ def _script(entries: Sequence[ResolvedEntry], cwd: str, site: Site) -> _Script:
             "`environment: script` needs a script, and `commands` names none",
             "Name the script, as in %REPO%/measure.py",
         )
-    path = site.host.path(cwd) / argv[place]
+    return argv, place
+
+
+def _located(word: str, cwd: str, site: Site) -> _Script:
+    """The script that `word` names; relative to `cwd`, else to the repository."""
+    path = site.host.path(cwd) / word
     if not is_file(path):
-        path = site.repo / argv[place]
+        path = site.repo / word
     if not is_file(path):
         raise EnvironmentMissing(f"there is no script {path}", "Correct its path, or put the script there.")
     # uv keys an environment by the path as given
     real = site.host.path(str(on_disk(path).resolve()))
-    argv[place] = str(real)
     # the environment lies in uv's cache, which each machine has for itself; no group's name begins with a dot
     name = hashlib.sha256(f"{platform.node()}\0{real}".encode()).hexdigest()[:16]
-    return _Script(real, tuple(argv), on_disk(site.environments / ".scripts" / f"{name}.json"))
+    return _Script(real, on_disk(site.environments / ".scripts" / f"{name}.json"))
 
 
 def script_place(words: Sequence[str]) -> int | None:
@@ -274,14 +281,5 @@ def _explain(script: _Script, site: Site, code: int, output: str) -> RunnerError
 
 
 KIND = Kind(
-    check,
-    wrap,
-    fingerprint,
-    prepare,
-    key,
-    folder,
-    how_to_add=how_to_add,
-    tool="uv",
-    managed=True,
-    by_commands=True,
+    check, wrap, fingerprint, prepare, key, folder, how_to_add=how_to_add, tool="uv", managed=True, by_commands=True
 )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from runner.environments import Kind, Preparation, Request, Site
 from runner.environments.python_words import python_words
+from runner.environments.uv.findings import no_group
 from runner.environments.uv.groups import lock_file, read_project
 from runner.environments.uv.kind import how_to_add, place
 from runner.environments.wsl.inside import (
@@ -54,8 +55,9 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
         cure = "Install WSL first (wsl --install), or take `use-linux-distro` out of the segment."
         return [Finding("use-linux-distro was requested, but wsl.exe was not found", cure, "use-linux-distro")]
     try:
-        if finding := _no_group(spec, site):
-            return [finding]
+        project = read_project(on_disk(site.repo))
+        if spec.name not in project.groups:
+            return [no_group(spec, project, site)]
         inside = look_inside(site, spec.distro)
         _linux_words(spec, entries, site)
         _linux_folder(str(site.repo), spec, site)
@@ -193,18 +195,6 @@ def _stamp(site: Site) -> str:
     for file in (repo / "pyproject.toml", lock_file(repo)):
         digest.update(file.read_bytes() if file.is_file() else b"")
     return digest.hexdigest()[:16]
-
-
-def _no_group(spec: EnvironmentSpec, site: Site) -> Finding | None:
-    from difflib import get_close_matches
-
-    groups = read_project(on_disk(site.repo)).groups
-    if spec.name in groups:
-        return None
-    near = get_close_matches(spec.name, list(groups), 3, 0.6)
-    wanted = " or ".join(f"`uv:{groups[name]}`" for name in near)
-    cure = f"Did you mean {wanted}?" if near else f"It has: {', '.join(sorted(groups.values()))}."
-    return Finding(f"{site.repo / 'pyproject.toml'} has no dependency group `{spec.name}`", cure)
 
 
 def _not_mounted(error: NotMountedError, spec: EnvironmentSpec) -> Finding:
