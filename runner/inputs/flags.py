@@ -14,10 +14,12 @@ FLAG = re.compile(
     re.IGNORECASE,
 )
 # what changes by itself and is no input: --cache-dir, LOG_FOLDER, TMPDIR
-_PASSING = re.compile(r"cache|tmp|temp(?!l)|log|work|scratch|(?<![a-z])(out|output|home)(?![a-z])", re.IGNORECASE)
-_SCRIPT = re.compile(
-    r"\.(py|pyw|ijm|groovy|bsh|js|r|jl|m|pl|lua|sh|bash|bat|cmd|ps1|ipynb|cpproj|cppipe|ilp)", re.IGNORECASE
+_PASSING = re.compile(
+    r"(?<![a-z])(cache|temp|tmp|logs?|work(ing)?|scratch|out|output|home)(dir|file|folder|path)?(?![a-z])",
+    re.IGNORECASE,
 )
+# not a notebook or a project of ilastik: these are written when they run
+_SCRIPT = re.compile(r"\.(py|pyw|ijm|groovy|bsh|js|r|jl|m|pl|lua|sh|bash|bat|cmd|ps1|cppipe)", re.IGNORECASE)
 _LONGEST = 4096
 
 

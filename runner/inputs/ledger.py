@@ -24,7 +24,7 @@ from runner.inputs.told import Told
 NAME = "inputs.jsonl"
 _LARGEST = 512 << 20
 _WORTH_IT = 4 << 20  # bytes from which on what no longer counts is thrown away
-_START = b'{"hash": "'
+_START = b'{"hash":"'
 
 
 @dataclass
@@ -177,7 +177,7 @@ def _text(line: Line, base: str) -> bytes:
     }
     if line.appeared:
         data["appeared"] = sorted(_short(path, base) for path in line.appeared)
-    return json.dumps(data).encode()
+    return json.dumps(data, separators=(",", ":")).encode()
 
 
 def _parsed(raw: bytes, base: str) -> Line | None:

@@ -180,7 +180,7 @@ def in_place(source: Source, before: Found, writes: Iterable[Told]) -> bool:
     """Whether a segment may write over, or right among, what was there."""
     names = list(before.files)
     for told in writes:
-        if not told.rest and (source.root == told.root or source.root.startswith(told.root + os.sep)):
+        if not told.rest and told.covers(source.root):
             return True
         if names and all(told.covers(path_of(source, name)) for name in names):
             return True

@@ -21,11 +21,12 @@ class Told:
 
     def covers(self, path: str) -> bool:
         """Whether the segment may write `path`."""
-        if path == self.root:
+        path, root = os.path.normcase(path), os.path.normcase(self.root)
+        if path == root:
             return not self.rest
-        if not path.startswith(self.root if self.root.endswith(os.sep) else self.root + os.sep):
+        if not path.startswith(root if root.endswith(os.sep) else root + os.sep):
             return False
-        parts = Path(path[len(self.root) :].lstrip(os.sep)).parts
+        parts = Path(path[len(root) :].lstrip(os.sep)).parts
         pattern = Path(self.rest).parts
         return not pattern or any(fits(parts[:end], pattern) for end in range(1, len(parts) + 1))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,10 @@ from runner.inputs.looking import Look, same
 from runner.inputs.news import news, why_again
 from runner.inputs.see import Use, adopt, remember, see, settle
 from runner.model import ResolvedEntry, ResolvedFlags
+from runner.pipeline.reader import read_pipeline
+from runner.pipeline.tokens import resolve, resolve_entries
+
+REPO = Path(__file__).resolve().parents[2]
 
 
 class Lab:
@@ -120,6 +125,16 @@ def test_a_folder_in_the_environment_is_known(lab: Lab) -> None:
     lab.run(lab.use("python", env={"IMAGES": "raw", "TMPDIR": "scratch", "OUTPUT_FOLDER": "scratch", "N": "1"}))
     lab.write("raw/b.tif")
     lab.write("scratch/y")
+    assert lab.news() == ["1 file in raw/ is new since segment 1 was done: `--from 1` (b.tif)"]
+
+
+@pytest.mark.parametrize("flag", ["--temporal-stack", "--catalog", "--network", "--biological-images", "--templates"])
+def test_a_flag_that_holds_a_word_for_passing_things_names_an_input_all_the_same(lab: Lab, flag: str) -> None:
+    for name in ("raw/a.tif", "log/a", "cache/a"):
+        lab.write(name)
+    lab.run(lab.use("python", (flag, "raw"), ("--log-dir", "log"), "--cachedir=cache"))
+    for name in ("raw/b.tif", "log/b", "cache/b"):
+        lab.write(name)
     assert lab.news() == ["1 file in raw/ is new since segment 1 was done: `--from 1` (b.tif)"]
 
 
@@ -311,6 +326,33 @@ def test_a_later_segment_that_writes_into_an_earlier_ones_inputs_makes_no_news(l
     assert lab.news() == ["1 file in raw/ is new since segment 1 was done: `--from 1` (b.tif)"]
 
 
+@pytest.mark.parametrize("path", sorted((REPO / "pipeline_configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_pipelines_that_ship_make_no_news_of_their_own(lab: Lab, path: Path) -> None:
+    copy = lab.folder / path.name
+    copy.write_bytes(path.read_bytes())
+    pipeline = read_pipeline(copy)
+    words = {"repo": REPO, "folder": lab.folder, "dotenv": {}, "windows": os.name == "nt"}
+    uses, earlier = [], []
+    for segment in pipeline.segments:
+        outputs = [resolve(pattern, **words) for pattern in segment.outputs]
+        entries = resolve_entries(segment, **words)
+        uses.append(Use(segment.content_hash, entries, str(REPO), {}, (), outputs, tuple(earlier), [str(copy)]))
+        earlier += [(pattern, str(REPO)) for pattern in outputs]
+    for name in ("example_data", "my_images"):
+        lab.write(f"{name}/a_dapi.tif")
+        lab.write(f"{name}/a.png")
+    for _ in range(2):  # the second one with all results of the first in place
+        for use in uses:
+            made = [re.sub(r"\*+[/\\]", "", pattern).replace("*", "a") for pattern in use.outputs]
+            lab.run(use, lambda made=made: [lab.write(name, str(time.time_ns())) for name in made])
+        lab.ended()
+        assert (lab.news(), [lab.why(use) for use in uses]) == ([], [""] * len(uses))
+    for name in ("example_data/new.png", "my_images/new_dapi.tif", "my_images/new.nd2"):
+        lab.write(name)
+    reads = any(b"%/" + name in copy.read_bytes() for name in (b"example_data/**", b"my_images/**"))
+    assert [text for text in lab.news() if "`--from 1`" in text] or not reads
+
+
 @pytest.mark.parametrize(
     "name", ["Thumbs.db", ".DS_Store", "desktop.ini", "._a.tif", "~$plan.xlsx", "__pycache__/x.pyc", "b.tif.part"]
 )
@@ -498,7 +540,7 @@ def test_torn_and_foreign_lines_are_passed_over(lab: Lab) -> None:
     use = lab.run(lab.use("python", ("--input", "raw")))
     path = lab.folder / ".run-pipeline/p.yaml" / NAME
     whole = path.read_bytes()
-    for torn in (whole[:-30], b"", b"\xff\n[]\n", b'{"hash": "', b'{"hash": "' + b"0" * 64 + b'", "sources": [[1]]}\n'):
+    for torn in (whole[:-30], b"", b"\xff\n[]\n", b'{"hash":"', b'{"hash":"' + b"0" * 64 + b'", "sources": [[1]]}\n'):
         path.write_bytes(torn)
         assert lab.news() == []
         lab.run(use)
