@@ -108,7 +108,7 @@ class Schedule:
         resources: Resources = _NOTHING,
         batch: int = 1,
     ) -> None:
-        """What there is to do in a segment: the keys of its items, drawn as they are needed; None: it has none.
+        """What there is to do in a segment: the keys of its items, each once, drawn when needed; None: it has none.
 
         An item that a forerunner does not have to do counts as done there. Segments that others stream behind, and
         those, are drawn at once; of all others one batch is looked at.

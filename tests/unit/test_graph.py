@@ -1,6 +1,7 @@
 """What must have ended before what."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -77,6 +78,11 @@ def test_other_items_do_not_unless_they_are_said_to() -> None:
 def test_another_matrix_makes_other_items() -> None:
     doubled = Many(Foreach(pattern="*.tif"), matrix=(("sigma", ("1", "2")),))
     assert make_graph([written(1, OVER_TIF), written(2, doubled)]).items == frozenset()
+
+
+def test_the_same_words_in_another_folder_are_other_items() -> None:
+    elsewhere = replace(written(2, OVER_TIF), cwd="%YAML%/raw")
+    assert make_graph([written(1, OVER_TIF), elsewhere]).items == frozenset()
 
 
 def test_a_barrier_is_no_forerunner_of_items() -> None:
