@@ -183,7 +183,8 @@ def _of_pipelines(a: Path, b: Path, measurer: Measurer, options: dict[str, Any])
 
 
 def _stop_on_problems(pipeline: Pipeline, site: Site) -> None:
-    """What B lacks is told before A runs for a night. Raises PipelineError."""
+    """What B lacks is told, or asked for, before A runs for a night. Raises PipelineError."""
+    from runner.cli.asking import ask_user
     from runner.cli.options import load, plan_for
     from runner.cli.run import stop_on_problems
     from runner.plan import Selection
@@ -191,6 +192,7 @@ def _stop_on_problems(pipeline: Pipeline, site: Site) -> None:
     loaded = load(Path(pipeline.path), None, pipeline)
     plan, jobs = plan_for(loaded, Selection(), site)
     stop_on_problems(plan, jobs, loaded, site)
+    ask_user((job.spec for job in jobs.values()), site)
 
 
 def _reporter(options: dict[str, Any]) -> Reporter:

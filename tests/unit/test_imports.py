@@ -102,13 +102,6 @@ def test_a_module_imports_only_what_its_part_may(path: Path) -> None:
     assert used <= ALLOWED[own], f"{own} must not import {sorted(used - ALLOWED[own])}"
 
 
-# circles that are still to be broken; nothing may be added
-KNOWN_CIRCLES = (
-    {"host", *(f"process.{name}" for name in ("capture", "ending", "identity", "running_windows", "snapshot"))},
-    {"process.tree", "process.tree_posix", "process.tree_windows"},
-)
-
-
 def test_no_file_imports_itself_by_way_of_others() -> None:
     files = {
         ".".join(path.relative_to(REPO).with_suffix("").parts).removesuffix(".__init__"): path for path in modules()
@@ -117,8 +110,7 @@ def test_no_file_imports_itself_by_way_of_others() -> None:
     for name, path in files.items():
         found = set(_imports(tree(path), typing=False))
         uses[name] = found & files.keys() - {name}
-    known = [{f"runner.{name}" for name in circle} for circle in KNOWN_CIRCLES]
-    assert [sorted(circle) for circle in circles(uses) if not any(circle <= one for one in known)] == []
+    assert circles(uses) == []
 
 
 def test_a_circle_is_found() -> None:
