@@ -40,7 +40,7 @@ def _excluded(specifier: str, versions: list[str]) -> bool:
     """Whether all of them are plain releases that `specifier` does not allow."""
     if not versions or not all(_PLAIN.fullmatch(version) for version in versions):
         return False
-    return not any(allows(specifier, tuple(map(int, version.split(".")))) for version in versions)
+    return not any(allows(specifier, version) for version in versions)
 
 
 def _python_of(group: str, facts: Facts) -> str:

@@ -76,7 +76,7 @@ def _nearest(name: str, text: str, urls: list[str], table: Mapping[str, Any]) ->
     settings = table["pytorch"]
     tags = sorted({*settings["tags"], *settings["more"]}, key=_version)
     asked = text if text[0] in "=<>!~" else f"=={text}" + ("" if "." in text else ".*")
-    fitting = [tag for tag in tags if allows(_minor_only(asked), _version(tag))]
+    fitting = [tag for tag in tags if allows(_minor_only(asked), ".".join(map(str, _version(tag))))]
     ours = [tag for tag in fitting if any(url.rstrip("/").endswith(f"/{tag}") for url in urls)]
     said = f"{name} says CUDA {text.removeprefix('==').removesuffix('.*')}"
     if fitting:

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
+from packaging.specifiers import InvalidSpecifier, Specifier
+
 from runner.environments.spec import normalised_group as normalised
-from runner.migrate.versions import VERSION, to_pep440
+from runner.migrate.versions import to_pep440
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _PEP508 = re.compile(rf"(?P<name>{_NAME})\s*(?:\[(?P<extras>[^\]]*)\])?\s*(?P<rest>.*)", re.DOTALL)
@@ -17,7 +19,6 @@ _CONDA = re.compile(
     r"(?:\[(?P<brackets>[^\]]*)\])?"
 )
 _BRACKET = re.compile(r"(\w+)\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|([^,\s]+))")
-_ATOM = re.compile(r"(===|==|>=|<=|!=|~=|>|<)\s*([^,\s]+)")
 _WHEEL = re.compile(rf"(?P<name>{_NAME}?)-(?P<version>\d[^-]*)(?:-.*)?\.(?:whl|tar\.gz|zip|tar\.bz2)")
 _URL = re.compile(r"(?:(?:git|hg|svn|bzr)\+)?[a-z][a-z0-9+.-]*://|git@|file:", re.IGNORECASE)
 
@@ -110,13 +111,13 @@ def _specifier(text: str) -> str | None:
         return ""
     parts = []
     for part in text.split(","):
-        atom = _ATOM.fullmatch(part.strip())
-        if atom and VERSION.fullmatch(atom[2].removesuffix(".*")):
-            parts.append(atom[1] + atom[2])
-        elif part.strip().startswith("=") and (one := to_pep440(part)[0]):
+        try:
+            parts.append(str(Specifier(part)))
+        except InvalidSpecifier:
+            one = to_pep440(part)[0] if part.strip()[:1] in "=<>!~" else ""
+            if not one:
+                return None
             parts.append(one)
-        else:
-            return None
     return ",".join(parts)
 
 

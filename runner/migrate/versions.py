@@ -6,12 +6,12 @@ Sources: conda's MatchSpec documentation; PEP 440 (version specifiers).
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from functools import cache
 
-VERSION = re.compile(
-    r"(?:\d+!)?\d+(?:\.\d+)*(?:[-_.]?(?:a|b|c|rc|alpha|beta|pre|preview)[-_.]?\d*)?"
-    r"(?:-\d+|[-_.]?(?:post|rev|r)[-_.]?\d*)?(?:[-_.]?dev[-_.]?\d*)?(?:\+[a-z0-9]+(?:[-_.][a-z0-9]+)*)?",
-    re.IGNORECASE,
-)
+from packaging.specifiers import InvalidSpecifier, Specifier
+from packaging.version import InvalidVersion, Version
+
 _ATOM = re.compile(r"(?P<operator>===|==|>=|<=|!=|~=|=|>|<)?(?P<version>.+)")
 _RELEASE = re.compile(r"\d+(?:\.\d+)*")
 MINORS = range(6, 40)  # of Python 3 that are looked at
@@ -40,7 +40,7 @@ def _span(choices: list[str]) -> str:
     found = [re.fullmatch(r"={0,2}(\d+(?:\.\d+)*)(\.?\*)?", choice) for choice in choices]
     if not all(found):
         return ""
-    releases = [(tuple(map(int, one[1].split("."))), bool(one[2])) for one in found if one]
+    releases = [(Version(one[1]).release, bool(one[2])) for one in found if one]
     lowest, (highest, open_end) = min(releases)[0], max(releases)
     if open_end:
         highest = (*highest[:-1], highest[-1] + 1)
@@ -60,7 +60,7 @@ def _atom(atom: str, exact: bool) -> tuple[str, str]:
     version = version.rstrip("*").rstrip(".")
     if not version:
         return "", ""  # any version
-    if not VERSION.fullmatch(version):
+    if not is_version(version):
         return "", f"`{atom}` is no version on PyPI (PEP 440): left open"
     if operator in ("", "="):
         fuzzy = (star or operator == "=") if operator or star else not exact
@@ -76,37 +76,30 @@ def _equal(version: str, fuzzy: bool) -> str:
     return f"=={version}.*" if fuzzy and _RELEASE.fullmatch(version) else f"=={version}"
 
 
-def minors(specifier: str) -> set[int]:
+def is_version(text: str) -> bool:
+    """Whether PEP 440 knows it."""
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
+
+
+@cache
+def minors(specifier: str) -> frozenset[int]:
     """The minor versions of Python 3 of which at least one release satisfies `specifier`; all for ""."""
-    return {minor for minor in MINORS if any(allows(specifier, (3, minor, patch)) for patch in range(40))}
+    return frozenset(minor for minor in MINORS if any(allows(specifier, f"3.{minor}.{patch}") for patch in range(40)))
 
 
-def allows(specifier: str, release: tuple[int, ...]) -> bool:
-    """Whether a plain release such as (1, 26, 4) satisfies a specifier of PEP 440."""
-    return all(_holds(part.strip(), release) for part in specifier.split(",") if part.strip())
+def allows(specifier: str, version: str) -> bool:
+    """Whether `version` satisfies a specifier of PEP 440; a part that is none forbids nothing."""
+    return all(part.contains(version, prereleases=True) for part in _parts(specifier))
 
 
-def _holds(part: str, release: tuple[int, ...]) -> bool:
-    found = re.match(r"(===|==|>=|<=|!=|~=|>|<)\s*(\d+(?:\.\d+)*)(.*)", part)
-    if not found:
-        return True
-    operator, numbers, rest = found.groups()
-    wanted = tuple(int(number) for number in numbers.split("."))
-    prefix = len(wanted) - (operator == "~=")
-    if operator == "~=" or rest.strip().startswith(".*"):
-        same = _padded(release, len(wanted))[:prefix] == wanted[:prefix]
-        if operator == "~=":
-            return same and _padded(release, len(wanted)) >= wanted
-        return same if operator in ("==", "===") else not same
-    length = max(len(wanted), len(release))
-    have, asked = _padded(release, length), _padded(wanted, length)
-    comparisons = {
-        "==": have == asked, "===": have == asked, "!=": have != asked,
-        ">=": have >= asked, "<=": have <= asked, ">": have > asked, "<": have < asked,
-    }  # fmt: skip
-    return comparisons[operator]
-
-
-def _padded(release: tuple[int, ...], length: int) -> tuple[int, ...]:
-    """1.2 is 1.2.0."""
-    return release + (0,) * (length - len(release))
+@cache
+def _parts(specifier: str) -> list[Specifier]:
+    found = []
+    for part in specifier.split(","):
+        with suppress(InvalidSpecifier):
+            found.append(Specifier(part))
+    return found

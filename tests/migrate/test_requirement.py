@@ -111,6 +111,8 @@ def test_the_pythons_that_a_specifier_leaves_are_those_that_packaging_leaves(spe
         ("git@example.org:lab/x.git", "x @ git+ssh://git@example.org/lab/x.git"),
         ("https://example.org/Foo-1.2-py3-none-any.whl", "Foo @ https://example.org/Foo-1.2-py3-none-any.whl"),
         ("foo==1.0 --hash=sha256:aa --hash=sha256:bb", "foo==1.0"),
+        ("numpy>=1.20.*", "numpy>=1.20"),
+        ("numpy~=2, !=2.1.*", "numpy>=2,!=2.1.*"),
     ],
 )
 def test_what_pip_reads_in_a_line(text: str, wanted: str) -> None:
