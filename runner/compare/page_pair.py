@@ -1,15 +1,15 @@
-"""One pair of files on the page: what was measured beside its limits, the pictures, and what differs most."""
+"""One pair of files, for templates/pair.html: what was measured beside its limits, the pictures, what differs most."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.compare.html import details, mark, table, text
-from runner.compare.page_style import BOTH, MERGED, NEW, OLD, SPLIT
 from runner.compare.results import Pair, Part, Rung
 from runner.compare.terms import SHARES, TERMS, Check, checks_of
 
+# The colours of standard_code/python/_pixels/palette.py, with which the pictures are drawn.
+OLD, NEW, BOTH, SPLIT, MERGED = "#f0e442", "#56b4e9", "#ffffff", "#0072b2", "#d55e00"
 SHOWN = 15  # objects or values that differ most
 ENDLESS = 1e300  # what a text that differs is over any tolerance
 COLOURS = {
@@ -21,37 +21,31 @@ COLOURS = {
 }  # fmt: skip
 
 
-def of_pair(pair: Pair, part: Part) -> str:
+def of_pair(pair: Pair, part: Part) -> dict[str, Any]:
     """All about one pair."""
-    name = f"file{pair.index}"
-    out = [f"<h3>{mark(pair.rung.value, good=pair.rung.good)} {text(pair.name)}</h3>"]
-    if pair.said and pair.rung is not Rung.SAME:
-        out.append(f"<p>{text(pair.said)}</p>")
-    out += [f'<p class="remark">{text(remark)}</p>' for remark in pair.remarks]
-    out += [_checks(pair, part), _pictures(pair, name), _worst(pair)]
-    return f'<section class="pair" id="{name}">' + "\n".join(one for one in out if one) + "</section>"
+    return {
+        "pair": pair,
+        "noise": part.noise is not None,
+        "checks": [_check(check, pair, part) for check in checks_of(pair)],
+        "colours": COLOURS["image" if pair.kind == "image" else "labels"],
+        "lines": pair.measures.get("diff") or pair.measures.get("differences"),
+        "worst": _worst(pair),
+    }
 
 
-def _checks(pair: Pair, part: Part) -> str:
-    found = checks_of(pair)
-    if not found:
-        return ""
-    again = part.noise_values.get(pair.kind, {})
-    rows = []
-    for check in found:
-        cells = [f'<a href="#term-{check.name}">{text(TERMS[check.name].title)}</a>', _value(check.value, check)]
-        cells += [
-            _limit(check),
-            *([_value(again.get(check.name), check, "the same")] if part.noise is not None else []),
-        ]
-        excused = pair.rung is Rung.NOISE and check.kept is False
-        kept = "within noise" if excused else "kept" if check.kept else "not kept"
-        cells.append("" if check.kept is None else mark(kept, good=excused or check.kept))
-        rows.append(cells)
-    noise = ["A against itself"] if part.noise is not None else []
-    return table(
-        ["measured", "A against B", "limit", *noise, ""], rows, numbers=range(1, 3 + len(noise)), name="checks"
-    )
+def _check(check: Check, pair: Pair, part: Part) -> dict[str, Any]:
+    again = part.noise_values.get(pair.kind, {}).get(check.name)
+    excused = pair.rung is Rung.NOISE and check.kept is False
+    kept = "within noise" if excused else "kept" if check.kept else "not kept"
+    return {
+        "name": check.name,
+        "title": TERMS[check.name].title,
+        "value": _value(check.value, check),
+        "limit": _limit(check),
+        "again": _value(again, check, "the same"),
+        "kept": "" if check.kept is None else kept,
+        "good": excused or check.kept,
+    }
 
 
 def _limit(check: Check) -> str:
@@ -68,42 +62,17 @@ def _value(value: float | None, check: Check, missing: str = "") -> str:
     return f"{value:.4f}" if check.name in SHARES else f"{value:.5g}"
 
 
-def _pictures(pair: Pair, name: str) -> str:
-    if not pair.pictures:
-        return ""
-    shown = [
-        f'<figure id="{name}-{n}"><a href="#{name}-{n}" title="enlarge"><img src="{text(one.file)}" loading="lazy" '
-        f'width="{one.width}" height="{one.height}" alt="{text(f"{pair.name}: {one.shows}")}"></a>'
-        f'<figcaption>{text(one.shows)}<a class="back" href="#{name}">back to the page</a></figcaption></figure>'
-        for n, one in enumerate(pair.pictures, 1)
-    ]
-    return f'<div class="pictures">{"".join(shown)}</div>' + (colours(pair.kind) if len(pair.pictures) > 2 else "")
-
-
-def colours(kind: str) -> str:
-    """What the colours of the pictures mean."""
-    meant = COLOURS["image" if kind == "image" else "labels"]
-    spans = "".join(f'<span><i style="background: {colour}"></i>{word}</span>' for colour, word in meant)
-    return f'<p class="colours"><span>{"difference" if kind == "image" else "difference, outlines"}:</span>{spans}</p>'
-
-
-def _worst(pair: Pair) -> str:
-    """The objects or cells that differ most, folded away."""
-    m = pair.measures
-    if differences := m.get("diff") or m.get("differences"):
-        return f"<pre>{text(chr(10).join(differences))}</pre>"
-    worst = (m.get("worst") or [])[:SHOWN]
-    if not worst:
-        return ""
+def _worst(pair: Pair) -> dict[str, Any]:
+    """The objects or cells that differ most."""
+    worst = (pair.measures.get("worst") or [])[:SHOWN]
     if pair.kind == "table":
+        what, rows = "value", [_cell(one) for one in worst]
         head: tuple[str, ...] = ("row", "column", "A", "B", "times its tolerance")
-        rows = [_cell(one) for one in worst]
     else:
+        what, rows = "object", [_object(one, pair.measures) for one in worst]
         head = ("object", "what became of it", "IoU", "pixels", "centre (row, column)")
-        rows = [_object(one, m) for one in worst]
-    what = "value" if pair.kind == "table" else "object"
     title = f"The {len(rows)} {what}s that differ most" if len(rows) > 1 else f"The {what} that differs most"
-    return details(title, table(head, [[text(cell) for cell in row] for row in rows]))
+    return {"title": title, "head": head, "rows": rows}
 
 
 def _cell(cell: Mapping[str, Any]) -> Sequence[str]:

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from runner.compare import page_style
+from runner.compare import page_pair
 from runner.compare.backgrounds import Backgrounds
 from runner.compare.results import Pair, Rung
 from tests.compare.conftest import Bench
@@ -79,4 +79,4 @@ def test_the_page_names_the_colours_with_which_the_pictures_are_drawn() -> None:
     palette: dict[str, Any] = {}
     exec((PROGRAMS / "_pixels/palette.py").read_text(encoding="utf-8"), palette)
     for name in ("OLD", "NEW", "BOTH", "SPLIT", "MERGED"):
-        assert getattr(page_style, name) == "#" + bytes(palette[name]).hex()
+        assert getattr(page_pair, name) == "#" + bytes(palette[name]).hex()

@@ -133,4 +133,4 @@ def test_names_and_captions_cannot_break_the_page() -> None:
     one.pictures = [Picture('pictures/"><i>.webp', "<b>x</b>", 10, 20)]
     text = page(one)
     assert "<b>x</b>" not in text
-    assert 'src="pictures/&quot;&gt;&lt;i&gt;.webp"' in text
+    assert 'src="pictures/&#34;&gt;&lt;i&gt;.webp"' in text
