@@ -36,6 +36,7 @@ class Line:
     writes: tuple[Told, ...] = ()
     made: dict[str, Fact | None] = field(default_factory=dict)  # what it made of inputs, None: removed
     appeared: set[str] = field(default_factory=set)  # what it, or a run of it before, added to them
+    restless: set[str] = field(default_factory=set)  # inputs that changed while it ran, though it writes elsewhere
 
 
 class Ledger:
@@ -177,6 +178,8 @@ def _text(line: Line, base: str) -> bytes:
     }
     if line.appeared:
         data["appeared"] = sorted(_short(path, base) for path in line.appeared)
+    if line.restless:
+        data["restless"] = sorted(_short(path, base) for path in line.restless)
     return json.dumps(data, separators=(",", ":")).encode()
 
 
@@ -187,7 +190,8 @@ def _parsed(raw: bytes, base: str) -> Line | None:
         writes = tuple(Told(_long(_str(root), base), _str(rest)) for root, rest in data["writes"])
         made = {_long(path, base): None if fact is None else _fact(fact) for path, fact in data["made"].items()}
         appeared = {_long(_str(path), base) for path in data.get("appeared", ())}
-        return Line(_str(data["hash"]), sources, writes, made, appeared)
+        restless = {_long(_str(path), base) for path in data.get("restless", ())}
+        return Line(_str(data["hash"]), sources, writes, made, appeared, restless)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 

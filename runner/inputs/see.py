@@ -132,12 +132,13 @@ def remember(ledger: Ledger, seen: Seen) -> None:
     """The segment succeeded. What it did to its inputs meanwhile is no news; what others did is."""
     look = Look(MOST_FILES, PATIENCE)
     line = Line(seen.content_hash, [], seen.writes)
-    earlier = ledger.appeared
+    earlier, before_that = ledger.appeared, ledger.line(seen.content_hash)
+    restless = before_that.restless if before_that else set()
     for source, before in seen.sources:
         counted = before
         if source.kind != "file" or not is_script(source.root):
             now = look.at(source, complete=source.how in ("declared", "upstream"))
-            counted = _baseline(source, before, now, line, earlier)
+            counted = _baseline(source, before, now, line, earlier, restless)
         if source.how != "output":
             line.sources.append((source, counted))
     ledger.put(line)
@@ -149,9 +150,11 @@ def adopt(ledger: Ledger, use: Use) -> None:
         remember(ledger, see(use, ledger))
 
 
-def _baseline(source: Source, before: Found, now: Found, line: Line, earlier: Container[str]) -> Found:
+def _baseline(
+    source: Source, before: Found, now: Found, line: Line, earlier: Container[str], restless: Container[str]
+) -> Found:
     """`before` with the segment's own doing in it, which is added to `line`."""
-    own = not line.writes or in_place(source, before, line.writes)
+    own = source.how == "upstream" or not line.writes or in_place(source, before, line.writes)
     if before.count >= 0 or before.late or now.count >= 0 or now.late:
         return now if own else before
     series = Series(name for name in before.files if path_of(source, name) not in earlier)
@@ -162,10 +165,20 @@ def _baseline(source: Source, before: Found, now: Found, line: Line, earlier: Co
         if was == fact or (was and fact and same(was, fact, path)):
             if path in earlier:
                 line.appeared.add(path)
+            if path in restless:
+                line.restless.add(path)
             continue
         covered = any(told.covers(path) for told in line.writes)
         theirs = series.goes_on(name, now.files) if was is None else is_script(name)
-        if (covered and not own) or (own and not theirs) or (was is None and series.is_odd(name)) or path in earlier:
+        if was and not own:  # once it may be a file that was still written; at each run, it is the segment that does it
+            line.restless.add(path)
+        if (
+            (covered and not own)
+            or (own and not theirs)
+            or (was is None and series.is_odd(name))
+            or path in earlier
+            or path in restless
+        ):
             line.made[path] = fact
             if fact is None:
                 del files[name]

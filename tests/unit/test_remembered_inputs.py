@@ -459,6 +459,29 @@ def test_a_pattern_that_is_no_longer_declared_is_no_reason(lab: Lab) -> None:
     assert lab.why(replace(use, inputs=("raw/*.tif",))) == lab.why(replace(use, inputs=())) == ""
 
 
+def test_a_segment_that_writes_into_its_own_inputs_does_not_run_for_ever(lab: Lab) -> None:
+    lab.write("table.csv")
+    lab.write("tif/a.tif")
+    use = lab.use("python", ("--in", "tif"), inputs=("table.csv",), outputs=("out/*.tif",), upstream=("tif/*.tif",))
+
+    def work() -> None:
+        lab.write("out/a.tif")
+        for name in ("table.csv", "tif/a.tif"):
+            with (lab.folder / name).open("a") as file:
+                file.write("one more")
+
+    lab.run(use, work)
+    assert lab.why(use) == "table.csv was changed", "it may still have been written by someone"
+    for _ in range(3):
+        lab.run(use, work)
+        assert lab.why(use) == ""
+    lab.run(use)
+    lab.run(use, work)
+    assert lab.why(use) == ""
+    lab.write("table.csv", "by hand")
+    assert lab.why(use) == "table.csv was changed"
+
+
 def test_own_outputs_among_declared_inputs_are_no_reason(lab: Lab) -> None:
     lab.write("raw/a.tif")
     use = lab.use("python", inputs=("raw/*.tif",), outputs=("raw/*_mask.tif",))
