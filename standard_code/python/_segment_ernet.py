@@ -8,7 +8,6 @@ file: a mask (OME-TIFF: 0 background, 1 tubule, 2 sheet, 3 SBT), a table of meas
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import _program.arguments
 import _program.work
 from _program.cores import cores
-from _program.files import Job, UserError, writing
+from _program.files import Job, UserError, write_table, writing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,7 +115,7 @@ def segment(job: Job, args: argparse.Namespace) -> str:
             job.target,
             Stack(shape, np.dtype(np.uint8), plane, stack.pixel_size, (CLASS_NAMES,), False, stack.time_interval),
         )
-    save_table(rows, beside(job, args, "_ernet_network.csv"))
+    write_table(beside(job, args, "_ernet_network.csv"), list(rows[0]), rows)
     first = rows[0]
     more = f", first of {len(rows)} images" if len(rows) > 1 else ""
     return (
@@ -193,13 +192,6 @@ def only(mask: Array, classes: list[str]) -> Array:
 def beside(job: Job, args: argparse.Namespace, ending: str) -> Path:
     """Another result's path, beside the mask."""
     return job.target.with_name(job.target.name.removesuffix(".tif").removesuffix(args.output_suffix) + ending)
-
-
-def save_table(rows: list[dict[str, object]], path: Path) -> None:
-    with writing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
 
 
 def in_grey(image: Prepared) -> Array:

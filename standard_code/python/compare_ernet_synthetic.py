@@ -7,13 +7,12 @@ and of each class; empty where neither has the class.
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from typing import Any
 
 import _er.pairs
 import _program.alone
-from _program.files import UserError, absolute, writing
+from _program.files import UserError, absolute, write_table
 
 TABLE = "comparison.csv"
 COLUMNS = ("image", "dice_foreground", "dice_centreline", *(f"dice_{name}" for name in _er.pairs.CLASSES[1:]))
@@ -40,10 +39,7 @@ def compare(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     rows = [row_of(pair) for pair in tqdm(pairs, unit="image", file=sys.stderr, dynamic_ncols=True)]
-    with writing(target) as part, part.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows({name: _text(value) for name, value in row.items()} for row in rows)
+    write_table(target, COLUMNS, rows, ".4f")
     tell(rows)
     print(f"Table: {target}")
     return 0
@@ -72,10 +68,6 @@ def tell(rows: list[dict[str, Any]]) -> None:
         values = [row[name] for row in rows if row[name] is not None]
         if values:
             print(f"{name}: mean {sum(values) / len(values):.4f} of {len(values)} image{'s' * (len(values) != 1)}")
-
-
-def _text(value: Any) -> Any:
-    return f"{value:.4f}" if isinstance(value, float) else value
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 import sys
 from typing import Any
@@ -12,7 +11,7 @@ import _pixels.masks
 import _program.arguments
 import _program.work
 from _pixels.regions import regions
-from _program.files import Job, writing
+from _program.files import Job, write_table
 from _tiff.in_memory import read_tiff
 
 SHAPE = (
@@ -67,10 +66,7 @@ def measure(job: Job, args: argparse.Namespace) -> str:
         frames = {ending: pixels[time_point] for ending, pixels in channels.items()}
         rows += [{"image": name, "time_point": time_point, **row} for row in rows_of(frames, numbered, um)]
     columns = [*SHAPE, *(f"{column}{ending}" for ending in channels for column in INTENSITY), *LAST]
-    with writing(job.target) as part, part.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, columns, lineterminator="\n")
-        table.writeheader()
-        table.writerows({name: _text(value) for name, value in row.items()} for row in rows)
+    write_table(job.target, columns, rows, ".10g")
     return f"{len(rows)} object{'s' * (len(rows) != 1)} measured"
 
 
@@ -170,10 +166,6 @@ def _in_um(row: dict[str, Any], um: float) -> dict[str, Any]:
     return {"area_um2": row["area_px"] * um**2} | {
         f"{name}_um": value * um for name, value in lengths.items() if value is not None
     }
-
-
-def _text(value: Any) -> Any:
-    return f"{value:.10g}" if isinstance(value, float) else value
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 import _program.work
 from _program.arguments import Help, add_telling
 from _program.cores import share
-from _program.files import UserError
 
 
 def parser(description: str) -> argparse.ArgumentParser:
@@ -22,18 +21,6 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, work: Callable[[argparse.Namespace], int]) -> int:
     """The exit code of `work`; an error that the user can mend is told in a line."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name that the console cannot show
     logging.basicConfig(level=args.log_level, format="%(message)s", stream=sys.stderr)
-    _program.work.stop_kindly()
     share(1)
-    try:
-        return work(args)
-    except (UserError, OSError) as error:
-        logging.debug("where it arose:", exc_info=True)
-        sys.stdout.flush()
-        print(f"error: {_program.work.reason(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("Stopped. Files that were finished stay.", file=sys.stderr)
-        return 130
+    return _program.work.in_lines(lambda: work(args))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 NOT_IN_NAMES = frozenset('/\\:*?"<>|')
 
@@ -155,6 +156,17 @@ def writing(target: Path, part: Path | None = None) -> Iterator[Path]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]], numbers: str = "") -> None:
+    """A CSV file; `numbers` is the format of those with a decimal point."""
+    import csv
+
+    with writing(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, columns, lineterminator="\n")
+        table.writeheader()
+        for row in rows:
+            table.writerow({name: format(v, numbers) if isinstance(v, float) else v for name, v in row.items()})
 
 
 def _put_in_place(part: Path, target: Path) -> None:

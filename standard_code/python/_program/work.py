@@ -19,6 +19,7 @@ from typing import TextIO
 from _program.cores import cores, share
 from _program.files import Job, UserError, absolute, part_of, plan
 
+STOPPED = 130
 Process = Callable[[Job, argparse.Namespace], str]  # returns what to say about the file
 
 
@@ -48,29 +49,39 @@ def run(
     `before` is called when there is something to do, and may raise UserError. `finish` gets the results that were
     written.
     """
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name that the console cannot show
-    try:
+    jobs: list[Job] = []
+
+    def work() -> int:
         collapse = getattr(args, "collapse_delimiter", None)
-        jobs = plan(args.input_search_pattern, args.output_folder, args.output_suffix, ending, collapse)
-    except (UserError, OSError) as error:
-        print(f"error: {reason(error)}", file=sys.stderr)
-        return 1
-    if args.dry_run:
-        return _dry_run(jobs, args)
-    stop_kindly()
-    try:
+        jobs.extend(plan(args.input_search_pattern, args.output_folder, args.output_suffix, ending, collapse))
+        if args.dry_run:
+            return _dry_run(jobs, args)
         if before:
             before()
         return _report(args, _with_progress(jobs, args, process), finish)
+
+    code = in_lines(work)
+    if code == STOPPED:
+        for job in jobs:
+            part_of(job.target).unlink(missing_ok=True)
+    return code
+
+
+def in_lines(work: Callable[[], int]) -> int:
+    """The exit code of `work`; an error that the user can mend, and a wish to stop, are told in a line."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name that the console cannot show
+    stop_kindly()
+    try:
+        return work()
     except (UserError, OSError) as error:
+        logging.debug("where it arose:", exc_info=True)
+        sys.stdout.flush()
         print(f"error: {reason(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        for job in jobs:
-            part_of(job.target).unlink(missing_ok=True)
         print("Stopped. Files that were finished stay.", file=sys.stderr)
-        return 130
+        return STOPPED
 
 
 def _dry_run(jobs: list[Job], args: argparse.Namespace) -> int:
