@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from runner.model import Foreach, Many, Mark, Segment
 from runner.pipeline.near import near
 from runner.pipeline.report import Report
-from runner.pipeline.tokens import ITEM_TOKEN
+from runner.pipeline.tokens import ITEM_TOKEN, ITEM_TOKENS
 
 # of other tools: `{sample}`, `{wildcards.sample}`, `${{ matrix.sigma }}`, `{}`
-_FOREIGN = re.compile(r"\$\{\{\s*[\w.-]+\s*\}\}|\{(?:wildcards\.)?(?:item|input|sample|file|stem|name)\}|\{\}")
+_FOREIGN = re.compile(r"\$\{\{\s*(?:[\w-]+\.)*(?P<github>[\w-]+)\s*\}\}|(?<!\$)\{(?:\w+\.)?(?P<name>[\w-]*)\}")
+_MEANT = {
+    **dict.fromkeys(("", "item", "input", "file", "path"), "%ITEM%"),
+    **{name.lower(): f"%{name}%" for name in ITEM_TOKENS},
+    **dict.fromkeys(("sample", "basename"), "%STEM%"),
+}
 _TOKEN_FIRST = re.compile(r"%[^\W\d][\w.-]*%")
 _PLACES = ("commands", "env", "cwd")  # where an item is told to the program
 
@@ -60,7 +65,7 @@ class _Look:
                 cure = f"Write it where the value is used: '{own[0]}/%COL:{self._parameters[0]}%'."
                 self._error("matrix", f"{own[0]} is not replaced in a value of `matrix`", cure)
             elif word.place not in ("foreach", "matrix") and (foreign := _FOREIGN.search(word.text)):
-                self._on_foreign(word, foreign[0])
+                self._on_foreign(word, foreign)
         if self._report.error_count == before:
             self._on_items_untold()
             self._on_parameters_untold()
@@ -116,19 +121,13 @@ class _Look:
         cure = "Write %ITEMS%, or %ITEMS_FILE% for a file with one item a line; or delete `batch`."
         return f"{token[0]} is one item, and with `batch` the program gets many at once", cure
 
-    def _on_foreign(self, word: _Word, text: str) -> None:
-        inner = re.sub(r"[\s{}$]", "", text).rpartition(".")[2]
-        if inner in self._parameters:
-            token = f"%COL:{inner}%"
-        elif self._many.foreach is None:
-            token = "%MATRIX%"
-        else:
-            token = "%STEM%" if inner in ("sample", "stem", "name") else "%ITEM%"
-        self._say_foreign(word, text, token)
-
-    def _say_foreign(self, word: _Word, text: str, token: str) -> None:
-        mark = self._mark(word.key)
-        self._report.warning(mark, f"`{text}` stays as it is", f"Write {token} for the item.", self._segment.number)
+    def _on_foreign(self, word: _Word, found: re.Match[str]) -> None:
+        name = found["github"] or found["name"]
+        meant = f"%COL:{name}%" if name in self._parameters else _MEANT.get(name.lower())
+        if meant is None and found["github"] is None:
+            return  # no tool's sign for an item: text of the program's own
+        cure = f"Write {meant or '%ITEM%'} for the item."
+        self._report.warning(self._mark(word.key), f"`{found[0]}` stays as it is", cure, self._segment.number)
 
     def _told(self, places: Sequence[str]) -> set[str]:
         return {name for word in self._words if word.place in places for name in word.names}

@@ -22,6 +22,9 @@ _OWN = ("REPO", "YAML")
 # In a segment that runs once for each item; they stand anywhere in a word, and are put in by `runner.items`
 ITEM_TOKENS = ("ITEM", "NAME", "STEM", "PARENT", "RELATIVE", "INDEX", "MATRIX", "ITEMS", "ITEMS_FILE")
 ITEM_TOKEN = re.compile(rf"%(?:(?P<name>{'|'.join(ITEM_TOKENS)})|COL:(?P<column>[^%\r\n]+))%")
+# `%STEM.tif`, `STEM%`, `%COL: x %`, `%column=x%`: one that lost a sign, or has another one
+_LOST = re.compile(rf"%(?P<a>{'|'.join(ITEM_TOKENS)})(?![\w%:])|(?<![\w%])(?P<b>{'|'.join(ITEM_TOKENS)})%(?!\w)")
+_ODD_COLUMN = re.compile(r"%\s*col(?:umns?)?\s*[:.=]\s*(?P<name>[^%\r\n]+?)\s*%", re.IGNORECASE)
 _SEPARATORS = re.compile(rf"{ITEM_TOKEN.pattern}|[\\/]+")
 # `./x` with one of these endings is meant from the program's folder, anything else from the pipeline file's
 _PROGRAMS = (".py", ".ijm", ".exe")
@@ -64,7 +67,12 @@ def odd_tokens(
     yield from _odd_item_tokens(text, dotenv, of_shell is not None, items)
     known = (*_OWN, *dotenv, *(ITEM_TOKENS if items else ()))
     almost = _ALMOST.match(text) if of_shell is None else None
-    if almost and (name := almost["name"]) in known and f"%{name}%" not in text and almost[0].strip() != name:
+    if (
+        almost
+        and (name := almost["name"]) in (*_OWN, *dotenv)
+        and f"%{name}%" not in text
+        and almost[0].strip() != name
+    ):
         yield f"{almost[0]} is no token and stays as it is", f"Write '%{name}%{text[almost.end() :]}'."
     yield from _odd_value(text, dotenv)
     for match in _ANYWHERE.finditer(text) if "%" in text else ():
@@ -93,6 +101,12 @@ def _odd_item_tokens(text: str, dotenv: Mapping[str, str], in_shell: bool, items
         elif not items and not in_shell and name not in dotenv:
             which = "`matrix:`" if name == "MATRIX" else "`foreach:` or `matrix:`" if name is None else "`foreach:`"
             yield f"{match[0]} means something only with {which}; here it stays as it is", ""
+    if items and "%" in text:
+        rest = ITEM_TOKEN.sub(" ", text)
+        for match in _LOST.finditer(rest):
+            yield f"{match[0]} is no token and stays as it is", f"Write %{match['a'] or match['b']}%."
+        for match in _ODD_COLUMN.finditer(rest):
+            yield f"{match[0]} is no token and stays as it is", f"Write %COL:{match['name']}%."
 
 
 def _odd_value(text: str, dotenv: Mapping[str, str]) -> Iterator[tuple[str, str]]:

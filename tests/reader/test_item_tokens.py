@@ -87,6 +87,26 @@ def test_a_token_that_is_nearly_one_of_an_item_is_told_where_there_are_items() -
     assert told == ("there is no token %item%: it stays as it is", "Did you mean %ITEM%?")
 
 
+@pytest.mark.parametrize(
+    ("text", "token"),
+    [
+        ("%YAML%/out/%STEM.tif", "%STEM%"),
+        ("%YAML%/out/STEM%.tif", "%STEM%"),
+        ("%ITEM", "%ITEM%"),
+        ("--x=%column:well%", "%COL:well%"),
+        ("--x=%Col: well %", "%COL:well%"),
+        ("%COL.well%", "%COL:well%"),
+    ],
+)
+def test_a_token_that_lost_a_sign_is_told_before_all_items_write_one_file(text: str, token: str) -> None:
+    assert [cure for _, cure in odd_tokens(text, {}, items=True)] == [f"Write {token}."]
+
+
+def test_percent_signs_that_mean_no_item_are_left_alone() -> None:
+    for text in ("50%", "%d", "%STEM%%INDEX%", "100%_%STEM%", "%H%M%S", "%ITEMS_FILE%", "a%20b"):
+        assert not list(odd_tokens(text, {}, items=True)), text
+
+
 def test_in_a_shell_without_items_its_own_variables_of_such_names_are_left_alone() -> None:
     assert not list(odd_tokens("set NAME=x & echo %NAME% %INDEX%", {}, of_shell=()))
 
@@ -174,6 +194,8 @@ def test_an_environment_for_each_item_is_refused() -> None:
         ("foreach: a/*", "out/{sample}.tif", "%STEM%"),
         ("foreach: a/*", "{wildcards.sample}", "%STEM%"),
         ("foreach: a/*", "{}", "%ITEM%"),
+        ("foreach: a/*", "{STEM}", "%STEM%"),
+        ("matrix: {sigma: [1, 2]}", "{params.sigma}", "%COL:sigma%"),
         ("matrix: {sigma: [1, 2]}", "${{ matrix.sigma }}", "%COL:sigma%"),
     ],
 )
@@ -182,3 +204,9 @@ def test_a_placeholder_of_another_tool_is_warned_of(keys: str, word: str, cure: 
     (one,) = parse_pipeline(text_of(keys, f"[a, {whole}, '{word}']"), Path("/lab/x.yaml")).warnings
     assert "stays as it is" in one.message
     assert cure in one.cure
+
+
+def test_braces_of_the_program_s_own_and_variables_of_a_shell_are_left_alone() -> None:
+    for word in ("{x}", "${NAME}", "a{1,2}", "{width}x{height}"):
+        text = text_of("foreach: a/*", f"[a, '%ITEM%', '{word}']")
+        assert not parse_pipeline(text, Path("/lab/x.yaml")).warnings, word
