@@ -21,6 +21,8 @@ ALLOWED = {
     "pipeline": {"model", "errors", "host", "state", "go", "ground"},
     "state": {"model", "errors", "host", "process", "go", "ground"},
     "inputs": {"model", "errors", "state", "ground"},
+    "records": {"model", "errors", "go", "ground"},
+    "items": {"model", "errors", "go", "ground", "pipeline", "records"},
     "changes": {"model", "go"},
     "graph": {"model"},
     "machine": set[str](),

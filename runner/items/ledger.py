@@ -1,0 +1,105 @@
+"""What is known of a segment's items over all runs. Of a finished one it keeps how it was, and no more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.items.item import Mark
+from runner.records.lines import (
+    ItemReceipt,
+    ItemState,
+    mark_in,
+    read_lines,
+    read_told,
+    text_in,
+    write_lines,
+)
+
+_FEW = 1000  # lines that are never worth writing anew
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """The last that is known of an item that is not done."""
+
+    state: ItemState
+    note: str
+    mark: Mark
+
+
+class Ledger:
+    """`done` has the mark of each finished item, `unfinished` the rest. Later lines count."""
+
+    def __init__(self) -> None:
+        self.done: dict[str, Mark] = {}
+        self.unfinished: dict[str, Unfinished] = {}
+        self.hashes: dict[str, str] = {}  # of the content of finished ones, where it identifies them
+        self.lines = 0
+
+    @classmethod
+    def read(cls, *paths: Path) -> Ledger:
+        """Raises StateError for a file that is there and cannot be read."""
+        ledger = cls()
+        for path in paths:
+            ledger.add_file(path)
+        return ledger
+
+    def add_file(self, path: Path) -> None:
+        done, succeeded, lines = self.done, ItemState.SUCCEEDED.value, 0
+        unfinished, hashes = self.unfinished, self.hashes
+        for told in read_told(path):
+            lines += 1
+            key = told["key"]
+            if told["state"] != succeeded:
+                self._note(key, ItemState(told["state"]), text_in(told, "note"), mark_in(told))
+                continue
+            done[key] = mark_in(told)
+            if unfinished:
+                unfinished.pop(key, None)
+            if "content_hash" in told:
+                hashes[key] = text_in(told, "content_hash")
+            elif hashes:
+                hashes.pop(key, None)
+        self.lines += lines
+
+    def add(self, receipt: ItemReceipt) -> None:
+        """One that was just written."""
+        if receipt.state is not ItemState.SUCCEEDED:
+            self._note(receipt.key, receipt.state, receipt.note, receipt.mark)
+            return
+        self.done[receipt.key] = receipt.mark
+        self.unfinished.pop(receipt.key, None)
+        self.hashes.pop(receipt.key, None)
+        if receipt.content_hash:
+            self.hashes[receipt.key] = receipt.content_hash
+
+    def _note(self, key: str, state: ItemState, note: str, mark: Mark) -> None:
+        """One that was not even started changes nothing of what was done before."""
+        if state is ItemState.NOT_RUN and key in self.done:
+            return
+        self.done.pop(key, None)
+        self.hashes.pop(key, None)
+        self.unfinished[key] = Unfinished(state, note, mark)
+
+    @property
+    def stale(self) -> bool:
+        """More than half of the lines say what a later one says anew."""
+        return self.lines > _FEW and self.lines > 2 * (len(self.done) + len(self.unfinished))
+
+
+def compact(path: Path) -> bool:
+    """Write the file anew, whole or not at all, when more than half of it is stale. Under the pipeline's lock only."""
+    if not Ledger.read(path).stale:
+        return False
+    latest: dict[str, int] = {}
+    for number, receipt in enumerate(read_lines(path)):
+        latest[receipt.key] = number
+    keep = set(latest.values())
+
+    def kept() -> Iterator[ItemReceipt]:
+        return (receipt for number, receipt in enumerate(read_lines(path)) if number in keep)
+
+    write_lines(path, kept())
+    return True

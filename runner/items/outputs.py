@@ -1,0 +1,110 @@
+"""The declared outputs of items: which are gone. A folder with the outputs of many items is listed once."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import re
+import sys
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from runner.items.fill import Filler, Template
+from runner.items.item import Item
+
+_ESCAPED = re.compile(r"\[([*?[])\]")
+_MAGIC = re.compile(r"[*?\[]")
+_LIST_FROM = 3  # questions about one folder, from which on listing it is cheaper
+
+
+def is_plain(pattern: str) -> bool:
+    """Whether it names one path, brackets of folders that stand for a token escaped."""
+    return _MAGIC.search(_ESCAPED.sub("", pattern)) is None
+
+
+class Outputs:
+    """The `outputs:` of one segment. `paths` are the templates that name one path, `globs` the others."""
+
+    def __init__(self, patterns: Sequence[str], filler: Filler, folder: str) -> None:
+        self._folder = folder
+        self.paths = [filler.template(_ESCAPED.sub(r"\1", one)) for one in patterns if is_plain(one)]
+        self.globs = [filler.template(one, pattern=True) for one in patterns if not is_plain(one)]
+        self._listings = _Listings()
+
+    def path(self, template: Template, item: Item) -> str:
+        return os.path.join(self._folder, template(item))  # noqa: PTH118  (100,000 of them)
+
+    def gone(self, item: Item) -> str:
+        """The first declared output that is not there, or ""."""
+        for template in self.paths:
+            path = self.path(template, item)
+            if not self._listings.has(path):
+                return path
+        for template in self.globs:
+            pattern = template(item)
+            if not self._listings.any(os.path.join(glob.escape(self._folder), pattern)):  # noqa: PTH118
+                return _ESCAPED.sub(r"\1", pattern)
+        return ""
+
+
+class _Listings:
+    """Names in folders, each folder listed when it is asked for often."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, int] = {}
+        self._names: dict[str, frozenset[str] | None] = {}
+        self._sorted: dict[str, list[str]] = {}
+
+    def has(self, path: str) -> bool:
+        folder, name = os.path.split(path)
+        times = self._asked[folder] = self._asked.get(folder, 0) + 1
+        if times < _LIST_FROM or name in ("", ".", ".."):
+            return os.path.lexists(path)
+        # where a name is spelled in another way (case on Windows, umlauts on macOS), the system decides
+        return name in self._names_in(folder) or (not _EXACT and os.path.lexists(path))
+
+    def any(self, pattern: str) -> bool:
+        """Whether something matches. Only where the last part alone is a pattern, the listing answers."""
+        folder, name = os.path.split(pattern)
+        if not is_plain(folder) or name in ("", "**"):
+            return next(glob.iglob(pattern, recursive=True), None) is not None  # noqa: PTH207
+        folder = _ESCAPED.sub(r"\1", folder)
+        if folder not in self._sorted:
+            self._sorted[folder] = sorted(map(os.path.normcase, self._names_in(folder)))
+        names, name = self._sorted[folder], os.path.normcase(name)
+        start = _literal_start(name)
+        matches = re.compile(fnmatch.translate(name)).match
+        for at in range(bisect_left(names, start), len(names)):
+            one = names[at]
+            if not one.startswith(start):
+                return False
+            if matches(one) and (one[0] != "." or name[0] == "."):
+                return True
+        return False
+
+    def _names_in(self, folder: str) -> frozenset[str]:
+        if folder not in self._names:
+            try:
+                self._names[folder] = frozenset(os.listdir(folder or "."))  # noqa: PTH208
+            except OSError:
+                self._names[folder] = frozenset()
+        return self._names[folder] or frozenset()
+
+
+_EXACT = sys.platform not in ("win32", "darwin")
+
+
+def _literal_start(pattern: str) -> str:
+    """What every match begins with."""
+    out, at = [], 0
+    while at < len(pattern):
+        if escaped := _ESCAPED.match(pattern, at):
+            out.append(escaped[1])
+            at = escaped.end()
+        elif pattern[at] in "*?[":
+            break
+        else:
+            out.append(pattern[at])
+            at += 1
+    return "".join(out)

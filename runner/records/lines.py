@@ -1,0 +1,196 @@
+"""Receipts of items, a line each, in a file that is only added to.
+
+    {"key":"a/1.tif","state":"succeeded","mark":[123,1700000000000000000],...}<TAB>0123abcd
+
+The check sum ends a line, so a torn one is none, whoever wrote it and whatever stands around it: each is written with
+the line end *before* it, and so never hangs on to what a killed writer, or a full disk, left there.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from runner.ground.files import replace_whole, state_error
+from runner.ground.plain import NO_LINK, NotPlain
+
+_HIGHEST = 2**63
+
+
+class ItemState(StrEnum):
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    STOPPED = "stopped"
+    NOT_RUN = "not run"  # what it needs failed
+
+
+@dataclass(frozen=True, slots=True)
+class ItemReceipt:
+    """How one item ended."""
+
+    key: str
+    state: ItemState
+    mark: tuple[int, ...] = ()  # how the item was when its command was started
+    note: str = ""  # why it failed, in plain words
+    seconds: float = 0.0
+    started: float = 0.0  # since the epoch
+    exit_code: int | None = None
+    peak_memory: int | None = None
+    outputs: tuple[tuple[str, int], ...] = ()  # path and size
+    log: tuple[str, int, int] | None = None  # file, offset, length
+    attempts: int = 1
+    content_hash: str = ""  # of the item's content, where that identifies it
+
+
+_EMPTY = ItemReceipt("", ItemState.SUCCEEDED)
+_STATES = {state.value: state for state in ItemState}
+_MORE = ("note", "seconds", "started", "exit_code", "peak_memory", "outputs", "log", "attempts", "content_hash")
+
+
+def line_of(receipt: ItemReceipt) -> bytes:
+    """Plain ASCII, whatever the names hold: a line end or half a sign of UTF-16 is written as JSON writes it."""
+    told: dict[str, Any] = {"key": receipt.key, "state": receipt.state.value, "mark": receipt.mark}
+    for name in _MORE:
+        value = getattr(receipt, name)
+        if value != getattr(_EMPTY, name):
+            told[name] = round(value, 3) if isinstance(value, float) else value
+    body = json.dumps(told, separators=(",", ":")).encode("ascii")
+    return b"\n%s\t%08x" % (body, zlib.crc32(body))
+
+
+def open_lines(path: Path) -> int:
+    """A descriptor to append to the file at `path`. Raises StateError."""
+    try:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_LINK, 0o666)
+    except OSError as error:
+        raise state_error("write", path, error) from error
+
+
+def append(descriptor: int, receipt: ItemReceipt, path: Path | None = None) -> None:
+    """One write; a line that got there in part only is none. Raises StateError, which names `path`."""
+    line = line_of(receipt)
+    try:
+        if os.write(descriptor, line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError as error:
+        raise state_error("write", path or Path("the receipts"), error) from error
+
+
+def write_lines(path: Path, receipts: Iterator[ItemReceipt]) -> None:
+    """All of them in place of what the file holds, whole or not at all. Raises StateError."""
+    try:
+        replace_whole(path, b"".join(map(line_of, receipts)))
+    except OSError as error:
+        raise state_error("write", path, error) from error
+
+
+def read_lines(path: Path) -> Iterator[ItemReceipt]:
+    """The whole lines of the file, none where there is no file; what is not as we write it is passed over.
+
+    Raises StateError where a file is there and cannot be read: it is not for us to say that nothing was done.
+    """
+    for told in read_told(path):
+        receipt = _receipt(told)
+        if receipt is not None:
+            yield receipt
+
+
+def read_told(path: Path) -> Iterator[dict[str, Any]]:
+    """As `read_lines`, before anything was looked at but key and state: for those who want little of each."""
+    load, checksum = json.loads, zlib.crc32
+    for line in _raw_lines(path):
+        body, tab, end = line.rstrip(b"\r\n").rpartition(b"\t")
+        if not tab or len(end) != 8:
+            continue
+        try:
+            if int(end, 16) != checksum(body):
+                continue
+            told = load(body)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(told, dict) and isinstance(told.get("key"), str) and told.get("state") in _STATES:
+            yield told
+
+
+def _raw_lines(path: Path) -> Iterator[bytes]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | NO_LINK | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise state_error("read", path, error) from error
+    try:
+        with os.fdopen(descriptor, "rb", buffering=1 << 18) as stream:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise NotPlain(errno.EINVAL, "it is a pipe or a device, and no file")
+            yield from stream
+    except OSError as error:
+        raise state_error("read", path, error) from error
+
+
+def state_of(told: dict[str, Any]) -> ItemState:
+    return _STATES[told["state"]]
+
+
+def mark_in(told: dict[str, Any]) -> tuple[int, ...]:
+    mark = told.get("mark")
+    if type(mark) is not list or any(type(number) is not int for number in mark):
+        return ()
+    return tuple(mark)
+
+
+def text_in(told: dict[str, Any], name: str) -> str:
+    value = told.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _receipt(told: dict[str, Any]) -> ItemReceipt | None:
+    return ItemReceipt(
+        told["key"],
+        _STATES[told["state"]],
+        mark_in(told),
+        text_in(told, "note"),
+        _number(told.get("seconds")),
+        _number(told.get("started")),
+        _whole(told.get("exit_code")),
+        _whole(told.get("peak_memory")),
+        _outputs(told["outputs"]) if "outputs" in told else (),
+        _log(told.get("log")),
+        _whole(told.get("attempts")) or 1,
+        text_in(told, "content_hash"),
+    )
+
+
+def _number(value: object) -> float:
+    return float(value) if type(value) in (int, float) and 0 <= value < _HIGHEST else 0.0  # type: ignore[operator,arg-type]
+
+
+def _whole(value: object) -> int | None:
+    """Exit codes are below zero where a signal ended it."""
+    return value if type(value) is int and -_HIGHEST < value < _HIGHEST else None
+
+
+def _outputs(value: object) -> tuple[tuple[str, int], ...]:
+    found = []
+    for one in value if isinstance(value, list) else ():
+        if isinstance(one, list) and len(one) == 2 and isinstance(one[0], str) and (_whole(one[1]) or 0) >= 0:
+            found.append((one[0], _whole(one[1]) or 0))
+    return tuple(found)
+
+
+def _log(value: object) -> tuple[str, int, int] | None:
+    if not isinstance(value, list) or len(value) != 3 or not isinstance(value[0], str):
+        return None
+    offset, length = _whole(value[1]), _whole(value[2])
+    return (
+        (value[0], offset, length) if offset is not None and length is not None and min(offset, length) >= 0 else None
+    )
