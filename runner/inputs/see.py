@@ -170,15 +170,11 @@ def _baseline(
             continue
         covered = any(told.covers(path) for told in line.writes)
         theirs = series.goes_on(name, now.files) if was is None else is_script(name)
+        theirs = theirs and source.how != "upstream"  # nobody else writes between two segments
         if was and not own:  # once it may be a file that was still written; at each run, it is the segment that does it
             line.restless.add(path)
-        if (
-            (covered and not own)
-            or (own and not theirs)
-            or (was is None and series.is_odd(name))
-            or path in earlier
-            or path in restless
-        ):
+        by_itself = (was is None and series.is_odd(name)) or path in earlier or path in restless
+        if by_itself or (not theirs if own else covered):
             line.made[path] = fact
             if fact is None:
                 del files[name]

@@ -482,6 +482,14 @@ def test_a_segment_that_writes_into_its_own_inputs_does_not_run_for_ever(lab: La
     assert lab.why(use) == "table.csv was changed"
 
 
+def test_what_a_segment_adds_to_an_earlier_ones_outputs_is_no_reason(lab: Lab) -> None:
+    lab.write("tif/img_1.tif")
+    use = lab.use("python", ("--in", "tif"), ("--out", "mask"), upstream=("tif/*.tif",))
+    for number in range(2, 5):
+        lab.run(use, lambda n=number: lab.write(f"tif/img_{n}.tif"))
+        assert lab.why(use) == ""
+
+
 def test_own_outputs_among_declared_inputs_are_no_reason(lab: Lab) -> None:
     lab.write("raw/a.tif")
     use = lab.use("python", inputs=("raw/*.tif",), outputs=("raw/*_mask.tif",))
