@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="these environme
 
 SiteOf = Callable[..., Site]
 SHOW = "import json, os, sys; print(json.dumps([sys.argv[1:], sys.prefix, dict(os.environ)]))"
+
+SPEC_A = parse_environment("a", "", "linux")
 
 
 def wrap(text: str, entries: list[ResolvedEntry], site: Site, *, dry: bool = False) -> Command:
@@ -261,6 +264,17 @@ def test_activation_is_worked_out_once_and_kept_until_something_changes(base: Pa
     history = prefix / "conda-meta/history"
     os.utime(history, ns=(1, 1))
     assert started(B="2") == (["bash"], "new 2")
+
+
+def test_eight_threads_that_need_it_at_once_activate_it_once(base: Path, site_of: SiteOf) -> None:
+    make_environment(base / "envs" / "a", scripts={"a.sh": "sleep 0.1; export A=1\n"})
+    site = site_of({"CONDA_PATH": str(base)})
+    with ThreadPoolExecutor(8) as pool:
+        commands = list(pool.map(lambda _: wrap("a", ["python"], site), range(8)))
+    assert {command.activation["A"] for command in commands} == {"1"}
+    assert site.host.capture.started == ["bash"]
+    assert wrap("a", ["python"], site).argv[0] == str(kind(SPEC_A).program("python", SPEC_A, site))
+    assert kind(SPEC_A).folder(SPEC_A, [], site) == base / "envs" / "a"
 
 
 def test_a_damaged_answer_on_disk_is_made_anew(base: Path, site_of: SiteOf) -> None:

@@ -45,17 +45,6 @@ def lacks(spec: EnvironmentSpec, site: Site) -> Lack | None:
     return Lack(question, "CONDA_PATH", lambda text: accept_base(text, site))
 
 
-def folder(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> PurePath | None:
-    """The environment's prefix."""
-    return _places(spec, site)[1]
-
-
-def program(word: str, spec: EnvironmentSpec, site: Site) -> PurePath | None:
-    """The program of the environment that `word` names."""
-    _, prefix = _places(spec, site)
-    return find_program(word, prefix, site.host) if prefix else None
-
-
 def wrap(request: Request, site: Site) -> Command:
     """The environment's own program with the variables of its activation; raises EnvironmentMissing."""
     spec, entries, env, cwd, dry = request.spec, request.entries, request.env, request.cwd, request.dry
@@ -120,4 +109,9 @@ def _missing(spec: EnvironmentSpec, prefix: PurePath | None, base: PurePath | No
     return EnvironmentMissing(finding.message, finding.cure)
 
 
-KIND = Kind(check, wrap, fingerprint, folder=folder, program=program, lacks=lacks, how_to_add=how_to_add, tool="conda")
+KIND = Kind(
+    check, wrap, fingerprint,
+    folder=lambda spec, entries, site: _places(spec, site)[1],
+    program=lambda word, spec, site: (prefix := _places(spec, site)[1]) and find_program(word, prefix, site.host),
+    lacks=lacks, how_to_add=how_to_add, tool="conda",
+)  # fmt: skip

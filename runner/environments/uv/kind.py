@@ -191,16 +191,6 @@ def place(spec: EnvironmentSpec, site: Site) -> Place:
     return Place(spec.name, python, site.environments / f"{spec.name}{suffix}")
 
 
-def folder(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> PurePath:
-    """Where the environment is, or would be made."""
-    return place(spec, site).folder
-
-
-def program(word: str, spec: EnvironmentSpec, site: Site) -> PurePath | None:
-    """The program of the environment that `word` names."""
-    return own_program(word, place(spec, site), site)
-
-
 def packages(folder: PurePath, site: Site) -> dict[str, str]:
     """Name and version of each installed package, from the *.dist-info folders."""
     libraries = [folder / "Lib"] if site.host.windows else listing(folder / "lib")
@@ -302,14 +292,8 @@ def _uv_for(site: Site, *, dry: bool) -> str:
 
 
 KIND = Kind(
-    check,
-    wrap,
-    fingerprint,
-    prepare,
-    folder=folder,
-    program=program,
-    how_to_add=how_to_add,
-    refusal=refusal,
-    tool="uv",
-    managed=True,
-)
+    check, wrap, fingerprint, prepare,
+    folder=lambda spec, entries, site: place(spec, site).folder,
+    program=lambda word, spec, site: own_program(word, place(spec, site), site),
+    how_to_add=how_to_add, refusal=refusal, tool="uv", managed=True,
+)  # fmt: skip
