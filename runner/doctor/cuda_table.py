@@ -7,7 +7,9 @@ minor version compatibility; "CUDA Compatibility", minor version compatibility; 
 
 from __future__ import annotations
 
-Version = tuple[int, ...]
+from packaging.version import InvalidVersion, Version
+
+Release = tuple[int, ...]
 
 # CUDA -> the driver that came with it: (Linux, Windows)
 TOOLKIT_DRIVERS: dict[tuple[int, int], tuple[str, str]] = {
@@ -33,7 +35,7 @@ OLDEST_DRIVERS: dict[int, tuple[str, str]] = {
     13: ("580.65.06", "580.65"),
 }
 # the first CUDA whose programs know a GPU of that compute capability, the newest first
-FIRST_CUDA: tuple[tuple[Version, tuple[int, int]], ...] = (
+FIRST_CUDA: tuple[tuple[Release, tuple[int, int]], ...] = (
     ((12, 0), (12, 8)),  # Blackwell, RTX 50
     ((10, 0), (12, 8)),  # Blackwell, B200
     ((9, 0), (11, 8)),  # Hopper
@@ -42,13 +44,15 @@ FIRST_CUDA: tuple[tuple[Version, tuple[int, int]], ...] = (
     ((7, 0), (9, 0)),  # Volta
 )
 # CUDA 13 dropped what is older than Turing
-OLDEST_GPU_OF_CUDA_13: Version = (7, 5)
+OLDEST_GPU_OF_CUDA_13: Release = (7, 5)
 
 
-def numbers(text: str) -> Version:
+def numbers(text: str) -> Release:
     """560.28.03 -> (560, 28, 3); () for what is no version."""
-    parts = text.strip().split(".")
-    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
+    try:
+        return Version(text).release
+    except InvalidVersion:
+        return ()
 
 
 def oldest_driver(cuda: tuple[int, int], *, windows: bool) -> str:
@@ -68,6 +72,6 @@ def cuda_of_driver(driver: str, *, windows: bool) -> tuple[int, int] | None:
     return max(fitting, default=None)
 
 
-def first_cuda(capability: Version) -> tuple[int, int] | None:
+def first_cuda(capability: Release) -> tuple[int, int] | None:
     """The first CUDA whose programs know a GPU of this compute capability; None for one that all know."""
     return next((cuda for known, cuda in FIRST_CUDA if capability >= known), None)
