@@ -12,6 +12,7 @@ from typing import Any
 from runner.compare.results import Side
 from runner.environments import Site, kind
 from runner.environments import fingerprint as fingerprint_of
+from runner.environments.spec import normalised_group as normalised
 from runner.ground.disk import on_disk
 from runner.jobs import Job
 from runner.state.reading import number, read_json
@@ -94,7 +95,7 @@ def folder_size(folder: Path) -> int | None:
 def packages(fingerprint: Mapping[str, Any]) -> dict[str, str]:
     """Names as PyPI normalises them; what pip put into a conda environment counts before conda's own record."""
     both = {**(fingerprint.get("packages") or {}), **(fingerprint.get("pip") or {})}
-    return {re.sub(r"[-_.]+", "-", name).lower(): str(version) for name, version in both.items()}
+    return {normalised(name): str(version) for name, version in both.items()}
 
 
 def python_of(fingerprint: Mapping[str, Any]) -> str:

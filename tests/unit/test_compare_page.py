@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2 import UndefinedError
 
+from runner.compare import page as page_data
 from runner.compare.page import page_of
 from runner.compare.results import Comparison, Pair, Part, Picture, Rung, Side
 from runner.compare.terms import OF_KIND, TERMS, worst_values
@@ -134,3 +138,17 @@ def test_names_and_captions_cannot_break_the_page() -> None:
     text = page(one)
     assert "<b>x</b>" not in text
     assert 'src="pictures/&#34;&gt;&lt;i&gt;.webp"' in text
+
+
+def test_a_template_refuses_what_the_code_does_not_give_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = page_data.of_pair
+    monkeypatch.setattr(
+        page_data, "of_pair", lambda pair, part: {k: v for k, v in whole(pair, part).items() if k != "worst"}
+    )
+    with pytest.raises(UndefinedError, match="worst"):
+        page(pair(Rung.DIFFERENT, "labels", **LABELS))
+
+
+def test_a_comparison_loads_no_templates_before_its_end() -> None:
+    code = "import sys, runner.compare.report; sys.exit('jinja2' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

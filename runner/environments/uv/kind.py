@@ -12,6 +12,7 @@ from runner.environments import Kind, Preparation, Request, Site
 from runner.environments.leaks import without_outer_libraries
 from runner.environments.python_words import python_prints_utf8, python_words
 from runner.environments.site import Once
+from runner.environments.spec import normalised_group
 from runner.environments.uv.binary import find_uv
 from runner.environments.uv.direct import Direct, directly
 from runner.environments.uv.findings import (
@@ -198,7 +199,7 @@ def packages(folder: PurePath, site: Site) -> dict[str, str]:
     for library in libraries:
         for info in listing(library / "site-packages", ".dist-info"):
             name, _, version = info.name.removesuffix(".dist-info").rpartition("-")
-            found[re.sub(r"[-_.]+", "-", name).lower()] = version
+            found[normalised_group(name)] = version
     return found
 
 
