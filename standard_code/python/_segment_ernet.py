@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import _program.arguments
 import _program.work
+from _program.arguments import positive_integer, whole_number
 from _program.cores import cores
 from _program.files import Job, UserError, write_table, writing
 
@@ -47,9 +48,7 @@ def arguments() -> argparse.ArgumentParser:
     model.add_argument(
         "--device", choices=("auto", "cpu", "cuda", "directml"), default="auto", help="where the network runs"
     )
-    model.add_argument(
-        "--tile-size", type=_program.arguments.positive_integer, metavar="PIXELS", help="results do not depend on it"
-    )
+    model.add_argument("--tile-size", type=positive_integer, metavar="PIXELS", help="results do not depend on it")
     model.add_argument(
         "--precision",
         choices=("auto", "fp32", "tf32", "fp16"),
@@ -59,7 +58,7 @@ def arguments() -> argparse.ArgumentParser:
     what = parser.add_argument_group("images and results")
     what.add_argument(
         "--channel-index",
-        type=_program.arguments.whole_number,
+        type=whole_number,
         metavar="N",
         help="counted from 0 (default: 0; of a colour image the brightest colour)",
     )
@@ -73,7 +72,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     what.add_argument(
         "--min-size",
-        type=_program.arguments.whole_number,
+        type=whole_number,
         metavar="PIXELS",
         help="smaller pieces become background (default: 50 with the model that ships, 0 with others)",
     )

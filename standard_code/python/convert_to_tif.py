@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import _program.arguments
 import _program.work
+from _program.arguments import positive_number
 from _program.files import Job, part_of
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def arguments() -> argparse.ArgumentParser:
     image = parser.add_argument_group("image")
     image.add_argument(
         "--pixel-size",
-        type=_program.arguments.positive_number,
+        type=positive_number,
         metavar="UM",
         help="width and height of a pixel in micrometres; counts before what the file says",
     )

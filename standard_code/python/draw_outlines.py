@@ -9,6 +9,7 @@ from pathlib import Path
 import _pixels.masks
 import _program.arguments
 import _program.work
+from _program.arguments import not_negative, positive_integer, positive_number, whole_number
 from _program.files import Job, UserError, writing
 
 
@@ -18,30 +19,19 @@ def arguments() -> argparse.ArgumentParser:
     _pixels.masks.add_arguments(parser)
     picture = parser.add_argument_group("picture")
     picture.add_argument(
-        "--frame",
-        type=_program.arguments.whole_number,
-        default=0,
-        metavar="N",
-        help="time point of a series, counted from 0",
+        "--frame", type=whole_number, default=0, metavar="N", help="time point of a series, counted from 0"
     )
     picture.add_argument("--color", default="#ffd60a", metavar="COLOR", help="of the outlines: a name or #RRGGBB")
     picture.add_argument("--numbers", action="store_true", help="write each object's number beside it")
     picture.add_argument(
-        "--line-width",
-        type=_program.arguments.positive_number,
-        default=3.0,
-        metavar="PIXELS",
-        help="in pixels of the picture",
+        "--line-width", type=positive_number, default=3.0, metavar="PIXELS", help="in pixels of the picture"
     )
     picture.add_argument(
-        "--scale",
-        type=_program.arguments.positive_integer,
-        metavar="N",
-        help="enlarge N times (default: small images only)",
+        "--scale", type=positive_integer, metavar="N", help="enlarge N times (default: small images only)"
     )
     picture.add_argument(
         "--saturated",
-        type=_program.arguments.not_negative,
+        type=not_negative,
         default=0.35,
         metavar="PERCENT",
         help="share of the pixels that may become black, and white, when contrast is stretched",

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import _program.alone
-import _program.arguments
+from _program.arguments import positive_integer, whole_number
 from _program.files import absolute
 
 GROUP = "segment_threshold"  # whose environment has its packages
@@ -22,11 +22,12 @@ PIXEL_SIZE = 0.2  # micrometres
 def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
     parser = _program.alone.parser(__doc__ or "")
-    whole, above_0 = _program.arguments.whole_number, _program.arguments.positive_integer
     parser.add_argument("--output-folder", required=True, metavar="FOLDER", help="where the images go")
-    parser.add_argument("--N", type=above_0, default=200, metavar="N", help="images")
-    parser.add_argument("--size", type=above_0, default=128, metavar="PIXELS", help="width and height of an image")
-    parser.add_argument("--seed", type=whole, default=1, metavar="N", help="another gives others")
+    parser.add_argument("--N", type=positive_integer, default=200, metavar="N", help="images")
+    parser.add_argument(
+        "--size", type=positive_integer, default=128, metavar="PIXELS", help="width and height of an image"
+    )
+    parser.add_argument("--seed", type=whole_number, default=1, metavar="N", help="another gives others")
     return parser
 
 

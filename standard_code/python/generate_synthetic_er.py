@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import _program.alone
-import _program.arguments
+from _program.arguments import not_negative, positive_integer, whole_number
 from _program.files import absolute
 
 KINDS = ("plain", "mixed", "sheets", "low-light")
@@ -23,13 +23,9 @@ def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
     parser = _program.alone.parser(__doc__ or "")
     parser.add_argument("--output-folder", required=True, metavar="FOLDER", help="gets folders images and truth")
-    parser.add_argument(
-        "--N", type=_program.arguments.positive_integer, default=8, metavar="N", help="images of each kind"
-    )
+    parser.add_argument("--N", type=positive_integer, default=8, metavar="N", help="images of each kind")
     parser.add_argument("--size", type=size, default=512, metavar="PIXELS", help="width and height of an image")
-    parser.add_argument(
-        "--seed", type=_program.arguments.whole_number, default=1, metavar="N", help="another gives others"
-    )
+    parser.add_argument("--seed", type=whole_number, default=1, metavar="N", help="another gives others")
     parser.add_argument(
         "--kind",
         choices=(*KINDS, "all"),
@@ -54,7 +50,7 @@ def arguments() -> argparse.ArgumentParser:
 
 def share(text: str) -> float:
     """A number from 0 to 1."""
-    value = _program.arguments.not_negative(text)
+    value = not_negative(text)
     if value > 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
     return value
@@ -62,7 +58,7 @@ def share(text: str) -> float:
 
 def size(text: str) -> int:
     """Pixels of a side: at least 16, and no more than fit in memory."""
-    value = _program.arguments.positive_integer(text)
+    value = positive_integer(text)
     if not 16 <= value <= 8192:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 16 to 8192")
     return value

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import _program.arguments
 import _program.work
+from _program.arguments import whole_number
 from _program.files import Job, writing
 
 if TYPE_CHECKING:
@@ -27,11 +28,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.epilog = "Each outline follows the edges of the pixels, so that ImageJ makes the same pixels out of it."
     rois = parser.add_argument_group("ROIs")
     rois.add_argument(
-        "--channel-index",
-        type=_program.arguments.whole_number,
-        default=0,
-        metavar="N",
-        help="of the labels, counted from 0",
+        "--channel-index", type=whole_number, default=0, metavar="N", help="of the labels, counted from 0"
     )
     rois.add_argument(
         "--split-parts", action="store_true", help="a ROI for each part of an object that is not in one piece"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import _program.arguments
 import _program.work
+from _program.arguments import not_negative, positive_integer, whole_number
 from _program.files import Job
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def arguments() -> argparse.ArgumentParser:
     what.add_argument(
         "--channel-index",
         "--channels",
-        type=_program.arguments.whole_number,
+        type=whole_number,
         metavar="N",
         help="counted from 0 (default: 0; of a colour image how bright it is, by its luminance)",
     )
@@ -45,14 +46,14 @@ def arguments() -> argparse.ArgumentParser:
     what.add_argument(
         "--median-filter-size",
         "--median-filter-sizes",
-        type=_program.arguments.positive_integer,
+        type=positive_integer,
         default=1,
         metavar="PIXELS",
         help="side of the square whose median replaces each pixel first, against wrong single pixels; 1 does nothing",
     )
     what.add_argument(
         "--sigma",
-        type=_program.arguments.not_negative,
+        type=not_negative,
         default=1.0,
         metavar="PIXELS",
         help="standard deviation of the Gaussian that smooths the image first; 0 does not smooth",
@@ -73,7 +74,7 @@ def _add_methods(parser: argparse.ArgumentParser) -> None:
     )
     ways.add_argument(
         "--object-classes",
-        type=_program.arguments.positive_integer,
+        type=positive_integer,
         default=1,
         metavar="N",
         help="multiotsu: how many of them, the brightest (or darkest) first, are objects",
@@ -99,7 +100,7 @@ def _add_methods(parser: argparse.ArgumentParser) -> None:
 
 def _odd(text: str) -> int:
     """An odd number of at least 3."""
-    number = _program.arguments.positive_integer(text)
+    number = positive_integer(text)
     if number % 2 == 0 or number < 3:
         raise argparse.ArgumentTypeError(f"{text!r} is not an odd number of at least 3")
     return number
@@ -110,7 +111,7 @@ def _add_objects(parser: argparse.ArgumentParser) -> None:
     objects.add_argument(
         "--min-size",
         "--min-sizes",
-        type=_program.arguments.whole_number,
+        type=whole_number,
         default=100,
         metavar="PIXELS",
         help="smaller objects are dropped",
@@ -118,14 +119,14 @@ def _add_objects(parser: argparse.ArgumentParser) -> None:
     objects.add_argument(
         "--max-size",
         "--max-sizes",
-        type=_program.arguments.positive_integer,
+        type=positive_integer,
         metavar="PIXELS",
         help="larger objects are dropped (default: none)",
     )
     objects.add_argument("--no-fill-holes", action="store_true", help="keep holes inside objects")
     objects.add_argument(
         "--split-depth",
-        type=_program.arguments.not_negative,
+        type=not_negative,
         default=2.0,
         metavar="PIXELS",
         help="touching objects are cut apart where the waist between them is narrower than both by this much on "

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import _compare.near as near
-import _pixels.palette
+import _pixels.palette as palette
 from _compare.behind import LARGEST, behind, read
 from _compare.labels import is_named
 from _compare.reading import open_image
@@ -173,7 +173,7 @@ def _coloured(labels: Array) -> Picture:
     import numpy as np
     from PIL import Image
 
-    bright = np.array(_pixels.palette.OBJECTS, np.float32)
+    bright = np.array(palette.OBJECTS, np.float32)
     table = np.concatenate([bright * (1 - 0.25 * n) for n in range(SHADES)]).astype(np.uint8)
     numbers = np.where(labels > 0, labels, 1).astype(np.uint64)
     return Image.fromarray(table[(numbers - 1) % len(table)] * (labels > 0)[..., None])
@@ -189,9 +189,9 @@ def _sides(a: Array, b: Array, old: Array, new: Array, changed: dict[str, list[i
     )
     out = np.zeros((*ours.shape, 3), np.uint8)
     out[_reduced((a > 0) & (b > 0), side)] = 70
-    out[_reduced(np.isin(a, changed["split"]), side)] = _pixels.palette.SPLIT
-    out[_reduced(np.isin(b, changed["merged"]), side)] = _pixels.palette.MERGED
-    out[ours], out[theirs], out[ours & theirs] = _pixels.palette.OLD, _pixels.palette.NEW, _pixels.palette.BOTH
+    out[_reduced(np.isin(a, changed["split"]), side)] = palette.SPLIT
+    out[_reduced(np.isin(b, changed["merged"]), side)] = palette.MERGED
+    out[ours], out[theirs], out[ours & theirs] = palette.OLD, palette.NEW, palette.BOTH
     return Image.fromarray(out)
 
 
@@ -207,11 +207,7 @@ def _outlined(grey: Array, a: Array, b: Array, side: int) -> Picture:
     small = (grey[::step, ::step] * np.float32(0.6)).astype(np.uint8)  # so that white lines show
     out = np.repeat(_enlarged(small, scale)[..., None], 3, axis=2)
     ours, theirs = (_reduced(_enlarged(_edges(_enlarged(m, scale // thick)), thick), side) for m in (a, b))
-    out[ours & ~theirs], out[theirs & ~ours], out[ours & theirs] = (
-        _pixels.palette.OLD,
-        _pixels.palette.NEW,
-        _pixels.palette.BOTH,
-    )
+    out[ours & ~theirs], out[theirs & ~ours], out[ours & theirs] = palette.OLD, palette.NEW, palette.BOTH
     return Image.fromarray(out)
 
 
