@@ -73,12 +73,14 @@ def living_members(tree: Tree, *, thorough: bool, but: Iterable[int] = ()) -> li
 
 def _our_line(entries: dict[int, Entry]) -> set[int]:
     """We and those that started us: a shell that a killed run left may be the one that we were called from."""
-    line: set[int] = set()
-    pid = os.getpid()
-    while pid in entries and pid not in line:
-        line.add(pid)
-        pid = entries[pid].parent
-    return line
+    line = [os.getpid()]
+    entry = entries.get(line[0])
+    while (
+        entry and (parent := entries.get(entry.parent)) and parent.started <= entry.started and parent.pid not in line
+    ):
+        line.append(parent.pid)
+        entry = parent
+    return set(line)
 
 
 def with_descendants(pids: set[int], entries: dict[int, Entry]) -> set[int]:

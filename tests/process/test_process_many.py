@@ -158,6 +158,15 @@ def test_what_hid_from_a_killed_runner_is_ended_by_its_tag_and_another_runs_is_n
     assert outcomes[0].leftovers == (f"sleep (pid {theirs.read_text().strip()})",)
 
 
+@posix
+def test_a_shell_that_a_killed_run_left_is_not_ended_under_who_calls_us_from_it(bench: Bench) -> None:
+    code = f"from runner.process.ending import end_run; print(end_run({bench.marker!r}, 0, 0.5))"
+    done = subprocess.run(
+        ["sh", "-c", '"$1" -c "$2"; echo alive', "sh", sys.executable, code], env=bench.environ, stdout=subprocess.PIPE
+    )
+    assert done.stdout.split() == [b"[]", b"alive"]
+
+
 @linux
 def test_what_hides_from_a_runner_inside_a_tree_belongs_to_the_tree(bench: Bench) -> None:
     file = bench.folder / "pid"
