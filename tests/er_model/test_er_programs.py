@@ -170,3 +170,11 @@ def test_the_page_says_which_image_is_missing(er):
     )
     assert "there is no image" in done.stderr
     assert not (er.folder / "page").exists()
+
+
+def test_the_network_keeps_to_the_cores_that_it_is_told(er):
+    image = synthetic(er) / "images" / "er_plain_001.ome.tif"
+    command = er.command("_segment_ernet", "--input-search-pattern", image, "--output-folder", er.folder / "found")
+    environ = child_environment(er.environments) | {"RUN_PIPELINE_CPUS": "1"}
+    done = subprocess.run(command, env=environ, capture_output=True, encoding="utf-8", check=True)
+    assert "The network runs in onnxruntime on the CPU, 1 core.\n" in done.stdout
