@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import PurePath
-from typing import Protocol, Union
+from typing import Protocol, TypedDict, Union
 
 # A scalar, list or map of the pipeline file with the types that the Go runner gave it.
 Value = Union[None, bool, int, float, str, "list[Value]", "dict[Value, Value]"]
@@ -245,6 +245,14 @@ class Capture(Protocol):
         timeout: float = 30.0,
         stdin: bytes = b"",
     ) -> Captured: ...
+
+
+class Output(TypedDict):
+    """One file that a segment left behind."""
+
+    path: str
+    size: int
+    modified: float
 
 
 class Action(Enum):

@@ -15,8 +15,8 @@ from runner.cli.completing import complete_files
 
 if TYPE_CHECKING:
     from runner.environments import Site
-    from runner.jobs import Job
     from runner.model import Diagnostic, Pipeline
+    from runner.tasks import Job
 
 
 @click.command(name="check", context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,11 +51,12 @@ def _chosen(files: tuple[str, ...]) -> list[str]:
 
 
 def _check(file: str, site: Site, *, as_json: bool) -> int:
+    from runner.checks import errors, find_problems, find_warnings
     from runner.cli.common import pipeline_path, show_error
     from runner.errors import ExitCode, PipelineError
-    from runner.jobs import errors, find_problems, find_warnings, make_job
     from runner.pipeline.reader import read_pipeline
     from runner.report.console import open_console
+    from runner.tasks import make_job
 
     console = open_console(sys.stdout, os.environ)
     path = pipeline_path(file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,9 +177,3 @@ def holds_window(function: Callable[..., Any]) -> Callable[..., Any]:
             hold_window()
 
     return body
-
-
-def environ_value(environ: Mapping[str, str], dotenv: Mapping[str, str], name: str, default: int) -> int:
-    """A whole number from the environment or .env; anything else is the default."""
-    text = environ.get(name) or dotenv.get(name) or ""
-    return int(text) if text.strip().isdecimal() else default

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runner.compare.results import Comparison, Part
     from runner.environments import Site
     from runner.model import Pipeline
-    from runner.report import Reporter
+    from runner.records.journal import Reporter
     from runner.report.console import Console
 
 SHOWN = 5  # pairs of a segment on the screen
@@ -162,18 +162,20 @@ def _of_pipelines(a: Path, b: Path, measurer: Measurer, options: dict[str, Any])
     from runner.compare.pipelines import Pipelines, all_places, compare_pipelines
     from runner.errors import UsageError
     from runner.pipeline.reader import read_pipeline
+    from runner.records.journal import Journal
 
     if a == b:
         raise UsageError("A and B are the same file", "To see A's own noise, compare it with its twin.")
     pipelines = read_pipeline(a), read_pipeline(b)
     for pipeline in pipelines:
         _stop_on_problems(pipeline, measurer.site)
+    reporter = _reporter(options)
     two = Pipelines(
         *pipelines,
         measurer.site,
-        _reporter(options),
+        Journal(reporter),
         measurer,
-        lambda path: _run_as_usual(path, options),
+        lambda pipeline: _run_as_usual(pipeline, measurer.site, reporter),
         anew=options["fresh"],
         noise=not options["no_noise_floor"],
     )
@@ -185,14 +187,13 @@ def _of_pipelines(a: Path, b: Path, measurer: Measurer, options: dict[str, Any])
 def _stop_on_problems(pipeline: Pipeline, site: Site) -> None:
     """What B lacks is told, or asked for, before A runs for a night. Raises PipelineError."""
     from runner.cli.asking import ask_user
-    from runner.cli.options import load, plan_for
-    from runner.cli.run import stop_on_problems
-    from runner.plan import Selection
+    from runner.cli.options import request_for
+    from runner.cli.run import show_warnings
+    from runner.runs.look import look_at
 
-    loaded = load(Path(pipeline.path), None, pipeline)
-    plan, jobs = plan_for(loaded, Selection(), site)
-    stop_on_problems(plan, jobs, loaded, site)
-    ask_user((job.spec for job in jobs.values()), site)
+    look = look_at(request_for(pipeline, site))
+    show_warnings(look.problems())
+    ask_user((job.spec for job in look.jobs.values()), site)
 
 
 def _reporter(options: dict[str, Any]) -> Reporter:
@@ -201,25 +202,17 @@ def _reporter(options: dict[str, Any]) -> Reporter:
     return LineReporter(_console(options), windows=sys.platform == "win32", verbose=False)
 
 
-def _run_as_usual(path: Path, options: dict[str, Any]) -> None:
+def _run_as_usual(pipeline: Pipeline, site: Site, reporter: Reporter) -> None:
     """`run-pipeline FILE.yaml`; its lines are shown, and a failure ends the comparison."""
-    from runner.cli.run import run_file
+    from runner.cli.run import run_pipeline
     from runner.errors import ExitCode, Interrupted, RunnerError
 
-    given: dict[str, Any] = dict.fromkeys(("dry_run", "print_hash", "force", "accept", "verbose", "as_json"), False) | {
-        "start": None,
-        "only": None,
-        "prepare_ahead": True,
-        "records": None,
-        "repo": options["repo"],
-    }
-    given["to_stderr"] = options["as_json"]
-    code = ExitCode(run_file(str(path), given))
+    code = run_pipeline(pipeline, site, reporter)
     if code is ExitCode.INTERRUPTED:
         raise Interrupted("stopped", "Start the comparison again: what is finished stays finished.")
     if code is not ExitCode.DONE:
         error = RunnerError(
-            f"{path.name} did not come to its end, so there is nothing to compare", "Its log is named above."
+            f"{pipeline.path.name} did not come to its end, so there is nothing to compare", "Its log is named above."
         )
         error.exit_code = code
         raise error

@@ -70,9 +70,9 @@ def _context(file: str | None, gpu: bool, records: str | None, site: Site) -> Co
     from runner.doctor import Context
     from runner.doctor.registry import this_registry
     from runner.errors import PipelineError
-    from runner.jobs import make_job
     from runner.pipeline.reader import read_pipeline
-    from runner.state.records import records_root
+    from runner.records.layout import records_root
+    from runner.tasks import make_job
 
     registry = this_registry(site.host.platform)
     if file is None:

@@ -10,32 +10,27 @@ from typing import TYPE_CHECKING, Any
 from runner.model import Action, Diagnostic, Severity, Step
 
 if TYPE_CHECKING:
-    from runner.cli.options import Loaded
     from runner.environments import Site
-    from runner.jobs import Jobs
     from runner.model import Command
-    from runner.plan import Plan
     from runner.report.console import Console
+    from runner.runs.look import Look
 
 
-def show_plan(plan: Plan, jobs: Jobs, loaded: Loaded, site: Site, *, as_json: bool) -> int:
+def show_plan(look: Look, *, as_json: bool) -> int:
     """Print every step, then the findings. Exit status 0: the plan could be shown."""
-    from runner.jobs import find_problems
+    from runner.checks import find_problems
 
-    to_run = [jobs[step.segment.number] for step in plan.steps if step.action is Action.RUN]
-    commands = {number: job.command(site, dry=True) for number, job in jobs.items()}
-    problems = find_problems(to_run, loaded.pipeline, site)
-    if as_json:
-        _as_json(plan, commands, problems)
-    else:
-        _as_text(plan, commands, problems, loaded, site)
+    site = look.request.site
+    commands = {number: job.command(site, dry=True) for number, job in look.jobs.items()}
+    problems = find_problems(look.to_run, look.pipeline, site)
+    (_as_json if as_json else _as_text)(look, commands, problems)
     return 0
 
 
-def _as_json(plan: Plan, commands: dict[int, Command], problems: list[Diagnostic]) -> None:
-    for step in plan.steps:
+def _as_json(look: Look, commands: dict[int, Command], problems: list[Diagnostic]) -> None:
+    for step in look.plan.steps:
         print(json.dumps({"event": "step", **step_values(step, commands.get(step.segment.number))}))
-    for text in plan.warnings:
+    for text in look.plan.warnings:
         print(json.dumps({"event": "warning", "text": text}))
     for problem in problems:
         print(json.dumps({"event": "finding", **finding_values(problem)}))
@@ -66,19 +61,19 @@ def finding_values(problem: Diagnostic) -> dict[str, Any]:
     }
 
 
-def _as_text(plan: Plan, commands: dict[int, Command], problems: list[Diagnostic], loaded: Loaded, site: Site) -> None:
+def _as_text(look: Look, commands: dict[int, Command], problems: list[Diagnostic]) -> None:
     from runner.cli.common import show_diagnostics
     from runner.report.console import open_console
 
     console = open_console(sys.stdout, os.environ)
-    count = len(plan.to_run)
-    console.line(f"{loaded.path}: {count} of {len(commands)} segments would run")
-    for step in plan.steps:
-        _step(step, commands.get(step.segment.number), console, site)
-    for text in plan.warnings:
+    count = len(look.plan.to_run)
+    console.line(f"{look.path}: {count} of {len(commands)} segments would run")
+    for step in look.plan.steps:
+        _step(step, commands.get(step.segment.number), console, look.request.site)
+    for text in look.plan.warnings:
         console.line(console.style(f"warning: {text}", "yellow"))
-    if loaded.status.broken:
-        text = f"warning: the status file could not be read ({loaded.status.broken}): nothing counts as done"
+    if look.status.broken:
+        text = f"warning: the status file could not be read ({look.status.broken}): nothing counts as done"
         console.line(console.style(text, "yellow"))
     if problems:
         console.line()

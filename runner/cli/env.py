@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +16,8 @@ from runner.ground.words import size_text
 if TYPE_CHECKING:
     from runner.environments import Preparation, Site
     from runner.environments.uv.inventory import Environment
-    from runner.jobs import Job
     from runner.report.console import Console
+    from runner.tasks import Job
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -169,8 +168,8 @@ def _wanted(names: tuple[str, ...], everything: bool, site: Site) -> list[Job]:
 def _pipeline_jobs(name: str, site: Site) -> list[Job]:
     from runner.cli.common import pipeline_path
     from runner.environments import kind
-    from runner.jobs import make_job
     from runner.pipeline.reader import read_pipeline
+    from runner.tasks import make_job
 
     pipeline = read_pipeline(pipeline_path(name))
     jobs = [make_job(segment, pipeline, site) for segment in pipeline.segments if not segment.is_control]
@@ -180,8 +179,8 @@ def _pipeline_jobs(name: str, site: Site) -> list[Job]:
 def _group_job(name: str, site: Site) -> Job:
     """A job that only names an environment."""
     from runner.environments.spec import parse_environment
-    from runner.jobs import Job
     from runner.model import Segment, SegmentType
+    from runner.tasks import Job
 
     text = name if name.lower().startswith(("uv:", "uv@")) else f"uv:{name}"
     spec = parse_environment(text, "", site.host.platform)
@@ -194,37 +193,18 @@ def _is_file(name: str) -> bool:
 
 
 def _prepare(preparation: Preparation, site: Site, console: Console) -> None:
-    from runner.environments.prepare import run_preparation
-    from runner.errors import Interrupted
-    from runner.ground.text import decoded
-    from runner.model import Command
+    from runner.executors.carry import carry_out
     from runner.process.stop import StopRequest, install_signal_handlers
-    from runner.process.supervise import run
 
     stop = StopRequest()
-
-    def start(step: Command) -> tuple[int, str]:
-        output = bytearray()
-
-        def screen(chunk: bytes) -> None:
-            output.extend(chunk)
-            console.raw(chunk)
-
-        log = Path(os.devnull)  # it is all on the screen
-        outcome = run(step, environ=site.host.environ, screen=screen, log=log, timeout=None, stop=stop)
-        if outcome.stopped:
-            raise Interrupted(f"stopped while preparing {preparation.title}", "Start again to complete it.")
-        if outcome.error:
-            return 127, outcome.error
-        return (outcome.exit_code if outcome.exit_code is not None else 1), decoded(output)
-
     console.line(f"preparing {preparation.title}")
     with install_signal_handlers(stop):
-        run_preparation(
+        carry_out(
             preparation,
-            start,
+            site.host.environ,
+            stop,
+            screen=console.raw,
             on_wait=lambda reason: console.line(f"waiting: {reason}"),
-            cancelled=lambda: stop.requested,
         )
     console.line(f"{preparation.title}: in step")
 

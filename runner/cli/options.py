@@ -1,85 +1,73 @@
-"""Reading a pipeline and choosing its segments: shared by run, check and status."""
+"""What the command line asks for, as a request for a run."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from runner.environments import Site
-    from runner.jobs import Jobs
-    from runner.model import Pipeline, Segment
-    from runner.plan import Plan, Selection
-    from runner.state.records import Run
-    from runner.state.status import Status
-
-_RUNS_READ = 20  # the newest, for what a segment was before
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A pipeline with what is known of its earlier runs."""
-
-    pipeline: Pipeline
-    path: Path
-    status_file: Path
-    status: Status  # with what a killed run's receipts add
-    recovered: int  # how many entries they added
-    last: Run | None
-    root: Path  # of its run records
+    from runner.model import Pipeline
+    from runner.plan import Selection
+    from runner.process.stop import StopRequest
+    from runner.records.journal import Reporter
+    from runner.runs.look import Look
+    from runner.runs.request import RunRequest, WaitForEnter
 
 
-def load(path: Path, records: str | None, pipeline: Pipeline) -> Loaded:
-    """The status file and the last run's record of `pipeline`. Raises StateError."""
-    from dataclasses import replace
+class Silent:
+    """For what is only looked at."""
 
-    from runner.state.records import latest_run, records_root
-    from runner.state.recovery import unrecorded
-    from runner.state.status import status_of, status_path
+    def on(self, event: object) -> None:
+        pass
 
-    root = records_root(path, Path(records).expanduser().absolute() if records else None)
-    status = status_of(path)
-    last = latest_run(root)
-    found = unrecorded(last, status.entries)
-    if found:
-        status = replace(status, entries=(*status.entries, *found))
-    return Loaded(pipeline, path, status_path(path), status, len(found), last, root)
+    def output(self, chunk: bytes) -> None:
+        pass
+
+    def tick(self, seconds: float) -> None:
+        pass
 
 
-def plan_for(loaded: Loaded, selection: Selection, site: Site) -> tuple[Plan, Jobs]:
-    """The plan, and a job for every normal segment."""
-    from runner.jobs import Jobs
-    from runner.plan import make_plan
-    from runner.state.outputs import missing_output
+def request_for(
+    pipeline: Pipeline,
+    site: Site,
+    *,
+    reporter: Reporter | None = None,
+    stop: StopRequest | None = None,
+    selection: Selection | None = None,
+    records: str | None = None,
+    wait_for_enter: WaitForEnter | None = None,
+    prepare_ahead: bool = True,
+) -> RunRequest:
+    """`records`: as --records gives it."""
+    from runner.plan import Selection
+    from runner.process.stop import StopRequest
+    from runner.records.journal import Journal
+    from runner.records.layout import records_root
+    from runner.runs.request import RunRequest
 
-    segments = loaded.pipeline.segments
-    jobs = Jobs(loaded.pipeline, site)
-    done = {entry.content_hash for entry in loaded.status.entries if entry.done}
-    gone = {}
-    for segment in segments:
-        if segment.outputs and not segment.is_control and segment.content_hash in done:
-            job = jobs[segment.number]
-            if missing := missing_output(job.outputs, job.cwd):
-                gone[segment.number] = job.masked(missing, site)
-    return make_plan(segments, loaded.status.entries, selection, gone, partial(_earlier, loaded)), jobs
+    root = records_root(Path(pipeline.path), Path(records).expanduser().absolute() if records else None)
+    return RunRequest(
+        pipeline,
+        site,
+        Journal(reporter or Silent()),
+        stop or StopRequest(),
+        selection or Selection(),
+        root,
+        wait_for_enter=wait_for_enter,
+        prepare_ahead=prepare_ahead,
+    )
 
 
-def _earlier(loaded: Loaded, content_hash: str) -> Segment | None:
-    """The segment that had this hash in one of the last runs."""
-    from runner.errors import PipelineError
+def look_for(file: str, records: str | None, repo: str | None) -> Look:
+    """What `run-pipeline FILE` would do; nothing is written."""
+    from runner.cli.common import make_site, pipeline_path
     from runner.pipeline.reader import read_pipeline
-    from runner.state.records import run_folders
+    from runner.runs.look import look_at
 
-    for folder in run_folders(loaded.root)[: -_RUNS_READ - 1 : -1]:
-        try:
-            segments = read_pipeline(folder / "pipeline.yaml", hashes_only=True).segments
-        except PipelineError:
-            continue
-        if found := next((one for one in segments if one.content_hash == content_hash), None):
-            return found
-    return None
+    path = pipeline_path(file)
+    site = make_site(repo, interactive=False)
+    return look_at(request_for(read_pipeline(path), site, records=records))
 
 
 def select(pipeline: Pipeline, start: str | None, only: str | None, *, force: bool, accept: bool) -> Selection:

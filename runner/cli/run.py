@@ -13,13 +13,13 @@ from runner.cli.common import holds_window, json_option, repo_option, reports_er
 from runner.cli.completing import complete_files, complete_segments
 
 if TYPE_CHECKING:
-    from runner.cli.options import Loaded
     from runner.environments import Site
     from runner.errors import ExitCode
-    from runner.jobs import Jobs
-    from runner.model import Diagnostic
-    from runner.plan import Plan, Selection
-    from runner.report import Reporter
+    from runner.model import Diagnostic, Pipeline
+    from runner.plan import Selection
+    from runner.process.stop import StopRequest
+    from runner.records.journal import Reporter
+    from runner.runs.look import Look
 
 
 @click.command(
@@ -52,53 +52,110 @@ def command(file: str, **options: Any) -> int:
 
     The first segment that is new or changed starts the part that runs: it and all that follow.
     """
-    return run_file(file, options)
-
-
-def run_file(file: str, options: dict[str, Any]) -> int:
-    """A run with the command's options; `to_stderr` among them leaves standard output to somebody else."""
     from runner.cli.common import make_site, pipeline_path
-    from runner.cli.options import load, plan_for, select
-    from runner.jobs import find_warnings
+    from runner.cli.options import select
     from runner.pipeline.reader import read_pipeline
 
     path = pipeline_path(file)
     if options["print_hash"]:
-        return _print_hashes(path, options)
+        return _print_hashes(path, options["records"])
     # a dry run asks nobody
     site = make_site(options["repo"], interactive=False if options["dry_run"] or options["as_json"] else None)
     pipeline = read_pipeline(path)
-    _show_warnings(find_warnings(pipeline, site))
     selection = select(pipeline, options["start"], options["only"], force=options["force"], accept=options["accept"])
-    loaded = load(path, options["records"], pipeline)
-    plan, jobs = plan_for(loaded, selection, site)
+    _show_warnings(pipeline, site)
     if options["dry_run"]:
         from runner.cli.dry_run import show_plan
+        from runner.cli.options import request_for
+        from runner.runs.look import look_at
 
-        return show_plan(plan, jobs, loaded, site, as_json=options["as_json"])
-    reporter = _reporter(options)
-    if not plan.to_run and not loaded.recovered and not loaded.status.broken and not _must_rewrite(plan, loaded):
-        return _nothing_to_do(plan, loaded, reporter)
-    _ask(plan, jobs, site)
-    stop_on_problems(plan, jobs, loaded, site)
-    return int(_with_lock(loaded, selection, site, reporter, options))
+        request = request_for(pipeline, site, selection=selection, records=options["records"])
+        return show_plan(look_at(request), as_json=options["as_json"])
+    return int(
+        run_pipeline(
+            pipeline,
+            site,
+            _reporter(as_json=options["as_json"], verbose=options["verbose"]),
+            selection=selection,
+            records=options["records"],
+            prepare_ahead=options["prepare_ahead"],
+        )
+    )
 
 
-def _show_warnings(warnings: Sequence[Diagnostic]) -> None:
+def run_pipeline(
+    pipeline: Pipeline,
+    site: Site,
+    reporter: Reporter,
+    *,
+    selection: Selection | None = None,
+    records: str | None = None,
+    prepare_ahead: bool = True,
+) -> ExitCode:
+    """A run as it was asked for: questions first, then what would stop it, then the run. Raises RunnerError."""
+    from runner.cli.options import request_for
+    from runner.errors import ExitCode
+    from runner.process.stop import StopRequest, install_signal_handlers
+    from runner.runs.look import look_at
+
+    stop = StopRequest()
+    request = request_for(
+        pipeline,
+        site,
+        reporter=reporter,
+        stop=stop,
+        selection=selection,
+        records=records,
+        wait_for_enter=(lambda: _enter(stop)) if site.host.interactive else None,
+        prepare_ahead=prepare_ahead,
+    )
+    look = look_at(request)
+    if not look.plan.to_run and not look.must_write:
+        _nothing_to_do(look, look.plan.warnings)
+        return ExitCode.DONE
+    _ask(look)
+    show_warnings(look.problems())
+    from runner.runs.drive import drive
+    from runner.runs.open import run
+
+    with install_signal_handlers(stop):
+        code, record = run(request, drive)
+    if record is None:
+        _nothing_to_do(look_at(request))
+    return code
+
+
+def _enter(stop: StopRequest) -> bool:
+    from runner.cli.finish import wait_for_enter
+
+    return wait_for_enter(stop)
+
+
+def _show_warnings(pipeline: Pipeline, site: Site) -> None:
+    from runner.checks import find_warnings
+
+    show_warnings(find_warnings(pipeline, site))
+
+
+def show_warnings(warnings: Sequence[Diagnostic]) -> None:
     from runner.cli.common import error_console, show_diagnostics
 
     if warnings:
         show_diagnostics(warnings, error_console())
 
 
-def _print_hashes(path: Path, options: dict[str, Any]) -> int:
-    from runner.cli.options import load
+def _print_hashes(path: Path, records: str | None) -> int:
+    """Of the file as the Go runner would read it, whatever environments it names."""
     from runner.pipeline.reader import read_pipeline
-    from runner.state.status import Entry, entry_text, status_text
+    from runner.records.layout import latest_run, records_root
+    from runner.records.recovery import unrecorded
+    from runner.state.status import Entry, entry_text, status_of, status_text
 
     pipeline = read_pipeline(path, hashes_only=True)
-    _show_warnings(pipeline.warnings)
-    done = {e.content_hash: e for e in load(path, options["records"], pipeline).status.entries if e.done}
+    show_warnings(pipeline.warnings)
+    entries = status_of(path).entries
+    root = records_root(path, Path(records).expanduser().absolute() if records else None)
+    done = {e.content_hash: e for e in (*entries, *unrecorded(latest_run(root), entries)) if e.done}
     texts = [
         entry_text(done.get(s.content_hash) or Entry(s.name, s.content_hash))
         for s in pipeline.segments
@@ -108,146 +165,38 @@ def _print_hashes(path: Path, options: dict[str, Any]) -> int:
     return 0
 
 
-def _reporter(options: dict[str, Any]) -> Reporter:
+def _reporter(*, as_json: bool, verbose: bool) -> Reporter:
     import os
 
     from runner.report.console import open_console
 
-    if options["as_json"]:
+    if as_json:
         from runner.report.events import EventReporter
 
         return EventReporter(sys.stdout, open_console(sys.stderr, os.environ).raw)
     from runner.report.lines import LineReporter
 
-    console = open_console(sys.stderr if options.get("to_stderr") else sys.stdout, os.environ)
-    return LineReporter(console, windows=sys.platform == "win32", verbose=options["verbose"])
+    return LineReporter(open_console(sys.stdout, os.environ), windows=sys.platform == "win32", verbose=verbose)
 
 
-def _must_rewrite(plan: Plan, loaded: Loaded) -> bool:
-    from runner.plan import same_entries
-
-    return not same_entries(plan.keep, loaded.status.entries)
-
-
-def _nothing_to_do(plan: Plan, loaded: Loaded, reporter: Reporter) -> int:
+def _nothing_to_do(look: Look, warnings: Sequence[str] = ()) -> None:
     from runner.model import Action
 
-    count = sum(1 for s in loaded.pipeline.segments if not s.is_control)
-    reporter.begin(str(loaded.path), count, 0)
-    for text in plan.warnings:
-        reporter.warn(text)
-    for step in plan.steps:
+    journal, count = look.request.journal, len(look.jobs)
+    journal.say("begin", pipeline=str(look.path), segments=count, to_run=0)
+    for text in warnings:
+        journal.warn(text)
+    for step in look.plan.steps:
         if step.action in (Action.STOP, Action.PAUSE):
-            reporter.control(step.segment, step.action.value, step.segment.message)
+            journal.say("control", step.segment, action=step.action.value, text=step.segment.message)
     if count:
-        reporter.note("Nothing to run. --force runs everything again, --from SEGMENT a part.")
-    return 0
+        journal.note("Nothing to run. --force runs everything again, --from SEGMENT a part.")
 
 
-def _ask(plan: Plan, jobs: Jobs, site: Site) -> None:
+def _ask(look: Look) -> None:
     """Where conda or Fiji is, when only a person can tell; asked before anything runs."""
-    from runner.cli.asking import ask_user
-    from runner.model import Action
-
+    site = look.request.site
     if site.host.interactive:
-        ask_user((jobs[step.segment.number].spec for step in plan.steps if step.action is Action.RUN), site)
+        from runner.cli.asking import ask_user
 
-
-def stop_on_problems(plan: Plan, jobs: Jobs, loaded: Loaded, site: Site) -> None:
-    """Raises PipelineError with all findings; nothing was written by then. Shows what are but warnings."""
-    from runner.cli.common import error_console, show_diagnostics
-    from runner.errors import ExitCode, PipelineError
-    from runner.jobs import errors, find_problems
-    from runner.model import Action
-
-    to_run = [jobs[step.segment.number] for step in plan.steps if step.action is Action.RUN]
-    problems = find_problems(to_run, loaded.pipeline, site)
-    count = len(errors(problems))
-    if not count:
-        if problems:
-            show_diagnostics(problems, error_console())
-        return
-    error = PipelineError(
-        f"{count} problem{'s' if count > 1 else ''} found; nothing was run",
-        problems,
-        "`--dry-run` shows the whole plan.",
-    )
-    if any(problem.is_environment for problem in errors(problems)):
-        error.exit_code = ExitCode.ENVIRONMENT
-    raise error
-
-
-def _with_lock(
-    loaded: Loaded, selection: Selection, site: Site, reporter: Reporter, options: dict[str, Any]
-) -> ExitCode:
-    from runner.cli.options import load, plan_for
-    from runner.state.locks import LockFile
-
-    lock = loaded.status_file.with_name(loaded.status_file.name + ".lock")
-    _still_there(loaded)
-    with LockFile(lock, f"run-pipeline {loaded.path.name}").acquire(wait=0) as held:
-        _still_there(loaded)
-        if held.taken_from is not None:
-            reporter.note(f"took over the lock of {held.taken_from}, which broke off")
-        # what another run finished between our look and the lock counts
-        loaded = load(loaded.path, options["records"], loaded.pipeline)
-        plan, jobs = plan_for(loaded, selection, site)
-        return _start(loaded, plan, jobs, selection, site, reporter, options)
-
-
-def _still_there(loaded: Loaded) -> None:
-    from runner.errors import UsageError
-
-    if not loaded.path.exists():
-        raise UsageError(f"{loaded.path} was removed meanwhile; nothing was run", "Put it back and start again.")
-
-
-def _start(
-    loaded: Loaded,
-    plan: Plan,
-    jobs: Jobs,
-    selection: Selection,
-    site: Site,
-    reporter: Reporter,
-    options: dict[str, Any],
-) -> ExitCode:
-    from runner.cli.finish import wait_for_enter
-    from runner.cli.start import adopt, close, open_book, open_run
-    from runner.engine import Session, walk
-    from runner.errors import ExitCode
-    from runner.ground.files import Syncer
-    from runner.process.keep_awake import kept_awake
-    from runner.process.stop import StopRequest, install_signal_handlers
-
-    adopt(loaded, site, reporter)
-    for text in plan.warnings:
-        reporter.warn(text)
-    book = open_book(loaded, plan, reporter)
-    if not plan.to_run:
-        _nothing_to_do(plan, loaded, reporter)
-        return ExitCode.DONE
-    syncer = Syncer()
-    run, durations = open_run(loaded, plan, selection, site, syncer)
-    stop = StopRequest()
-    session = Session(
-        name=str(loaded.path),
-        plan=plan,
-        jobs=jobs,
-        site=site,
-        book=book,
-        run=run,
-        reporter=reporter,
-        stop=stop,
-        wait_for_enter=(lambda: wait_for_enter(stop)) if site.host.interactive else None,
-        prepare_ahead=options["prepare_ahead"],
-        only=selection.only is not None,
-        durations=durations,
-        syncer=syncer,
-    )
-    code = ExitCode.INTERNAL
-    try:
-        with install_signal_handlers(stop), kept_awake(site.host.environ):
-            code = walk(session)
-    finally:
-        close(session, loaded, site, code)
-    return code
+        ask_user((job.spec for job in look.to_run), site)

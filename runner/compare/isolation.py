@@ -15,9 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.compare.places import Place, flagged, places_of
-from runner.environments import Site
-from runner.jobs import Job, Jobs
 from runner.model import Pipeline, ResolvedEntry, ResolvedFlags, Segment, SegmentType
+from runner.tasks import Job, Jobs
 
 
 class CannotIsolate(Exception):
@@ -64,17 +63,6 @@ def _spelling(folder: str) -> re.Pattern[str]:
     parts = [re.escape(part) for part in re.split(r"[\\/]", folder)]
     flags = re.IGNORECASE if os.name == "nt" else 0
     return re.compile(r"(?<![\w.\\/-])" + r"[\\/]".join(parts) + r"(?=$|[\\/;,:\"' ])", flags)
-
-
-class Isolated(Jobs):
-    """The jobs of a pipeline with their outputs moved."""
-
-    def __init__(self, pipeline: Pipeline, site: Site, moves: Moves) -> None:
-        super().__init__(pipeline, site)
-        self._moves = moves
-
-    def __getitem__(self, number: int) -> Job:
-        return self._moves.job(super().__getitem__(number))
 
 
 def reached(pipeline: Pipeline) -> list[Segment]:

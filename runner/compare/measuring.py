@@ -17,14 +17,14 @@ from runner.compare.results import Pair, Picture, Rung
 from runner.compare.settings import Settings
 from runner.environments import Request, Site
 from runner.environments import kind as kind_of
-from runner.environments.prepare import run_preparation
 from runner.environments.spec import parse_environment
 from runner.environments.uv.groups import read_project
 from runner.errors import EnvironmentMissing, Interrupted, RunnerError, StateError
+from runner.executors.carry import carry_out
 from runner.ground.codes import spell_code
 from runner.ground.disk import on_disk
 from runner.ground.text import decoded
-from runner.model import Command, Outcome, ResolvedFlags
+from runner.model import Outcome, ResolvedFlags
 from runner.process.stop import StopRequest
 from runner.process.supervise import run
 
@@ -137,27 +137,17 @@ class Measurer:
             preparation = kind_of(spec).prepare(spec, entries, site)
             if preparation is not None:
                 self.say(f"preparing {preparation.title}, which measures; it takes a minute the first time")
-                run_preparation(
+                self.folder.mkdir(parents=True, exist_ok=True)
+                carry_out(
                     preparation,
-                    lambda command: self._start(command, preparation.title),
+                    site.host.environ,
+                    self.stop,
+                    screen=lambda chunk: None,
                     on_wait=lambda reason: self.say(f"waiting: {reason}"),
-                    cancelled=lambda: self.stop.requested,
+                    log=self.folder / "prepare.txt",
                 )
             self._ready = site
         return self._ready
-
-    def _start(self, command: Command, title: str) -> tuple[int, str]:
-        output = bytearray()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        outcome = run(
-            command, environ=self.site.host.environ, screen=output.extend, log=self.folder / "prepare.txt",
-            timeout=None, stop=self.stop,
-        )  # fmt: skip
-        if outcome.stopped:
-            raise Interrupted(f"stopped while preparing {title}", "Start the comparison again.")
-        if outcome.error:
-            return 127, outcome.error
-        return (outcome.exit_code if outcome.exit_code is not None else 1), decoded(output)
 
 
 def _told_labels(pair: Pair) -> bool:

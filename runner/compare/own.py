@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from runner.state.records import read_json, write_json
+from runner.ground.told import read_json, write_json
 
 LIST = ".made-by-compare.json"
 _JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT: what Windows calls a folder that lies elsewhere

@@ -12,7 +12,7 @@ from runner.compare.results import Comparison, Pair, Part, Rung
 from runner.compare.sides import cuda_of, python_of, versions
 from runner.compare.terms import SHARES, WORDS, terms_in
 from runner.ground.words import size_text, time_text
-from runner.state.records import now_text
+from runner.records.journal import now_text
 
 MOST_PAIRS = 2000  # of one part in the page; all are in report.json
 MOST_VERSIONS = 40

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from runner.compare.results import Pair
-from runner.state.records import read_json
+from runner.ground.told import read_json
 
 # what systems and programs leave about
 LITTER = ("Thumbs.db", "desktop.ini", ".DS_Store", ".*", "*.part", "*.tmp")

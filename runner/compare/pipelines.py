@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from runner.compare.isolation import CannotIsolate, Moves, reached
 from runner.compare.ladder import climb
@@ -15,18 +14,18 @@ from runner.compare.pairing import Item, join
 from runner.compare.places import Place, items_of, places_of
 from runner.compare.results import Comparison, Pair, Part, Side
 from runner.compare.second_run import SecondRun, second_run
-from runner.compare.sides import changed_output, environment_changed, receipts_by_hash, side_of
+from runner.compare.sides import Found, changed_output, environment_changed, receipts_by_hash, side_of
 from runner.compare.terms import worst_values
 from runner.compare.verdict import noise_of, noisy, unstable
 from runner.environments import Site
 from runner.errors import UsageError
-from runner.jobs import Job, Jobs
 from runner.model import Pipeline, Segment
-from runner.report import Reporter
+from runner.records.journal import Journal
+from runner.records.layout import FOLDER, hide, records_root
 from runner.state.locks import LockFile
-from runner.state.records import FOLDER, hide, records_root
+from runner.tasks import Job, Jobs
 
-RunAsUsual = Callable[[Path], None]  # raises when the pipeline did not come to its end
+RunAsUsual = Callable[[Pipeline], None]  # raises when the pipeline did not come to its end
 
 
 @dataclass
@@ -36,7 +35,7 @@ class Pipelines:
     a: Pipeline
     b: Pipeline
     site: Site
-    reporter: Reporter
+    journal: Journal
     measurer: Measurer
     run: RunAsUsual
     anew: bool = False
@@ -58,7 +57,7 @@ class _Ran:
     pipeline: Pipeline
     jobs: Jobs
     moves: Moves
-    receipts: Mapping[str, Mapping[str, Any]]
+    receipts: Mapping[str, Found]
 
     def places(self, segment: Segment) -> list[Place]:
         return [self.moves.place(place) for place in places_of(self.jobs[segment.number])]
@@ -180,15 +179,14 @@ def _touch(root: Path, file: str, other: Path, other_file: str) -> bool:
 
 def _usual(two: Pipelines, pipeline: Pipeline) -> _Ran:
     """As its user runs it: what is done stays done."""
-    path = Path(pipeline.path)
-    two.run(path)
+    two.run(pipeline)
     jobs = Jobs(pipeline, two.site)
-    receipts = receipts_by_hash(records_root(path, None))
+    receipts = receipts_by_hash(records_root(Path(pipeline.path), None))
     _tell_changes(two, pipeline, jobs, receipts)
     return _Ran(pipeline, jobs, Moves({}), receipts)
 
 
-def _tell_changes(two: Pipelines, pipeline: Pipeline, jobs: Jobs, receipts: Mapping[str, Mapping[str, Any]]) -> None:
+def _tell_changes(two: Pipelines, pipeline: Pipeline, jobs: Jobs, receipts: Mapping[str, Found]) -> None:
     """Results that are older than the environment as it is now, or that something has written since."""
     for segment in reached(pipeline):
         told = receipts.get(segment.content_hash)
@@ -209,7 +207,7 @@ def _tell_changes(two: Pipelines, pipeline: Pipeline, jobs: Jobs, receipts: Mapp
 
 def _second(two: Pipelines, pipeline: Pipeline, name: str, why: str) -> SecondRun:
     folder = two.folder / name
-    return second_run(pipeline, two.site, folder, two.reporter, two.measurer.stop, why=why, anew=two.anew)
+    return second_run(pipeline, two.site, folder, two.journal, two.measurer.stop, why=why, anew=two.anew)
 
 
 def _part(of_a: Segment | None, of_b: Segment | None, a: _Ran, b: _Ran, ignore: list[str], first: int) -> Part:

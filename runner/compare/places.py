@@ -10,8 +10,8 @@ from pathlib import Path
 
 from runner.compare.pairing import Item, ignored, images_of, is_zarr, items_below
 from runner.inputs.flags import output_values
-from runner.jobs import Job
 from runner.state.outputs import fits, fixed_part, full_pattern, unescaped
+from runner.tasks import Job
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from runner.compare.results import Comparison, Pair, Part, Side
 from runner.compare.sides import cuda_of, python_of
 from runner.errors import UsageError
 from runner.ground.files import state_error, write_atomic
-from runner.state.records import now_text
+from runner.records.journal import now_text
 
 PAGE, DATA, PICTURES = "index.html", "report.json", "pictures"
 

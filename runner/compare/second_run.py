@@ -5,25 +5,26 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from runner.checks import errors, find_problems
 from runner.compare import own
-from runner.compare.isolation import Isolated, Moves, moves_for, reached
-from runner.compare.sides import changed_output, environment_changed, receipts_by_hash
-from runner.engine import Session, walk
+from runner.compare.isolation import Moves, moves_for, reached
+from runner.compare.sides import Found, changed_output, environment_changed, receipts_by_hash
 from runner.environments import Site, kind, words
 from runner.errors import ExitCode, Interrupted, PipelineError, RunnerError
 from runner.ground.files import state_error
-from runner.jobs import Job, Jobs, errors, find_problems
-from runner.model import Action, Pipeline, Step
-from runner.plan import Plan
-from runner.process.keep_awake import kept_awake
+from runner.ground.told import read_json, write_json
+from runner.model import Pipeline
+from runner.plan import Selection
 from runner.process.stop import StopRequest
-from runner.report import Reporter
-from runner.state.records import new_run, now_text, read_json, write_json
-from runner.state.status import StatusBook
+from runner.records.journal import Journal
+from runner.runs.drive import drive
+from runner.runs.open import run
+from runner.runs.request import RunRequest
+from runner.tasks import Job, Jobs
 
 STARTED, STATUS, OUT, RUNS = "started.json", "status.yaml", "out", "runs"
 PARTS = (STARTED, STATUS, OUT, RUNS)
@@ -41,67 +42,59 @@ class SecondRun:
     """Where the outputs went, and what the receipts say by content hash."""
 
     moves: Moves
-    receipts: Mapping[str, Mapping[str, Any]]
+    receipts: Mapping[str, Found]
 
 
 def second_run(
-    pipeline: Pipeline, site: Site, top: Path, reporter: Reporter, stop: StopRequest, *, why: str, anew: bool
+    pipeline: Pipeline, site: Site, top: Path, journal: Journal, stop: StopRequest, *, why: str, anew: bool
 ) -> SecondRun:
     """The outputs of `pipeline` below `top`; taken as they are when nothing has changed since they were made.
 
     Raises CannotIsolate before anything is written; EnvironmentMissing, SecondRunFailed, Interrupted, StateError.
     """
     folder = next((home for home in _homes(top) if (home / STARTED).exists()), top)
-    moves, jobs, todo = _moved(pipeline, site, folder)
+    moves, todo = _moved(pipeline, site, folder)
     done = 0 if anew else _still_done(folder, todo, moves, site)
     if done == len(todo):
-        reporter.note(f"{why}: taken from {folder}")
+        journal.note(f"{why}: taken from {folder}")
         return SecondRun(moves, _receipts(folder))
     if problems := errors(find_problems(todo, pipeline, site)):
         raise PipelineError(f"{len(problems)} problems found; nothing was run", problems)
     if not done:
-        folder = _cleared(top, reporter)
-        moves, jobs, todo = _moved(pipeline, site, folder)
+        folder = _cleared(top, journal)
+        moves, todo = _moved(pipeline, site, folder)
     others = set(own.below(folder, *PARTS)) - own.proven(folder, own.by_time).keys()
     for new in moves.folders.values():
         new.mkdir(parents=True, exist_ok=True)
     write_json(folder / STARTED, _asked_for(todo))
-    reporter.note(f"{why}; it goes on with segment {todo[done].segment.number}" if done else why)
-    run = new_run(folder / RUNS, {"state": "running", "pipeline": str(pipeline.path), "started": now_text()})
-    steps = tuple(
-        Step(job.segment, Action.SKIP, "it was done before")
-        if number < done
-        else Step(job.segment, Action.RUN, "for the comparison")
-        for number, job in enumerate(todo)
-    )
-    session = Session(
-        name=str(pipeline.path),
-        plan=Plan(steps, ()),
-        jobs=jobs,
-        site=site,
-        book=StatusBook(folder / STATUS, (), {}),
-        run=run,
-        reporter=reporter,
-        stop=stop,
-        wait_for_enter=None,
+    journal.note(f"{why}; it goes on with segment {todo[done].segment.number}" if done else why)
+    pipeline = replace(pipeline, segments=tuple(reached(pipeline)))
+    request = RunRequest(
+        pipeline,
+        site,
+        journal,
+        stop,
+        Selection(start=todo[done].segment.number),
+        records=folder / RUNS,
+        status_file=folder / STATUS,
+        change=moves.job,
     )
     try:
-        with kept_awake(site.host.environ):
-            code = walk(session)
+        code, record = run(request, drive)
     finally:
         _list_ours(folder, others)
     if code is ExitCode.INTERRUPTED:
         raise Interrupted("stopped", "Start the comparison again: what is finished stays finished.")
     if code is not ExitCode.DONE:
-        raise SecondRunFailed(f"{why}: a segment failed", f"Its log is in {run.folder}.")
+        raise SecondRunFailed(f"{why}: a segment failed", f"Its log is in {record.folder if record else folder}.")
     return SecondRun(moves, _receipts(folder))
 
 
-def _moved(pipeline: Pipeline, site: Site, folder: Path) -> tuple[Moves, Jobs, list[Job]]:
+def _moved(pipeline: Pipeline, site: Site, folder: Path) -> tuple[Moves, list[Job]]:
     """With outputs below `folder`. Raises CannotIsolate."""
     moves = moves_for(pipeline, Jobs(pipeline, site), folder / OUT)
-    jobs = Isolated(pipeline, site, moves)
-    return moves, jobs, [jobs[segment.number] for segment in reached(pipeline)]
+    jobs = Jobs(pipeline, site, moves.job)
+    return moves, [jobs[segment.number] for segment in reached(pipeline)]
 
 
 def _homes(top: Path) -> list[Path]:
@@ -110,7 +103,7 @@ def _homes(top: Path) -> list[Path]:
     return [*(top / str(number) for number in numbers), top]
 
 
-def _cleared(top: Path, reporter: Reporter) -> Path:
+def _cleared(top: Path, journal: Journal) -> Path:
     """Removes what earlier comparisons left; gives a folder in which nothing of it is."""
     for home in _homes(top):
         try:
@@ -121,7 +114,7 @@ def _cleared(top: Path, reporter: Reporter) -> Path:
     used = [home for home in _homes(top) if any(os.path.lexists(home / part) for part in PARTS)]
     if not used:
         return top
-    reporter.note(f"{used[0]} holds files that no list names as a comparison's own; they stay")
+    journal.note(f"{used[0]} holds files that no list names as a comparison's own; they stay")
     number = max((int(home.name) for home in used if home != top), default=1) + 1
     return top / str(number)
 
@@ -163,5 +156,5 @@ def _still_done(folder: Path, todo: list[Job], moves: Moves, site: Site) -> int:
     return 0 if any(job.segment.content_hash in receipts for job in todo[count:]) else count
 
 
-def _receipts(folder: Path) -> dict[str, Mapping[str, Any]]:
-    return dict(receipts_by_hash(folder / RUNS))
+def _receipts(folder: Path) -> dict[str, Found]:
+    return receipts_by_hash(folder / RUNS)

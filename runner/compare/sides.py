@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,56 +15,65 @@ from runner.environments import Site, kind
 from runner.environments import fingerprint as fingerprint_of
 from runner.environments.spec import normalised_group as normalised
 from runner.ground.disk import on_disk
-from runner.jobs import Job
-from runner.state.reading import number, read_json
-from runner.state.records import SUCCEEDED, Run, run_folders
+from runner.ground.told import number, read_json
+from runner.records.layout import Record, run_folders
+from runner.records.receipt import Receipt
+from runner.tasks import Job
 
 SIZE_LIMIT = 15.0  # seconds to spend on one environment's size
 _CUDA = re.compile(r"(cudatoolkit|cuda-version|pytorch-cuda|nvidia-cuda-runtime(-cu\d+)?)")
 QUERY = ("--query-gpu=name,driver_version", "--format=csv,noheader")
 
 
-def receipts_by_hash(root: Path) -> dict[str, dict[str, Any]]:
-    """The newest successful receipt of each content hash, with its run's folder as `folder`."""
-    found: dict[str, dict[str, Any]] = {}
+@dataclass(frozen=True)
+class Found:
+    """A receipt, and the folder of its run."""
+
+    receipt: Receipt
+    folder: Path
+
+
+def receipts_by_hash(root: Path) -> dict[str, Found]:
+    """The newest successful receipt of each content hash."""
+    found: dict[str, Found] = {}
     for folder in reversed(run_folders(root)):
-        for receipt in Run(folder).receipts():
-            if receipt.get("state") == SUCCEEDED and (content_hash := receipt.get("content_hash")):
-                found.setdefault(content_hash, {**receipt, "folder": str(folder)})
+        for receipt in Record(folder).receipts():
+            if receipt.succeeded and receipt.content_hash:
+                found.setdefault(receipt.content_hash, Found(receipt, folder))
     return found
 
 
-def changed_output(receipt: Mapping[str, Any] | None) -> Path | None:
+def changed_output(found: Found | None) -> Path | None:
     """The first output that is not as the receipt says."""
-    for output in (receipt or {}).get("outputs") or ():
+    for output in found.receipt.outputs if found else ():
         path = Path(output["path"])
         if not path.exists() or path.stat().st_mtime != output["modified"]:
             return path
     return None
 
 
-def environment_changed(receipt: Mapping[str, Any], job: Job, site: Site) -> bool:
+def environment_changed(found: Found, job: Job, site: Site) -> bool:
     """Whether the segment's environment is another one than when it ran."""
-    then = {k: v for k, v in (receipt.get("environment") or {}).items() if k != "text"}
+    then = {k: v for k, v in found.receipt.environment.items() if k != "text"}
     return bool(then) and then != dict(fingerprint_of(job.spec, job.entries, site))
 
 
-def side_of(job: Job, receipt: Mapping[str, Any] | None, site: Site, sizes: dict[str, int | None]) -> Side:
+def side_of(job: Job, found: Found | None, site: Site, sizes: dict[str, int | None]) -> Side:
     """`sizes` remembers each environment's size by its folder."""
-    told = receipt or {}
-    fingerprint = dict(told.get("environment") or {})
+    told = found.receipt if found else Receipt()
+    fingerprint = dict(told.environment)
     if not fingerprint.get("kind"):
         fingerprint = dict(fingerprint_of(job.spec, job.entries, site))
     folder = environment_folder(job, fingerprint, site)
     if folder and folder not in sizes:
         sizes[folder] = folder_size(Path(folder))
-    prepared = read_json(Path(told["folder"]) / f"prepare-{job.segment.number:02d}.json") if told else None
+    prepared = read_json(found.folder / f"prepare-{job.segment.number:02d}.json") if found else None
     return Side(
         environment=job.segment.environment,
         fingerprint=fingerprint,
-        seconds=told.get("seconds"),
-        peak_memory=told.get("peak_memory"),
-        gpu_memory=told.get("gpu_memory"),
+        seconds=told.seconds,
+        peak_memory=told.peak_memory,
+        gpu_memory=told.gpu_memory,
         size=sizes.get(folder) if folder else None,
         preparation=number(prepared.get("seconds")) if prepared else None,
     )

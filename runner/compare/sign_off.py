@@ -17,7 +17,8 @@ from runner.compare.results import Comparison, Pair, Side
 from runner.compare.simple import BLOCK
 from runner.errors import UsageError
 from runner.ground.files import state_error
-from runner.state.records import now_text, read_json, write_json
+from runner.ground.told import read_json, write_json
+from runner.records.journal import now_text
 
 FOLDER = "sign_offs"
 

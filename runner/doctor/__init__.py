@@ -15,8 +15,8 @@ from pathlib import Path
 from runner.doctor.registry import Registry
 from runner.environments import Site, kind
 from runner.errors import PipelineError, RunnerError
-from runner.jobs import Job
 from runner.model import EnvironmentSpec, Pipeline
+from runner.tasks import Job
 
 
 class State(Enum):

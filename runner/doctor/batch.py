@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from runner.doctor import Check, Context, Line, ok, warning
 from runner.environments import kind, words
-from runner.jobs import Job
 from runner.process.launch import is_batch
+from runner.tasks import Job
 
 
 def batch_files(context: Context) -> list[Line]:

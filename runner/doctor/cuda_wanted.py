@@ -12,7 +12,7 @@ from runner.environments import kind
 from runner.environments.uv.groups import group_packages, read_project
 from runner.errors import EnvironmentMissing
 from runner.ground.disk import on_disk
-from runner.jobs import Job
+from runner.tasks import Job
 
 Version = tuple[int, int]
 _LOCAL = re.compile(r"\+cu(\d+?)(\d)(?:\.|$)")  # torch 2.4.0+cu124

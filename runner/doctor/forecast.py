@@ -15,9 +15,9 @@ from runner.environments.uv.stamp import Place, State, condition, read_stamp
 from runner.errors import EnvironmentMissing
 from runner.ground.disk import on_disk
 from runner.ground.words import size_text
+from runner.records.layout import Record, run_folders
+from runner.records.receipt import Receipt
 from runner.state.outputs import MOST_LISTED
-from runner.state.reading import Receipt
-from runner.state.records import SUCCEEDED, Run, run_folders
 
 MIB = 1 << 20
 EARLIER_RUNS = 10  # looked at, the newest first
@@ -50,17 +50,16 @@ def outputs_forecast(context: Context) -> OutputsForecast:
         return OutputsForecast({})
     found: dict[int, Receipt] = {}  # segment -> its newest receipt
     for folder in reversed(run_folders(context.records)[-EARLIER_RUNS:]):
-        for receipt in Run(folder).receipts():
-            number = receipt.get("segment")
-            if receipt.get("state") == SUCCEEDED and receipt.get("outputs") and number is not None:
-                found.setdefault(number, receipt)
+        for receipt in Record(folder).receipts():
+            if receipt.succeeded and receipt.outputs and receipt.segment is not None:
+                found.setdefault(receipt.segment, receipt)
     sizes: dict[Path, int] = {}
     for receipt in found.values():
-        outputs = receipt["outputs"]
+        outputs = receipt.outputs
         top = _common_folder([entry["path"] for entry in outputs])
         sizes[top] = sizes.get(top, 0) + sum(entry["size"] for entry in outputs)
     # a receipt lists no more than that
-    more = any(len(receipt["outputs"]) >= MOST_LISTED for receipt in found.values())
+    more = any(len(receipt.outputs) >= MOST_LISTED for receipt in found.values())
     return OutputsForecast(sizes, at_least=more)
 
 

@@ -19,6 +19,7 @@ from runner.model import Command, EnvironmentSpec, Outcome
 
 LIMIT = 26.0  # seconds for all
 _RESERVE = 3.0  # seconds for stopping what takes too long
+_NOT_READY = f"it was not ready within {time_text(LIMIT - _RESERVE)}"
 _PROBE = Path(__file__).with_name("gpu_probe.py")
 
 
@@ -84,19 +85,30 @@ def _no_gpu(context: Context) -> str:
 
 
 def _prepare(preparation: Preparation, context: Context) -> None:
-    from runner.environments.prepare import run_preparation
     from runner.errors import Busy
-
-    def start(command: Command) -> tuple[int, str]:
-        said = _run(command, context)
-        if said.outcome.error:
-            return 127, said.outcome.error
-        return (said.outcome.exit_code if said.outcome.exit_code is not None else 1), said.text
+    from runner.executors.carry import carry_out
+    from runner.process.stop import StopRequest
 
     try:
-        run_preparation(preparation, start, wait=max(0.0, context.remaining() - _RESERVE))
+        carry_out(
+            preparation,
+            context.site.host.environ,
+            StopRequest(),
+            screen=lambda chunk: None,
+            wait=max(0.0, context.remaining() - _RESERVE),
+            timeout=lambda: _left(context),
+        )
     except Busy as error:
         raise _TooLongError(error.message) from None
+    except TimeoutError:
+        raise _TooLongError(_NOT_READY) from None
+
+
+def _left(context: Context) -> float:
+    left = context.remaining() - _RESERVE
+    if left <= 0:
+        raise _TooLongError("the time was used up before it could be tried")
+    return left
 
 
 def _run(command: Command, context: Context) -> _Said:
@@ -104,21 +116,18 @@ def _run(command: Command, context: Context) -> _Said:
     from runner.process.stop import StopRequest
     from runner.process.supervise import run
 
-    left = context.remaining() - _RESERVE
-    if left <= 0:
-        raise _TooLongError("the time was used up before it could be tried")
     output = bytearray()
     outcome = run(
         command,
         environ=context.site.host.environ,
         screen=output.extend,
         log=Path(os.devnull),
-        timeout=left,
+        timeout=_left(context),
         stop=StopRequest(),
         grace=1.0,
     )
     if outcome.timed_out:
-        raise _TooLongError(f"it was not ready within {time_text(LIMIT - _RESERVE)}")
+        raise _TooLongError(_NOT_READY)
     return _Said(outcome, decoded(output))
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from runner.checks import find_problems, find_warnings
 from runner.doctor import Check, Context, Line, ok, problem, warning
 from runner.environments import kind, words
-from runner.jobs import Job, find_problems, find_warnings
 from runner.model import Diagnostic, Severity
 from runner.pipeline.diagnostics import alike
+from runner.tasks import Job
 
 _SETTINGS = (".yaml", ".yml")
 _WRITES = ("out", "save", "result", "write", "export")  # parts of a flag's name: the file is made, not read

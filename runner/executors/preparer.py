@@ -13,18 +13,13 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 
-from runner.environments import Preparation, Site, kind
-from runner.environments.prepare import run_preparation
-from runner.errors import Interrupted, RunnerError
-from runner.ground.text import decoded
-from runner.jobs import Job
-from runner.model import Command
+from runner.environments import Site, kind
+from runner.errors import RunnerError
+from runner.executors.carry import carry_out
+from runner.ground.told import write_json
 from runner.process.stop import StopRequest
-from runner.process.supervise import run
-from runner.report import Reporter
-from runner.state.records import write_json
-
-TAIL = 64 * 1024  # of a tool's output, for explaining its failure
+from runner.records.journal import Journal
+from runner.tasks import Job
 
 
 @dataclass
@@ -57,11 +52,11 @@ class Preparer:
     """
 
     def __init__(
-        self, jobs: Sequence[Job], site: Site, folder: Path, reporter: Reporter, stop: StopRequest, *, ahead: bool
+        self, jobs: Sequence[Job], site: Site, folder: Path, journal: Journal, stop: StopRequest, *, ahead: bool
     ) -> None:
         self._site = site
         self._folder = folder
-        self._reporter = reporter
+        self._journal = journal
         # of our own, so that a run that ends early waits for no download
         self._stop = StopRequest()
         self._links = ExitStack()
@@ -120,7 +115,7 @@ class Preparer:
             self._carry_out(item, ahead=True)
             if item.error is not None and not self._stop.requested:
                 number = item.job.segment.number
-                self._reporter.warn(
+                self._journal.warn(
                     f"the environment of segment {number} could not be prepared ahead ({item.error.message}); "
                     "it is tried again when that segment is reached"
                 )
@@ -142,36 +137,27 @@ class Preparer:
         preparation = kind(job.spec).prepare(job.spec, job.entries, self._site)
         if preparation is None:
             return
-        self._reporter.preparing(preparation.title, ahead)
+        self._journal.say("preparing", title=preparation.title, ahead=ahead)
         before = time.monotonic()
-        run_preparation(
-            preparation,
-            lambda command: self._command(command, item, preparation),
-            on_wait=lambda reason: self._reporter.note(f"   waiting for {preparation.title}: {reason}"),
-            cancelled=lambda: self._stop.requested,
-        )
-        seconds = time.monotonic() - before
-        self._reporter.prepared(preparation.title, seconds)
-        told = {"title": preparation.title, "seconds": round(seconds, 3)}
-        write_json(self._folder / f"prepare-{item.job.segment.number:02d}.json", told)
-
-    def _command(self, command: Command, item: _Item, preparation: Preparation) -> tuple[int, str]:
-        tail, calm = bytearray(), Calm()
+        calm = Calm()
 
         def screen(chunk: bytes) -> None:
-            tail.extend(chunk)
-            del tail[:-TAIL]
             if (lines := calm.feed(chunk)) and item.shown.is_set():
-                self._reporter.output(lines)
+                self._journal.reporter.output(lines)
 
         self._folder.mkdir(parents=True, exist_ok=True)
-        log = self._folder / f"prepare-{item.job.segment.number:02d}.txt"
-        outcome = run(command, environ=self._site.host.environ, screen=screen, log=log, timeout=None, stop=self._stop)
-        if outcome.stopped:
-            raise Interrupted(f"stopped while preparing {preparation.title}", "Start the pipeline again to go on.")
-        if outcome.error:
-            return 127, outcome.error
-        return (outcome.exit_code if outcome.exit_code is not None else 1), decoded(tail)
+        carry_out(
+            preparation,
+            self._site.host.environ,
+            self._stop,
+            screen=screen,
+            on_wait=lambda reason: self._journal.note(f"   waiting for {preparation.title}: {reason}"),
+            log=self._folder / f"prepare-{item.job.segment.number:02d}.txt",
+        )
+        seconds = round(time.monotonic() - before, 3)
+        self._journal.say("prepared", title=preparation.title, seconds=seconds)
+        told = {"title": preparation.title, "seconds": seconds}
+        write_json(self._folder / f"prepare-{item.job.segment.number:02d}.json", told)
 
 
 class Calm:

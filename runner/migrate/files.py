@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from runner.state.records import FOLDER
+from runner.records.layout import FOLDER
 
 # .venvs: environments of the runner, and what it noted down of conda's
 _SKIPPED = frozenset({".git", ".venvs", FOLDER, "node_modules", "__pycache__"})

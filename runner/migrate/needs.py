@@ -10,10 +10,10 @@ from pathlib import Path
 from unicodedata import normalize
 
 from runner.errors import PipelineError
+from runner.ground.told import read_json
 from runner.migrate.files import YAML
 from runner.migrate.pipelines import as_pipeline, conda_name, plain_name, uses
 from runner.model import FlagMap, Pipeline
-from runner.state.records import read_json
 
 # `conda run -n cells`, `mamba run -p D:/envs/cells`, `activate cells`, `D:\envs\cells\python.exe`
 _BY_HAND = (

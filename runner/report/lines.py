@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from runner.ground.words import size_text, time_text
-from runner.model import Outcome, Segment
-from runner.report import Row
+from runner.records.journal import Event
 from runner.report.console import Console
+
+Data = Mapping[str, Any]  # of an event
 
 MOST_SKIPPED = 20  # finished segments that are listed one by one before a run
 _STATE_STYLE = {"succeeded": "green", "accepted": "green", "failed": "red", "timed out": "red", "stopped": "yellow"}
@@ -41,51 +43,56 @@ class LineReporter:
         self._current = ""
         self._expected: float | None = None
 
-    def begin(self, pipeline: str, count: int, to_run: int) -> None:
+    def on(self, event: Event) -> None:
+        show = getattr(self, "_on_" + event.kind.replace("-", "_"), None)
+        if show is not None:
+            with self._lock:
+                show(event, event.data)
+
+    def _on_begin(self, event: Event, data: Data) -> None:
+        count, to_run = data["segments"], data["to_run"]
         done = count - to_run
-        text = f"{pipeline}: {count} segment{'s' if count != 1 else ''}"
+        text = f"{data['pipeline']}: {count} segment{'s' if count != 1 else ''}"
         if to_run == 0:
             text += ", all done" if count else ", nothing to do"
         elif done:
             text += f", {done} done, {to_run} to run"
         self._list_skipped = done <= MOST_SKIPPED
-        self._line(text)
+        self._console.line(text)
 
-    def skipped(self, segment: Segment, reason: str) -> None:
-        if not self._list_skipped:
-            return
-        self._line(self._console.style(f"· {segment.number}. {segment.name or '(no name)'} – {reason}", "dim"))
+    def _on_skip(self, event: Event, data: Data) -> None:
+        if self._list_skipped:
+            self._say(f"· {event.segment}. {event.name or '(no name)'} – {data['reason']}", "dim")
 
-    def control(self, segment: Segment, action: str, text: str) -> None:
-        name = f" ({segment.name})" if segment.name else ""
-        self._line(self._console.style(f"── {segment.number}. {action}{name}: {text}".rstrip(": "), "cyan"))
+    def _on_control(self, event: Event, data: Data) -> None:
+        name = f" ({event.name})" if event.name else ""
+        self._say(f"── {event.segment}. {data['action']}{name}: {data['text']}".rstrip(": "), "cyan")
 
-    def preparing(self, title: str, ahead: bool) -> None:
-        if not ahead:
-            self._announced.add(title)
-            self._line(self._console.style(f"   preparing {title} …", "dim"))
+    def _on_preparing(self, event: Event, data: Data) -> None:
+        if not data["ahead"]:
+            self._announced.add(data["title"])
+            self._say(f"   preparing {data['title']} …", "dim")
 
-    def prepared(self, title: str, seconds: float) -> None:
-        if title not in self._announced:
-            return  # made ahead: a word of it would stand in the middle of a segment's progress bar
-        self._line(self._console.style(f"   {title} is ready ({time_text(seconds)})", "dim"))
+    def _on_prepared(self, event: Event, data: Data) -> None:
+        # made ahead: a word of it would stand in the middle of a segment's progress bar
+        if data["title"] in self._announced:
+            self._say(f"   {data['title']} is ready ({time_text(data['seconds'])})", "dim")
 
-    def started(self, segment: Segment, total: int, expected: float | None, argv: Sequence[str], cwd: str) -> None:
-        console = self._console
+    def _on_start(self, event: Event, data: Data) -> None:
+        console, expected = self._console, data["expected"]
         hint = f" · last time {time_text(expected)}" if expected else ""
-        where = f" · {segment.environment}" if segment.environment else ""
-        with self._lock:
-            self._current = f"{segment.number}/{total} {segment.name}"
-            self._expected = expected
-            console.line()
-            console.line(
-                console.style("── ", "cyan")
-                + console.style(f"{segment.number}/{total} {segment.name or '(no name)'}", "bold", "cyan")
-                + console.style(f"{where}{hint} ", "cyan")
-                + console.style("─" * max(3, 66 - len(self._current + where + hint)), "cyan")
-            )
-            if self._verbose:
-                console.line(console.style(f"   in {cwd}: {command_text(argv, windows=self._windows)}", "dim"))
+        where = f" · {data['environment']}" if data["environment"] else ""
+        self._current = f"{event.segment}/{data['total']} {event.name}"
+        self._expected = expected
+        console.line()
+        console.line(
+            console.style("── ", "cyan")
+            + console.style(self._current if event.name else self._current + "(no name)", "bold", "cyan")
+            + console.style(f"{where}{hint} ", "cyan")
+            + console.style("─" * max(3, 66 - len(self._current + where + hint)), "cyan")
+        )
+        if self._verbose:
+            self._say(f"   in {data['cwd']}: {command_text(data['argv'], windows=self._windows)}", "dim")
 
     def output(self, chunk: bytes) -> None:
         with self._lock:
@@ -96,55 +103,51 @@ class LineReporter:
         with self._lock:
             self._console.live(f"   … {self._current}: {time_text(seconds)}{expected}")
 
-    def ended(self, segment: Segment, outcome: Outcome, state: str, note: str, log: str) -> None:
-        console = self._console
-        peak = size_text(outcome.peak_memory)
-        parts = [f"{_STATE_MARK.get(state, '·')} {state} in {time_text(outcome.duration)}"]
-        if peak:
+    def _on_end(self, event: Event, data: Data) -> None:
+        state = data["state"]
+        style = _STATE_STYLE.get(state, "yellow")
+        parts = [f"{_STATE_MARK.get(state, '·')} {state} in {time_text(data['seconds'])}"]
+        if peak := size_text(data["peak_memory"]):
             parts.append(f"peak memory {peak}")
-        if outcome.gpu_memory:
-            parts.append(f"GPU memory {size_text(outcome.gpu_memory)}")
-        with self._lock:
-            console.line(console.style("   " + ", ".join(parts), _STATE_STYLE.get(state, "yellow")))
-            if outcome.leftovers:
-                names = ", ".join(outcome.leftovers)
-                console.line(console.style(f"   ended what it had left running: {names}", "yellow"))
-            for text in note.splitlines():
-                console.line(console.style(f"   {text}", _STATE_STYLE.get(state, "yellow")))
-            if state != "succeeded":
-                console.line(f"   log: {log}")
+        if data["gpu_memory"]:
+            parts.append(f"GPU memory {size_text(data['gpu_memory'])}")
+        self._say("   " + ", ".join(parts), style)
+        if data["leftovers"]:
+            self._say(f"   ended what it had left running: {', '.join(data['leftovers'])}", "yellow")
+        for text in data["explanation"].splitlines():
+            self._say(f"   {text}", style)
+        if state != "succeeded":
+            self._console.line(f"   log: {data['log']}")
 
-    def warn(self, text: str) -> None:
-        self._line(self._console.style(f"warning: {text}", "yellow"))
+    def _on_warning(self, event: Event, data: Data) -> None:
+        self._say(f"warning: {data['text']}", "yellow")
 
-    def note(self, text: str) -> None:
-        self._line(text)
+    def _on_note(self, event: Event, data: Data) -> None:
+        self._console.line(data["text"])
 
-    def end(self, rows: Sequence[Row], exit_code: int, record: str, advice: str) -> None:
-        with self._lock:
-            if rows:
-                self._console.line()
-                self._table(rows, record)
-            if record:
-                self._console.line(self._console.style(f"record of this run: {record}", "dim"))
-            for text in advice.splitlines():
-                self._console.line(self._console.style(text, "green" if exit_code == 0 else "yellow"))
+    def _on_summary(self, event: Event, data: Data) -> None:
+        if data["segments"]:
+            self._console.line()
+            self._table(data["segments"], data["record"])
+        if data["record"]:
+            self._say(f"record of this run: {data['record']}", "dim")
+        for text in data["advice"].splitlines():
+            self._say(text, "green" if data["exit_code"] == 0 else "yellow")
 
-    def _table(self, rows: Sequence[Row], record: str) -> None:
-        console = self._console
-        names = [f"{row.segment.number}. {row.segment.name or '(no name)'}" for row in rows]
+    def _table(self, rows: Sequence[Data], record: str) -> None:
+        names = [f"{row['segment']}. {row['name'] or '(no name)'}" for row in rows]
         width = min(48, max(len(name) for name in names))
-        states = max(len(row.state) for row in rows)
+        states = max(len(row["state"]) for row in rows)
         for name, row in zip(names, rows, strict=True):
-            took = time_text(row.seconds)
+            state, seconds = row["state"], row["seconds"]
+            took = time_text(seconds)
             shown = name if len(name) <= width else name[: width - 1] + "…"
-            text = f"{_STATE_MARK.get(row.state, '·')} {shown:<{width}}  {row.state:<{states}}  {took:>12}"
-            text += f"  {size_text(row.peak_memory):>8}  {_below(row.log, record)}"
-            style = _STATE_STYLE.get(row.state, "dim")
-            console.line(console.style(text.rstrip(), style))
-            if row.note and row.state not in ("succeeded", "skipped"):
-                console.line(console.style(f"    {row.note.splitlines()[0]}", style))
+            text = f"{_STATE_MARK.get(state, '·')} {shown:<{width}}  {state:<{states}}  {took:>12}"
+            text += f"  {size_text(row['peak_memory']):>8}  {_below(row['log'], record)}"
+            style = _STATE_STYLE.get(state, "dim")
+            self._say(text.rstrip(), style)
+            if row["note"] and state not in ("succeeded", "skipped"):
+                self._say(f"    {row['note'].splitlines()[0]}", style)
 
-    def _line(self, text: str) -> None:
-        with self._lock:
-            self._console.line(text)
+    def _say(self, text: str, *styles: str) -> None:
+        self._console.line(self._console.style(text, *styles))

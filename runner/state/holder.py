@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from runner.state.reading import number
+from runner.ground.told import number
 
 # a lock of this host name from another start of the machine: may also be a second machine of the same name,
 # whose heartbeat would then be seen within this time (seconds)

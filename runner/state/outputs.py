@@ -15,7 +15,8 @@ import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+
+from runner.model import Output
 
 MOST_LISTED = 1000
 # FAT and some shares count whole seconds, by twos; elsewhere a time is as fine as the kernel's tick
@@ -152,9 +153,9 @@ def _facts(info: os.stat_result) -> tuple[int, ...]:
     return info.st_mtime_ns, info.st_ctime_ns, info.st_size, info.st_ino
 
 
-def listing(patterns: Sequence[str], folder: str) -> list[dict[str, Any]]:
+def listing(patterns: Sequence[str], folder: str) -> list[Output]:
     """Path, size in bytes and modification time of what the patterns match, for the receipt."""
-    out: list[dict[str, Any]] = []
+    out: list[Output] = []
     seen: set[Path] = set()
     for pattern in patterns:
         for path in matches(pattern, folder):
@@ -167,5 +168,5 @@ def listing(patterns: Sequence[str], folder: str) -> list[dict[str, Any]]:
                 info = path.stat()
             except OSError:
                 continue
-            out.append({"path": str(path), "size": info.st_size, "modified": info.st_mtime})
+            out.append(Output(path=str(path), size=info.st_size, modified=info.st_mtime))
     return out

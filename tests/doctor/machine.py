@@ -18,10 +18,10 @@ from runner.doctor.examine import examine
 from runner.doctor.registry import NoRegistry, Registry
 from runner.environments import Site
 from runner.host import Host
-from runner.jobs import make_job
 from runner.pipeline.reader import read_pipeline
 from runner.process.capture import capture
-from runner.state.records import records_root
+from runner.records.layout import records_root
+from runner.tasks import make_job
 from tests.support.programs import program
 from tests.uv.shop import Shop
 

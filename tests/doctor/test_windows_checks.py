@@ -13,8 +13,8 @@ from runner.doctor import Context, State
 from runner.doctor.batch import batch_files
 from runner.doctor.paths import awkward_paths, network_drives, network_type, on_network, places
 from runner.doctor.registry import NoRegistry, this_registry
-from runner.jobs import make_job
 from runner.model import FlagMap, Pipeline, Segment, SegmentType
+from runner.tasks import make_job
 from tests.doctor.machine import SLEEPS, Machine, only
 from tests.support.programs import stand_in
 

@@ -21,9 +21,9 @@ from runner.compare.verdict import conclude, forgive_noise, noise_of, unstable
 from runner.environments import Site
 from runner.errors import PipelineError, UsageError
 from runner.host import this_host
-from runner.jobs import Jobs
 from runner.model import Pipeline
 from runner.pipeline.reader import parse_pipeline
+from runner.tasks import Jobs
 
 
 def read(folder: Path, *segments: dict[str, Any]) -> tuple[Pipeline, Jobs]:

@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from runner.records.journal import Journal
 from runner.report.console import Console, open_console, wants_colour
 from runner.report.lines import LineReporter
 
@@ -71,7 +72,7 @@ def test_a_screen_that_is_gone_is_written_to_no_more() -> None:
 
 def test_without_any_stream_nothing_is_shown_and_nothing_breaks() -> None:
     console = open_console(None, {})
-    LineReporter(console).warn("unheard")
+    Journal(LineReporter(console)).warn("unheard")
     console.stream.close()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.state.reading import Child, read_child
+from runner.records.reading import Child, read_child
 
 SOUND = {"pid": 12, "started": 3.5, "marker": ""}
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from runner.state.reading import Child, read_child, read_json, read_receipt, seconds_by_name
-from runner.state.records import Run, latest_run, new_run, prune, run_folders
-from runner.state.recovery import unrecorded
+from runner.ground.told import read_json
+from runner.records.layout import Record, latest_run, new_run, prune, run_folders
+from runner.records.reading import Child, read_child, seconds_by_name
+from runner.records.receipt import read_receipt
+from runner.records.recovery import unrecorded
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes in the file system, links without rights")
 DAY = 86400.0
@@ -40,7 +42,7 @@ def test_no_content_of_a_record_raises(tmp_path: Path, content: bytes) -> None:
     path = receipt(run, "01-x")
     for file in (path, run / "child.json", run / "run.json"):
         file.write_bytes(content)
-    last = latest_run(tmp_path) or Run(run)
+    last = latest_run(tmp_path) or Record(run)
     assert unrecorded(last, []) == []
     assert last.child() is None
     assert (last.state, last.started) == ("", "")
@@ -56,17 +58,17 @@ def test_a_value_of_the_wrong_kind_counts_as_not_there(tmp_path: Path, value: ob
     assert entry.content_hash == "a" * 64
     found = read_receipt(path)
     assert found is not None
-    assert all(isinstance(found.get(key, ""), str) for key in ("started", "runner", "name"))
-    assert found["outputs"] == []
+    assert all(isinstance(text, str) for text in (found.started, found.runner, found.name))
+    assert list(found.outputs) == []
     assert seconds_by_name({"a": value, "b": 2}).get("b") == 2
     (run / "child.json").write_text(json.dumps({"pid": value, "started": value, "marker": value}))
-    assert Run(run).child() is None
+    assert Record(run).child() is None
 
 
 def test_a_child_counts_only_when_all_of_it_is_sound(tmp_path: Path) -> None:
-    run = Run(made(tmp_path))
+    run = Record(made(tmp_path))
     sound = {"segment": 1, "pid": 4711, "started": 12.5, "marker": f"{MARKER}/{MARKER}"}
-    run.note_child(sound)
+    (run.folder / "child.json").write_text(json.dumps(sound))
     assert run.child() == Child(4711, 12.5, f"{MARKER}/{MARKER}", segment=1)
     for change in ({"pid": 1}, {"pid": -4711}, {"pid": 2**40}, {"started": None}, {"marker": "a"}, {"pid": True}):
         (run.folder / "child.json").write_text(json.dumps({**sound, **change}))
@@ -81,7 +83,7 @@ def test_folders_that_no_run_made_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "999999-2026-01-01-000000").write_text("a file")
     (tmp_path / "copy of 000001-2026-01-01-000000").mkdir()
     assert run_folders(tmp_path) == [run]
-    assert list(Run(run).receipts()) == []
+    assert list(Record(run).receipts()) == []
     assert made(tmp_path).name.startswith("000002-")
 
 
@@ -90,15 +92,15 @@ def test_pipes_links_and_folders_in_the_place_of_a_record_are_passed_over(tmp_pa
     run = made(tmp_path)
     folder = receipt(run, "01-x").parent
     (run / "02-y").symlink_to(folder)
-    assert [one["name"] for one in Run(run).receipts()] == ["01-x"]
+    assert [one.name for one in Record(run).receipts()] == ["01-x"]
     (folder / "receipt.json").unlink()
     os.mkfifo(folder / "receipt.json")
     os.mkfifo(run / "child.json")
-    assert list(Run(run).receipts()) == []
-    assert Run(run).child() is None
+    assert list(Record(run).receipts()) == []
+    assert Record(run).child() is None
     (folder / "receipt.json").unlink()
     (folder / "receipt.json").symlink_to(tmp_path / "nowhere")
-    assert list(Run(run).receipts()) == []
+    assert list(Record(run).receipts()) == []
     assert read_json(tmp_path) is None
 
 

@@ -1,7 +1,7 @@
 """Which jobs share an environment: asked when one is prepared, and when its packages are noted in a receipt."""
 
-from runner.jobs import Job
 from runner.model import EnvironmentSpec, ResolvedEntry, ResolvedFlags, Segment, SegmentType
+from runner.tasks import Job
 
 SEGMENT = Segment(1, "a", SegmentType.NORMAL, "hash")
 

@@ -23,8 +23,8 @@ from runner.environments.uv.stamp import clear_torn, is_whole, venv_settings
 from runner.environments.uv.variables import unwanted
 from runner.errors import EnvironmentMissing, RunnerError
 from runner.ground.disk import is_file, on_disk
+from runner.ground.told import read_json
 from runner.model import Command, EnvironmentSpec, Finding, ResolvedEntry
-from runner.state.reading import read_json
 
 
 @dataclass(frozen=True)

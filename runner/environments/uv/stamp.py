@@ -18,8 +18,8 @@ from runner.errors import EnvironmentMissing
 from runner.ground.disk import is_file, is_folder, on_disk, read_text
 from runner.ground.files import write_atomic
 from runner.ground.plain import is_link
+from runner.ground.told import is_texts, read_json
 from runner.host import Host
-from runner.state.reading import is_texts, read_json
 
 FORMAT = 1
 OWN = "run-pipeline.json"  # inside an environment: the runner made it, whatever became of its stamp

@@ -1,7 +1,9 @@
 """Run records: what each run did, in `.run-pipeline/NAME.yaml/NUMBER-DATE/` beside the pipeline file.
 
-    run.json              plan, state, times, host, how long each segment took last
+    run.json              state, times, host, how long each segment took last
+    plan.json             what was to run, and why
     pipeline.yaml         the pipeline file as it was run
+    events.jsonl          what happened, a line each, as it happened
     01-convert/log.txt    what the segment printed, byte for byte
     01-convert/receipt.json
 
@@ -13,43 +15,35 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from runner.errors import StateError
 from runner.ground.files import Syncer, state_error, write_atomic
-from runner.ground.plain import NO_LINK, is_link
-from runner.state.reading import Child, Receipt, read_child, read_receipt, text, whole
-from runner.state.reading import read_json as read_json
+from runner.ground.plain import is_link
+from runner.ground.told import read_json, text, whole, write_json
+from runner.records.reading import MARKER, Child, read_child
+from runner.records.receipt import NAME as RECEIPT
+from runner.records.receipt import SCHEMA, Receipt, read_receipt
 
-SCHEMA = 1
 FOLDER = ".run-pipeline"
 RUNNING = "running"
 BROKEN_OFF = "broken off"  # ended by an error of the runner's own, such as a full disk
 UNFINISHED = (RUNNING, BROKEN_OFF)  # its receipts may say more than the status file
-SUCCEEDED = "succeeded"
-CHILD_LENGTH = 2000  # bytes of child.json, whatever it holds
 KEEP_RUNS = 50
 KEEP_DAYS = 180
 _CLOCKS_DIFFER = 600.0  # seconds between the clocks of two computers that run the same pipeline
 _RUN_NAME = re.compile(r"(\d{6,12})-\d{4}-\d\d-\d\d-\d{6}", re.ASCII)
 _SEGMENT_NAME = re.compile(r"(\d{2,9})(-[\w-]*)?", re.ASCII)
 _OWN_FILE = re.compile(
-    r"(run\.json|plan\.json|child\.json|pipeline\.yaml|prepare-\d+\.(txt|json)|log(\.\d+)?\.txt|receipt\.json)"
+    r"(run\.json|plan\.json|child\.json|events\.jsonl|pipeline\.yaml|prepare-\d+\.(txt|json)|log(\.\d+)?\.txt|receipt\.json)"
     r"(\.[0-9a-f]+\.tmp)?",
     re.ASCII,
 )
-
-
-def now_text() -> str:
-    """Local time with its offset, to the millisecond."""
-    return datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")
 
 
 def records_root(pipeline: Path, records: Path | None) -> Path:
@@ -61,7 +55,7 @@ def records_root(pipeline: Path, records: Path | None) -> Path:
 
 
 @dataclass
-class Run:
+class Record:
     """One run's folder; `data` is run.json."""
 
     folder: Path
@@ -78,21 +72,14 @@ class Run:
     def save(self, syncer: Syncer | None = None) -> None:
         write_json(self.folder / "run.json", self.data, syncer)
 
-    def note_child(self, child: Mapping[str, Any]) -> None:
-        """The process that runs now, in a file of its own, which is overwritten in place: replacing a file makes
-        some file systems write to the disk at once, just when the process starts. A torn one is passed over."""
-        told = json.dumps(child).ljust(CHILD_LENGTH).encode("utf-8", "backslashreplace")
-        path = self.folder / "child.json"
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | NO_LINK, 0o644)
-            try:
-                os.write(descriptor, told)
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise state_error("write", path, error) from error
+    @property
+    def mark(self) -> tuple[str, int] | None:
+        """What all processes of the run carry; None unless it is sound: nothing is ended on a guess."""
+        marker, tag = text(self.data.get("marker")), whole(self.data.get("tag"))
+        return (marker, tag) if marker and MARKER.fullmatch(marker) and tag is not None else None
 
     def child(self) -> Child | None:
+        """The process that a runner before 0.2 noted."""
         return read_child(self.folder / "child.json")
 
     def segment_folder(self, number: int, name: str) -> Path:
@@ -102,15 +89,9 @@ class Run:
     def receipts(self) -> Iterator[Receipt]:
         """The receipts of this run, in the segments' order; one that cannot be read is passed over."""
         for _, folder in sorted(_numbered(self.folder, _SEGMENT_NAME)):
-            receipt = read_receipt(folder / "receipt.json")
+            receipt = read_receipt(folder / RECEIPT)
             if receipt is not None:
                 yield receipt
-
-
-def write_json(path: Path, data: Mapping[str, Any], syncer: Syncer | None = None) -> None:
-    """`data` with a line for each of its keys: readable, and without the cost of indenting all of it."""
-    lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in data.items())
-    write_atomic(path, f"{{\n{lines}\n}}\n".encode("utf-8", "backslashreplace"), syncer=syncer)
 
 
 def run_folders(root: Path) -> list[Path]:
@@ -127,16 +108,16 @@ def _numbered(root: Path, names: re.Pattern[str]) -> list[tuple[int, Path]]:
     return [(number, path) for number, path in found if path.is_dir() and not is_link(path)]
 
 
-def latest_run(root: Path) -> Run | None:
+def latest_run(root: Path) -> Record | None:
     """The newest run that has a readable run.json."""
     for folder in reversed(run_folders(root)):
         data = read_json(folder / "run.json")
         if data is not None:
-            return Run(folder, data)
+            return Record(folder, data)
     return None
 
 
-def new_run(root: Path, data: Mapping[str, Any], syncer: Syncer | None = None) -> Run:
+def new_run(root: Path, data: Mapping[str, Any], syncer: Syncer | None = None) -> Record:
     """Make the next run's folder. Raises StateError where it cannot be written."""
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -148,7 +129,7 @@ def new_run(root: Path, data: Mapping[str, Any], syncer: Syncer | None = None) -
         folder.mkdir()
     except OSError as error:
         raise state_error("write", root, error) from error
-    run = Run(folder, {"schema": SCHEMA, **data})
+    run = Record(folder, {"schema": SCHEMA, **data})
     run.save(syncer)
     return run
 

@@ -1,113 +1,16 @@
-"""A segment made concrete: tokens resolved, environment read, working directory and outputs known."""
+"""What is wrong with a pipeline or would stop its segments, found before anything runs."""
 
 from __future__ import annotations
 
-import glob
 import sys
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import PurePath
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
-from runner.environments import Request, Site, kind
-from runner.environments.spec import parse_environment
-from runner.model import Command, Diagnostic, EnvironmentSpec, Finding, Mark, Pipeline, ResolvedEntry, Segment, Severity
+from runner.environments import Site, kind
+from runner.model import Diagnostic, Finding, Mark, Pipeline, Segment, Severity
 from runner.pipeline.findings import script_findings
 from runner.pipeline.glued import mended
-from runner.pipeline.masking import Noting
-from runner.pipeline.tokens import ITEM_TOKEN, SIGN, odd_tokens, resolve, resolve_entries, resolve_env
-
-
-@dataclass(frozen=True)
-class Job:
-    """What one normal segment needs to be started."""
-
-    segment: Segment
-    spec: EnvironmentSpec
-    entries: tuple[ResolvedEntry, ...]
-    env: Mapping[str, str]
-    cwd: str
-    outputs: tuple[str, ...]  # globs, absolute or relative to cwd
-    secrets: Mapping[str, str] = field(default_factory=dict)  # what of .env went into it
-
-    @property
-    def environment_key(self) -> Hashable:
-        """Equal for jobs that share an environment."""
-        return kind(self.spec).key(self.spec, self.entries)
-
-    def command(self, site: Site, *, dry: bool = False) -> Command:
-        return kind(self.spec).wrap(Request(self.spec, self.entries, self.env, self.cwd, dry), site)
-
-    def masked(self, value: Any, site: Site) -> Any:
-        """`value` as it may be written down: with names for the values of .env."""
-        if not self.secrets:
-            return value
-        from runner.pipeline.masking import masked
-
-        return masked(value, self.secrets, windows=site.host.windows)
-
-
-class Jobs(Mapping[int, Job]):
-    """The jobs of a pipeline's normal segments by number, each made when it is first asked for."""
-
-    def __init__(self, pipeline: Pipeline, site: Site) -> None:
-        self._pipeline = pipeline
-        self._site = site
-        self._segments = {s.number: s for s in pipeline.segments if not s.is_control}
-        self._made: dict[int, Job] = {}
-
-    def __getitem__(self, number: int) -> Job:
-        if number not in self._made:
-            self._made[number] = make_job(self._segments[number], self._pipeline, self._site)
-        return self._made[number]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._segments)
-
-    def __len__(self) -> int:
-        return len(self._segments)
-
-    def segment(self, number: int) -> Segment:
-        return self._segments[number]
-
-
-def make_job(segment: Segment, pipeline: Pipeline, site: Site) -> Job:
-    """`segment` of `pipeline` on `site`; reads nothing from disk."""
-    host = site.host
-    repo, folder, dotenv, windows = site.repo, pipeline.folder, Noting(site.dotenv), host.windows
-
-    def plain(text: str) -> str:
-        return resolve(text, repo=repo, folder=folder, dotenv=dotenv, windows=windows, items=segment.many is not None)
-
-    cwd = host.path(repo)
-    if segment.cwd:
-        cwd /= host.path(plain(segment.cwd))
-    return Job(
-        segment=segment,
-        spec=parse_environment(plain(segment.environment), segment.distro, host.platform),
-        entries=tuple(resolve_entries(segment, repo=repo, folder=folder, dotenv=dotenv, windows=windows)),
-        env=resolve_env(segment, repo=repo, folder=folder, dotenv=dotenv, windows=windows),
-        cwd=str(cwd),
-        outputs=_patterns(segment, pipeline, site, dotenv) if segment.outputs else (),
-        secrets=dotenv.used,
-    )
-
-
-def _patterns(segment: Segment, pipeline: Pipeline, site: Site, dotenv: Noting) -> tuple[str, ...]:
-    """The globs of `outputs:`; brackets in the name of a token's own folder are no pattern."""
-
-    def quoted(path: PurePath) -> PurePath:
-        return site.host.path(glob.escape(str(path)))
-
-    repo, folder = quoted(site.repo), quoted(pipeline.folder)
-    escaped = Noting({name: glob.escape(value) for name, value in site.dotenv.items()})
-    items = segment.many is not None
-    patterns = tuple(
-        resolve(pattern, repo=repo, folder=folder, dotenv=escaped, windows=site.host.windows, items=items)
-        for pattern in segment.outputs
-    )
-    dotenv.used.update({name: dotenv[name] for name in escaped.used})
-    return patterns
+from runner.pipeline.tokens import ITEM_TOKEN, SIGN, odd_tokens
+from runner.tasks import Job, make_job
 
 
 def find_warnings(pipeline: Pipeline, site: Site) -> list[Diagnostic]:

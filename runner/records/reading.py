@@ -6,41 +6,16 @@ So a file is a regular one of sensible size, and each value has its type, or it 
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any
 
-from runner.ground.plain import read_plain
+from runner.ground.told import is_texts, number, read_json, text, whole
+from runner.model import Output
 
-_HIGHEST = 2**63  # of any number: bytes, seconds, process ids
-_MARKER = re.compile(r"((?:[^/\s]+/)*[0-9a-f]{16})?")  # as runner.process.launch makes it
-
-
-class Output(TypedDict):
-    """One file that a segment left behind."""
-
-    path: str
-    size: int
-    modified: float
-
-
-class Receipt(TypedDict, total=False):
-    """What is read of a receipt; a value of the wrong kind is left out."""
-
-    segment: int
-    name: str
-    content_hash: str
-    state: str
-    started: str
-    runner: str
-    seconds: float
-    peak_memory: int
-    gpu_memory: int
-    environment: dict[str, Any]
-    outputs: list[Output]
+MARKER = re.compile(r"((?:[^/\s]+/)*[0-9a-f]{16})?")  # as runner.process.launch makes it
 
 
 @dataclass(frozen=True)
@@ -54,30 +29,13 @@ class Child:
     segment: int = 0  # its number, 0 where it is not told
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """The map in the file at `path`; None where there is none, or something else."""
-    try:
-        data = json.loads(read_plain(path))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return data if isinstance(data, dict) else None
-
-
-def read_receipt(path: Path) -> Receipt | None:
-    data = read_json(path)
-    if data is None:
-        return None
-    found = {key: value for key, check in _RECEIPT.items() if (value := check(data.get(key))) is not None}
-    return cast(Receipt, found)
-
-
 def read_child(path: Path) -> Child | None:
     """None unless all of it is sound: nothing is ended on a guess."""
     data = read_json(path) or {}
     leader, marker = _process([data.get("pid"), data.get("started")]), text(data.get("marker"))
     given = data.get("strays", [])
     strays = [_process(one) for one in given] if isinstance(given, list) else [None]
-    if leader is None or None in strays or not _MARKER.fullmatch(marker or ""):
+    if leader is None or None in strays or not MARKER.fullmatch(marker or ""):
         return None
     return Child(
         *leader, marker or "", tuple(one for one in strays if one is not None), whole(data.get("segment")) or 0
@@ -91,26 +49,13 @@ def _process(value: object) -> tuple[int, float] | None:
     return (pid, started) if pid is not None and 1 < pid < 2**31 and started is not None else None
 
 
-def text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def number(value: object) -> float | None:
-    """A finite number that is not negative."""
-    return float(value) if type(value) in (int, float) and 0 <= value < _HIGHEST else None  # type: ignore[operator,arg-type]
-
-
-def whole(value: object) -> int | None:
-    return value if type(value) is int and 0 <= value < _HIGHEST else None
-
-
 def seconds_by_name(value: object) -> dict[str, float]:
     """How long each segment took."""
     found = value.items() if isinstance(value, dict) else ()
     return {name: seconds for name, given in found if (seconds := number(given)) is not None}
 
 
-def _environment(value: object) -> dict[str, Any]:
+def environment(value: object) -> dict[str, Any]:
     """What an environment held: texts, and packages with their versions."""
     if not isinstance(value, dict):
         return {}
@@ -118,12 +63,7 @@ def _environment(value: object) -> dict[str, Any]:
     return {key: held for key, held in value.items() if isinstance(held, plain) or is_texts(held)}
 
 
-def is_texts(value: object) -> bool:
-    """A map of texts, such as packages with their versions."""
-    return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
-
-
-def _outputs(value: object) -> list[Output]:
+def outputs(value: object) -> list[Output]:
     found = []
     for entry in value if isinstance(value, list) else ():
         told: Mapping[str, object] = entry if isinstance(entry, dict) else {}
@@ -131,12 +71,3 @@ def _outputs(value: object) -> list[Output]:
         if path and size is not None:
             found.append(Output(path=path, size=size, modified=modified or 0.0))
     return found
-
-
-_RECEIPT: Mapping[str, Callable[[object], object]] = {
-    **dict.fromkeys(("name", "content_hash", "state", "started", "runner"), text),
-    **dict.fromkeys(("segment", "peak_memory", "gpu_memory"), whole),
-    "seconds": number,
-    "environment": _environment,
-    "outputs": _outputs,
-}

@@ -1,0 +1,188 @@
+"""Runs one task to its receipt: attempts, time-out, declared outputs. Every executor decides success here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from runner.environments import Site, how_to_add, kind
+from runner.environments import fingerprint as fingerprint_of
+from runner.errors import RunnerError
+from runner.ground.codes import spell_code
+from runner.ground.files import Syncer
+from runner.ground.words import time_text
+from runner.model import Command, Outcome
+from runner.process.stop import StopRequest
+from runner.process.supervise import run
+from runner.process.suspend import awake
+from runner.process.tag import RunMark
+from runner.records.journal import Journal
+from runner.records.receipt import Receipt, Result
+from runner.state import outputs
+from runner.tasks import Job
+
+_LOOKED_AT = 4096  # bytes of the log: whether it begins with a message of the program that starts the segment's
+
+# Python's answer to Ctrl-C tells nobody anything; it stays in the log
+_INTERRUPTED = re.compile(rb"(?ms)^Traceback \(most recent call last\):\r?$.*?^KeyboardInterrupt\b[^\n]*\n?")
+
+
+@dataclass(frozen=True)
+class Around:
+    """What all tasks of a run have in common."""
+
+    site: Site
+    journal: Journal
+    stop: StopRequest
+    syncer: Syncer
+    mark: RunMark  # by which a later runner finds all that this one started
+    total: int  # the number of the last segment
+    durations: Mapping[str, float] = field(default_factory=dict)  # seconds by name, from earlier runs
+    fingerprints: dict[Any, Mapping[str, object]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    state: Result
+    outcome: Outcome
+    note: str  # plain words, "" when it succeeded
+    log: Path
+
+
+def run_task(job: Job, folder: Path, around: Around) -> Receipt:
+    """Run `job` with its retries; its log and receipt go into `folder`. Raises StateError, EnvironmentMissing."""
+    segment, site, stop = job.segment, around.site, around.stop
+    command = job.command(site)
+    told = job.masked({"argv": list(command.argv), "cwd": command.cwd, "env": dict(command.env)}, site)
+    around.journal.say(
+        "start",
+        segment,
+        total=around.total,
+        expected=around.durations.get(segment.name),
+        argv=told["argv"],
+        cwd=told["cwd"],
+        environment=segment.environment,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    before = {} if segment.outputs_may_be_old else outputs.marks(job.outputs, job.cwd)
+    if (seconds := outputs.settling(before)) and not stop.requested:
+        stop.wait(seconds)
+    tries: list[dict[str, Any]] = []
+    last = _tried(job, command, folder, around, before, tries)
+    receipt = Receipt(
+        segment=segment.number,
+        name=segment.name,
+        content_hash=segment.content_hash,
+        state=last.state,
+        explanation=last.note,
+        **_measured(last.outcome),
+        command=told,
+        environment={"text": segment.environment, **fingerprint(job, around)},
+        outputs=outputs.listing(job.outputs, job.cwd),
+        attempts=tries,
+        log=last.log.name,
+    )
+    receipt.write(folder, around.syncer)
+    around.journal.say(
+        "end", segment, state=last.state, **_measured(last.outcome), explanation=last.note, log=str(last.log)
+    )
+    return receipt
+
+
+def _tried(
+    job: Job, command: Command, folder: Path, around: Around, before: outputs.Marks, tries: list[dict[str, Any]]
+) -> _Attempt:
+    """The last of its attempts."""
+    segment, delay = job.segment, job.segment.retry_delay
+    while True:
+        log = folder / ("log.txt" if not tries else f"log.{len(tries) + 1}.txt")
+        last = _attempt(job, command, log, around, before)
+        if refused := _refused(job, command, last, around.site):
+            raise refused
+        tries.append({"log": log.name, "state": last.state, **_measured(last.outcome), "note": last.note})
+        if last.state in (Result.SUCCEEDED, Result.STOPPED) or len(tries) > segment.retries:
+            return last
+        around.journal.note(f"   {last.note}")
+        around.journal.note(f"   try {len(tries) + 1} of {segment.retries + 1} in {time_text(delay)}")
+        if around.stop.wait(delay):
+            return _Attempt(Result.STOPPED, last.outcome, "stopped while waiting for the next try", log)
+        delay *= 2
+
+
+def _attempt(job: Job, command: Command, log: Path, around: Around, before: outputs.Marks) -> _Attempt:
+    site, stop, reporter = around.site, around.stop, around.journal.reporter
+    begin = awake()
+    last_words = bytearray()  # of a program that was asked to stop
+
+    outcome = run(
+        command,
+        environ=site.host.environ,
+        screen=lambda chunk: last_words.extend(chunk) if stop.requested else reporter.output(chunk),
+        log=log,
+        timeout=job.segment.timeout,
+        stop=stop,
+        on_tick=lambda: reporter.tick(awake() - begin),
+        mark=around.mark,
+    )
+    reporter.output(_INTERRUPTED.sub(b"", bytes(last_words)))
+    state, note = Result.SUCCEEDED, ""
+    if outcome.stopped:
+        state, note = Result.STOPPED, outcome.explanation or "stopped"
+    elif outcome.timed_out:
+        limit = time_text(job.segment.timeout or 0)
+        state, note = Result.TIMED_OUT, f"it was ended because it ran longer than its `timeout` of {limit}"
+    elif not outcome.succeeded:
+        state, note = Result.FAILED, outcome.error or _why(job, outcome, log, site)
+    elif missing := outputs.missing_output(job.outputs, job.cwd, before):
+        state, note = Result.FAILED, f"it ended with exit code 0, but {missing} (declared in `outputs:`)"
+    return _Attempt(state, outcome, job.masked(note, site), log)
+
+
+def _refused(job: Job, command: Command, last: _Attempt, site: Site) -> RunnerError | None:
+    """Where the program was never started, another try gains nothing, and the segment did not fail."""
+    if last.state != Result.FAILED or not last.outcome.exit_code:
+        return None
+    try:
+        with last.log.open("rb") as file:
+            said = file.read(_LOOKED_AT)
+    except OSError:
+        return None
+    return kind(job.spec).refusal(command, last.outcome.exit_code, said.decode("utf-8", "replace"), job.spec, site)
+
+
+def _why(job: Job, outcome: Outcome, log: Path, site: Site) -> str:
+    """The exit code in words, with the program's own reason and a cure where it names one."""
+    said = outcome.explanation or f"It ended with {spell_code(outcome.exit_code)}."
+    if not outcome.exit_code or outcome.signal is not None:
+        return said
+    from runner.executors.cause import cause_in
+
+    cause = cause_in(log, lambda module: how_to_add(module, job.spec, site))
+    if cause is None:
+        return said
+    return f"{said.removesuffix('.')}: {cause.text}" + (f"\n{cause.cure}" if cause.cure else "")
+
+
+def _measured(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "exit_code": outcome.exit_code,
+        "signal": outcome.signal,
+        "started": datetime.fromtimestamp(outcome.started).astimezone().isoformat(timespec="milliseconds"),
+        "seconds": round(outcome.duration, 3),
+        "peak_memory": outcome.peak_memory,
+        "cpu_time": outcome.cpu_time,
+        "gpu_memory": outcome.gpu_memory,
+        "leftovers": list(outcome.leftovers),
+    }
+
+
+def fingerprint(job: Job, around: Around) -> Mapping[str, object]:
+    """Read once a run for each environment."""
+    key = job.environment_key
+    if key not in around.fingerprints:
+        around.fingerprints[key] = fingerprint_of(job.spec, job.entries, around.site)
+    return around.fingerprints[key]

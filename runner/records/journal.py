@@ -1,0 +1,100 @@
+"""What happens in a run, told once: written down as a line of events.jsonl, and handed to what shows it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol
+
+from runner.errors import StateError
+from runner.ground.files import state_error
+from runner.ground.plain import NO_LINK
+from runner.model import Segment
+
+NAME = "events.jsonl"
+
+
+def now_text() -> str:
+    """Local time with its offset, to the millisecond."""
+    return datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened.
+
+    Kinds: begin, skip, control, preparing, prepared, start, end, warning, note, summary; of segments that go over many
+    items also items, item-start, item-end.
+    """
+
+    kind: str
+    time: str
+    segment: int | None = None
+    name: str = ""  # of the segment
+    item: str | None = None  # its key
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_line(self) -> dict[str, Any]:
+        who = {} if self.segment is None else {"segment": self.segment, "name": self.name}
+        item = {} if self.item is None else {"item": self.item}
+        return {"event": self.kind, "time": self.time, **who, **item, **self.data}
+
+
+class Reporter(Protocol):
+    """Shows what happens. It never raises for a closed screen, and may be called from any thread."""
+
+    def on(self, event: Event) -> None: ...
+    def output(self, chunk: bytes) -> None: ...
+    def tick(self, seconds: float) -> None: ...
+
+
+class Journal:
+    """Tells the reporter, and once a run is open its record; safe between threads."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self.reporter = reporter
+        self._lock = Lock()
+        self._file: int | None = None
+        self._path = Path()
+        self.problem: StateError | None = None  # the record cannot be written any more
+
+    def open(self, folder: Path) -> None:
+        """Raises StateError."""
+        self._path = folder / NAME
+        try:
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_LINK, 0o666)
+        except OSError as error:
+            raise state_error("write", self._path, error) from error
+
+    def close(self) -> None:
+        with self._lock:
+            if self._file is not None:
+                os.close(self._file)
+            self._file = None
+
+    def say(self, kind: str, segment: Segment | None = None, item: str | None = None, **data: Any) -> None:
+        number, name = (segment.number, segment.name) if segment is not None else (None, "")
+        event = Event(kind, now_text(), number, name, item, data)
+        if self._file is not None:
+            self._write(event)
+        self.reporter.on(event)
+
+    def _write(self, event: Event) -> None:
+        line = json.dumps(event.as_line(), ensure_ascii=True).encode("ascii") + b"\n"
+        with self._lock:
+            try:
+                if self._file is not None:
+                    os.write(self._file, line)
+            except OSError as error:
+                self.problem = self.problem or state_error("write", self._path, error)
+
+    def warn(self, text: str) -> None:
+        self.say("warning", text=text)
+
+    def note(self, text: str) -> None:
+        self.say("note", text=text)

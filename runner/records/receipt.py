@@ -1,0 +1,96 @@
+"""What is known of a segment that ended: one file, written whole or not at all, read back with every value checked."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from runner import __version__
+from runner.ground.files import Syncer
+from runner.ground.told import number, read_json, text, whole, write_json
+from runner.model import Output
+from runner.records.reading import environment, outputs
+
+SCHEMA = 1
+NAME = "receipt.json"
+
+
+class Result(StrEnum):
+    """How a segment, or one item of it, came out."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    STOPPED = "stopped"
+    SKIPPED = "skipped"
+    ACCEPTED = "accepted"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Of a segment that ended. None and empty: not known."""
+
+    segment: int | None = None
+    name: str = ""
+    content_hash: str = ""
+    state: str = ""
+    explanation: str = ""  # plain words, "" when it succeeded
+    exit_code: int | None = None
+    signal: int | None = None
+    started: str = ""
+    seconds: float | None = None
+    peak_memory: int | None = None  # bytes, as gpu_memory
+    cpu_time: float | None = None
+    gpu_memory: int | None = None
+    leftovers: Sequence[str] = ()  # processes that it left running, which we ended
+    command: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Sequence[Output] = ()
+    attempts: Sequence[Mapping[str, Any]] = ()
+    log: str = ""
+    runner: str = __version__
+
+    @property
+    def succeeded(self) -> bool:
+        return self.state == Result.SUCCEEDED
+
+    def write(self, folder: Path, syncer: Syncer | None = None) -> None:
+        """Raises StateError."""
+        own = {one.name: getattr(self, one.name) for one in fields(self)}
+        write_json(folder / NAME, {"schema": SCHEMA, **own, **machine()}, syncer)
+
+
+def read_receipt(path: Path) -> Receipt | None:
+    """None where there is no map in the file; a value of the wrong kind counts as not there."""
+    data = read_json(path)
+    if data is None:
+        return None
+    found = {name: value for name, check in _CHECKS.items() if (value := check(data.get(name))) is not None}
+    return Receipt(**({"runner": ""} | found))
+
+
+_CHECKS: Mapping[str, Any] = {
+    **dict.fromkeys(("name", "content_hash", "state", "started", "runner", "log"), text),
+    **dict.fromkeys(("segment", "peak_memory", "gpu_memory"), whole),
+    "seconds": number,
+    "environment": environment,
+    "outputs": outputs,
+}
+
+
+@cache
+def machine() -> dict[str, str]:
+    """Which computer, system and user this is."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user without a name
+        user = ""
+    return {"host": socket.gethostname(), "user": user, "platform": platform.platform()}

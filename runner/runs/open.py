@@ -1,0 +1,216 @@
+"""The start and the end of a real run: its lock, what a dead run left, the status file, the record."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner import __version__
+from runner.errors import ExitCode, StateError, UsageError
+from runner.executors.task import Around
+from runner.go.duration import from_go
+from runner.ground.files import Syncer, state_error, write_atomic
+from runner.ground.plain import read_plain
+from runner.ground.told import write_json
+from runner.host import Host
+from runner.plan import same_entries
+from runner.process.ending import end_run, end_tree
+from runner.process.identity import boot_id, is_alive, process_started
+from runner.process.keep_awake import kept_awake
+from runner.process.tag import new_run_mark
+from runner.records.journal import now_text
+from runner.records.layout import KEEP_DAYS, KEEP_RUNS, RUNNING, UNFINISHED, Record, new_run, prune
+from runner.records.reading import seconds_by_name
+from runner.records.receipt import machine
+from runner.runs.look import Look, look_at
+from runner.runs.request import RunRequest
+from runner.state.locks import LockFile
+from runner.state.status import StatusBook, part_from_namesake
+
+MOST_ROWS = 40  # of a summary
+
+
+@dataclass
+class Opened:
+    """A run that goes on: what is to be done, and where it is written down. We hold the lock."""
+
+    look: Look
+    record: Record
+    book: StatusBook
+    around: Around
+    durations: dict[str, float]  # seconds by name, from earlier runs and this one
+    rows: list[dict[str, Any]] = field(default_factory=list)  # of the summary
+    advice: str = ""
+
+    @property
+    def request(self) -> RunRequest:
+        return self.look.request
+
+
+def run(request: RunRequest, drive: Callable[[Opened], ExitCode]) -> tuple[ExitCode, Record | None]:
+    """Take the lock and drive what is to be done; None where that was nothing. Raises RunnerError."""
+    look = look_at(request)
+    lock = look.status_file.with_name(look.status_file.name + ".lock")
+    _still_there(request.path)
+    with LockFile(lock, f"run-pipeline {request.path.name}").acquire(wait=0) as held:
+        _still_there(request.path)
+        if held.taken_from is not None:
+            request.journal.note(f"took over the lock of {held.taken_from}, which broke off")
+        look = look_at(request)  # what another run finished between our look and the lock counts
+        _adopt(look)
+        for text in look.plan.warnings:
+            request.journal.warn(text)
+        book = _open_book(look)
+        if not look.plan.to_run:
+            return ExitCode.DONE, None
+        opened = _open(look, book)
+        code = ExitCode.INTERNAL
+        try:
+            with kept_awake(request.site.host.environ):
+                code = drive(opened)
+        finally:
+            _close(opened, code)
+        return code, opened.record
+
+
+def _still_there(path: Path) -> None:
+    if not path.exists():
+        raise UsageError(f"{path} was removed meanwhile; nothing was run", "Put it back and start again.")
+
+
+def _adopt(look: Look) -> None:
+    """The last run was killed: end what it left running, and say what its receipts saved."""
+    last, journal = look.last, look.request.journal
+    if last is None or last.state not in UNFINISHED:
+        return
+    if _same_start_of_this_machine(last, look.request.site.host) and (ended := _end_what_is_left(last)):
+        journal.warn(f"ended what an earlier run, which was killed, had left running: {', '.join(ended)}")
+    if look.recovered:
+        many = look.recovered > 1
+        journal.note(
+            f"{look.recovered} segment{'s' if many else ''} that an earlier run finished before it broke off "
+            f"{'are' if many else 'is'} taken as done (receipts in {last.folder})"
+        )
+    last.data["state"] = "killed" if last.state == RUNNING else "failed"
+
+
+def _end_what_is_left(last: Record) -> list[str]:
+    if mark := last.mark:
+        return end_run(*mark)
+    if (child := last.child()) is None:
+        return []
+    ended = end_tree(child.pid, child.started, child.marker, 5.0)
+    # these may have dropped the marker: nothing but number and time of birth tells them
+    for pid, started in child.strays:
+        ended += end_tree(pid, started, "", 5.0) if is_alive(pid, started) else []
+    return ended
+
+
+def _same_start_of_this_machine(record: Record, host: Host) -> bool:
+    return record.data.get("host") == machine()["host"] and record.data.get("boot") == boot_id(host)
+
+
+def _open_book(look: Look) -> StatusBook:
+    """The status file as it is before anything runs; one that cannot be read is kept under another name."""
+    path = look.status_file
+    part_from_namesake(look.path)
+    if look.status.broken:
+        saved = _set_aside(path)
+        look.request.journal.warn(
+            f"{path.name} could not be read ({look.status.broken}), so nothing counts as done; it is kept as "
+            f"{saved.name}. --accept marks segments as done without running them"
+        )
+    book = StatusBook(path, look.plan.keep, look.status.extra)
+    if look.recovered or not same_entries(look.plan.keep, look.status.entries):
+        book.save()
+    if look.last is not None and look.recovered:
+        look.last.save()
+    return book
+
+
+def _set_aside(path: Path) -> Path:
+    path = Path(os.path.realpath(path))
+    for number in range(1, 1000):
+        target = path.with_name(f"{path.name}.broken-{number}")
+        if not os.path.lexists(target):
+            try:
+                path.replace(target)
+            except OSError as error:
+                raise state_error("rename", path, error) from error
+            return target
+    raise StateError(f"there are too many {path.name}.broken-* files", "Remove the old ones.")
+
+
+def _open(look: Look, book: StatusBook) -> Opened:
+    """The new run's record."""
+    request, syncer = look.request, Syncer()
+    host = request.site.host
+    durations = {e.name: s for e in look.status.entries if (s := from_go(e.run_duration))}
+    durations.update(seconds_by_name(look.last.data.get("durations") if look.last else None))
+    mark = new_run_mark(host.environ)
+    record = new_run(
+        look.root,
+        {
+            "state": RUNNING,
+            "runner": __version__,
+            "pipeline": str(look.path),
+            "sha256": look.pipeline.sha256,
+            "started": now_text(),
+            "host": machine()["host"],
+            "pid": os.getpid(),
+            "process_started": process_started(os.getpid()),
+            "boot": boot_id(host),
+            "marker": mark.marker,
+            "tag": mark.tag,
+            "command": sys.argv,
+            "accept": request.selection.accept,
+        },
+        syncer,
+    )
+    steps = [
+        {"segment": s.segment.number, "name": s.segment.name, "action": s.action.value, "reason": s.reason}
+        for s in look.plan.steps
+    ]
+    write_json(record.folder / "plan.json", {"steps": steps}, syncer)
+    write_atomic(record.folder / "pipeline.yaml", look.pipeline.source, durable=False)
+    request.journal.open(record.folder)
+    last = max(look.jobs, default=0)
+    around = Around(request.site, request.journal, request.stop, syncer, mark, last, durations)
+    return Opened(look, record, book, around, durations)
+
+
+def _close(opened: Opened, code: ExitCode) -> None:
+    """Summary, a word when the file was edited meanwhile, old records pruned."""
+    look, journal = opened.look, opened.request.journal
+    if _edited(look):
+        journal.warn(
+            f"{look.path.name} was edited while it ran; what ran is kept as {opened.record.folder / 'pipeline.yaml'}. "
+            "Start it again for the changes."
+        )
+    rows = opened.rows
+    if len(rows) > MOST_ROWS:
+        rows = [row for row in rows if row["state"] != "skipped"][-MOST_ROWS:]
+    journal.say("summary", exit_code=int(code), record=str(opened.record.folder), advice=opened.advice, segments=rows)
+    journal.close()
+    site = opened.request.site
+    runs, days = (
+        _whole_number(site.host.environ.get(name) or site.dotenv.get(name), default)
+        for name, default in (("RUN_PIPELINE_KEEP_RUNS", KEEP_RUNS), ("RUN_PIPELINE_KEEP_DAYS", KEEP_DAYS))
+    )
+    prune(look.root, runs=runs, days=days)
+
+
+def _whole_number(text: str | None, default: int) -> int:
+    return int(text) if text and text.strip().isdecimal() else default
+
+
+def _edited(look: Look) -> bool:
+    try:
+        return hashlib.sha256(read_plain(look.path)).hexdigest() != look.pipeline.sha256
+    except OSError:
+        return False

@@ -1,0 +1,42 @@
+"""What is asked of a run, whoever asks: the command line, compare, a cluster's job, a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.environments import Site
+from runner.model import Pipeline
+from runner.plan import Selection
+from runner.process.stop import StopRequest
+from runner.records.journal import Journal
+from runner.records.layout import records_root
+from runner.tasks import Job
+
+WaitForEnter = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A pipeline and what of it is to run."""
+
+    pipeline: Pipeline
+    site: Site
+    journal: Journal
+    stop: StopRequest
+    selection: Selection = field(default_factory=Selection)
+    records: Path | None = None  # the folder of its runs, where it is not beside the file
+    status_file: Path | None = None  # where it is not beside the file
+    wait_for_enter: WaitForEnter | None = None  # None: nobody is there to answer
+    prepare_ahead: bool = True
+    change: Callable[[Job], Job] | None = None  # compare puts outputs elsewhere
+
+    @property
+    def path(self) -> Path:
+        return Path(self.pipeline.path)
+
+    @property
+    def root(self) -> Path:
+        """Of its run records."""
+        return self.records or records_root(self.path, None)
