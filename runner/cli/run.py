@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,6 +63,7 @@ def command(file: str, **options: Any) -> int:
     # a dry run asks nobody
     site = make_site(options["repo"], interactive=False if options["dry_run"] or options["as_json"] else None)
     pipeline = read_pipeline(path)
+    gc.freeze()  # it stays: the collector would only look through all of it
     selection = select(pipeline, options["start"], options["only"], force=options["force"], accept=options["accept"])
     _show_warnings(pipeline, site)
     if options["dry_run"]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import platform
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -89,6 +86,10 @@ _CHECKS: Mapping[str, Any] = {
 @cache
 def machine() -> dict[str, str]:
     """Which computer, system and user this is."""
+    import getpass
+    import platform
+    import socket
+
     try:
         user = getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container's user without a name
