@@ -21,10 +21,10 @@ class Silent:
     def on(self, event: object) -> None:
         pass
 
-    def output(self, chunk: bytes) -> None:
+    def output(self, chunk: bytes, segment: int | None = None) -> None:
         pass
 
-    def tick(self, seconds: float) -> None:
+    def tick(self, seconds: float, segment: int | None = None) -> None:
         pass
 
 

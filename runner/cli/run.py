@@ -175,7 +175,7 @@ def _reporter(*, as_json: bool, verbose: bool) -> Reporter:
     if as_json:
         from runner.report.events import EventReporter
 
-        return EventReporter(sys.stdout, open_console(sys.stderr, os.environ).raw)
+        return EventReporter(sys.stdout, open_console(sys.stderr, os.environ))
     from runner.report.lines import LineReporter
 
     return LineReporter(open_console(sys.stdout, os.environ), windows=sys.platform == "win32", verbose=verbose)

@@ -114,21 +114,21 @@ def _tried(
 
 
 def _attempt(job: Job, command: Command, log: Path, around: Around, before: outputs.Marks) -> _Attempt:
-    site, stop, reporter = around.site, around.stop, around.journal.reporter
+    site, stop, reporter, number = around.site, around.stop, around.journal.reporter, job.segment.number
     begin = awake()
     last_words = bytearray()  # of a program that was asked to stop
 
     outcome = run(
         command,
         environ=site.host.environ,
-        screen=lambda chunk: last_words.extend(chunk) if stop.requested else reporter.output(chunk),
+        screen=lambda chunk: last_words.extend(chunk) if stop.requested else reporter.output(chunk, number),
         log=log,
         timeout=job.segment.timeout,
         stop=stop,
-        on_tick=lambda: reporter.tick(awake() - begin),
+        on_tick=lambda: reporter.tick(awake() - begin, number),
         mark=around.mark,
     )
-    reporter.output(_INTERRUPTED.sub(b"", bytes(last_words)))
+    reporter.output(_INTERRUPTED.sub(b"", bytes(last_words)), number)
     state, note = Result.SUCCEEDED, ""
     if outcome.stopped:
         state, note = Result.STOPPED, outcome.explanation or "stopped"

@@ -29,7 +29,7 @@ class Event:
     """One thing that happened.
 
     Kinds: begin, skip, control, preparing, prepared, start, end, warning, note, summary; of segments that go over many
-    items also items, item-start, item-end.
+    items also items, item-start, item-end, forecast.
     """
 
     kind: str
@@ -46,11 +46,14 @@ class Event:
 
 
 class Reporter(Protocol):
-    """Shows what happens. It never raises for a closed screen, and may be called from any thread."""
+    """Shows what happens. It never raises for a closed screen, and may be called from any thread.
+
+    `segment`: whose output it is, and whose time; None: of what is done between segments.
+    """
 
     def on(self, event: Event) -> None: ...
-    def output(self, chunk: bytes) -> None: ...
-    def tick(self, seconds: float) -> None: ...
+    def output(self, chunk: bytes, segment: int | None = None) -> None: ...
+    def tick(self, seconds: float, segment: int | None = None) -> None: ...
 
 
 class Journal:

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
 from typing import IO
 
 from runner.records.journal import Event
+from runner.report.apart import Apart
+from runner.report.console import Console
 
 
 class EventReporter:
     """See `runner.records.journal`."""
 
-    def __init__(self, stream: IO[str], output: Callable[[bytes], None]) -> None:
-        self.output = output
+    def __init__(self, stream: IO[str], output: Console) -> None:
         self._stream = stream
         self._lock = threading.Lock()
         self._gone = False
+        self._apart = Apart(output.raw, output.line)
 
     def on(self, event: Event) -> None:
         text = json.dumps(event.as_line(), ensure_ascii=True)
         with self._lock:
+            if event.segment is not None and event.kind == "start":
+                self._apart.begin(event.segment, event.name)
+            elif event.segment is not None and event.kind == "end":
+                self._apart.end(event.segment)
             if self._gone:
                 return
             try:
@@ -30,5 +35,8 @@ class EventReporter:
             except (OSError, ValueError):
                 self._gone = True
 
-    def tick(self, seconds: float) -> None:
+    def output(self, chunk: bytes, segment: int | None = None) -> None:
+        self._apart.output(chunk, segment)
+
+    def tick(self, seconds: float, segment: int | None = None) -> None:
         pass

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from runner.ground.words import size_text, time_text
 from runner.records.journal import Event
+from runner.report.apart import Apart
 from runner.report.console import Console
 
 Data = Mapping[str, Any]  # of an event
@@ -32,6 +34,18 @@ def _below(path: str, folder: str) -> str:
     return path[len(folder) :].lstrip("/\\") if folder and path.startswith(folder) else path
 
 
+@dataclass
+class _Running:
+    title: str
+    expected: float | None
+    seconds: float = 0.0
+
+    @property
+    def text(self) -> str:
+        last = f" (last time {time_text(self.expected)})" if self.expected else ""
+        return f"{self.title}: {time_text(self.seconds)}{last}"
+
+
 class LineReporter:
     def __init__(self, console: Console, *, windows: bool = False, verbose: bool = False) -> None:
         self._console = console
@@ -40,8 +54,8 @@ class LineReporter:
         self._lock = threading.RLock()
         self._list_skipped = True
         self._announced: set[str] = set()
-        self._current = ""
-        self._expected: float | None = None
+        self._running: dict[int, _Running] = {}
+        self._apart = Apart(console.raw, console.line)
 
     def on(self, event: Event) -> None:
         show = getattr(self, "_on_" + event.kind.replace("-", "_"), None)
@@ -79,31 +93,43 @@ class LineReporter:
             self._say(f"   {data['title']} is ready ({time_text(data['seconds'])})", "dim")
 
     def _on_start(self, event: Event, data: Data) -> None:
-        console, expected = self._console, data["expected"]
+        expected = data["expected"]
         hint = f" · last time {time_text(expected)}" if expected else ""
         where = f" · {data['environment']}" if data["environment"] else ""
-        self._current = f"{event.segment}/{data['total']} {event.name}"
-        self._expected = expected
-        console.line()
-        console.line(
-            console.style("── ", "cyan")
-            + console.style(self._current if event.name else self._current + "(no name)", "bold", "cyan")
-            + console.style(f"{where}{hint} ", "cyan")
-            + console.style("─" * max(3, 66 - len(self._current + where + hint)), "cyan")
-        )
+        number = event.segment or 0
+        title = f"{number}/{data['total']} {event.name}"
+        self._running[number] = _Running(title, expected)
+        self._apart.begin(number, event.name)
+        self._head(title if event.name else title + "(no name)", f"{where}{hint}")
         if self._verbose:
             self._say(f"   in {data['cwd']}: {command_text(data['argv'], windows=self._windows)}", "dim")
 
-    def output(self, chunk: bytes) -> None:
-        with self._lock:
-            self._console.raw(chunk)
+    def _head(self, title: str, rest: str) -> None:
+        console = self._console
+        console.line()
+        console.line(
+            console.style("── ", "cyan")
+            + console.style(title, "bold", "cyan")
+            + console.style(f"{rest} ", "cyan")
+            + console.style("─" * max(3, 66 - len(title + rest)), "cyan")
+        )
 
-    def tick(self, seconds: float) -> None:
-        expected = f" (last time {time_text(self._expected)})" if self._expected else ""
+    def output(self, chunk: bytes, segment: int | None = None) -> None:
         with self._lock:
-            self._console.live(f"   … {self._current}: {time_text(seconds)}{expected}")
+            self._apart.output(chunk, segment)
+
+    def tick(self, seconds: float, segment: int | None = None) -> None:
+        with self._lock:
+            if (running := self._running.get(segment or 0)) is not None:
+                running.seconds = seconds
+            if told := "; ".join(one.text for one in self._running.values()):
+                self._console.live(f"   … {told}")
 
     def _on_end(self, event: Event, data: Data) -> None:
+        self._apart.end(event.segment or 0)
+        self._running.pop(event.segment or 0, None)
+        if self._running:  # others go on: whose end it is
+            self._say(f"── {event.segment}. {event.name}".rstrip(". "), "cyan")
         state = data["state"]
         style = _STATE_STYLE.get(state, "yellow")
         parts = [f"{_STATE_MARK.get(state, '·')} {state} in {time_text(data['seconds'])}"]
