@@ -120,6 +120,15 @@ class Budget:
         order = {name: place for place, name in enumerate(self.machine.gpus)}
         self._gpus = sorted([*self._gpus, *lease.gpus], key=order.__getitem__)
 
+    def at_once(self, wanted: Resources) -> int:
+        """How many of these fit beside each other on the whole machine."""
+        pairs = (
+            (self.machine.cores if self._jobs is None else self._jobs, max(wanted.cpus, 1)),
+            (self.memory, wanted.memory),
+            (len(self.machine.gpus), wanted.gpus),
+        )
+        return max(1, min(there // needed for there, needed in pairs if needed))
+
     def why_never(self, wanted: Resources) -> str:
         """Why this cannot run here however long it waits, in plain words; "" when it can."""
         if wanted.memory > self.memory:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from runner.changes import what_changed
 from runner.go.duration import from_go
+from runner.graph import make_graph
 from runner.ground.words import time_text
 from runner.model import Action, Segment, SegmentType, Step
 from runner.state.status import Entry
@@ -23,6 +24,8 @@ class Selection:
     start: int | None = None  # --from
     only: int | None = None
     accept: bool = False
+    retry_failed: bool = False  # of items, only those that failed last time
+    items: tuple[str, ...] = ()  # --item: patterns of those to run
 
 
 @dataclass(frozen=True)
@@ -40,39 +43,35 @@ def make_plan(
     segments: Sequence[Segment],
     entries: Sequence[Entry],
     selection: Selection = Selection(),
-    gone: Mapping[int, str] | None = None,
+    again: Mapping[int, str] | None = None,
     earlier: Callable[[str], Segment | None] = lambda content_hash: None,
 ) -> Plan:
     """Steps for every segment, in order.
 
-    `gone` names, per segment number, a declared output that is missing or empty: such a segment is not done.
+    `again` names, per segment number, why one that counts as done is not: an output that is gone, a new input.
     `earlier` gives the segment that had a hash in an earlier run, should that be known.
     """
     done = {entry.content_hash: entry for entry in entries if entry.done}
     if selection.only is not None:
         return _only(segments, done, selection)
-    first, reason = _start(segments, done, entries, selection, gone or {}, earlier)
+    reasons = _Reasons(segments, entries, selection, again or {}, earlier)
+    first = reasons.first
     steps: list[Step] = []
     keep: list[Entry] = []
-    why = reason
     for segment in segments:
-        if segment.number < first:
-            entry = done.get(segment.content_hash)
-            if segment.is_control:
-                step = _passed(segment, first, segments, done, selection)
-            elif entry is None:
-                step = Step(segment, Action.SKIP, "left out by --from, although it is not done")
-            else:
-                step = Step(segment, Action.SKIP, _done_text(entry))
-                keep.append(entry)
-        elif segment.is_control:
-            step = Step(segment, _CONTROL[segment.type], segment.message)
+        entry, why = done.get(segment.content_hash), reasons.runs.get(segment.number)
+        if segment.is_control:
+            passed = segment.number < first
+            step = _passed(segment, first, segments, selection) if passed else _control(segment)
+        elif why is not None and selection.accept:
+            step = Step(segment, Action.ACCEPT, "marked as done without running (--accept)")
+        elif why is not None:
+            step = Step(segment, Action.RUN, why)
+        elif entry is None:
+            step = Step(segment, Action.SKIP, "left out by --from, although it is not done")
         else:
-            action = Action.ACCEPT if selection.accept else Action.RUN
-            step = Step(segment, action, why)
-            why = f"follows segment {segment.number}, which runs"
-            if selection.accept:
-                step = Step(segment, action, "marked as done without running (--accept)")
+            step = Step(segment, Action.SKIP, _done_text(entry))
+            keep.append(entry)
         steps.append(step)
         if step.action is Action.STOP:
             break
@@ -81,29 +80,52 @@ def make_plan(
     return Plan(tuple(steps), tuple(keep), tuple(_warnings(segments, done, entries, selection, first)))
 
 
-def _start(
-    segments: Sequence[Segment],
-    done: Mapping[str, Entry],
-    entries: Sequence[Entry],
-    selection: Selection,
-    gone: Mapping[int, str],
-    earlier: Callable[[str], Segment | None],
-) -> tuple[int, str]:
-    """Number of the first segment of the part that runs, and why it runs."""
-    if selection.start is not None:
-        return selection.start, "--from starts here"
-    if selection.force:
-        return 1, "--force runs everything"
-    for segment in segments:
+def _control(segment: Segment) -> Step:
+    return Step(segment, _CONTROL[segment.type], segment.message)
+
+
+class _Reasons:
+    """Why each segment that runs does: by itself, or because something runs that it waits for."""
+
+    def __init__(
+        self,
+        segments: Sequence[Segment],
+        entries: Sequence[Entry],
+        selection: Selection,
+        again: Mapping[int, str],
+        earlier: Callable[[str], Segment | None],
+    ) -> None:
+        self.runs: dict[int, str] = {}
+        self._segments, self._entries, self._selection = segments, entries, selection
+        self._done = {entry.content_hash for entry in entries if entry.done}
+        self._again, self._earlier = again, earlier
+        before = make_graph(segments).before
+        behind: dict[int, str] = {}  # what is told of whatever waits for it
+        for segment in segments:
+            number = segment.number
+            follows = next((behind[n] for n in reversed(before[number]) if n in behind), None)
+            why = self._own(segment) if follows is None else follows
+            if number < (selection.start or 0) or why is None:
+                continue
+            if not segment.is_control:
+                self.runs[number] = why
+                why = f"follows segment {number}, which runs"
+            behind[number] = why
+        # a control segment behind which everything runs anew is itself part of that
+        self.first = min(behind, default=len(segments) + 1)
+
+    def _own(self, segment: Segment) -> str | None:
+        if segment.number == self._selection.start:
+            return "--from starts here"
+        if self._selection.force and not segment.is_control:
+            return "--force runs everything"
         if segment.type is SegmentType.FORCE:
-            return segment.number, f"follows the force segment {segment.number}"
+            return f"follows the force segment {segment.number}"
         if segment.is_control:
-            continue
-        if segment.content_hash not in done:
-            return segment.number, _why_not_done(segment, entries, segments, earlier)
-        if segment.number in gone:
-            return segment.number, f"its output is gone: {gone[segment.number]}"
-    return len(segments) + 1, ""
+            return None
+        if segment.content_hash not in self._done:
+            return _why_not_done(segment, self._entries, self._segments, self._earlier)
+        return self._again.get(segment.number)
 
 
 def _why_not_done(
@@ -129,9 +151,7 @@ def _done_text(entry: Entry) -> str:
     return f"done on {entry.last_processed}{took}"
 
 
-def _passed(
-    segment: Segment, first: int, segments: Sequence[Segment], done: Mapping[str, Entry], selection: Selection
-) -> Step:
+def _passed(segment: Segment, first: int, segments: Sequence[Segment], selection: Selection) -> Step:
     """A control segment before the part that runs. A stop always holds. A pause or stop just before that part
     holds too: whoever stopped there to look goes on with --from, or by answering."""
     if selection.start is not None:

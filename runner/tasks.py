@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any
 
 from runner.environments import Request, Site, kind
 from runner.environments.spec import parse_environment
-from runner.model import Command, EnvironmentSpec, Pipeline, ResolvedEntry, Segment
+from runner.model import Command, EnvironmentSpec, Many, Pipeline, ResolvedEntry, Segment
 from runner.pipeline.masking import Noting
-from runner.pipeline.tokens import resolve, resolve_entries, resolve_env
+from runner.pipeline.tokens import resolve, resolve_entries, resolve_env, resolve_foreach
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,10 @@ class Job:
     env: Mapping[str, str]
     cwd: str
     outputs: tuple[str, ...]  # globs, absolute or relative to cwd
+    inputs: tuple[str, ...] = ()  # the same
     secrets: Mapping[str, str] = field(default_factory=dict)  # what of .env went into it
+    many: Many | None = None  # of the segment, with tokens resolved
+    item: str | None = None  # the key of the item that it is for
 
     @property
     def environment_key(self) -> Hashable:
@@ -33,7 +36,8 @@ class Job:
         return kind(self.spec).key(self.spec, self.entries)
 
     def command(self, site: Site, *, dry: bool = False) -> Command:
-        return kind(self.spec).wrap(Request(self.spec, self.entries, self.env, self.cwd, dry), site)
+        many = self.item is not None
+        return kind(self.spec).wrap(Request(self.spec, self.entries, self.env, self.cwd, dry, many), site)
 
     def masked(self, value: Any, site: Site) -> Any:
         """`value` as it may be written down: with names for the values of .env."""
@@ -84,23 +88,40 @@ def make_job(segment: Segment, pipeline: Pipeline, site: Site) -> Job:
         entries=tuple(resolve_entries(segment, repo=repo, folder=folder, dotenv=dotenv, windows=windows)),
         env=resolve_env(segment, repo=repo, folder=folder, dotenv=dotenv, windows=windows),
         cwd=str(cwd),
-        outputs=_patterns(segment, pipeline, site, dotenv) if segment.outputs else (),
+        outputs=_globs(segment.outputs, pipeline, site, dotenv, items=segment.many is not None),
+        inputs=_globs(segment.inputs, pipeline, site, dotenv, items=segment.many is not None),
+        many=segment.many and _resolved(segment.many, pipeline, site, dotenv),
         secrets=dotenv.used,
     )
 
 
-def _patterns(segment: Segment, pipeline: Pipeline, site: Site, dotenv: Noting) -> tuple[str, ...]:
-    """The globs of `outputs:`; brackets in the name of a token's own folder are no pattern."""
+def _resolved(many: Many, pipeline: Pipeline, site: Site, dotenv: Noting) -> Many:
+    if many.foreach is None:
+        return many
+
+    def plain(text: str) -> str:
+        windows = site.host.windows
+        return resolve(text, repo=site.repo, folder=pipeline.folder, dotenv=dotenv, windows=windows) if text else ""
+
+    def pattern(text: str) -> str:
+        return _globs((text,), pipeline, site, dotenv)[0] if text else ""
+
+    return replace(many, foreach=resolve_foreach(many.foreach, plain, pattern))
+
+
+def _globs(
+    patterns: Sequence[str], pipeline: Pipeline, site: Site, dotenv: Noting, *, items: bool = False
+) -> tuple[str, ...]:
+    """Brackets in the name of a token's own folder are no pattern."""
 
     def quoted(path: PurePath) -> PurePath:
         return site.host.path(glob.escape(str(path)))
 
     repo, folder = quoted(site.repo), quoted(pipeline.folder)
     escaped = Noting({name: glob.escape(value) for name, value in site.dotenv.items()})
-    items = segment.many is not None
-    patterns = tuple(
-        resolve(pattern, repo=repo, folder=folder, dotenv=escaped, windows=site.host.windows, items=items)
-        for pattern in segment.outputs
+    windows = site.host.windows
+    found = tuple(
+        resolve(pattern, repo=repo, folder=folder, dotenv=escaped, windows=windows, items=items) for pattern in patterns
     )
     dotenv.used.update({name: dotenv[name] for name in escaped.used})
-    return patterns
+    return found

@@ -38,6 +38,8 @@ def request_for(
     records: str | None = None,
     wait_for_enter: WaitForEnter | None = None,
     prepare_ahead: bool = True,
+    jobs: int | None = None,
+    canary: bool = False,
 ) -> RunRequest:
     """`records`: as --records gives it."""
     from runner.plan import Selection
@@ -56,6 +58,8 @@ def request_for(
         root,
         wait_for_enter=wait_for_enter,
         prepare_ahead=prepare_ahead,
+        jobs=jobs,
+        canary=canary,
     )
 
 

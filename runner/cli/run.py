@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     "--from", "start", metavar="SEGMENT", shell_complete=complete_segments, help="Run this segment and all that follow."
 )
 @click.option("--only", metavar="SEGMENT", shell_complete=complete_segments, help="Run this segment alone.")
+@click.option(
+    "--item", "items", multiple=True, metavar="PATTERN", help="Of segments over many items, only these; repeatable."
+)
+@click.option("--retry-failed", is_flag=True, help="Of segments over many items, only those that failed last time.")
+@click.option("--canary", is_flag=True, help="One item through all segments first, then the rest, with a forecast.")
+@click.option("--jobs", "-j", type=click.IntRange(1), metavar="N", help="At most so many at once (default: all cores).")
 @click.option("--accept", is_flag=True, help="Mark what would run as done, without running it.")
 @click.option(
     "--prepare-ahead/--no-prepare-ahead",
@@ -53,6 +59,8 @@ def command(file: str, **options: Any) -> int:
 
     The first segment that is new or changed starts the part that runs: it and all that follow.
     """
+    from dataclasses import replace
+
     from runner.cli.common import make_site, pipeline_path
     from runner.cli.options import select
     from runner.pipeline.reader import read_pipeline
@@ -64,7 +72,11 @@ def command(file: str, **options: Any) -> int:
     site = make_site(options["repo"], interactive=False if options["dry_run"] or options["as_json"] else None)
     pipeline = read_pipeline(path)
     gc.freeze()  # it stays: the collector would only look through all of it
-    selection = select(pipeline, options["start"], options["only"], force=options["force"], accept=options["accept"])
+    selection = replace(
+        select(pipeline, options["start"], options["only"], force=options["force"], accept=options["accept"]),
+        retry_failed=options["retry_failed"],
+        items=options["items"],
+    )
     _show_warnings(pipeline, site)
     if options["dry_run"]:
         from runner.cli.dry_run import show_plan
@@ -81,6 +93,8 @@ def command(file: str, **options: Any) -> int:
             selection=selection,
             records=options["records"],
             prepare_ahead=options["prepare_ahead"],
+            jobs=options["jobs"],
+            canary=options["canary"],
         )
     )
 
@@ -93,6 +107,8 @@ def run_pipeline(
     selection: Selection | None = None,
     records: str | None = None,
     prepare_ahead: bool = True,
+    jobs: int | None = None,
+    canary: bool = False,
 ) -> ExitCode:
     """A run as it was asked for: questions first, then what would stop it, then the run. Raises RunnerError."""
     from runner.cli.options import request_for
@@ -110,6 +126,8 @@ def run_pipeline(
         records=records,
         wait_for_enter=(lambda: _enter(stop)) if site.host.interactive else None,
         prepare_ahead=prepare_ahead,
+        jobs=jobs,
+        canary=canary,
     )
     look = look_at(request)
     if not look.plan.to_run and not look.must_write:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from runner.process.stop import StopRequest
 from runner.process.supervise import run
 from runner.process.suspend import awake
 from runner.process.tag import RunMark
-from runner.records.journal import Journal
+from runner.process.tee import LogFile
+from runner.records.journal import Journal, Reporter
 from runner.records.receipt import Receipt, Result
 from runner.state import outputs
 from runner.tasks import Job
@@ -46,7 +48,7 @@ class Around:
 
 
 @dataclass(frozen=True)
-class _Attempt:
+class Attempt:
     state: Result
     outcome: Outcome
     note: str  # plain words, "" when it succeeded
@@ -95,12 +97,24 @@ def run_task(job: Job, folder: Path, around: Around) -> Receipt:
 
 def _tried(
     job: Job, command: Command, folder: Path, around: Around, before: outputs.Marks, tries: list[dict[str, Any]]
-) -> _Attempt:
+) -> Attempt:
     """The last of its attempts."""
-    segment, delay = job.segment, job.segment.retry_delay
+    segment, delay, reporter = job.segment, job.segment.retry_delay, around.journal.reporter
     while True:
         log = folder / ("log.txt" if not tries else f"log.{len(tries) + 1}.txt")
-        last = _attempt(job, command, log, around, before)
+        begin = awake()
+        last_words = bytearray()  # of a program that was asked to stop
+
+        def screen(chunk: bytes, last_words: bytearray = last_words) -> None:
+            if around.stop.requested:
+                last_words.extend(chunk)
+            else:
+                reporter.output(chunk, segment.number)
+
+        last = attempt(
+            job, command, log, around, before, screen=screen, on_tick=partial(_tick, reporter, begin, segment.number)
+        )
+        reporter.output(_INTERRUPTED.sub(b"", bytes(last_words)), segment.number)
         if refused := _refused(job, command, last, around.site):
             raise refused
         tries.append({"log": log.name, "state": last.state, **_measured(last.outcome), "note": last.note})
@@ -109,26 +123,37 @@ def _tried(
         around.journal.note(f"   {last.note}")
         around.journal.note(f"   try {len(tries) + 1} of {segment.retries + 1} in {time_text(delay)}")
         if around.stop.wait(delay):
-            return _Attempt(Result.STOPPED, last.outcome, "stopped while waiting for the next try", log)
+            return Attempt(Result.STOPPED, last.outcome, "stopped while waiting for the next try", log)
         delay *= 2
 
 
-def _attempt(job: Job, command: Command, log: Path, around: Around, before: outputs.Marks) -> _Attempt:
-    site, stop, reporter, number = around.site, around.stop, around.journal.reporter, job.segment.number
-    begin = awake()
-    last_words = bytearray()  # of a program that was asked to stop
+def _tick(reporter: Reporter, begin: float, number: int) -> None:
+    reporter.tick(awake() - begin, number)
 
+
+def attempt(
+    job: Job,
+    command: Command,
+    log: Path | LogFile,
+    around: Around,
+    before: outputs.Marks,
+    *,
+    screen: Callable[[bytes], None] | None = None,
+    on_tick: Callable[[], None] | None = None,
+    own_log: Callable[[], Path] | None = None,
+) -> Attempt:
+    """Start it once. `own_log` gives a failed item the part of a shared log that is its own. Raises StateError."""
     outcome = run(
         command,
-        environ=site.host.environ,
-        screen=lambda chunk: last_words.extend(chunk) if stop.requested else reporter.output(chunk, number),
+        environ=around.site.host.environ,
+        screen=screen,
         log=log,
         timeout=job.segment.timeout,
-        stop=stop,
-        on_tick=lambda: reporter.tick(awake() - begin, number),
+        stop=around.stop,
+        on_tick=on_tick,
         mark=around.mark,
+        terminal=job.item is None,
     )
-    reporter.output(_INTERRUPTED.sub(b"", bytes(last_words)), number)
     state, note = Result.SUCCEEDED, ""
     if outcome.stopped:
         state, note = Result.STOPPED, outcome.explanation or "stopped"
@@ -136,13 +161,18 @@ def _attempt(job: Job, command: Command, log: Path, around: Around, before: outp
         limit = time_text(job.segment.timeout or 0)
         state, note = Result.TIMED_OUT, f"it was ended because it ran longer than its `timeout` of {limit}"
     elif not outcome.succeeded:
-        state, note = Result.FAILED, outcome.error or _why(job, outcome, log, site)
+        state = Result.FAILED
     elif missing := outputs.missing_output(job.outputs, job.cwd, before):
         state, note = Result.FAILED, f"it ended with exit code 0, but {missing} (declared in `outputs:`)"
-    return _Attempt(state, outcome, job.masked(note, site), log)
+    path = log if isinstance(log, Path) else Path(log.path)
+    if own_log is not None and state != Result.SUCCEEDED:
+        path = own_log()
+    if state == Result.FAILED and not note:
+        note = outcome.error or _why(job, outcome, path, around.site)
+    return Attempt(state, outcome, job.masked(note, around.site), path)
 
 
-def _refused(job: Job, command: Command, last: _Attempt, site: Site) -> RunnerError | None:
+def _refused(job: Job, command: Command, last: Attempt, site: Site) -> RunnerError | None:
     """Where the program was never started, another try gains nothing, and the segment did not fail."""
     if last.state != Result.FAILED or not last.outcome.exit_code:
         return None

@@ -54,3 +54,13 @@ def stamps(paths: Iterable[PurePath]) -> list[list[object]]:
             continue
         out.append([str(path), info.st_mtime_ns, info.st_size])
     return out
+
+
+def free_space(folder: Path) -> int | None:
+    """Bytes that may be written there; None where that cannot be told."""
+    import shutil
+
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None

@@ -31,6 +31,7 @@ from runner.records.receipt import NAME as RECEIPT
 from runner.records.receipt import SCHEMA, Receipt, read_receipt
 
 FOLDER = ".run-pipeline"
+FAILED = "failed"  # in a segment's folder: the logs of items that failed
 RUNNING = "running"
 BROKEN_OFF = "broken off"  # ended by an error of the runner's own, such as a full disk
 UNFINISHED = (RUNNING, BROKEN_OFF)  # its receipts may say more than the status file
@@ -40,7 +41,8 @@ _CLOCKS_DIFFER = 600.0  # seconds between the clocks of two computers that run t
 _RUN_NAME = re.compile(r"(\d{6,12})-\d{4}-\d\d-\d\d-\d{6}", re.ASCII)
 _SEGMENT_NAME = re.compile(r"(\d{2,9})(-[\w-]*)?", re.ASCII)
 _OWN_FILE = re.compile(
-    r"(run\.json|plan\.json|child\.json|events\.jsonl|pipeline\.yaml|prepare-\d+\.(txt|json)|log(\.\d+)?\.txt|receipt\.json)"
+    r"(run\.json|plan\.json|child\.json|events\.jsonl|pipeline\.yaml|prepare-\d+\.(txt|json)|log(\.\d+)?\.txt|receipt\.json"
+    r"|(receipts-[0-9a-f]+-\d+\.jsonl|log-\d+\.txt|items-\d+\.txt|\d{5,9}\.log))"
     r"(\.[0-9a-f]+\.tmp)?",
     re.ASCII,
 )
@@ -92,6 +94,11 @@ class Record:
             receipt = read_receipt(folder / RECEIPT)
             if receipt is not None:
                 yield receipt
+
+
+def done_file(root: Path, content_hash: str) -> Path:
+    """What is known of the items of the segment with that hash, over all runs."""
+    return root / "done" / f"{content_hash[:16]}.jsonl"
 
 
 def run_folders(root: Path) -> list[Path]:
@@ -165,7 +172,9 @@ def _remove(folder: Path) -> bool:
     if whole((read_json(told) or {}).get("schema")) is None:
         return False
     try:
-        inside = [folder, *(path for _, path in _numbered(folder, _SEGMENT_NAME))]
+        segments = [path for _, path in _numbered(folder, _SEGMENT_NAME)]
+        failed = [path / FAILED for path in segments if (path / FAILED).is_dir() and not is_link(path / FAILED)]
+        inside = [folder, *segments, *failed]
         files = [path for one in inside for path in one.iterdir() if path not in inside]
         if not all(_OWN_FILE.fullmatch(path.name) and path.is_file() and not is_link(path) for path in files):
             return False

@@ -52,6 +52,7 @@ class Receipt:
     environment: Mapping[str, Any] = field(default_factory=dict)
     outputs: Sequence[Output] = ()
     attempts: Sequence[Mapping[str, Any]] = ()
+    items: Mapping[str, int] = field(default_factory=dict)  # how many of them came out how
     log: str = ""
     runner: str = __version__
 

@@ -1,22 +1,30 @@
-"""Carries a plan out: environments prepared, segments run, the status file written at each segment's end."""
+"""The one loop: what ended, what starts next. The status file changes at a segment's end alone."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
+from queue import SimpleQueue
 from typing import Any
 
 from runner import __version__
+from runner.budget import Budget
 from runner.errors import ExitCode, RunnerError, StateError
+from runner.executors.local import Finished, LocalExecutor
 from runner.executors.preparer import Preparer
 from runner.executors.task import run_task
 from runner.go.duration import to_go
+from runner.graph import Graph, canary_segments, make_graph
 from runner.model import Action, Segment, Step
+from runner.process.stop import next_event
 from runner.records.journal import now_text
 from runner.records.layout import BROKEN_OFF
 from runner.records.receipt import Receipt, Result
+from runner.runs.items import Over
 from runner.runs.open import Opened
+from runner.schedule import Ending, Schedule, Start
 from runner.state.status import Entry
 
 _AGAIN = "Start the pipeline again to go on from this segment: what is finished stays finished."
@@ -25,139 +33,325 @@ _STATES = {ExitCode.DONE: "done", ExitCode.INTERRUPTED: "interrupted"}
 
 def drive(opened: Opened) -> ExitCode:
     """Raises EnvironmentMissing and StateError; what was finished by then is recorded."""
-    plan, request = opened.look.plan, opened.request
-    to_run = opened.look.to_run
-    request.journal.say(
-        "begin", pipeline=str(opened.look.path), segments=len(opened.look.jobs), to_run=len(plan.to_run)
+    look, request = opened.look, opened.request
+    request.journal.say("begin", pipeline=str(look.path), segments=len(look.jobs), to_run=len(look.plan.to_run))
+    preparer = Preparer(
+        look.to_run, request.site, opened.record.folder, request.journal, request.stop, ahead=request.prepare_ahead
     )
-    walk = _Walk(opened)
-    try:
-        with Preparer(
-            to_run, request.site, opened.record.folder, request.journal, request.stop, ahead=request.prepare_ahead
-        ) as preparer:
-            for step in plan.steps:
-                walk.reached = step.segment.number
-                walk.take(step, preparer)
-                if walk.ended:
-                    break
-    except BaseException as error:
-        known = isinstance(error, RunnerError)
-        walk.row(walk.segment, Result.NOT_RUN, note=str(error) if known else "")
-        with suppress(StateError):  # the error that ended the run is the one to show
-            walk.close(error.exit_code if isinstance(error, RunnerError) else ExitCode.INTERNAL, BROKEN_OFF)
-        raise
-    if walk.code is ExitCode.INTERRUPTED:
+    with preparer:
+        loop = _Loop(opened, preparer)
+        try:
+            loop.go()
+        except BaseException as error:
+            loop.wait_for_all()
+            known = isinstance(error, RunnerError)
+            loop.row(loop.reached, Result.NOT_RUN, note=str(error) if known else "")
+            with suppress(StateError):  # the error that ended the run is the one to show
+                loop.close(error.exit_code if isinstance(error, RunnerError) else ExitCode.INTERNAL, BROKEN_OFF)
+            raise
+        finally:
+            loop.executor.close()
+    if loop.code is ExitCode.INTERRUPTED:
         opened.advice = _AGAIN
-    walk.close(walk.code, _STATES.get(walk.code, "failed"))
-    return walk.code
+    loop.close(loop.code, _STATES.get(loop.code, "failed"))
+    return loop.code
 
 
-@dataclass
-class _Walk:
+class _Loop:
     """One run on its way."""
 
-    opened: Opened
-    code: ExitCode = ExitCode.DONE
-    ended: bool = False
-    reached: int = 0
+    def __init__(self, opened: Opened, preparer: Preparer) -> None:
+        self.opened = opened
+        self.journal = opened.request.journal
+        self.stop = opened.request.stop
+        self.code = ExitCode.DONE
+        self.over = False
+        steps = opened.look.plan.steps
+        self.steps = {step.segment.number: step for step in steps}
+        self.reached = steps[0].segment
+        self.events: SimpleQueue[Any] = SimpleQueue()
+        self.executor = LocalExecutor(self.events)
+        self._preparer = preparer
+        self._running: dict[Start, None] = {}
+        self._rows: dict[int, dict[str, Any]] = {}
+        self._over: dict[int, Over] = {}  # segments over items that are open
+        self._ran: set[int] = set()  # segments that did something
+        self._kept_going: set[int] = set()
 
-    def __post_init__(self) -> None:
-        self.journal = self.opened.request.journal
-        self.stop = self.opened.request.stop
+    def go(self) -> None:
+        look = self.opened.look
+        graph = make_graph(look.pipeline.segments).among(self.steps)
+        canary = self._canary(graph)
+        if canary:
+            self._loop(graph.among(canary), one=True)
+            self._forecast()
+        if not self.over:
+            self._loop(graph, one=False)
+
+    def _canary(self, graph: Graph) -> tuple[int, ...]:
+        """The segments that one item goes through before all others do."""
+        wanted = self.opened.request.canary
+        segments = [step.segment for step in self.steps.values()]
+        wanted = wanted or any(s.many and s.many.canary and self.steps[s.number].action is Action.RUN for s in segments)
+        return tuple(canary_segments(segments, graph)) if wanted else ()
+
+    def _loop(self, graph: Graph, *, one: bool) -> None:
+        """Until all of `graph` is closed, or the run is over. `one`: a single item of each segment over many."""
+        self._one = one
+        self._graph = graph
+        self._schedule = Schedule(graph, self._budget)
+        with self.stop.listening(self.events):
+            while not self._schedule.over:
+                self._open()
+                if self.over or self.stop.requested:
+                    break
+                for start in self._schedule.next():
+                    self._start(start)
+                self._judge()
+                if self._running:
+                    self._take(next_event(self.events, None))
+            self._drain()
+        if self.stop.requested:
+            self._end(ExitCode.INTERRUPTED)
 
     @property
-    def segment(self) -> Segment:
-        steps = self.opened.look.plan.steps
-        return next((s for s in steps if s.segment.number == self.reached), steps[0]).segment
+    def _budget(self) -> Budget:
+        return self.opened.budget
 
-    def end(self, code: ExitCode) -> None:
-        self.code, self.ended = max(self.code, code), True
+    # what starts
 
-    def take(self, step: Step, preparer: Preparer) -> None:
-        """One step."""
-        segment = step.segment
-        if self.stop.requested:
+    def _open(self) -> None:
+        while numbers := self._schedule.open():
+            for number in numbers:
+                if self.over or self.stop.requested:
+                    return
+                self.reached = self.steps[number].segment
+                self._turn(self.steps[number])
+            self._judge()
+
+    def _turn(self, step: Step) -> None:
+        """The turn of a segment has come."""
+        segment, number = step.segment, step.segment.number
+        if step.action is Action.RUN:
+            self._enter(segment)
+            return
+        if number not in self._rows:
+            if step.action is Action.SKIP:
+                self.journal.say("skip", segment, reason=step.reason)
+                if not segment.is_control:
+                    self.row(segment, Result.SKIPPED, note=step.reason)
+            elif step.action is Action.ACCEPT:
+                self._accept(segment)
+            else:
+                self._control(segment, step.action)
+        self._schedule.close(number, Ending.DONE)
+
+    def _enter(self, segment: Segment) -> None:
+        number = segment.number
+        if segment.many is None:
+            if number in self._rows:  # the canary's
+                self._schedule.close(number, Ending.DONE)
+            else:
+                self._schedule.add(number, None, segment.resources)
+            return
+        over = self._over[number] = Over(self.opened, segment, forced=self._forced(segment))
+        keys = over.keys(one=self._one)
+        if not over.total:
+            self._finish_items(segment, over)
+            return
+        if not self._one or keys:
+            self.journal.say(
+                "items",
+                segment,
+                total=over.total,
+                to_run=len(keys),
+                done=over.done,
+                sentence=over.sentence,
+                environment=segment.environment,
+                total_segments=max(self.opened.look.jobs),
+            )
+        self._schedule.add(number, keys, segment.resources, segment.many.batch)
+
+    def _forced(self, segment: Segment) -> bool:
+        """Whether all items run, done or not: a plain segment that they come from has made everything anew."""
+        selection = self.opened.request.selection
+        if selection.force or selection.start == segment.number or selection.only == segment.number:
+            return not (selection.items or selection.retry_failed) or selection.force
+        plain = (n for n in self._graph.before[segment.number] if n in self._ran)
+        return any(self.steps[n].segment.many is None and not self.steps[n].segment.is_control for n in plain)
+
+    def _start(self, start: Start) -> None:
+        segment = self.steps[start.segment].segment
+        self._ran.add(start.segment)
+        self.opened.has_run = True
+        self._running[start] = None
+        environ = start.lease.environ()
+        over = self._over.get(start.segment)
+        if over is None:
+            job = self.opened.look.jobs[start.segment]
+            folder = self.opened.record.segment_folder(segment.number, segment.name)
+
+            def plain(worker: int) -> Receipt | None:
+                self._preparer.need(job)
+                return None if self.stop.requested else run_task(_with(job, environ), folder, self.opened.around)
+
+            self.executor.start(start, plain)
+            return
+        over.tell_starts(start.keys, start.lease.gpus)
+        self.executor.start(start, lambda worker: over.run(start.keys, worker, environ, self._preparer))
+
+    # what ended
+
+    def _take(self, event: Any) -> None:
+        if not isinstance(event, Finished):  # a stop was asked for
+            return
+        self.executor.ended(event)
+        self._running.pop(event.start, None)
+        for note in self.opened.request.site.notes.take():
+            self.journal.warn(note)
+        segment = self.steps[event.start.segment].segment
+        over = self._over.get(segment.number)
+        if over is not None:
+            grown = over.wants_more(event)
+            if grown is not None:
+                self._schedule.again(event.start, self._budget.grown(*grown))
+                return
+        if event.error is not None:
+            self.reached = segment
+            self._schedule.ended(event.start, event.start.keys)
+            raise event.error
+        if over is not None:
+            failed = over.take(event.start.keys, event.result)
+            self._schedule.ended(event.start, failed)
+            if over.too_many:
+                self._schedule.close(segment.number, Ending.FAILED)
+                self._finish_items(segment, over, closed=True)
+            return
+        self._schedule.ended(event.start)
+        self._plain_ended(segment, event.result)
+
+    def _plain_ended(self, segment: Segment, receipt: Receipt | None) -> None:
+        if receipt is None:
             self.row(segment, Result.NOT_RUN)
-            self.end(ExitCode.INTERRUPTED)
-        elif step.action is Action.SKIP:
-            self.journal.say("skip", segment, reason=step.reason)
-            if not segment.is_control:
-                self.row(segment, Result.SKIPPED, note=step.reason)
-        elif step.action is Action.ACCEPT:
-            self._remember(segment, 0.0)
-            self.row(segment, Result.ACCEPTED)
-            self.journal.say("control", segment, action="accepted", text=segment.name)
-        elif step.action is Action.RUN:
-            self._run(segment, preparer)
+            return
+        folder = self.opened.record.segment_folder(segment.number, segment.name)
+        if receipt.succeeded:
+            self._remember(segment, receipt.seconds or 0.0)
+        self.row(segment, Result(receipt.state), receipt, log=str(folder / receipt.log))
+        if receipt.state != Result.STOPPED and not receipt.succeeded:
+            self._failed(segment)
+
+    def _failed(self, segment: Segment) -> None:
+        self.code = max(self.code, ExitCode.SEGMENT_FAILED)
+        if segment.keep_going:
+            self._kept_going.add(segment.number)
+            self.journal.warn(f"segment {segment.number} failed; going on, as its `keep-going` says")
         else:
-            self._control(segment, step.action)
+            self.opened.advice = _AGAIN
+
+    def _judge(self) -> None:
+        """Segments of which nothing runs any more, and what is not run because of them."""
+        for number, reason in self._schedule.stuck():
+            segment = self.steps[number].segment
+            self.row(segment, Result.FAILED, note=reason)
+            self.journal.warn(f"segment {number} {reason}")
+            self._failed(segment)
+            self._schedule.close(number, Ending.FAILED)
+        for number, key, cause in self._schedule.left_out():
+            if over := self._over.get(number):
+                over.leave_out(key, cause)
+        for number in self._schedule.finished():
+            segment = self.steps[number].segment
+            over = self._over.get(number)
+            if over is not None:
+                self._finish_items(segment, over)
+                continue
+            good = self._rows[number]["state"] == Result.SUCCEEDED or number in self._kept_going
+            self._schedule.close(number, Ending.DONE if good else Ending.FAILED)
+        for number, cause in self._schedule.blocked():
+            segment = self.steps[number].segment
+            if not segment.is_control and number not in self._rows:
+                self.row(segment, Result.NOT_RUN, note=f"segment {cause} failed" if self._has_needs else "")
+
+    def _finish_items(self, segment: Segment, over: Over, *, closed: bool = False) -> None:
+        """All items of a segment ended, or as many failed as may."""
+        del self._over[segment.number]
+        over.close()
+        if self._one:
+            good = not over.failed
+            self._schedule.close(segment.number, Ending.DONE if good else Ending.FAILED)
+            if good:
+                self.opened.canaries[segment.number] = over.forecast(self._budget.at_once(segment.resources))
+                return
+        receipt = over.end()
+        ended_well = receipt.succeeded
+        if ended_well:
+            self._remember(segment, receipt.seconds or 0.0)
+        self.opened.failed_items += over.failed_items
+        self.row(segment, Result(receipt.state), receipt, log=str(over.folder))
+        if receipt.state == Result.FAILED:
+            self._failed(segment)
+        if closed or self._one:
+            return
+        ending = Ending.DONE if ended_well or segment.number in self._kept_going else Ending.PARTLY
+        self._schedule.close(segment.number, ending if over.total else Ending.FAILED)
+
+    def _drain(self) -> None:
+        """Nothing starts any more; what runs comes to its end."""
+        while self._running:
+            self._take(next_event(self.events, None))
+        self._judge()
+        for number, over in list(self._over.items()):
+            self._finish_items(self.steps[number].segment, over, closed=True)
+
+    def wait_for_all(self) -> None:
+        """After an error: what else runs comes to its end, and is written down."""
+        while self._running:
+            with suppress(Exception):
+                self._take(next_event(self.events, None))
+        for number, over in list(self._over.items()):
+            with suppress(StateError):
+                over.close()
+                self.row(self.steps[number].segment, Result.NOT_RUN)
+
+    # control segments and the status file
 
     def _control(self, segment: Segment, action: Action) -> None:
         self.journal.say("control", segment, action=action.value, text=segment.message)
         wait = self.opened.request.wait_for_enter
         if action is Action.STOP:
             self._advise(segment, "Stopped here, as the pipeline says.")
-            self.end(ExitCode.DONE)
+            self._end(ExitCode.DONE)
         elif action is Action.PAUSE and wait is None:
             self._advise(segment, "Paused here: there is no terminal to press Enter at.")
-            self.end(ExitCode.DONE)
+            self._end(ExitCode.DONE)
         elif action is Action.PAUSE and wait is not None and not wait():
-            self.end(ExitCode.INTERRUPTED)
+            self._end(ExitCode.INTERRUPTED)
+        self._rows[segment.number] = {}
 
     def _advise(self, segment: Segment, text: str) -> None:
         look = self.opened.look
         later = [number for number in look.jobs if number > segment.number]
-        later = later or [s.segment.number for s in look.plan.steps if s.segment.number > segment.number]
+        later = later or [number for number in self.steps if number > segment.number]
         if later:
             text += f'\nGo on with: run-pipeline "{look.path}" --from {min(later)}'
         self.opened.advice = text
 
-    def _run(self, segment: Segment, preparer: Preparer) -> None:
-        opened, site = self.opened, self.opened.request.site
-        job = opened.look.jobs[segment.number]
-        preparer.need(job)
-        if self.stop.requested:
-            self.row(segment, Result.NOT_RUN)
-            self.end(ExitCode.INTERRUPTED)
-            return
-        folder = opened.record.segment_folder(segment.number, segment.name)
-        receipt = run_task(job, folder, opened.around)
-        for note in site.notes.take():
-            self.journal.warn(note)
-        if receipt.succeeded:
-            self._remember(segment, receipt.seconds or 0.0)
-        self.row(segment, Result(receipt.state), receipt, log=str(folder / receipt.log))
-        if receipt.state == Result.STOPPED:
-            self.end(ExitCode.INTERRUPTED)
-        elif not receipt.succeeded and segment.keep_going:
-            self.journal.warn(f"segment {segment.number} failed; going on, as its `keep-going` says")
-            self.code = max(self.code, ExitCode.SEGMENT_FAILED)
-        elif not receipt.succeeded:
-            opened.advice = _AGAIN
-            self.end(ExitCode.SEGMENT_FAILED)
+    def _end(self, code: ExitCode) -> None:
+        self.code, self.over = max(self.code, code), True
 
-    def row(
-        self, segment: Segment, state: Result, receipt: Receipt | None = None, *, log: str = "", note: str = ""
-    ) -> None:
-        """A line of the summary."""
-        told = receipt or Receipt()
-        self.opened.rows.append(
-            {
-                "segment": segment.number,
-                "name": segment.name,
-                "state": str(state),
-                "seconds": told.seconds,
-                "log": log,
-                "peak_memory": told.peak_memory,
-                "note": note or told.explanation,
-            }
-        )
+    def _accept(self, segment: Segment) -> None:
+        if segment.many is not None:
+            Over(self.opened, segment, forced=False).accept()
+        self._remember(segment, 0.0)
+        self.row(segment, Result.ACCEPTED)
+        self.journal.say("control", segment, action="accepted", text=segment.name)
 
     def _remember(self, segment: Segment, seconds: float) -> None:
         """The status file's entry, written at once."""
         opened = self.opened
         later: frozenset[str] = frozenset()
-        if opened.request.selection.only is not None:
+        if opened.request.selection.only is not None or self._has_needs:
             segments = opened.look.pipeline.segments
             later = frozenset(s.content_hash for s in segments if s.number > segment.number and not s.is_control)
         opened.book.record(
@@ -167,19 +361,51 @@ class _Walk:
         if seconds:
             opened.durations[segment.name] = seconds
 
+    @property
+    def _has_needs(self) -> bool:
+        return any(segment.needs is not None for segment in self.opened.look.pipeline.segments)
+
+    def _forecast(self) -> None:
+        """From the canary: how long the rest takes, and how much it writes."""
+        texts = [text for number in self.steps if (text := self.opened.canaries.get(number))]
+        if texts and not self.over and self.code is ExitCode.DONE:
+            self.journal.say("forecast", text="\n".join(texts))
+        elif self.code is not ExitCode.DONE:
+            self.over = True
+            self.opened.advice = "The canary failed, so no other item was run.\n" + _AGAIN
+
+    def row(
+        self, segment: Segment, state: Result, receipt: Receipt | None = None, *, log: str = "", note: str = ""
+    ) -> None:
+        """A line of the summary."""
+        told = receipt or Receipt()
+        self._rows[segment.number] = {
+            "segment": segment.number,
+            "name": segment.name,
+            "state": str(state),
+            "seconds": told.seconds,
+            "log": log,
+            "peak_memory": told.peak_memory,
+            "note": note or told.explanation,
+        }
+
     def close(self, code: ExitCode, state: str) -> None:
         """What was not reached, and the run's own record, with all that is needed to read it later."""
         opened = self.opened
-        for step in opened.look.plan.steps:
-            if step.segment.number > self.reached and not step.segment.is_control:
+        for step in self.steps.values():
+            if step.segment.number not in self._rows and not step.segment.is_control:
                 self.row(step.segment, Result.NOT_RUN)
+        opened.rows = [row for _, row in sorted(self._rows.items()) if row]
         opened.around.syncer.finish()
-        told: dict[str, Any] = {
-            "state": state,
-            "ended": now_text(),
-            "exit_code": int(code),
-            "durations": {name: round(seconds, 3) for name, seconds in opened.durations.items()},
-            "segments": [{k: row[k] for k in ("segment", "name", "state", "note")} for row in opened.rows],
-        }
-        opened.record.data.update(told)
+        opened.record.data.update(
+            state=state,
+            ended=now_text(),
+            exit_code=int(code),
+            durations={name: round(seconds, 3) for name, seconds in opened.durations.items()},
+            segments=[{k: row[k] for k in ("segment", "name", "state", "note")} for row in opened.rows],
+        )
         opened.record.save()
+
+
+def _with(job: Any, environ: Mapping[str, str]) -> Any:
+    return replace(job, env={**environ, **job.env}) if environ else job

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
-from runner.checks import errors, find_problems
-from runner.errors import ExitCode, PipelineError
-from runner.model import Action, Diagnostic, Pipeline, Segment
+from runner.budget import Budget
+from runner.checks import at_segment, errors, find_problems
+from runner.errors import ExitCode, PipelineError, UsageError
+from runner.ground.disk import free_space
+from runner.items.decide import Selection as Items
+from runner.machine import Machine, read_machine
+from runner.model import Action, Diagnostic, Finding, Pipeline, Segment, Severity
 from runner.pipeline.reader import read_pipeline
 from runner.plan import Plan, make_plan, same_entries
-from runner.records.layout import Record, latest_run, run_folders
+from runner.records.layout import UNFINISHED, Record, latest_run, run_folders
 from runner.records.recovery import unrecorded
+from runner.runs.many import ManyTasks, check_patterns, look_at_items, why_again
 from runner.runs.request import RunRequest
 from runner.state.outputs import missing_output
 from runner.state.status import Status, read_status, status_of, status_path
@@ -22,7 +27,7 @@ from runner.tasks import Job, Jobs
 _RUNS_READ = 20  # the newest, for what a segment was before
 
 
-@dataclass(frozen=True)
+@dataclass
 class Look:
     """What was found, and the plan that follows from it."""
 
@@ -34,6 +39,9 @@ class Look:
     last: Record | None
     root: Path  # of its run records
     status_file: Path
+    many: dict[int, ManyTasks]  # segments over items, by number
+    findings: tuple[tuple[int, Finding], ...]  # what is wrong with their items
+    stamp: object  # when that was
 
     @property
     def pipeline(self) -> Pipeline:
@@ -53,9 +61,13 @@ class Look:
         same = same_entries(self.plan.keep, self.status.entries)
         return bool(self.recovered or self.status.broken or not same)
 
+    def is_old(self) -> bool:
+        """Whether another run was here since."""
+        return self.stamp != _stamp(self.status_file, self.root)
+
     def problems(self) -> list[Diagnostic]:
         """Raises PipelineError with all that would stop the run; returns what are but warnings."""
-        found = find_problems(self.to_run, self.pipeline, self.request.site)
+        found = [*find_problems(self.to_run, self.pipeline, self.request.site), *self._of_items()]
         bad = errors(found)
         if not bad:
             return found
@@ -65,36 +77,125 @@ class Look:
             error.exit_code = ExitCode.ENVIRONMENT
         raise error
 
+    def _of_items(self) -> Iterator[Diagnostic]:
+        """Of what segments go over, and of what they ask of the machine."""
+        runs = {job.segment.number: job.segment for job in self.to_run}
+        for number, finding in self.findings:
+            if number in runs:
+                yield at_segment(finding, runs[number], self.pipeline)
+        for number, tasks in self.many.items():
+            if number in runs:
+                for finding in tasks.problems(self.request.site.host.platform):
+                    yield at_segment(finding, runs[number], self.pipeline)
+        for segment in runs.values():
+            if not segment.resources:
+                continue
+            if why := self.budget.why_never(segment.resources):
+                cure = "Ask for less in `resources`, or run it on another machine."
+                yield at_segment(Finding(f"the segment {why}", cure, "resources"), segment, self.pipeline)
+            elif why := self.budget.warning(segment.resources):
+                finding = Finding(f"the segment {why}", "", "resources", Severity.WARNING)
+                yield at_segment(finding, segment, self.pipeline)
+
+    @cached_property
+    def budget(self) -> Budget:
+        """What the machine has to give. A pipeline that runs one thing after the other asks for nothing of it."""
+        segments = [step.segment for step in self.plan.steps]
+        if not any(s.many or s.resources or s.needs is not None for s in segments) and self.request.jobs is None:
+            return Budget(Machine(1, 1 << 62))
+        gpus: tuple[str, ...] = ()
+        if any(segment.resources.gpus for segment in segments):
+            from runner.process.gpu import devices
+
+            for gpu in devices(self.request.site.host.environ):
+                gpus += tuple(gpu.mig) or (gpu.uuid or str(gpu.index),)
+        folder = self.path.parent
+        return Budget(read_machine(gpus), self.request.jobs, lambda: free_space(folder))
+
+
+def _stamp(status_file: Path, root: Path) -> object:
+    def time_of(path: Path) -> int:
+        try:
+            return path.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    last = run_folders(root)[-1:]
+    return time_of(status_file), last, [time_of(folder / "run.json") for folder in last]
+
 
 def look_at(request: RunRequest) -> Look:
-    """The status file, the last run's record, and the plan. Raises StateError."""
+    """The status file, the last run's record, and the plan. Raises StateError, UsageError."""
     root = request.root
     own = request.status_file
-    status_file, status = (own, read_status(own)) if own else (status_path(request.path), status_of(request.path))
+    status_file = own or status_path(request.path)
+    stamp = _stamp(status_file, root)
+    status = read_status(own) if own else status_of(request.path)
     last = latest_run(root)
     found = unrecorded(last, status.entries)
     if found:
         status = replace(status, entries=(*status.entries, *found))
     jobs = Jobs(request.pipeline, request.site, request.change)
-    plan = make_plan(
-        request.pipeline.segments,
-        status.entries,
-        request.selection,
-        _gone(request.pipeline, status, jobs),
-        partial(_earlier, root),
-    )
-    return Look(request, plan, jobs, status, len(found), last, root, status_file)
+    many, findings = _look_at_many(request, jobs, root, last)
+    again = _gone(request.pipeline, status, jobs)
+    again |= {number: why for number, tasks in many.items() if (why := why_again(tasks.plan))}
+    plan = make_plan(request.pipeline.segments, status.entries, request.selection, again, partial(_earlier, root))
+    return Look(request, plan, jobs, status, len(found), last, root, status_file, many, tuple(findings), stamp)
 
 
-def _gone(pipeline: Pipeline, status: Status, jobs: Jobs) -> Mapping[int, str]:
+def _look_at_many(
+    request: RunRequest, jobs: Jobs, root: Path, last: Record | None
+) -> tuple[dict[int, ManyTasks], list[tuple[int, Finding]]]:
+    """The items of each segment that goes over many, and what is wrong with them. Raises UsageError for --item."""
+    selection, many, findings = request.selection, {}, []
+    broken = last if last is not None and last.state in UNFINISHED else None
+    earlier = False  # something before it may yet make its items
+    for segment in request.pipeline.segments:
+        number = segment.number
+        if segment.many is None or selection.only not in (None, number) or number < (selection.start or 0):
+            earlier = earlier or not segment.is_control
+            continue
+        asked = bool(selection.items) or selection.retry_failed
+        force = selection.force or (not asked and number in (selection.start, selection.only))
+        try:
+            tasks = look_at_items(
+                jobs[number],
+                Path(request.pipeline.folder),
+                root,
+                Items(force, selection.retry_failed, selection.items),
+                broken,
+                windows=request.site.host.windows,
+            )
+        except UsageError as error:
+            severity = Severity.WARNING if earlier else Severity.ERROR
+            findings.append((number, Finding(error.message, error.cure, "foreach", severity)))
+        else:
+            many[number] = tasks
+            if not tasks.items:
+                severity = Severity.WARNING if earlier else Severity.ERROR
+                findings.append((number, _nothing(tasks, severity)))
+        earlier = True
+    if selection.items:
+        check_patterns(list(many.values()), selection.items)
+    return many, findings
+
+
+def _nothing(tasks: ManyTasks, severity: Severity) -> Finding:
+    foreach = tasks.job.many.foreach if tasks.job.many else None
+    what = f"nothing matches {foreach.pattern}" if foreach and foreach.pattern else "there is no item"
+    told = " yet" if severity is Severity.WARNING else ""
+    return Finding(f"{what}{told}", "Check the folder and the ending.", "foreach", severity)
+
+
+def _gone(pipeline: Pipeline, status: Status, jobs: Jobs) -> dict[int, str]:
     """By number: what of a finished segment's declared outputs is missing."""
     done = {entry.content_hash for entry in status.entries if entry.done}
     gone = {}
     for segment in pipeline.segments:
-        if segment.outputs and not segment.is_control and segment.content_hash in done:
+        if segment.outputs and segment.many is None and not segment.is_control and segment.content_hash in done:
             job = jobs[segment.number]
             if missing := missing_output(job.outputs, job.cwd):
-                gone[segment.number] = job.masked(missing, jobs.site)
+                gone[segment.number] = f"its output is gone: {job.masked(missing, jobs.site)}"
     return gone
 
 

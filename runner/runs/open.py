@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runner import __version__
+from runner.budget import Budget
 from runner.errors import ExitCode, StateError, UsageError
 from runner.executors.task import Around
 from runner.go.duration import from_go
@@ -28,6 +29,7 @@ from runner.records.layout import KEEP_DAYS, KEEP_RUNS, RUNNING, UNFINISHED, Rec
 from runner.records.reading import seconds_by_name
 from runner.records.receipt import machine
 from runner.runs.look import Look, look_at
+from runner.runs.many import adopt_items
 from runner.runs.request import RunRequest
 from runner.state.locks import LockFile
 from runner.state.status import StatusBook, part_from_namesake
@@ -44,7 +46,11 @@ class Opened:
     book: StatusBook
     around: Around
     durations: dict[str, float]  # seconds by name, from earlier runs and this one
+    budget: Budget
     rows: list[dict[str, Any]] = field(default_factory=list)  # of the summary
+    failed_items: list[dict[str, Any]] = field(default_factory=list)  # the first few
+    canaries: dict[int, str] = field(default_factory=dict)  # what one item tells of all, by segment
+    has_run: bool = False  # something has: what was seen of files may be old
     advice: str = ""
 
     @property
@@ -61,7 +67,8 @@ def run(request: RunRequest, drive: Callable[[Opened], ExitCode]) -> tuple[ExitC
         _still_there(request.path)
         if held.taken_from is not None:
             request.journal.note(f"took over the lock of {held.taken_from}, which broke off")
-        look = look_at(request)  # what another run finished between our look and the lock counts
+        if look.is_old():  # what another run finished between our look and the lock counts
+            look = look_at(request)
         _adopt(look)
         for text in look.plan.warnings:
             request.journal.warn(text)
@@ -90,6 +97,7 @@ def _adopt(look: Look) -> None:
         return
     if _same_start_of_this_machine(last, look.request.site.host) and (ended := _end_what_is_left(last)):
         journal.warn(f"ended what an earlier run, which was killed, had left running: {', '.join(ended)}")
+    adopt_items(last, look.root)
     if look.recovered:
         many = look.recovered > 1
         journal.note(
@@ -97,6 +105,7 @@ def _adopt(look: Look) -> None:
             f"{'are' if many else 'is'} taken as done (receipts in {last.folder})"
         )
     last.data["state"] = "killed" if last.state == RUNNING else "failed"
+    last.save()
 
 
 def _end_what_is_left(last: Record) -> list[str]:
@@ -128,8 +137,6 @@ def _open_book(look: Look) -> StatusBook:
     book = StatusBook(path, look.plan.keep, look.status.extra)
     if look.recovered or not same_entries(look.plan.keep, look.status.entries):
         book.save()
-    if look.last is not None and look.recovered:
-        look.last.save()
     return book
 
 
@@ -181,7 +188,7 @@ def _open(look: Look, book: StatusBook) -> Opened:
     request.journal.open(record.folder)
     last = max(look.jobs, default=0)
     around = Around(request.site, request.journal, request.stop, syncer, mark, last, durations)
-    return Opened(look, record, book, around, durations)
+    return Opened(look, record, book, around, durations, look.budget)
 
 
 def _close(opened: Opened, code: ExitCode) -> None:
@@ -195,7 +202,14 @@ def _close(opened: Opened, code: ExitCode) -> None:
     rows = opened.rows
     if len(rows) > MOST_ROWS:
         rows = [row for row in rows if row["state"] != "skipped"][-MOST_ROWS:]
-    journal.say("summary", exit_code=int(code), record=str(opened.record.folder), advice=opened.advice, segments=rows)
+    journal.say(
+        "summary",
+        exit_code=int(code),
+        record=str(opened.record.folder),
+        advice=opened.advice,
+        segments=rows,
+        failed_items=opened.failed_items,
+    )
     journal.close()
     site = opened.request.site
     runs, days = (

@@ -30,6 +30,8 @@ class RunRequest:
     status_file: Path | None = None  # where it is not beside the file
     wait_for_enter: WaitForEnter | None = None  # None: nobody is there to answer
     prepare_ahead: bool = True
+    jobs: int | None = None  # how much runs at once; None: as much as the machine has room for
+    canary: bool = False  # one item through all segments first
     change: Callable[[Job], Job] | None = None  # compare puts outputs elsewhere
 
     @property

@@ -28,13 +28,14 @@ ALLOWED = {
     "machine": set[str](),
     "budget": {"model", "machine", "ground"},
     "schedule": {"model", "graph", "budget"},
-    "plan": {"model", "state", "changes", "go", "ground"},
+    "plan": {"model", "state", "changes", "graph", "go", "ground"},
     "report": {"ground", "records"},
     "environments": {"model", "errors", "host", "state", "pipeline", "go", "ground"},
     "tasks": {"model", "environments", "pipeline"},
     "checks": {"model", "environments", "pipeline", "tasks"},
     "executors": {
         *("model", "errors", "go", "ground", "process", "state", "environments", "tasks", "records", "items"),
+        "schedule",
     },
     "runs": {
         *("model", "errors", "host", "go", "ground", "process", "state", "pipeline", "environments", "tasks", "checks"),

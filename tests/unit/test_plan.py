@@ -44,7 +44,7 @@ def test_an_entry_without_a_date_did_not_finish() -> None:
 
 
 def test_a_missing_output_makes_a_finished_segment_run_again() -> None:
-    plan = make_plan(segments("A", "B"), done("A", "B"), gone={2: "out/*.tif matches no file"})
+    plan = make_plan(segments("A", "B"), done("A", "B"), again={2: "its output is gone: out/*.tif matches no file"})
     assert actions(plan) == "A:skip B:run"
     assert plan.steps[1].reason == "its output is gone: out/*.tif matches no file"
 

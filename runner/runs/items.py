@@ -1,0 +1,291 @@
+"""A segment over many items while it runs: what each worker is given, what came of each item, what is told of it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner.executors.items import Ended, ItemWork, OutOfMemory, WorkerFiles, run_items
+from runner.executors.local import Finished
+from runner.executors.preparer import Preparer
+from runner.executors.task import fingerprint
+from runner.ground.words import size_text, time_text
+from runner.items.decide import Selection
+from runner.items.identity import marks
+from runner.items.item import Item
+from runner.items.ledger import compact
+from runner.model import Resources, Segment
+from runner.records.layout import done_file
+from runner.records.lines import ItemReceipt, ItemState, append, open_lines, read_lines
+from runner.records.receipt import Receipt, Result
+from runner.runs.many import ManyTasks, look_at_items
+
+if TYPE_CHECKING:
+    from runner.runs.open import Opened
+
+MOST_TOLD = 20  # failed items that the summary lists
+_OF_THE_DRIVE = 9999  # the number of no worker
+
+
+class Over:
+    """Used by the drive's thread, but for `run`."""
+
+    def __init__(self, opened: Opened, segment: Segment, *, forced: bool) -> None:
+        self._opened, self.segment = opened, segment
+        self._journal = opened.request.journal
+        self._tasks = self._look(forced)
+        plan = self._tasks.plan
+        self.total, self.done, self.sentence = plan.total, plan.done, plan.sentence
+        self.failed: dict[str, ItemReceipt] = {}
+        self.failed_items: list[dict[str, Any]] = []
+        self._good = self._left_out = self._stopped = 0
+        self.folder = opened.record.segment_folder(segment.number, segment.name)
+        self._files: dict[int, WorkerFiles] = {}
+        self._lock = threading.Lock()
+        self._started = time.time()
+        self._begin = time.monotonic()
+        self._order = 0
+        self._resources: dict[str, Resources] = {}
+        self._tries: dict[str, int] = {}
+        self._peak: int | None = None
+        self._seconds = self._bytes = 0.0
+        self._done_path = done_file(opened.look.root, segment.content_hash)
+
+    def _look(self, forced: bool) -> ManyTasks:
+        """As it is now; what was looked at for the plan counts where nothing has run since."""
+        opened, number = self._opened, self.segment.number
+        selection = opened.request.selection
+        tasks = opened.look.many.pop(number, None)
+        if tasks is None or opened.has_run or forced != selection.force:
+            tasks = look_at_items(
+                opened.look.jobs[number],
+                Path(opened.look.pipeline.folder),
+                opened.look.root,
+                Selection(forced, selection.retry_failed, selection.items),
+                windows=opened.request.site.host.windows,
+            )
+        return tasks
+
+    def keys(self, *, one: bool) -> list[str]:
+        """What is to run, in order."""
+        keys = list(self._tasks.chosen)
+        return keys[:1] if one else keys
+
+    def tell_starts(self, keys: Sequence[str], gpus: Sequence[str]) -> None:
+        for key in keys:
+            self._order += 1
+            self._journal.say("item-start", self.segment, key, index=self._order, gpus=list(gpus))
+
+    def run(
+        self, keys: Sequence[str], worker: int, environ: Mapping[str, str], preparer: Preparer
+    ) -> list[Ended] | None:
+        """In a worker's thread; None where a stop was asked for before it began."""
+        items = [self._tasks.chosen[key].item for key in keys]
+        preparer.need(self._opened.look.jobs[self.segment.number])
+        if self._opened.request.stop.requested:
+            return None
+        with self._lock:
+            files = self._files.get(worker)
+            if files is None:
+                files = self._files[worker] = WorkerFiles(self.folder, worker, self.segment.content_hash)
+        work = ItemWork(
+            self._opened.around,
+            self._tasks.task,
+            self._tasks.outputs_of,
+            self._tasks.contents,
+            dict(environ),
+            grows=self.segment.retry_memory > 1 and len(items) == 1,
+        )
+        return run_items(items, work, files, self._tries.get(keys[0], 0))
+
+    def wants_more(self, finished: Finished) -> tuple[Resources, float] | None:
+        """What it had, and how many times the memory it is to have, where it was ended for lack of that."""
+        if not isinstance(finished.error, OutOfMemory):
+            return None
+        (key,) = finished.start.keys
+        self._tries[key] = self._tries.get(key, 0) + 1
+        factor = self.segment.retry_memory
+        before = self._resources.get(key, self.segment.resources)
+        self._resources[key] = Resources(before.cpus, int(before.memory * factor), before.gpus, before.disk)
+        self._journal.note(f"   {key}: memory ran out; once more with {factor:g} times as much")
+        return before, factor
+
+    def take(self, keys: Sequence[str], result: list[Ended] | None) -> list[str]:
+        """What came of a start; the keys that did not end well."""
+        if result is None:
+            self._stopped += len(keys)
+            return list(keys)
+        failed = []
+        for ended in result:
+            receipt = ended.receipt
+            self._tasks.ledger.add(receipt)
+            self._peak = max(self._peak or 0, receipt.peak_memory or 0) or None
+            self._seconds += receipt.seconds
+            self._bytes += sum(size for _, size in receipt.outputs)
+            if receipt.state is ItemState.SUCCEEDED:
+                self._good += 1
+            elif receipt.state is ItemState.STOPPED:
+                self._stopped += 1
+                failed.append(receipt.key)
+            else:
+                self.failed[receipt.key] = receipt
+                failed.append(receipt.key)
+            self._tell_end(ended)
+        return failed
+
+    def _tell_end(self, ended: Ended) -> None:
+        receipt = ended.receipt
+        bad = receipt.state is not ItemState.SUCCEEDED
+        again = self._again(receipt.key) if bad else ""
+        self._journal.say(
+            "item-end",
+            self.segment,
+            receipt.key,
+            state=receipt.state.value,
+            seconds=round(receipt.seconds, 3),
+            peak_memory=receipt.peak_memory,
+            explanation=receipt.note,
+            log=ended.log,
+            tail=list(ended.tail),
+            again=again,
+            attempts=receipt.attempts,
+        )
+        if bad and receipt.state is not ItemState.STOPPED and len(self.failed_items) < MOST_TOLD:
+            self.failed_items.append(
+                {
+                    "segment": self.segment.number,
+                    "item": receipt.key,
+                    "explanation": receipt.note,
+                    "log": ended.log,
+                    "again": again,
+                }
+            )
+
+    def _again(self, key: str) -> str:
+        number = self.segment.number
+        return f'run-pipeline "{self._opened.look.path}" --only {number} --item "{key}"'
+
+    def leave_out(self, key: str, cause: int) -> None:
+        """An item that is not run because it failed in an earlier segment."""
+        self._left_out += 1
+        receipt = ItemReceipt(key, ItemState.NOT_RUN, note=f"it failed in segment {cause}", started=time.time())
+        self._tasks.ledger.add(receipt)
+        with self._lock:
+            files = self._files.get(-1)
+            if files is None:
+                files = self._files[-1] = WorkerFiles(self.folder, _OF_THE_DRIVE, self.segment.content_hash)
+        files.put(receipt)
+        self._tell_end(Ended(receipt))
+
+    @property
+    def too_many(self) -> bool:
+        """More items failed than may."""
+        many = self.segment.many
+        most = many.most_failures if many else None
+        if most is None or many is None:
+            return False
+        limit = most / 100 * self.total if many.most_failures_percent else most
+        return len(self.failed) > limit
+
+    def close(self) -> None:
+        """Once nothing of it runs: what is known of its items is kept for later runs."""
+        for files in self._files.values():
+            files.close()
+        self._keep(sorted(self.folder.glob("receipts-*.jsonl")))
+        if self._tasks.contents:
+            self._tasks.contents.save()
+
+    def _keep(self, paths: Sequence[Path]) -> None:
+        self._done_path.parent.mkdir(parents=True, exist_ok=True)
+        lines = open_lines(self._done_path)
+        try:
+            for path in paths:
+                for receipt in read_lines(path):
+                    append(lines, receipt, self._done_path)
+            for key in self._tasks.plan.removed:
+                append(lines, ItemReceipt(key, ItemState.STOPPED, note="it was removed"), self._done_path)
+            for item, mark in self._tasks.plan.renewed:
+                append(lines, ItemReceipt(item.key, ItemState.SUCCEEDED, mark), self._done_path)
+        finally:
+            os.close(lines)
+        compact(self._done_path)
+
+    def accept(self) -> None:
+        """Every item counts as done as it is now."""
+        items: Sequence[Item] = self._tasks.items
+        self._done_path.parent.mkdir(parents=True, exist_ok=True)
+        lines = open_lines(self._done_path)
+        for item, mark in zip(items, marks(list(items)), strict=True):
+            append(lines, ItemReceipt(item.key, ItemState.SUCCEEDED, mark, note="accepted"), self._done_path)
+        os.close(lines)
+
+    def forecast(self, at_once: int) -> str:
+        """From the first item: time and disk for the rest."""
+        rest = len(self._tasks.chosen) - 1
+        if not self._good or rest < 1:
+            return ""
+        seconds = self._seconds / self._good * rest / max(at_once, 1)
+        text = f"{self.segment.number}. {self.segment.name}: {rest:,} more items, about {time_text(seconds)}"
+        if self._bytes:
+            text += f" and {size_text(int(self._bytes / self._good * rest))} of outputs"
+        return text
+
+    def end(self) -> Receipt:
+        """The segment's receipt, written and told."""
+        bad, total = len(self.failed), self.total
+        job = self._opened.look.jobs[self.segment.number]
+        state, why = Result.SUCCEEDED, ""
+        if not total:
+            pattern = self.segment.many.foreach.pattern if self.segment.many and self.segment.many.foreach else ""
+            state, why = (
+                Result.FAILED,
+                f"there is no item: nothing matches {pattern}" if pattern else "there is no item",
+            )
+        elif bad:
+            state, why = Result.FAILED, f"{bad:,} of {total:,} items failed"
+        elif self._left_out:
+            state, why = Result.FAILED, f"{self._left_out:,} of {total:,} items were not run, since they failed before"
+        elif self._tasks.plan.left_out:
+            state, why = Result.STOPPED, f"{self._tasks.plan.left_out:,} of {total:,} items are still to be run"
+        if self._stopped or (self._opened.request.stop.requested and self._good + bad < len(self._tasks.chosen)):
+            state, why = Result.STOPPED, "stopped"
+        seconds = round(time.monotonic() - self._begin, 3)
+        counts = {
+            "done": self._good, "failed": bad, "not_run": self._left_out, "skipped": self.done, "stopped": self._stopped
+        }  # fmt: skip
+        receipt = Receipt(
+            segment=self.segment.number,
+            name=self.segment.name,
+            content_hash=self.segment.content_hash,
+            state=state,
+            explanation=why,
+            started=datetime.fromtimestamp(self._started).astimezone().isoformat(timespec="milliseconds"),
+            seconds=seconds,
+            peak_memory=self._peak,
+            environment={"text": self.segment.environment, **fingerprint(job, self._opened.around)},
+            items=counts,
+        )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        receipt.write(self.folder, self._opened.around.syncer)
+        self._journal.say(
+            "end",
+            self.segment,
+            state=state,
+            exit_code=None,
+            signal=None,
+            started=receipt.started,
+            seconds=seconds,
+            peak_memory=self._peak,
+            cpu_time=None,
+            gpu_memory=None,
+            leftovers=[],
+            explanation=why,
+            log=str(self.folder),
+            items=counts,
+        )
+        return receipt

@@ -1,0 +1,157 @@
+"""A segment over many items, made ready to run: which items there are, which run and why, and the task of each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from runner.errors import UsageError
+from runner.ground.files import write_atomic
+from runner.items.clashes import clashes
+from runner.items.decide import ItemPlan, Planned, Selection, decide
+from runner.items.expand import expand
+from runner.items.fill import FilledEntries, Filler, Template, items_file
+from runner.items.identity import Contents, marks
+from runner.items.item import Item
+from runner.items.ledger import Ledger
+from runner.items.outputs import Outputs
+from runner.model import Finding
+from runner.records.layout import Record, done_file
+from runner.records.lines import append, open_lines, read_lines
+from runner.tasks import Job
+
+CONTENTS = "contents.jsonl"
+
+
+@dataclass
+class ManyTasks:
+    """The items of one segment as they are now."""
+
+    job: Job  # with the tokens of items still in it
+    items: Sequence[Item]
+    plan: ItemPlan
+    ledger: Ledger
+    contents: Contents | None  # where an item is known by its content
+    windows: bool
+
+    @cached_property
+    def chosen(self) -> dict[str, Planned]:
+        """What is to run, by key."""
+        return {planned.item.key: planned for planned in self.plan.to_run}
+
+    @cached_property
+    def _filler(self) -> Filler:
+        assert self.job.many is not None
+        return Filler(self.job.many, self.items, windows=self.windows)
+
+    @cached_property
+    def _entries(self) -> FilledEntries:
+        assert self.job.many is not None
+        return self._filler.entries(self.job.entries, batch=self.job.many.batch > 1)
+
+    def task(self, items: Sequence[Item], file: Path) -> Job:
+        """For one item, or for those of a batch; `file` is written where the command wants one that names them."""
+        if self._entries.wants_file:
+            write_atomic(file, items_file(items), durable=False)
+        first = items[0]
+        return replace(
+            self.job,
+            entries=self._entries.fill(items, str(file)),
+            env={name: template(first) for name, template in self._env},
+            cwd=self._cwd(first),
+            outputs=tuple(pattern for item in items for pattern in self.outputs_of(item)),
+            item=first.key,
+        )
+
+    @cached_property
+    def _env(self) -> list[tuple[str, Template]]:
+        return [(name, self._filler.template(value)) for name, value in self.job.env.items()]
+
+    @cached_property
+    def _cwd(self) -> Template:
+        return self._filler.template(self.job.cwd)
+
+    @cached_property
+    def _outputs(self) -> list[Template]:
+        return [self._filler.template(pattern, pattern=True) for pattern in self.job.outputs]
+
+    def outputs_of(self, item: Item) -> list[str]:
+        """Its declared outputs, as globs."""
+        return [template(item) for template in self._outputs]
+
+    def tokens_fit(self) -> None:
+        """Raises UsageError for a token that these items have nothing for."""
+        _ = self._entries, self._env, self._cwd, self._outputs
+
+    def problems(self, platform: str) -> Iterator[Finding]:
+        """What would stop the segment before anything runs."""
+        for clash in clashes(self.items, Outputs(self.job.outputs, self._filler, self.job.cwd), platform=platform):
+            yield Finding(
+                clash.message,
+                "Put what tells them apart into `outputs` and the command: %RELATIVE%, %PARENT% or %MATRIX%.",
+                "outputs",
+            )
+
+
+def look_at_items(
+    job: Job, folder: Path, records: Path, selection: Selection, broken: Record | None = None, *, windows: bool
+) -> ManyTasks:
+    """`folder`: of the pipeline file; `records`: of its runs; `broken`: the last run, where it broke off.
+
+    Raises UsageError for what is wrong with the items, StateError.
+    """
+    many, segment = job.many, job.segment
+    assert many is not None
+    items = expand(many, str(folder))
+    ledger = Ledger.read(done_file(records, segment.content_hash), *_receipts(broken, segment.content_hash))
+    contents = Contents(records / CONTENTS) if many.by_content else None
+    tasks = ManyTasks(job, items, ItemPlan([], 0, 0, ()), ledger, contents, windows)
+    tasks.tokens_fit()
+    outputs = Outputs(job.outputs, tasks._filler, job.cwd)
+    tasks.plan = decide(
+        items,
+        ledger,
+        marks(list(items)),
+        selection,
+        gone=outputs.gone if job.outputs else None,
+        digest=contents.digest if contents else None,
+    )
+    return tasks
+
+
+def _receipts(broken: Record | None, content_hash: str = "") -> list[Path]:
+    """Lines that a run which broke off wrote, and that the ledger lacks."""
+    if broken is None:
+        return []
+    return sorted(broken.folder.glob(f"[0-9]*/receipts-{content_hash[:16]}*.jsonl"))
+
+
+def adopt_items(broken: Record, records: Path) -> None:
+    """What a run that broke off had finished of its items is done. Raises StateError."""
+    for path in _receipts(broken):
+        done = done_file(records, path.name.split("-")[1])
+        done.parent.mkdir(parents=True, exist_ok=True)
+        lines = open_lines(done)
+        try:
+            for receipt in read_lines(path):
+                append(lines, receipt, done)
+        finally:
+            os.close(lines)
+
+
+def why_again(plan: ItemPlan) -> str:
+    """Why a segment over items that counts as done is not."""
+    if plan.to_run:
+        counts = ", ".join(f"{count:,} {why.value}" for why, count in plan.counts.items())
+        return f"of its {plan.total:,} items {counts}"
+    return f"{len(plan.removed):,} of its items are gone" if plan.removed else ""
+
+
+def check_patterns(found: Sequence[ManyTasks], patterns: Sequence[str]) -> None:
+    """Raises UsageError for a pattern of --item that no segment has an item for."""
+    for pattern in patterns:
+        if all(pattern in tasks.plan.unmatched for tasks in found):
+            raise UsageError(f"--item: no item matches {pattern}", "`run-pipeline status FILE --items` lists them.")
