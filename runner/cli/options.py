@@ -63,7 +63,7 @@ def request_for(
     )
 
 
-def look_for(file: str, records: str | None, repo: str | None) -> Look:
+def load(file: str, records: str | None, repo: str | None) -> Look:
     """What `run-pipeline FILE` would do; nothing is written."""
     from runner.cli.common import make_site, pipeline_path
     from runner.pipeline.reader import read_pipeline

@@ -202,7 +202,7 @@ def _measured(outcome: Outcome) -> dict[str, Any]:
         "exit_code": outcome.exit_code,
         "signal": outcome.signal,
         "started": datetime.fromtimestamp(outcome.started).astimezone().isoformat(timespec="milliseconds"),
-        "seconds": round(outcome.duration, 3),
+        "seconds": round(outcome.duration, 6),
         "peak_memory": outcome.peak_memory,
         "cpu_time": outcome.cpu_time,
         "gpu_memory": outcome.gpu_memory,

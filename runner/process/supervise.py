@@ -25,7 +25,7 @@ from runner.process.stop import StopRequest, closed_with_us, next_event
 from runner.process.suspend import awake
 from runner.process.tag import RunMark, new_tree_tag, own_run_tag, release
 from runner.process.tee import LogFile, Screen, Tee, log_problem
-from runner.process.tree import EXITED, Ended, OwnedTree, Strays
+from runner.process.tree import EXITED, Ended, OwnedTree
 
 if TYPE_CHECKING:
     from runner.process.sample import Samples
@@ -50,7 +50,6 @@ def run(
     label: str = "",
     on_start: Callable[[int, float], None] | None = None,
     on_tick: Callable[[], None] | None = None,
-    on_strays: Callable[[Strays], None] | None = None,
     marker: str = "",
     mark: RunMark | None = None,
     terminal: bool = True,
@@ -64,7 +63,6 @@ def run(
     forced one) are seconds. `mark` is the run's (`tag.new_run_mark`): what a later runner finds all its trees by.
     `kills` is for tests. `terminal`: it may read from the terminal that we were started in, unless another one does.
     `on_start` gets the pid and the creation time (`identity.process_started`), `on_tick` is called twice a second.
-    `on_strays` gets what broke away from the tree, whenever that changed.
     `marker` (`launch.new_marker`) lets a later runner find the tree again. Raises StateError for the log only.
     """
     began = time.time()
@@ -89,7 +87,7 @@ def run(
             tree.watch(run_.events)
             if on_start is not None:
                 on_start(tree.pid, tree.started or 0.0)
-            run_.follow(on_tick, on_strays, child.get("PATH"))
+            run_.follow(on_tick, child.get("PATH"))
             return run_.outcome(began, file.path, blame)
         finally:
             run_.close()
@@ -185,11 +183,8 @@ class _Run:
         self._log_failed = True
         self.events.put("log")
 
-    def follow(
-        self, on_tick: Callable[[], None] | None, on_strays: Callable[[Strays], None] | None, path: str | None
-    ) -> None:
+    def follow(self, on_tick: Callable[[], None] | None, path: str | None) -> None:
         """Wait for the leader's end; see to time-out, stop, ticks and samples meanwhile."""
-        told: Strays = ()
         next_tick = self._start + TICK
         with self._stop.listening(self.events):
             while not self._given_up:
@@ -200,9 +195,6 @@ class _Run:
                     break
                 if self._samples is None and now >= self._start + SAMPLE_AFTER:
                     self._begin_sampling(path)
-                if on_strays is not None and (strays := self._tree.strays) != told:
-                    told = strays
-                    on_strays(strays)
                 if on_tick is not None and now >= next_tick:
                     next_tick = now + TICK
                     on_tick()

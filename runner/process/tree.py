@@ -11,7 +11,6 @@ from runner.process.entry import Entry
 from runner.process.snapshot import Look
 
 EXITED = "exited"
-Strays = tuple[tuple[int, float], ...]  # pid and creation time of each
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,6 @@ class OwnedTree(Protocol):
 
     pid: int
     started: float | None
-    strays: Strays  # those that broke away, as last seen: what they are known by once we are gone
 
     def watch(self, queue: SimpleQueue[Any]) -> None:
         """Put EXITED into `queue` once the leader ended."""

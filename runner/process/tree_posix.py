@@ -22,7 +22,7 @@ from runner.process.entry import Entry, Tree
 from runner.process.identity import catches, process_started
 from runner.process.snapshot import Look, living_members, marker_of, with_descendants
 from runner.process.tag import below, release, tag_of
-from runner.process.tree import EXITED, Ended, Strays, in_thread
+from runner.process.tree import EXITED, Ended, in_thread
 
 assert sys.platform != "win32"
 
@@ -44,7 +44,6 @@ class PosixTree:
         self._lost = False
         self._waited: tuple[int, Any] | None = None
         self._dead_before: set[int] = set()
-        self.strays: Strays = ()
 
     def watch(self, queue: SimpleQueue[Any]) -> None:
         in_thread("wait", self._wait, queue)
@@ -88,9 +87,7 @@ class PosixTree:
     def members(self, look: Look) -> list[Entry]:
         if sys.platform == "linux":
             self._reap_orphans(look)
-        found = {e.pid: e for e in look.members(self._tree)} | self._unmarked(look)
-        self.strays = tuple((e.pid, e.started) for e in found.values() if e.session != self.pid)
-        return list(found.values())
+        return list(({e.pid: e for e in look.members(self._tree)} | self._unmarked(look)).values())
 
     def collect(self) -> Ended:
         release(self._given)

@@ -15,7 +15,7 @@ from runner.process.identity import process_started
 from runner.process.jobs_windows import Job, resume, send_break
 from runner.process.running_windows import entries_of
 from runner.process.snapshot import Look, living_members
-from runner.process.tree import EXITED, Ended, Strays, in_thread
+from runner.process.tree import EXITED, Ended, in_thread
 
 assert sys.platform == "win32"
 
@@ -24,7 +24,6 @@ class WindowsTree:
     """See `tree.OwnedTree`. The process was started suspended, so that it starts nothing outside of its job."""
 
     def __init__(self, process: subprocess.Popen[bytes], marker: str) -> None:
-        self.strays: Strays = ()  # all of them are in the job
         self.pid = process.pid
         self.started = process_started(process.pid)
         self._process = process

@@ -13,7 +13,7 @@ from runner.process.snapshot import Look
 from runner.process.stop import StopRequest
 from runner.process.supervise import _Run
 from runner.process.suspend import awake
-from runner.process.tree import EXITED, Ended, Strays
+from runner.process.tree import EXITED, Ended
 
 
 class Tree:
@@ -21,7 +21,6 @@ class Tree:
 
     pid = 4711
     started: float | None = None
-    strays: Strays = ()
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -56,7 +55,7 @@ def waited(seconds: float, *, grace: float, stop: StopRequest | None = None) -> 
     tree = Tree(seconds)
     run = _Run(tree, Command(("x",), "/"), stop or StopRequest(), 0.1, grace, awake())
     tree.watch(run.events)
-    run.follow(None, None, None)
+    run.follow(None, None)
     if run._samples is not None:
         run._samples.stop()
     assert tree.asked is not None
