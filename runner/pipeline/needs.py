@@ -97,7 +97,10 @@ class Needs:
 
     def _target(self, entry: _Entry, number: int) -> int | None:
         matches = [one for one, place in self._places.items() if place.name == entry.name]
-        if not matches:
+        if not matches and len(self._places) == 1:  # nothing can run out of order, and the Go runner took it
+            message = f"there is no segment `{entry.name}`, nor any other that this one could wait for"
+            self._report.warning(mark_of(entry.node), message, "Delete `needs`.", number)
+        elif not matches:
             self._error(entry.node, f"there is no segment `{entry.name}`", self._cure_of(entry.name, number), number)
         elif len(matches) > 1:
             which = ", ".join(map(str, matches[:-1])) + f" and {matches[-1]}"

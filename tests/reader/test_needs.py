@@ -75,6 +75,13 @@ def test_an_entry_that_names_nothing_to_wait_for_is_told(needs: str, at: str, ph
     assert cure in remedy
 
 
+def test_where_there_is_but_one_segment_a_name_of_none_is_a_warning() -> None:
+    pipeline = read("A: [x]")
+    (warning,) = pipeline.warnings
+    assert "no segment `x`, nor any other" in warning.message
+    assert pipeline.segments[0].needs == ()
+
+
 def test_a_circle_is_told_in_its_order_at_the_entry_that_points_forward() -> None:
     ((where, message, _),) = said("A: [C]", "B: [A]", "C: [B]")
     assert where == "C]"
