@@ -63,14 +63,11 @@ def request_for(
     )
 
 
-def load(file: str, records: str | None, repo: str | None) -> Look:
-    """What `run-pipeline FILE` would do; nothing is written."""
-    from runner.cli.common import make_site, pipeline_path
+def load(path: Path, site: Site, records: str | None) -> Look:
+    """What a run of the file would do; nothing is written."""
     from runner.pipeline.reader import read_pipeline
     from runner.runs.look import look_at
 
-    path = pipeline_path(file)
-    site = make_site(repo, interactive=False)
     return look_at(request_for(read_pipeline(path), site, records=records))
 
 

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 @reports_errors
 def command(file: str, records: str | None, as_json: bool, repo: str | None) -> int:
     """Show each segment: done or not, when, how long it took, why it would run again; and the last run."""
+    from runner.cli.common import make_site, pipeline_path
     from runner.cli.options import load
 
-    look = load(file, records, repo)
+    path = pipeline_path(file)
+    look = load(path, make_site(repo, interactive=False), records)
     rows = [_row(step, look) for step in look.plan.steps if not step.segment.is_control]
     if as_json:
         for row in rows:
