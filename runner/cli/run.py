@@ -196,7 +196,14 @@ def _reporter(*, as_json: bool, verbose: bool) -> Reporter:
         return EventReporter(sys.stdout, open_console(sys.stderr, os.environ))
     from runner.report.lines import LineReporter
 
-    return LineReporter(open_console(sys.stdout, os.environ), windows=sys.platform == "win32", verbose=verbose)
+    console = open_console(sys.stdout, os.environ)
+    return LineReporter(console, windows=sys.platform == "win32", verbose=verbose, clock=_awake)
+
+
+def _awake() -> float:
+    from runner.process.suspend import awake
+
+    return awake()
 
 
 def _nothing_to_do(look: Look, warnings: Sequence[str] = ()) -> None:

@@ -38,6 +38,7 @@ class Console:
     # a segment's bytes are text here: Windows' console takes bytes for its OEM code page, and a stream of another
     # encoding would hold two of them
     decodes: bool = False
+    moves: bool = False  # a terminal whose cursor can be sent to another line
     gone: bool = False
     _at_line_start: bool = field(default=True, repr=False)
     _live: int = field(default=0, repr=False)
@@ -57,11 +58,15 @@ class Console:
         return self._writable(text)
 
     def line(self, text: str = "") -> None:
+        self.write(self.start_of_line() + self.plain(text) + "\n")
+
+    def start_of_line(self) -> str:
+        """What must be written before a line of ours."""
         self.clear_live()
         self._finish_decoding()
         lead = "" if self._at_line_start else "\n"
-        self._write(lead + self.plain(text) + "\n")
         self._at_line_start = True
+        return lead
 
     def raw(self, chunk: bytes) -> None:
         """Bytes of a segment, untouched (a progress bar's `\\r` too)."""
@@ -90,7 +95,7 @@ class Console:
 
             self._decoder = decoder()
         # the stream makes its own line ends
-        self._write(self._writable(self._decoder.decode(chunk, final).replace("\r\n", "\n")))
+        self.write(self._writable(self._decoder.decode(chunk, final).replace("\r\n", "\n")))
 
     def _finish_decoding(self) -> None:
         """Half a character at a segment's end."""
@@ -109,14 +114,14 @@ class Console:
         self.clear_live()
         text = self.plain(text)
         self._live = len(text)  # first: Ctrl-C may come any moment
-        self._write("\r" + self.style(text, "dim"))
+        self.write("\r" + self.style(text, "dim"))
 
     def clear_live(self) -> None:
         if self._live:
-            self._write("\r" + " " * self._live + "\r")
+            self.write("\r" + " " * self._live + "\r")
             self._live = 0
 
-    def _write(self, text: str) -> None:
+    def write(self, text: str) -> None:
         if self.gone:
             return
         try:
@@ -134,10 +139,13 @@ def open_console(stream: TextIO | None, environ: Mapping[str, str], platform: st
     with contextlib.suppress(OSError, ValueError):
         terminal = stream.isatty()
     colour = wants_colour(environ, terminal)
-    if colour and sys.platform == "win32":
+    if (colour or terminal) and sys.platform == "win32":
         import colorama
 
+        own = {id(sys.stdout): "stdout", id(sys.stderr): "stderr"}.get(id(stream))
         colorama.just_fix_windows_console()
+        stream = getattr(sys, own) if own else stream  # in old consoles it translates what goes through it
     encoding = (stream.encoding or "").lower().replace("-", "")
     unicode = encoding in ("utf8", "utf16", "utf16le") or encoding.startswith("utf")
-    return Console(stream, colour, terminal, unicode, decodes=not unicode or (terminal and platform == "win32"))
+    decodes = not unicode or (terminal and platform == "win32")
+    return Console(stream, colour, terminal, unicode, decodes, moves=terminal and environ.get("TERM") != "dumb")

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import shlex
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner.ground.words import size_text, time_text
 from runner.records.journal import Event
 from runner.report.apart import Apart
 from runner.report.console import Console
 
+if TYPE_CHECKING:
+    from runner.report.many import ManyItems
+
 Data = Mapping[str, Any]  # of an event
 
 MOST_SKIPPED = 20  # finished segments that are listed one by one before a run
 _STATE_STYLE = {"succeeded": "green", "accepted": "green", "failed": "red", "timed out": "red", "stopped": "yellow"}
+_COUNTS = {"done": "done", "failed": "failed", "not_run": "not run", "stopped": "stopped", "skipped": "done before"}
 _STATE_MARK = {"succeeded": "✓", "accepted": "✓", "failed": "✗", "timed out": "✗", "stopped": "✗", "skipped": "·"}
 
 
@@ -47,7 +52,16 @@ class _Running:
 
 
 class LineReporter:
-    def __init__(self, console: Console, *, windows: bool = False, verbose: bool = False) -> None:
+    """`clock`: stands still while the runner is suspended."""
+
+    def __init__(
+        self,
+        console: Console,
+        *,
+        windows: bool = False,
+        verbose: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._console = console
         self._windows = windows
         self._verbose = verbose
@@ -55,16 +69,37 @@ class LineReporter:
         self._list_skipped = True
         self._announced: set[str] = set()
         self._running: dict[int, _Running] = {}
-        self._apart = Apart(console.raw, console.line)
+        self._apart = Apart(console.raw, self._line)
+        self._clock = clock
+        self._many: ManyItems | None = None  # from the first segment over many items on
+        self._failed = 0  # items of the whole run
+        self._pipeline = ""
 
     def on(self, event: Event) -> None:
+        if event.item is not None:
+            if self._many is not None:
+                self._many.on_item(event, event.data)
+            return
         show = getattr(self, "_on_" + event.kind.replace("-", "_"), None)
         if show is not None:
             with self._lock:
                 show(event, event.data)
+                if self._many is not None:
+                    self._many.refresh()
+
+    @property
+    def _live(self) -> bool:
+        return self._many is not None and self._many.region is not None
+
+    def _line(self, text: str = "") -> None:
+        if self._many is not None and self._live:
+            self._many.line(text)
+        else:
+            self._console.line(text)
 
     def _on_begin(self, event: Event, data: Data) -> None:
         count, to_run = data["segments"], data["to_run"]
+        self._pipeline = data["pipeline"]
         done = count - to_run
         text = f"{data['pipeline']}: {count} segment{'s' if count != 1 else ''}"
         if to_run == 0:
@@ -80,6 +115,8 @@ class LineReporter:
 
     def _on_control(self, event: Event, data: Data) -> None:
         name = f" ({event.name})" if event.name else ""
+        if self._many is not None and data["action"] == "pause":
+            self._many.stop()  # a question is asked below
         self._say(f"── {event.segment}. {data['action']}{name}: {data['text']}".rstrip(": "), "cyan")
 
     def _on_preparing(self, event: Event, data: Data) -> None:
@@ -106,8 +143,8 @@ class LineReporter:
 
     def _head(self, title: str, rest: str) -> None:
         console = self._console
-        console.line()
-        console.line(
+        self._line()
+        self._line(
             console.style("── ", "cyan")
             + console.style(title, "bold", "cyan")
             + console.style(f"{rest} ", "cyan")
@@ -116,19 +153,39 @@ class LineReporter:
 
     def output(self, chunk: bytes, segment: int | None = None) -> None:
         with self._lock:
-            self._apart.output(chunk, segment)
+            self._apart.output(chunk, segment, lines=self._live)
 
     def tick(self, seconds: float, segment: int | None = None) -> None:
         with self._lock:
             if (running := self._running.get(segment or 0)) is not None:
                 running.seconds = seconds
-            if told := "; ".join(one.text for one in self._running.values()):
+            if not self._live and (told := "; ".join(self._beside())):
                 self._console.live(f"   … {told}")
+
+    def _beside(self) -> list[str]:
+        return [one.text for one in self._running.values()]
+
+    def _on_items(self, event: Event, data: Data) -> None:
+        number = event.segment or 0
+        where = f" · {data['environment']}" if data["environment"] else ""
+        self._head(f"{number}/{data['total_segments']} {event.name or '(no name)'}", where)
+        self._say(f"   {data['sentence']}", "dim")
+        if self._many is None:
+            from runner.report.many import ManyItems
+
+            self._many = ManyItems(self._console, self._lock, self._clock, self._beside)
+        self._many.begin(event, data)
+
+    def _on_forecast(self, event: Event, data: Data) -> None:
+        for text in data["text"].splitlines():
+            self._say(f"   {text}", "cyan")
 
     def _on_end(self, event: Event, data: Data) -> None:
         self._apart.end(event.segment or 0)
         self._running.pop(event.segment or 0, None)
-        if self._running:  # others go on: whose end it is
+        if self._many is not None:
+            self._many.end(event.segment or 0)
+        if self._running or self._live:  # others go on: whose end it is
             self._say(f"── {event.segment}. {event.name}".rstrip(". "), "cyan")
         state = data["state"]
         style = _STATE_STYLE.get(state, "yellow")
@@ -140,25 +197,46 @@ class LineReporter:
         self._say("   " + ", ".join(parts), style)
         if data["leftovers"]:
             self._say(f"   ended what it had left running: {', '.join(data['leftovers'])}", "yellow")
+        if counts := data.get("items"):
+            self._failed += counts["failed"]
+            told = [f"{counts[key]:,} {word}" for key, word in _COUNTS.items() if counts.get(key)]
+            self._say(f"   items: {', '.join(told) or 'none'}", style)
         for text in data["explanation"].splitlines():
             self._say(f"   {text}", style)
         if state != "succeeded":
-            self._console.line(f"   log: {data['log']}")
+            self._line(f"   log: {data['log']}")
 
     def _on_warning(self, event: Event, data: Data) -> None:
         self._say(f"warning: {data['text']}", "yellow")
 
     def _on_note(self, event: Event, data: Data) -> None:
-        self._console.line(data["text"])
+        self._line(data["text"])
 
     def _on_summary(self, event: Event, data: Data) -> None:
+        if self._many is not None:
+            self._many.stop()
         if data["segments"]:
-            self._console.line()
+            self._line()
             self._table(data["segments"], data["record"])
+        if failed := data.get("failed_items"):
+            self._failed_items(failed)
         if data["record"]:
             self._say(f"record of this run: {data['record']}", "dim")
         for text in data["advice"].splitlines():
             self._say(text, "green" if data["exit_code"] == 0 else "yellow")
+
+    def _failed_items(self, items: Sequence[Data]) -> None:
+        from runner.report.many import where_it_is
+        from runner.report.progress import shown
+
+        self._line()
+        for item in items:
+            why = (item["explanation"].splitlines() or ["it failed"])[0]
+            self._say(f"✗ {item['segment']}. {shown(item['item'])} – {why}", "red")
+            for text in where_it_is(item, self._console):
+                self._line(text)
+        if (more := self._failed - len(items)) > 0:
+            self._say(f'and {more:,} more: run-pipeline status "{self._pipeline}" --items --json', "yellow")
 
     def _table(self, rows: Sequence[Data], record: str) -> None:
         names = [f"{row['segment']}. {row['name'] or '(no name)'}" for row in rows]
@@ -176,4 +254,4 @@ class LineReporter:
                 self._say(f"    {row['note'].splitlines()[0]}", style)
 
     def _say(self, text: str, *styles: str) -> None:
-        self._console.line(self._console.style(text, *styles))
+        self._line(self._console.style(text, *styles))
