@@ -17,6 +17,7 @@ from runner.records.lines import (
     write_lines,
 )
 
+ALL = ""  # the key of a line about all items
 _FEW = 1000  # lines that are never worth writing anew
 
 
@@ -37,6 +38,7 @@ class Ledger:
         self.unfinished: dict[str, Unfinished] = {}
         self.hashes: dict[str, str] = {}  # of the content of finished ones, where it identifies them
         self.lines = 0
+        self.all_again = False  # what all items are made from was made anew since
 
     @classmethod
     def read(cls, *paths: Path) -> Ledger:
@@ -52,6 +54,9 @@ class Ledger:
         for told in read_told(path):
             lines += 1
             key = told["key"]
+            if key == ALL:
+                self.all_again = told["state"] != succeeded
+                continue
             if told["state"] != succeeded:
                 self._note(key, ItemState(told["state"]), text_in(told, "note"), mark_in(told))
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -22,7 +22,9 @@ from runner.process.stop import next_event
 from runner.records.journal import now_text
 from runner.records.layout import BROKEN_OFF
 from runner.records.receipt import Receipt, Result
+from runner.runs.anew import must_run_anew, outdate
 from runner.runs.items import Over
+from runner.runs.many import ManyTasks
 from runner.runs.open import Opened
 from runner.schedule import Ending, Schedule, Start
 from runner.state.status import Entry
@@ -76,11 +78,12 @@ class _Loop:
         self._rows: dict[int, dict[str, Any]] = {}
         self._over: dict[int, Over] = {}  # segments over items that are open
         self._ran: set[int] = set()  # segments that did something
+        self._entered: set[int] = set()  # segments over items whose turn has come, the canary's included
         self._kept_going: set[int] = set()
 
     def go(self) -> None:
         look = self.opened.look
-        graph = make_graph(look.pipeline.segments).among(self.steps)
+        graph = self._all = make_graph(look.pipeline.segments).among(self.steps)
         canary = self._canary(graph)
         if canary:
             self._loop(graph.among(canary), one=True)
@@ -154,7 +157,7 @@ class _Loop:
             else:
                 self._schedule.add(number, None, segment.resources)
             return
-        over = self._over[number] = Over(self.opened, segment, forced=self._forced(segment))
+        over = self._over[number] = Over(self.opened, segment, self._everything(segment))
         keys = over.keys(one=self._one)
         if not over.total:
             self._finish_items(segment, over)
@@ -173,16 +176,31 @@ class _Loop:
         self._schedule.add(number, keys, segment.resources, segment.many.batch)
 
     def _forced(self, segment: Segment) -> bool:
-        """Whether all items run, done or not: a plain segment that they come from has made everything anew."""
+        """Whether all items (with --item, those) run because that was asked for."""
         selection = self.opened.request.selection
-        if selection.force or selection.start == segment.number or selection.only == segment.number:
-            return not (selection.items or selection.retry_failed) or selection.force
-        plain = (n for n in self._graph.before[segment.number] if n in self._ran)
-        return any(self.steps[n].segment.many is None and not self.steps[n].segment.is_control for n in plain)
+        named = segment.number in (selection.start, selection.only)
+        return selection.force or (named and not selection.retry_failed)
+
+    def _everything(self, segment: Segment) -> Callable[[ManyTasks], bool]:
+        """Whether all items run, once it is known which there are."""
+        segments = {number: step.segment for number, step in self.steps.items()}
+        wanted = self._forced(segment) and segment.number not in self._entered
+        self._entered.add(segment.number)
+        return lambda tasks: (
+            wanted or must_run_anew(self.opened.look, self._all, tasks, self.opened.look.many, segments)
+        )
+
+    def _outdate(self, number: int) -> None:
+        """What follows is made from what now changes."""
+        segments = {n: step.segment for n, step in self.steps.items()}
+        over = self._over.get(number)
+        outdate(self.opened.look, self._all, number, over.keys(one=False) if over else (), segments)
 
     def _start(self, start: Start) -> None:
         segment = self.steps[start.segment].segment
-        self._ran.add(start.segment)
+        if start.segment not in self._ran:
+            self._ran.add(start.segment)
+            self._outdate(start.segment)
         self.opened.has_run = True
         self._running[start] = None
         environ = start.lease.environ()
@@ -342,7 +360,7 @@ class _Loop:
 
     def _accept(self, segment: Segment) -> None:
         if segment.many is not None:
-            Over(self.opened, segment, forced=False).accept()
+            Over(self.opened, segment, lambda tasks: False).accept()
         self._remember(segment, 0.0)
         self.row(segment, Result.ACCEPTED)
         self.journal.say("control", segment, action="accepted", text=segment.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from runner.model import Resources, Segment
 from runner.records.layout import done_file
 from runner.records.lines import ItemReceipt, ItemState, append, open_lines, read_lines
 from runner.records.receipt import Receipt, Result
+from runner.runs.anew import forget, settle
 from runner.runs.many import ManyTasks, look_at_items
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ _OF_THE_DRIVE = 9999  # the number of no worker
 class Over:
     """Used by the drive's thread, but for `run`."""
 
-    def __init__(self, opened: Opened, segment: Segment, *, forced: bool) -> None:
+    def __init__(self, opened: Opened, segment: Segment, everything: Callable[[ManyTasks], bool]) -> None:
         self._opened, self.segment = opened, segment
         self._journal = opened.request.journal
-        self._tasks = self._look(forced)
+        self._tasks = self._look(everything)
         plan = self._tasks.plan
         self.total, self.done, self.sentence = plan.total, plan.done, plan.sentence
         self.failed: dict[str, ItemReceipt] = {}
@@ -56,20 +57,28 @@ class Over:
         self._seconds = self._bytes = 0.0
         self._done_path = done_file(opened.look.root, segment.content_hash)
 
-    def _look(self, forced: bool) -> ManyTasks:
+    def _look(self, everything: Callable[[ManyTasks], bool]) -> ManyTasks:
         """As it is now; what was looked at for the plan counts where nothing has run since."""
-        opened, number = self._opened, self.segment.number
-        selection = opened.request.selection
-        tasks = opened.look.many.pop(number, None)
-        if tasks is None or opened.has_run or forced != selection.force:
-            tasks = look_at_items(
-                opened.look.jobs[number],
-                Path(opened.look.pipeline.folder),
-                opened.look.root,
-                Selection(forced, selection.retry_failed, selection.items),
-                windows=opened.request.site.host.windows,
-            )
+        opened, selection = self._opened, self._opened.request.selection
+        tasks = opened.look.many.get(self.segment.number)
+        if tasks is None or opened.has_run:
+            tasks = self._look_again(force=selection.force and not opened.has_run)
+        if everything(tasks):
+            tasks = self._look_again(force=True)
+            forget(opened.look, self.segment, tasks.chosen, "it is to run again")
+        settle(opened.look, self.segment, tasks.ledger)
+        opened.look.many[self.segment.number] = tasks
         return tasks
+
+    def _look_again(self, *, force: bool) -> ManyTasks:
+        opened, selection = self._opened, self._opened.request.selection
+        return look_at_items(
+            opened.look.jobs[self.segment.number],
+            Path(opened.look.pipeline.folder),
+            opened.look.root,
+            Selection(force, selection.retry_failed, selection.items),
+            windows=opened.request.site.host.windows,
+        )
 
     def keys(self, *, one: bool) -> list[str]:
         """What is to run, in order."""

@@ -155,8 +155,8 @@ def _look_at_many(
         if segment.many is None or selection.only not in (None, number) or number < (selection.start or 0):
             earlier = earlier or not segment.is_control
             continue
-        asked = bool(selection.items) or selection.retry_failed
-        force = selection.force or (not asked and number in (selection.start, selection.only))
+        named = number in (selection.start, selection.only)
+        force = selection.force or (named and not selection.retry_failed)
         try:
             tasks = look_at_items(
                 jobs[number],

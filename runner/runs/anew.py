@@ -1,0 +1,88 @@
+"""What a segment makes anew makes old: items of those that follow are not done any more, whatever becomes of the run.
+
+It is written down before the segment starts. So a run that breaks off in between takes no old result for a new one.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+from runner.graph import Graph
+from runner.items.ledger import ALL, Ledger
+from runner.model import Segment
+from runner.records.layout import done_file
+from runner.records.lines import ItemReceipt, ItemState, append, open_lines
+from runner.runs.look import Look
+from runner.runs.many import ManyTasks
+
+_LOOKED_AT = 100  # items of which the outputs are compared
+
+
+def neighbours(graph: Graph, number: int, edges: str, segments: dict[int, Segment]) -> Iterator[int]:
+    """The segments right behind (`after`) or before (`before`) one, through what only controls."""
+    for other in getattr(graph, edges)[number]:
+        if segments[other].is_control:
+            yield from neighbours(graph, other, edges, segments)
+        else:
+            yield other
+
+
+def outdate(look: Look, graph: Graph, number: int, keys: Sequence[str], segments: dict[int, Segment]) -> None:
+    """Before a segment starts; `keys` are those of its items that will run. Raises StateError."""
+    for later in neighbours(graph, number, "after", segments):
+        if segments[later].many is None:
+            continue
+        by_item = (later, number) in graph.items
+        forget(look, segments[later], keys if by_item else (ALL,), f"segment {number} ran again", every=not by_item)
+
+
+def forget(look: Look, segment: Segment, keys: Iterable[str], why: str, *, every: bool = False) -> None:
+    """What of `keys` was done is not any more; `every`: they are noted whatever is known of them. Raises StateError."""
+    path = done_file(look.root, segment.content_hash)
+    known = Ledger.read(path).done
+    old = [key for key in keys if every or key in known] if known else []
+    if not old:
+        return
+    lines = open_lines(path)
+    try:
+        for key in old:
+            append(lines, ItemReceipt(key, ItemState.STOPPED, note=why, started=time.time()), path)
+    finally:
+        os.close(lines)
+
+
+def settle(look: Look, segment: Segment, ledger: Ledger) -> None:
+    """What `outdate` said of all items was heeded. Raises StateError."""
+    if not ledger.all_again:
+        return
+    path = done_file(look.root, segment.content_hash)
+    lines = open_lines(path)
+    try:
+        append(lines, ItemReceipt(ALL, ItemState.SUCCEEDED), path)
+    finally:
+        os.close(lines)
+
+
+def must_run_anew(
+    look: Look, graph: Graph, tasks: ManyTasks, others: dict[int, ManyTasks], segments: dict[int, Segment]
+) -> bool:
+    """Whether all items run, done or not. Files that an earlier segment writes tell by themselves what is new."""
+    number = tasks.job.segment.number
+    if not tasks.ledger.all_again:
+        return False
+    before = [n for n in neighbours(graph, number, "before", segments) if (number, n) not in graph.items]
+    return not before or not all(n in others and _reads(tasks, others[n]) for n in before)
+
+
+def _reads(tasks: ManyTasks, earlier: ManyTasks) -> bool:
+    """Whether the items are files that an earlier segment writes."""
+    there = {os.path.normcase(item.text) for item in tasks.items if item.is_file}
+    for item in earlier.items[:_LOOKED_AT]:
+        for pattern in earlier.outputs_of(item):
+            path = os.path.normcase(os.path.join(earlier.job.cwd, pattern))  # noqa: PTH118
+            if path in there or fnmatch.filter(there, path):
+                return True
+    return False
