@@ -139,7 +139,7 @@ def run_pipeline(
     from runner.runs.open import run
 
     with install_signal_handlers(stop):
-        code, record = run(request, drive)
+        code, record = run(request, drive, look)
     if record is None:
         _nothing_to_do(look_at(request))
     return code

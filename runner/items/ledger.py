@@ -71,6 +71,7 @@ class Ledger:
 
     def add(self, receipt: ItemReceipt) -> None:
         """One that was just written."""
+        self.lines += 1
         if receipt.state is not ItemState.SUCCEEDED:
             self._note(receipt.key, receipt.state, receipt.note, receipt.mark)
             return

@@ -21,7 +21,7 @@ from runner.items.item import Item
 from runner.items.ledger import compact
 from runner.model import Resources, Segment
 from runner.records.layout import done_file
-from runner.records.lines import ItemReceipt, ItemState, append, open_lines, read_lines
+from runner.records.lines import ItemReceipt, ItemState, append, append_files, open_lines
 from runner.records.receipt import Receipt, Result
 from runner.runs.anew import forget, settle
 from runner.runs.many import ManyTasks, look_at_items
@@ -213,16 +213,15 @@ class Over:
         self._done_path.parent.mkdir(parents=True, exist_ok=True)
         lines = open_lines(self._done_path)
         try:
-            for path in paths:
-                for receipt in read_lines(path):
-                    append(lines, receipt, self._done_path)
+            append_files(lines, paths, self._done_path)
             for key in self._tasks.plan.removed:
                 append(lines, ItemReceipt(key, ItemState.STOPPED, note="it was removed"), self._done_path)
             for item, mark in self._tasks.plan.renewed:
                 append(lines, ItemReceipt(item.key, ItemState.SUCCEEDED, mark), self._done_path)
         finally:
             os.close(lines)
-        compact(self._done_path)
+        if self._tasks.ledger.stale:
+            compact(self._done_path)
 
     def accept(self) -> None:
         """Every item counts as done as it is now."""

@@ -20,7 +20,7 @@ from runner.items.ledger import Ledger
 from runner.items.outputs import Outputs
 from runner.model import Finding
 from runner.records.layout import Record, done_file
-from runner.records.lines import append, open_lines, read_lines
+from runner.records.lines import append_files, open_lines
 from runner.tasks import Job
 
 CONTENTS = "contents.jsonl"
@@ -136,8 +136,7 @@ def adopt_items(broken: Record, records: Path) -> None:
         done.parent.mkdir(parents=True, exist_ok=True)
         lines = open_lines(done)
         try:
-            for receipt in read_lines(path):
-                append(lines, receipt, done)
+            append_files(lines, [path], done)
         finally:
             os.close(lines)
 

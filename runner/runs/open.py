@@ -58,9 +58,14 @@ class Opened:
         return self.look.request
 
 
-def run(request: RunRequest, drive: Callable[[Opened], ExitCode]) -> tuple[ExitCode, Record | None]:
-    """Take the lock and drive what is to be done; None where that was nothing. Raises RunnerError."""
-    look = look_at(request)
+def run(
+    request: RunRequest, drive: Callable[[Opened], ExitCode], look: Look | None = None
+) -> tuple[ExitCode, Record | None]:
+    """Take the lock and drive what is to be done; None where that was nothing. `look`: what was seen a moment ago.
+
+    Raises RunnerError.
+    """
+    look = look or look_at(request)
     lock = look.status_file.with_name(look.status_file.name + ".lock")
     _still_there(request.path)
     with LockFile(lock, f"run-pipeline {request.path.name}").acquire(wait=0) as held:

@@ -17,7 +17,7 @@ from runner.items.item import Item
 from runner.items.ledger import Ledger, compact
 from runner.items.outputs import Outputs
 from runner.model import Foreach, Many, ResolvedFlags
-from runner.records.lines import ItemReceipt, ItemState, append, line_of, open_lines, read_lines
+from runner.records.lines import ItemReceipt, ItemState, append, append_files, line_of, open_lines, read_lines
 
 
 def of_files(folder: Path, *names: str) -> None:
@@ -198,6 +198,18 @@ def test_every_part_of_a_receipt_comes_back(tmp_path: Path) -> None:
     append(descriptor, given)
     os.close(descriptor)
     assert list(read_lines(path)) == [given]
+
+
+def test_what_a_killed_worker_left_of_a_line_spoils_no_other_when_files_are_put_together(tmp_path: Path) -> None:
+    one, two, three = (ItemReceipt(name, ItemState.SUCCEEDED, (1, 2)) for name in ("1", "2", "3"))
+    torn, whole, all_of_them = tmp_path / "torn", tmp_path / "whole", tmp_path / "all"
+    torn.write_bytes(line_of(one) + line_of(two)[:-3])
+    whole.write_bytes(line_of(three))
+    descriptor = open_lines(all_of_them)
+    append_files(descriptor, [torn, whole], all_of_them)
+    append(descriptor, two)
+    os.close(descriptor)
+    assert list(read_lines(all_of_them)) == [one, three, two]
 
 
 def test_a_ledger_is_written_anew_when_most_of_it_is_stale(tmp_path: Path) -> None:
