@@ -186,11 +186,13 @@ def _of_pipelines(a: Path, b: Path, measurer: Measurer, options: dict[str, Any])
 
 def _stop_on_problems(pipeline: Pipeline, site: Site) -> None:
     """What B lacks is told, or asked for, before A runs for a night. Raises PipelineError."""
+    from runner.checks import find_warnings
     from runner.cli.asking import ask_user
     from runner.cli.options import request_for
     from runner.cli.run import show_warnings
     from runner.runs.look import look_at
 
+    show_warnings(find_warnings(pipeline, site))
     look = look_at(request_for(pipeline, site))
     show_warnings(look.problems())
     ask_user((job.spec for job in look.jobs.values()), site)

@@ -230,6 +230,14 @@ def test_what_b_lacks_is_told_before_a_runs(bench: Bench) -> None:
     assert not (bench.root / ".run-pipeline").exists()
 
 
+def test_what_looks_wrong_in_either_pipeline_is_told_as_in_a_run(bench: Bench) -> None:
+    odd = {"name": "s", "environment": "cmd", "commands": ["echo in%YAML%/out"]}
+    a = pipeline(bench.root / "a.yaml", odd)
+    b = pipeline(bench.root / "b.yaml", odd)
+    told = bench.run("compare", a, b, "--no-noise-floor").stderr
+    assert told.count("%YAML% is replaced at the beginning of a text only") == 2
+
+
 def test_segments_without_known_outputs_are_not_passed_in_silence(bench: Bench) -> None:
     keys = {"environment": "cmd", "commands": ["echo done"]}
     a = pipeline(bench.root / "a.yaml", {"name": "talk", **keys})
