@@ -26,6 +26,7 @@ from runner.tasks import Job
 class _Item:
     job: Job
     state: str = "waiting"  # waiting, busy, ready, failed
+    needed: bool = False  # it was tried when it was needed, and not only ahead
     error: RunnerError | None = None
     shown: threading.Event = field(default_factory=threading.Event)  # its output goes to the screen now
 
@@ -91,7 +92,9 @@ class Preparer:
                 self._condition.wait(0.1)
             if item.state == "ready":
                 return
-            item.state = "busy"
+            if item.needed and item.error is not None:  # somebody else waited for it too
+                raise item.error
+            item.state, item.needed = "busy", True
         self._carry_out(item, ahead=False)
         if item.error is not None:
             raise item.error
