@@ -30,6 +30,8 @@ def show_plan(look: Look, *, as_json: bool) -> int:
 def _as_json(look: Look, commands: dict[int, Command], problems: list[Diagnostic]) -> None:
     for step in look.plan.steps:
         print(json.dumps({"event": "step", **step_values(step, commands.get(step.segment.number))}))
+    for text in look.news():
+        print(json.dumps({"event": "note", "text": text}))
     for text in look.plan.warnings:
         print(json.dumps({"event": "warning", "text": text}))
     for problem in problems:
@@ -70,6 +72,8 @@ def _as_text(look: Look, commands: dict[int, Command], problems: list[Diagnostic
     console.line(f"{look.path}: {count} of {len(commands)} segments would run")
     for step in look.plan.steps:
         _step(step, commands.get(step.segment.number), console, look.request.site)
+    for text in look.news():
+        console.line(text)
     for text in look.plan.warnings:
         console.line(console.style(f"warning: {text}", "yellow"))
     if look.status.broken:

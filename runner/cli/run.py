@@ -216,7 +216,11 @@ def _nothing_to_do(look: Look, warnings: Sequence[str] = ()) -> None:
     for step in look.plan.steps:
         if step.action in (Action.STOP, Action.PAUSE):
             journal.say("control", step.segment, action=step.action.value, text=step.segment.message)
-    if count:
+    look.inputs.adopt(look.stays_done)
+    news = look.news()
+    for text in news:
+        journal.note(text)
+    if count and not news:
         journal.note("Nothing to run. --force runs everything again, --from SEGMENT a part.")
 
 

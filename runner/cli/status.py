@@ -34,6 +34,8 @@ def command(file: str, records: str | None, as_json: bool, repo: str | None) -> 
     if as_json:
         for row in rows:
             print(json.dumps({"event": "status", **row}))
+        for text in look.news():
+            print(json.dumps({"event": "note", "text": text}))
     else:
         _show(rows, look)
     return 0
@@ -67,6 +69,8 @@ def _show(rows: list[dict[str, Any]], look: Look) -> None:
         text = f"{row['segment']:>3}. {row['name'][:width]:<{width}}  {mark:<11}"
         text += f"  {row['when'] or '':<10}  {took:>12}" if row["done"] else f"  {row['reason']}"
         console.line(console.style(text.rstrip(), style))
+    for text in look.news():
+        console.line(text)
     for text in look.plan.warnings:
         console.line(console.style(f"warning: {text}", "yellow"))
     if look.status.broken:

@@ -45,6 +45,8 @@ class Around:
     total: int  # the number of the last segment
     durations: Mapping[str, float] = field(default_factory=dict)  # seconds by name, from earlier runs
     fingerprints: dict[Any, Mapping[str, object]] = field(default_factory=dict)
+    # called with a job when it starts: what it gives is called when it succeeded
+    reading: Callable[[Job], Callable[[], None]] = lambda job: lambda: None
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def run_task(job: Job, folder: Path, around: Around) -> Receipt:
     before = {} if segment.outputs_may_be_old else outputs.marks(job.outputs, job.cwd)
     if (seconds := outputs.settling(before)) and not stop.requested:
         stop.wait(seconds)
+    succeeded = around.reading(job)
     tries: list[dict[str, Any]] = []
     last = _tried(job, command, folder, around, before, tries)
     receipt = Receipt(
@@ -89,6 +92,8 @@ def run_task(job: Job, folder: Path, around: Around) -> Receipt:
         log=last.log.name,
     )
     receipt.write(folder, around.syncer)
+    if receipt.succeeded:
+        succeeded()
     around.journal.say(
         "end", segment, state=last.state, **_measured(last.outcome), explanation=last.note, log=str(last.log)
     )

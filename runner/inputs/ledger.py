@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from runner.errors import StateError
@@ -24,6 +25,7 @@ from runner.inputs.told import Told
 NAME = "inputs.jsonl"
 _LARGEST = 512 << 20
 _WORTH_IT = 4 << 20  # bytes from which on what no longer counts is thrown away
+_SHORT = 4  # characters of a value: one as short stands in paths that have nothing to do with it
 _START = b'{"hash":"'
 
 
@@ -40,11 +42,16 @@ class Line:
 
 
 class Ledger:
-    """`base` is the pipeline's folder: paths in it are kept relative, so that it can be moved with its data."""
+    """`base` is the pipeline's folder: paths in it are kept relative, so that it can be moved with its data.
 
-    def __init__(self, path: Path, base: str) -> None:
+    `names`: those of .env with their values, which are not written down.
+    """
+
+    def __init__(self, path: Path, base: str, names: Mapping[str, str] = MappingProxyType({})) -> None:
         self.path = path
         self.base = base
+        values = [(os.path.normpath(value), f"%{name}%") for name, value in names.items() if len(value) >= _SHORT]
+        self._names = sorted(values, key=lambda one: -len(one[0]))
         self._raw: dict[str, bytes] = {}
         self._lines: dict[str, Line | None] = {}
         self._extra: list[bytes] = []  # of no single segment: what else a run made
@@ -54,9 +61,11 @@ class Ledger:
         self._all: tuple[set[str], set[str]] | None = None
 
     @classmethod
-    def read(cls, folder: Path, base: str | os.PathLike[str]) -> Ledger:
+    def read(
+        cls, folder: Path, base: str | os.PathLike[str], names: Mapping[str, str] = MappingProxyType({})
+    ) -> Ledger:
         """Of the pipeline whose records lie in `folder`; empty where there is none or it cannot be read."""
-        ledger = cls(folder / NAME, os.fspath(base))
+        ledger = cls(folder / NAME, os.fspath(base), names)
         try:
             data = read_plain(ledger.path, largest=_LARGEST)
         except OSError:
@@ -78,11 +87,40 @@ class Ledger:
         else:
             self._extra.append(raw)
 
+    def __contains__(self, content_hash: str) -> bool:
+        return content_hash in self._raw
+
+    def is_upstream(self, content_hash: str) -> bool:
+        """Whether a segment read what earlier ones declare as their outputs; told without reading its line."""
+        return b'["upstream",' in self._raw.get(content_hash, b"")
+
+    def shown(self, path: str) -> str:
+        """As it may be written down."""
+        for value, name in self._names:
+            path = path.replace(value, name)
+        return path
+
+    def _short(self, path: str) -> str:
+        base = self.base
+        if path == base:
+            return "."
+        inside = path.startswith(base if base.endswith(os.sep) else base + os.sep)
+        return path[len(base) :].lstrip(os.sep).replace(os.sep, "/") if inside else self.shown(path)
+
+    def _long(self, path: str) -> str:
+        if path == ".":
+            return self.base
+        if "%" in path:
+            for value, name in self._names:
+                path = path.replace(name, value)
+        absolute = os.path.isabs(path)  # noqa: PTH117
+        return path if absolute else os.path.join(self.base, path.replace("/", os.sep))  # noqa: PTH118
+
     def line(self, content_hash: str) -> Line | None:
         """What is known of a segment, None where nothing is."""
         if content_hash not in self._lines:
             raw = self._raw.get(content_hash)
-            self._lines[content_hash] = _parsed(raw, self.base) if raw is not None else None
+            self._lines[content_hash] = _parsed(raw, self._long) if raw is not None else None
         return self._lines[content_hash]
 
     def alone(self, content_hash: str) -> list[tuple[str, int, int]] | None:
@@ -95,7 +133,7 @@ class Ledger:
                 if how != "argument" or kind != "file":
                     return None
                 size, changed, _ = files[""]
-                found.append((_long(root, self.base), size, changed))
+                found.append((self._long(root), size, changed))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
         return found
@@ -113,7 +151,7 @@ class Ledger:
     def _about_all(self) -> tuple[set[str], set[str]]:
         if self._all is None:
             self._all = (set(), set())
-            for line in [*map(self.line, list(self._raw)), *(_parsed(raw, self.base) for raw in self._extra)]:
+            for line in [*map(self.line, list(self._raw)), *(_parsed(raw, self._long) for raw in self._extra)]:
                 self._note(line)
         return self._all
 
@@ -124,11 +162,11 @@ class Ledger:
 
     def made(self) -> list[Mapping[str, Fact | None]]:
         """What runs made of inputs, besides what a segment's own line says; the latest last."""
-        return [line.made for raw in self._extra if (line := _parsed(raw, self.base)) is not None]
+        return [line.made for raw in self._extra if (line := _parsed(raw, self._long)) is not None]
 
     def put(self, line: Line) -> None:
         """Remember a segment. What cannot be written is not remembered: no reason to stop a run."""
-        raw = _text(line, self.base)
+        raw = _text(line, self._short)
         with self._lock:
             self._take(raw)
             if line.content_hash:
@@ -152,54 +190,41 @@ class Ledger:
                 self._size = len(data)
 
 
-def _short(path: str, base: str) -> str:
-    if path == base:
-        return "."
-    inside = path.startswith(base if base.endswith(os.sep) else base + os.sep)
-    return path[len(base) :].lstrip(os.sep).replace(os.sep, "/") if inside else path
-
-
-def _long(path: str, base: str) -> str:
-    if path == ".":
-        return base
-    return path if os.path.isabs(path) else os.path.join(base, path.replace("/", os.sep))  # noqa: PTH117, PTH118
-
-
-def _text(line: Line, base: str) -> bytes:
+def _text(line: Line, short: Callable[[str], str]) -> bytes:
     sources = [
-        [s.how, s.kind, _short(s.root, base), s.rest, found.files, found.count, found.newest, found.late]
+        [s.how, s.kind, short(s.root), s.rest, found.files, found.count, found.newest, found.late]
         for s, found in line.sources
     ]
     data: dict[str, Any] = {
         "hash": line.content_hash,
         "sources": sources,
-        "writes": [[_short(told.root, base), told.rest] for told in line.writes],
-        "made": {_short(path, base): fact for path, fact in line.made.items()},
+        "writes": [[short(told.root), told.rest] for told in line.writes],
+        "made": {short(path): fact for path, fact in line.made.items()},
     }
     if line.appeared:
-        data["appeared"] = sorted(_short(path, base) for path in line.appeared)
+        data["appeared"] = sorted(short(path) for path in line.appeared)
     if line.restless:
-        data["restless"] = sorted(_short(path, base) for path in line.restless)
+        data["restless"] = sorted(short(path) for path in line.restless)
     return json.dumps(data, separators=(",", ":")).encode()
 
 
-def _parsed(raw: bytes, base: str) -> Line | None:
+def _parsed(raw: bytes, long: Callable[[str], str]) -> Line | None:
     try:
         data = json.loads(raw)
-        sources = [_source(one, base) for one in data["sources"]]
-        writes = tuple(Told(_long(_str(root), base), _str(rest)) for root, rest in data["writes"])
-        made = {_long(path, base): None if fact is None else _fact(fact) for path, fact in data["made"].items()}
-        appeared = {_long(_str(path), base) for path in data.get("appeared", ())}
-        restless = {_long(_str(path), base) for path in data.get("restless", ())}
+        sources = [_source(one, long) for one in data["sources"]]
+        writes = tuple(Told(long(_str(root)), _str(rest)) for root, rest in data["writes"])
+        made = {long(path): None if fact is None else _fact(fact) for path, fact in data["made"].items()}
+        appeared = {long(_str(path)) for path in data.get("appeared", ())}
+        restless = {long(_str(path)) for path in data.get("restless", ())}
         return Line(_str(data["hash"]), sources, writes, made, appeared, restless)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 
-def _source(one: Any, base: str) -> tuple[Source, Found]:
+def _source(one: Any, long: Callable[[str], str]) -> tuple[Source, Found]:
     how, kind, root, rest, files, count, newest, late = one
     found = Found({name: _fact(fact) for name, fact in files.items()}, int(count), int(newest), bool(late))
-    return Source(_str(how), _str(kind), _long(_str(root), base), _str(rest)), found
+    return Source(_str(how), _str(kind), long(_str(root)), _str(rest)), found
 
 
 def _fact(value: Any) -> Fact:

@@ -25,12 +25,13 @@ _NAMES = frozenset(
 ) | {"system volume information"}
 _BEGIN = ("._", "~$", ".~lock", ".#", ".nfs", ".fuse_hidden", ".spotlight-", ".trash", "ehthumbs")
 _END = ("~", ".swp", ".tmp", ".part", ".partial", ".crdownload", ".filepart", "_status.yaml", "_status.yml")
+_LOCK = re.compile(r"_status\.ya?ml\.lock\b")
 
 
 def is_litter(name: str) -> bool:
     """Whether a file or folder of this name is never an input."""
     low = name.lower()
-    return low in _NAMES or low.endswith(_END) or low.startswith(_BEGIN)
+    return low in _NAMES or low.endswith(_END) or low.startswith(_BEGIN) or bool(_LOCK.search(low))
 
 
 @dataclass(frozen=True)

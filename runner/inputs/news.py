@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Thread
 
@@ -54,13 +54,14 @@ def _is_away(source: Source) -> bool:
     return not os.path.isdir(os.path.dirname(source.root) if source.kind == "file" else source.root)  # noqa: PTH112, PTH120
 
 
-def news(ledger: Ledger, order: Order, look: Look | None = None) -> list[str]:
+def news(ledger: Ledger, order: Order, look: Look | None = None, among: Collection[str] | None = None) -> list[str]:
     """For a run that has nothing to do: what is new, changed or gone in the inputs of segments that are done.
 
+    `among`: the hashes of those, where not all are.
     With a `look` that was used for `why_again`, each place is looked at once.
     """
     found: list[str] = []
-    thread = Thread(target=lambda: found.extend(_news(ledger, order, look or Look())), daemon=True)
+    thread = Thread(target=lambda: found.extend(_news(ledger, order, look or Look(), among)), daemon=True)
     thread.start()
     thread.join(_PATIENCE)
     if thread.is_alive():
@@ -68,10 +69,12 @@ def news(ledger: Ledger, order: Order, look: Look | None = None) -> list[str]:
     return found
 
 
-def _news(ledger: Ledger, order: Order, look: Look) -> Iterator[str]:
+def _news(ledger: Ledger, order: Order, look: Look, among: Collection[str] | None) -> Iterator[str]:
     facts: dict[str, Fact | None] = {}
     said: set[str] = set()
     for number, content_hash in order:
+        if among is not None and content_hash not in among:
+            continue
         if _unchanged(ledger.alone(content_hash), facts):  # a thousand segments must cost no time
             continue
         line = ledger.line(content_hash)
@@ -79,7 +82,7 @@ def _news(ledger: Ledger, order: Order, look: Look) -> Iterator[str]:
             if source.how != "argument":
                 continue
             if before.late:
-                where = _named(source, ledger.base)
+                where = _named(source, ledger)
                 cure = f"declare `inputs:` in segment {number} to know what is new"
                 yield f"{where} holds too much to look through: {cure}"
                 continue
@@ -87,7 +90,7 @@ def _news(ledger: Ledger, order: Order, look: Look) -> Iterator[str]:
             if now.files == before.files and before.count < 0:
                 continue
             what = _left(difference(source, before, now), source, before, ledger, order, content_hash)
-            for text, names in _sentences(what, source, ledger.base):
+            for text, names in _sentences(what, source, ledger):
                 if text not in said:  # what the first tells, holds for the later ones
                     yield f"{text} since segment {number} was done: `--from {number}`{names}"
                 said.add(text)
@@ -123,7 +126,7 @@ def why_again(ledger: Ledger, order: Order, use: Use, look: Look | None = None) 
         what = _left(what, source, before, ledger, order, use.content_hash)
         if source.how == "upstream":
             what = Difference(what.new, what.changed)
-        told += [text + names for text, names in _sentences(what, source, ledger.base)]
+        told += [text + names for text, names in _sentences(what, source, ledger)]
     return "; ".join(dict.fromkeys(told))
 
 
@@ -151,7 +154,8 @@ def _left(
         if (n < place and source.how == "argument" and not Told(told.root).covers(ledger.base))
         or (n >= place and not in_place(source, before, [told]))
     ]
-    made = [*(line.made for _, line in lines), *ledger.made()]
+    # what an earlier one makes anew by --only, a later one has not read where it says that it reads it
+    made = [line.made for n, line in lines if n >= place or source.how == "argument"] + ledger.made()
 
     def theirs(name: str) -> bool:
         path = path_of(source, name)
@@ -160,7 +164,9 @@ def _left(
     def left(names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in names if not theirs(name))
 
-    return Difference(left(what.new), left(what.changed), left(what.gone))
+    # what a segment wrote may be removed, as it may where it declares its outputs
+    gone = tuple(name for name in left(what.gone) if not any(path_of(source, name) in one for one in made))
+    return Difference(left(what.new), left(what.changed), gone)
 
 
 def _was_made(path: str, made: Sequence[Mapping[str, Fact | None]]) -> bool:
@@ -172,9 +178,9 @@ def _was_made(path: str, made: Sequence[Mapping[str, Fact | None]]) -> bool:
     return any(now is None if fact is None else now is not None and same(fact, now, path) for fact in told)
 
 
-def _sentences(what: Difference, source: Source, base: str) -> Iterator[tuple[str, str]]:
+def _sentences(what: Difference, source: Source, ledger: Ledger) -> Iterator[tuple[str, str]]:
     """What there is to say, and the names behind it."""
-    where = _named(source, base)
+    where = _named(source, ledger)
     if what.told:
         yield f"{where} {what.told}", ""
     if source.kind == "file":
@@ -201,12 +207,12 @@ def _shown(name: str) -> str:
     return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
-def _named(source: Source, base: str) -> str:
+def _named(source: Source, ledger: Ledger) -> str:
     """Short, as people know it."""
-    path = source.root
+    path, base = source.root, ledger.base
     if path.startswith(base + os.sep):
         path = path[len(base) + 1 :].replace(os.sep, "/")
         return _shown(path) if source.kind == "file" else _shown(path) + "/"
     if source.kind == "file":
         return _shown(os.path.basename(path))  # noqa: PTH119
-    return _shown(path.rstrip(os.sep)) + ("/" if os.sep == "/" else os.sep)
+    return _shown(ledger.shown(path).rstrip(os.sep)) + ("/" if os.sep == "/" else os.sep)

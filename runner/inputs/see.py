@@ -121,7 +121,9 @@ def _of_value(value: str, cwd: str) -> Iterator[Source]:
         elif _MAGIC.search(value) and ("/" in value or os.sep in value):
             told = of_pattern(value, cwd)
             # a folder that is there: what will be put into it is news. Below the current one it may be no path at all
-            if told.rest and told.root != os.path.abspath(cwd) and os.path.isdir(told.root):  # noqa: PTH100, PTH112
+            # and `/*` is what is left of a shell's "$folder"/*
+            nowhere = told.root in (os.path.abspath(cwd), os.path.dirname(told.root))  # noqa: PTH100, PTH120
+            if told.rest and not nowhere and os.path.isdir(told.root):  # noqa: PTH112
                 folder = _NO_GLOB.search(told.rest)
                 yield Source("argument", *(("folder", told.root) if folder else ("glob", told.root, told.rest)))
     except (OSError, ValueError):

@@ -127,9 +127,7 @@ def latest_run(root: Path) -> Record | None:
 def new_run(root: Path, data: Mapping[str, Any], syncer: Syncer | None = None) -> Record:
     """Make the next run's folder. Raises StateError where it cannot be written."""
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        if root.parent.name == FOLDER:
-            hide(root.parent)
+        make_root(root)
         folders = run_folders(root)
         number = int(folders[-1].name.split("-")[0]) + 1 if folders else 1
         folder = root / f"{number:06d}-{datetime.now():%Y-%m-%d-%H%M%S}"
@@ -139,6 +137,13 @@ def new_run(root: Path, data: Mapping[str, Any], syncer: Syncer | None = None) -
     run = Record(folder, {"schema": SCHEMA, **data})
     run.save(syncer)
     return run
+
+
+def make_root(root: Path) -> None:
+    """The folder of a pipeline's runs. Raises OSError."""
+    root.mkdir(parents=True, exist_ok=True)
+    if root.parent.name == FOLDER:
+        hide(root.parent)
 
 
 def hide(folder: Path) -> None:

@@ -18,6 +18,7 @@ from runner.pipeline.reader import read_pipeline
 from runner.plan import Plan, make_plan, same_entries
 from runner.records.layout import UNFINISHED, Record, latest_run, run_folders
 from runner.records.recovery import unrecorded
+from runner.runs.inputs import Inputs
 from runner.runs.many import ManyTasks, check_patterns, look_at_items, why_again
 from runner.runs.request import RunRequest
 from runner.state.outputs import missing_output
@@ -34,6 +35,7 @@ class Look:
     request: RunRequest
     plan: Plan
     jobs: Jobs  # by segment number
+    inputs: Inputs
     status: Status  # with what a killed run's receipts add
     recovered: int  # how many entries they added
     last: Record | None
@@ -64,6 +66,17 @@ class Look:
     def is_old(self) -> bool:
         """Whether another run was here since."""
         return self.stamp != _stamp(self.status_file, self.root)
+
+    @property
+    def stays_done(self) -> set[str]:
+        """Content hashes."""
+        return {entry.content_hash for entry in self.plan.keep}
+
+    def news(self) -> list[str]:
+        """What is new, changed or gone of what the segments read that are done and stay so."""
+        if self.request.selection.only is not None:
+            return []
+        return self.inputs.news(self.stays_done)
 
     def problems(self) -> list[Diagnostic]:
         """Raises PipelineError with all that would stop the run; returns what are but warnings."""
@@ -137,10 +150,11 @@ def look_at(request: RunRequest) -> Look:
         status = replace(status, entries=(*status.entries, *found))
     jobs = Jobs(request.pipeline, request.site, request.change)
     many, findings = _look_at_many(request, jobs, root, last)
-    again = _gone(request.pipeline, status, jobs)
+    inputs = Inputs(request, jobs)
+    again = _again(request, status, jobs, inputs)
     again |= {number: why for number, tasks in many.items() if (why := why_again(tasks.plan))}
     plan = make_plan(request.pipeline.segments, status.entries, request.selection, again, partial(_earlier, root))
-    return Look(request, plan, jobs, status, len(found), last, root, status_file, many, tuple(findings), stamp)
+    return Look(request, plan, jobs, inputs, status, len(found), last, root, status_file, many, tuple(findings), stamp)
 
 
 def _look_at_many(
@@ -185,6 +199,15 @@ def _nothing(tasks: ManyTasks, severity: Severity) -> Finding:
     what = f"nothing matches {foreach.pattern}" if foreach and foreach.pattern else "there is no item"
     told = " yet" if severity is Severity.WARNING else ""
     return Finding(f"{what}{told}", "Check the folder and the ending.", "foreach", severity)
+
+
+def _again(request: RunRequest, status: Status, jobs: Jobs, inputs: Inputs) -> dict[int, str]:
+    """By number: why a segment that counts as done runs again."""
+    asked = request.selection
+    if asked.force or asked.only is not None:
+        return {}
+    done = {entry.content_hash for entry in status.entries if entry.done}
+    return inputs.why_again(done) | _gone(request.pipeline, status, jobs)
 
 
 def _gone(pipeline: Pipeline, status: Status, jobs: Jobs) -> dict[int, str]:

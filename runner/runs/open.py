@@ -19,6 +19,7 @@ from runner.ground.files import Syncer, state_error, write_atomic
 from runner.ground.plain import read_plain
 from runner.ground.told import write_json
 from runner.host import Host
+from runner.model import Action
 from runner.plan import same_entries
 from runner.process.ending import end_run, end_tree
 from runner.process.identity import boot_id, is_alive, process_started
@@ -28,6 +29,7 @@ from runner.records.journal import now_text
 from runner.records.layout import KEEP_DAYS, KEEP_RUNS, RUNNING, UNFINISHED, Record, new_run, prune
 from runner.records.reading import seconds_by_name
 from runner.records.receipt import machine
+from runner.runs.inputs import Inputs
 from runner.runs.look import Look, look_at
 from runner.runs.many import adopt_items
 from runner.runs.request import RunRequest
@@ -52,6 +54,10 @@ class Opened:
     canaries: dict[int, str] = field(default_factory=dict)  # what one item tells of all, by segment
     has_run: bool = False  # something has: what was seen of files may be old
     advice: str = ""
+
+    @property
+    def inputs(self) -> Inputs:
+        return self.look.inputs
 
     @property
     def request(self) -> RunRequest:
@@ -83,6 +89,9 @@ def run(
         opened = _open(look, book)
         code = ExitCode.INTERNAL
         try:
+            look.inputs.adopt(look.stays_done)
+            for text in look.news():
+                request.journal.note(text)
             with kept_awake(request.site.host.environ):
                 code = drive(opened)
         finally:
@@ -192,13 +201,17 @@ def _open(look: Look, book: StatusBook) -> Opened:
     write_atomic(record.folder / "pipeline.yaml", look.pipeline.source, durable=False)
     request.journal.open(record.folder)
     last = max(look.jobs, default=0)
-    around = Around(request.site, request.journal, request.stop, syncer, mark, last, durations)
+    around = Around(
+        request.site, request.journal, request.stop, syncer, mark, last, durations, reading=look.inputs.reading
+    )
     return Opened(look, record, book, around, durations, look.budget)
 
 
 def _close(opened: Opened, code: ExitCode) -> None:
     """Summary, a word when the file was edited meanwhile, old records pruned."""
     look, journal = opened.look, opened.request.journal
+    _remember_accepted(opened)
+    opened.inputs.end()
     if _edited(look):
         journal.warn(
             f"{look.path.name} was edited while it ran; what ran is kept as {opened.record.folder / 'pipeline.yaml'}. "
@@ -222,6 +235,14 @@ def _close(opened: Opened, code: ExitCode) -> None:
         for name, default in (("RUN_PIPELINE_KEEP_RUNS", KEEP_RUNS), ("RUN_PIPELINE_KEEP_DAYS", KEEP_DAYS))
     )
     prune(look.root, runs=runs, days=days)
+
+
+def _remember_accepted(opened: Opened) -> None:
+    """What was there as segments were marked as done."""
+    done = {entry.content_hash for entry in opened.book.entries}
+    for step in opened.look.plan.steps:
+        if step.action is Action.ACCEPT and step.segment.content_hash in done:
+            opened.inputs.accepted(opened.look.jobs[step.segment.number])
 
 
 def _whole_number(text: str | None, default: int) -> int:

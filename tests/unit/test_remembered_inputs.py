@@ -386,6 +386,12 @@ def test_an_image_in_an_ome_zarr_counts_as_one(lab: Lab) -> None:
     ]
 
 
+def test_a_pattern_whose_folder_the_shell_knows_alone_is_not_taken_for_the_root(lab: Lab) -> None:
+    lab.write("raw/a.tif")
+    seen = see(lab.use("sh", "-c", 'cp "$1"/* tif', "x", "raw"), lab.ledger())
+    assert [source.root for source, _ in seen.sources] == [str(lab.folder / "raw")]
+
+
 def test_links_that_lead_in_a_ring_are_walked_once(lab: Lab) -> None:
     lab.write("raw/a.tif")
     try:

@@ -1,0 +1,120 @@
+"""What the segments of a pipeline read, for its plan, while it runs and where there is nothing to run.
+
+Items know their own inputs: a segment with `foreach` or `matrix` is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from functools import cached_property
+
+from runner.graph import make_graph
+from runner.inputs.ledger import Ledger
+from runner.inputs.looking import Look
+from runner.inputs.news import news, why_again
+from runner.inputs.see import Use, adopt, remember, see, settle
+from runner.model import Segment
+from runner.pipeline.tokens import ITEM_TOKEN
+from runner.records.layout import make_root
+from runner.runs.request import RunRequest
+from runner.tasks import Job, Jobs
+
+_WITH_FOLDERS = ("ITEM", "PARENT", "RELATIVE", "ITEMS", "ITEMS_FILE")  # tokens that may hold several folders
+
+
+class Inputs:
+    """Of one pipeline. What cannot be read or written of it stops nothing."""
+
+    def __init__(self, request: RunRequest, jobs: Jobs) -> None:
+        self._path, self._jobs, self._pipeline = request.path, jobs, request.pipeline.segments
+        self._all = [segment for segment in self._pipeline if not segment.is_control]
+        self._segments = [segment for segment in self._all if segment.many is None]
+        self._root = request.root
+        self._ledger = Ledger.read(self._root, request.path.parent, request.site.dotenv)
+        self._order = [(segment.number, segment.content_hash) for segment in self._all]
+        self._look = Look()  # each place once for the whole plan
+        self._ran: list[str] = []
+
+    def why_again(self, done: Collection[str]) -> dict[int, str]:
+        """By number: why a segment whose hash is in `done` runs again."""
+        found = {}
+        for segment in self._segments:
+            known = segment.content_hash
+            if known not in done or not (segment.inputs or self._ledger.is_upstream(known)):
+                continue
+            use = self._use(self._jobs[segment.number]) if segment.inputs else Use(known, (), "")
+            if why := why_again(self._ledger, self._order, use, self._look):
+                found[segment.number] = why
+        return found
+
+    def news(self, done: Collection[str]) -> list[str]:
+        """What is new, changed or gone since those segments were done, and no reason to run by itself."""
+        return news(self._ledger, self._order, self._look, among=done)
+
+    def adopt(self, done: Collection[str]) -> None:
+        """Of segments that another runner did, or an older one: from now on, what comes is new."""
+        found = [s for s in self._segments if s.content_hash in done and s.content_hash not in self._ledger]
+        if found:
+            with suppress(OSError):
+                make_root(self._root)
+        for segment in found:
+            adopt(self._ledger, self._use(self._jobs[segment.number]))
+
+    def reading(self, job: Job) -> Callable[[], None]:
+        """The segment starts; what comes back is for its success."""
+        if job.segment.many is not None:
+            return lambda: None
+        seen = see(self._use(job), self._ledger)
+
+        def succeeded() -> None:
+            remember(self._ledger, seen)
+            self._ran.append(job.segment.content_hash)
+
+        return succeeded
+
+    def accepted(self, job: Job) -> None:
+        """It was marked as done, as everything is now."""
+        self.reading(job)()
+
+    def end(self) -> None:
+        """Of a run."""
+        settle(self._ledger, self._ran)
+        self._ledger.compact(known for _, known in self._order)
+
+    def _use(self, job: Job) -> Use:
+        segment = job.segment
+        upstream = dict.fromkeys((one, earlier.cwd) for earlier in self._earlier(segment) for one in _globs(earlier))
+        own = (str(self._path),)
+        return Use(segment.content_hash, job.entries, job.cwd, job.env, job.inputs, job.outputs, tuple(upstream), own)
+
+    def _earlier(self, segment: Segment) -> Iterator[Job]:
+        """Those with declared outputs that must have ended before it."""
+        makers = [one.number for one in self._all if one.outputs and one is not segment]
+        if not makers:
+            return
+        found: set[int] = set()
+        todo = [segment.number]
+        while todo:
+            new = set(self._before[todo.pop()]) - found
+            found |= new
+            todo += new
+        yield from (self._jobs[number] for number in makers if number in found)
+
+    @cached_property
+    def _before(self) -> Mapping[int, tuple[int, ...]]:
+        return make_graph(self._pipeline).before
+
+
+def _globs(job: Job) -> Iterator[str]:
+    """Its declared outputs; of one that goes over many items, those of all."""
+    for pattern in job.outputs:
+        if job.segment.many is None:
+            yield pattern
+            continue
+        if deep := next((m for m in ITEM_TOKEN.finditer(pattern) if m["name"] in _WITH_FOLDERS or m["column"]), None):
+            head = re.split(r"[\\/](?=[^\\/]*$)", pattern[: deep.start()])[0]
+            pattern = f"{head}/**/*" if deep.start() else ""
+        if pattern:
+            yield ITEM_TOKEN.sub("*", pattern)
