@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner.errors import UsageError
 from runner.executors.task import Around, Attempt, attempt
 from runner.ground.text import decoded
 from runner.ground.words import size_text, time_text
@@ -23,6 +24,7 @@ from runner.tasks import Job
 
 TAIL_LINES = 8  # of a failed item's output, for the screen
 _TAIL = 4096  # bytes
+_ABSENT = "its file is not there any more"  # deleted while it waited for its turn
 
 
 class OutOfMemory(Exception):
@@ -86,12 +88,21 @@ def run_items(items: Sequence[Item], work: ItemWork, files: WorkerFiles, tries: 
     done is not run again.
     """
     marks = [mark_of(item) for item in items]
-    ended = [_absent(item, files) for item, mark in zip(items, marks, strict=True) if item.is_file and not mark]
+    ended = [
+        _never_started(item, files, _ABSENT)
+        for item, mark in zip(items, marks, strict=True)
+        if item.is_file and not mark
+    ]
     there = [(item, mark) for item, mark in zip(items, marks, strict=True) if mark or not item.is_file]
     if not there:
         return ended
     items = [item for item, _ in there]
-    job = work.task(items, files.names)
+    try:
+        job = work.task(items, files.names)
+    except UsageError as error:  # its name is such that the command cannot hold it
+        if len(items) == 1:
+            return [*ended, _never_started(items[0], files, f"{error.message}\n{error.cure}".strip())]
+        return ended + [one for item in items for one in run_items([item], work, files)]
     job = _with(job, work.lease or {})
     before = {} if job.segment.outputs_may_be_old else outputs.marks(job.outputs, job.cwd)
     if seconds := outputs.settling(before):
@@ -112,9 +123,8 @@ def _with(job: Job, lease: dict[str, str]) -> Job:
     return replace(job, env={**lease, **job.env}) if lease else job
 
 
-def _absent(item: Item, files: WorkerFiles) -> Ended:
-    """Deleted while it waited for its turn."""
-    receipt = ItemReceipt(item.key, ItemState.FAILED, note="its file is not there any more", started=time.time())
+def _never_started(item: Item, files: WorkerFiles, note: str) -> Ended:
+    receipt = ItemReceipt(item.key, ItemState.FAILED, note=note, started=time.time())
     files.put(receipt)
     return Ended(receipt)
 

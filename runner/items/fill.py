@@ -13,6 +13,18 @@ from runner.pipeline.tokens import ITEM_TOKEN
 
 ALL, ALL_FILE = "%ITEMS%", "%ITEMS_FILE%"
 Value = Callable[[Item], str]
+Quote = Callable[[str], str]
+# what makes the value of each token (from, to) fit into a line for a shell
+ShellQuotes = Callable[[str, Sequence[tuple[int, int]]], Sequence[Quote]]
+
+
+class TheFile:
+    """Where the name of the file goes that %ITEMS_FILE% is."""
+
+    __slots__ = ("quote",)
+
+    def __init__(self, quote: Quote) -> None:
+        self.quote = quote
 
 
 class Template:
@@ -20,7 +32,7 @@ class Template:
 
     __slots__ = ("parts", "text", "tokens")
 
-    def __init__(self, text: str, parts: Sequence[str | Value], tokens: frozenset[str]) -> None:
+    def __init__(self, text: str, parts: Sequence[str | Value | TheFile], tokens: frozenset[str]) -> None:
         self.text = text
         self.parts = tuple(parts)
         self.tokens = tokens  # names of what it holds; `COL` for a column
@@ -42,16 +54,23 @@ class Filler:
         self._has_matrix = bool(many.matrix)
         self._known_columns = not many.foreach or not many.foreach.csv or bool(items)
 
-    def template(self, text: str, *, pattern: bool = False) -> Template:
-        """`pattern`: `text` is a glob, and what is put in stands for itself there."""
-        parts: list[str | Value] = []
+    def template(
+        self, text: str, *, pattern: bool = False, word: bool = False, shell: ShellQuotes | None = None
+    ) -> Template:
+        """`pattern`: `text` is a glob, and what is put in stands for itself there. `word`: it is one of a command,
+        or with `shell` a line for that."""
+        parts: list[str | Value | TheFile] = []
         tokens = set()
         at = 0
-        for token in ITEM_TOKEN.finditer(text):
-            if token["name"] in ("ITEMS", "ITEMS_FILE"):
-                continue
-            parts += [text[at : token.start()], self._value(token, pattern)]
-            tokens.add(token["name"] or "COL")
+        found = [t for t in ITEM_TOKEN.finditer(text) if t["name"] != "ITEMS" and (word or t["name"] != "ITEMS_FILE")]
+        quotes = shell(text, [token.span() for token in found]) if shell else [None] * len(found)
+        for token, quote in zip(found, quotes, strict=True):
+            parts.append(text[at : token.start()])
+            if token["name"] == "ITEMS_FILE":
+                parts.append(TheFile(quote or str))
+            else:
+                parts.append(_quoted(self._value(token, pattern), quote))
+                tokens.add(token["name"] or "COL")
             at = token.end()
         parts.append(text[at:])
         return Template(text, [part for part in parts if part != ""], frozenset(tokens))
@@ -80,9 +99,12 @@ class Filler:
         }
         return values[token["name"]]
 
-    def entries(self, entries: Sequence[ResolvedEntry], *, batch: bool = False) -> FilledEntries:
-        """The words of the command. `batch`: it is given several items, of which only the combination is one."""
-        return FilledEntries(self, entries, batch=batch)
+    def entries(
+        self, entries: Sequence[ResolvedEntry], *, batch: bool = False, shell: ShellQuotes | None = None
+    ) -> FilledEntries:
+        """The words of the command. `batch`: it is given several items, of which only the combination is one.
+        `shell`: the first one is a line for a shell."""
+        return FilledEntries(self, entries, batch=batch, shell=shell)
 
     def refuse_in_batch(self, text: str) -> None:
         """A token that means one item, in a command that is given many."""
@@ -95,6 +117,10 @@ class Filler:
                 )
 
 
+def _quoted(value: Value, quote: Quote | None) -> Value:
+    return value if quote is None else lambda item: quote(value(item))
+
+
 def _columns_there_are(columns: Mapping[str, str]) -> str:
     if not columns:
         return "Columns come from `foreach: {csv: FILE}`, or are the parameters of `matrix:`."
@@ -104,19 +130,21 @@ def _columns_there_are(columns: Mapping[str, str]) -> str:
 class FilledEntries:
     """Commands that differ from item to item."""
 
-    def __init__(self, filler: Filler, entries: Sequence[ResolvedEntry], *, batch: bool) -> None:
+    def __init__(
+        self, filler: Filler, entries: Sequence[ResolvedEntry], *, batch: bool, shell: ShellQuotes | None = None
+    ) -> None:
+        self._in_shell = shell is not None
         self._entries: list[Template | tuple[tuple[Template, Template | None], ...]] = []
         self.wants_file = False
-        for entry in entries:
+        for place, entry in enumerate(entries):
             texts = (entry,) if isinstance(entry, str) else tuple(t for pair in entry.items for t in pair if t)
             for text in texts:
                 self._look_at(text, filler, batch)
             if isinstance(entry, str):
-                self._entries.append(filler.template(entry))
+                self._entries.append(filler.template(entry, word=True, shell=shell if place == 0 else None))
             else:
-                self._entries.append(
-                    tuple((filler.template(k), None if v is None else filler.template(v)) for k, v in entry.items)
-                )
+                both = [(k, v if v is None else filler.template(v, word=True)) for k, v in entry.items]
+                self._entries.append(tuple((filler.template(k, word=True), v) for k, v in both))
 
     def _look_at(self, text: str, filler: Filler, batch: bool) -> None:
         if batch:
@@ -134,14 +162,18 @@ class FilledEntries:
 
         def text(template: Template) -> str:
             if len(template.parts) == 1 and template.parts[0].__class__ is str:
-                return template.text.replace(ALL_FILE, file)
+                return template.text
             return "".join(
-                part.replace(ALL_FILE, file) if isinstance(part, str) else part(item) for part in template.parts
+                part if isinstance(part, str) else part.quote(file) if isinstance(part, TheFile) else part(item)
+                for part in template.parts
             )
 
-        for entry in self._entries:
+        for place, entry in enumerate(self._entries):
             if isinstance(entry, Template):
-                found += [one.text for one in items] if entry.text == ALL else [text(entry)]
+                words = [one.text for one in items] if entry.text == ALL else [text(entry)]
+                # an item named `>` or `&&` is no operator of the shell's, as such a word of the file would be
+                values = self._in_shell and place > 0 and (entry.tokens or entry.text == ALL)
+                found += [ResolvedFlags(((word, None),)) for word in words] if values else words
             elif any(value is not None and value.text == ALL for _, value in entry):
                 for key, value in entry:
                     several = value is not None and value.text == ALL

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
+from runner.environments import kind
+from runner.environments.shell_text import quotes_for
 from runner.errors import UsageError
 from runner.ground.files import write_atomic
 from runner.items.clashes import clashes
@@ -50,7 +52,8 @@ class ManyTasks:
     @cached_property
     def _entries(self) -> FilledEntries:
         assert self.job.many is not None
-        return self._filler.entries(self.job.entries, batch=self.job.many.batch > 1)
+        shell = partial(quotes_for, windows=self.windows) if kind(self.job.spec).in_shell else None
+        return self._filler.entries(self.job.entries, batch=self.job.many.batch > 1, shell=shell)
 
     def task(self, items: Sequence[Item], file: Path) -> Job:
         """For one item, or for those of a batch; `file` is written where the command wants one that names them."""
