@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 @click.command(name="status", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("file", metavar="FILE.yaml", shell_complete=complete_files)
 @click.option("--records", metavar="DIR", help="Where the run records are kept, if not beside the file.")
+@click.option("--items", is_flag=True, help="Of segments over many items also those that are not done, with reasons.")
 @json_option
 @repo_option
 @reports_errors
-def command(file: str, records: str | None, as_json: bool, repo: str | None) -> int:
+def command(file: str, records: str | None, items: bool, as_json: bool, repo: str | None) -> int:
     """Show each segment: done or not, when, how long it took, why it would run again; and the last run."""
     from runner.cli.common import make_site, pipeline_path
     from runner.cli.options import load
@@ -36,8 +37,17 @@ def command(file: str, records: str | None, as_json: bool, repo: str | None) -> 
             print(json.dumps({"event": "status", **row}))
         for text in look.news():
             print(json.dumps({"event": "note", "text": text}))
+        if items:
+            from runner.cli.status_items import tell
+
+            tell(look)
     else:
         _show(rows, look)
+        if items:
+            from runner.cli.status_items import show
+            from runner.report.console import open_console
+
+            show(look, open_console(sys.stdout, os.environ))
     return 0
 
 

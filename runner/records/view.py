@@ -26,6 +26,20 @@ def events(folder: Path) -> Iterator[dict[str, Any]]:
         return
 
 
+def items_running_now(folder: Path) -> dict[int, list[str]]:
+    """By segment: the items that have started and not ended, longest first."""
+    found: dict[int, dict[str, None]] = {}
+    for event in events(folder):
+        number, key = whole(event.get("segment")), event.get("item")
+        if number is None or not isinstance(key, str):
+            continue
+        if event.get("event") == "item-start":
+            found.setdefault(number, {})[key] = None
+        elif event.get("event") == "item-end":
+            found.get(number, {}).pop(key, None)
+    return {number: list(keys) for number, keys in found.items() if keys}
+
+
 def running_now(folder: Path) -> list[str]:
     """The segments that have started and not ended, as `2. segment`."""
     found: dict[int, str] = {}
@@ -33,7 +47,7 @@ def running_now(folder: Path) -> list[str]:
         number, name = whole(event.get("segment")), event.get("name")
         if number is None:
             continue
-        if event.get("event") == "start":
+        if event.get("event") in ("start", "items"):
             found[number] = f"{number}. {name}"
         elif event.get("event") == "end":
             found.pop(number, None)

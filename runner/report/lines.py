@@ -120,13 +120,14 @@ class LineReporter:
         self._say(f"── {event.segment}. {data['action']}{name}: {data['text']}".rstrip(": "), "cyan")
 
     def _on_preparing(self, event: Event, data: Data) -> None:
-        if not data["ahead"]:
+        if not data["ahead"] and data["title"] not in self._announced:  # several items may wait for it
             self._announced.add(data["title"])
             self._say(f"   preparing {data['title']} …", "dim")
 
     def _on_prepared(self, event: Event, data: Data) -> None:
         # made ahead: a word of it would stand in the middle of a segment's progress bar
         if data["title"] in self._announced:
+            self._announced.discard(data["title"])
             self._say(f"   {data['title']} is ready ({time_text(data['seconds'])})", "dim")
 
     def _on_start(self, event: Event, data: Data) -> None:

@@ -51,6 +51,8 @@ def lines_of(data: bytes) -> list[list[Cell]]:
             look = () if codes in ("", "0") else tuple(dict.fromkeys((*look, *codes.split(";"))))
         elif control == "K":
             del lines[row][column:]
+        elif control == "J":
+            del lines[row][column:], lines[row + 1 :]
         elif control == "A":
             row = max(0, row - int(codes or 1))
         elif move == "\n":
