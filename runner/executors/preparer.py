@@ -166,7 +166,7 @@ class Preparer:
 class Calm:
     """uv's output without its list of a hundred packages (` + numpy==2.1.0`) and its report in JSON: see the log."""
 
-    LEFT_OUT = (b" + ", b" - ", b" ~ ", b"{", b"}", b'  "', b"    ")
+    LEFT_OUT = (b" + ", b" - ", b" ~ ", b"{", b"}", b'  "', b"  }", b"  ]", b"    ")
 
     def __init__(self) -> None:
         self._rest = b""

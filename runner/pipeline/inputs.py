@@ -90,7 +90,7 @@ def missing_inputs(steps: Sequence[Step], wanted: Iterable[int]) -> dict[int, li
     for position, step in enumerate(steps):
         if step.number in asked and not any(earlier.anywhere for earlier in steps[:position]):
             places = [place for earlier in steps[:position] for place in earlier.places]
-            todo += [(step.number, one) for one in step.inputs if not _may_be_made(one.value, places)]
+            todo += [(step.number, one) for one in step.inputs if not may_be_made(one.value, places)]
     absent = _within(_PATIENCE, [one for _, one in todo])
     found: dict[int, list[Finding]] = {}
     for number, one in todo:
@@ -99,7 +99,7 @@ def missing_inputs(steps: Sequence[Step], wanted: Iterable[int]) -> dict[int, li
     return found
 
 
-def _may_be_made(value: str, places: Iterable[str]) -> bool:
+def may_be_made(value: str, places: Iterable[str]) -> bool:
     """Whether one of `places` is the folder of `value`, lies in it or holds it."""
     own = _fixed(value)
     return any(own.is_relative_to(place) or place.is_relative_to(own) for place in map(_fixed, places))

@@ -94,7 +94,7 @@ class Look:
         """Of what segments go over, and of what they ask of the machine."""
         runs = {job.segment.number: job.segment for job in self.to_run}
         for number, finding in self.findings:
-            if number in runs:
+            if number in runs and not self._is_to_come(number):
                 yield at_segment(finding, runs[number], self.pipeline)
         for number, tasks in self.many.items():
             if number in runs:
@@ -109,6 +109,19 @@ class Look:
             elif why := self.budget.warning(segment.resources):
                 finding = Finding(f"the segment {why}", "", "resources", Severity.WARNING)
                 yield at_segment(finding, segment, self.pipeline)
+
+    def _is_to_come(self, number: int) -> bool:
+        """Whether a segment that runs before this one names the place where its items are looked for."""
+        from runner.pipeline.inputs import may_be_made, step_of
+
+        many = self.jobs[number].many
+        wanted = many.foreach and (many.foreach.pattern or many.foreach.csv) if many else ""
+        if not wanted:
+            return False
+        wanted = str(Path(self.pipeline.folder) / wanted)  # an absolute one stays
+        before = [job for job in self.to_run if job.segment.number < number]
+        steps = [step_of(job.segment, job.entries, job.cwd, job.outputs, None) for job in before]
+        return any(step.anywhere or may_be_made(wanted, step.places) for step in steps)
 
     @cached_property
     def budget(self) -> Budget:

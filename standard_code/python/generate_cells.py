@@ -41,7 +41,8 @@ def make(args: argparse.Namespace) -> int:
         return 0
     for number, path in missing.items():
         make_one(path, number, args)
-    print(f"{len(missing)} of {args.N} images made in {folder}; the others were there.")
+    there = "; the others were there" if len(missing) < args.N else ""
+    print(f"{len(missing)} of {args.N} images made in {folder}{there}.")
     return 0
 
 

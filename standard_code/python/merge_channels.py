@@ -30,7 +30,7 @@ GROUP = "convert_to_tif"  # whose environment has its packages
 def arguments() -> argparse.ArgumentParser:
     """The command line of this program."""
     patterns = ("--input-search-pattern", "--input-search-pattern1")
-    parser = _program.arguments.parser(__doc__ or "", suffix="_merged", patterns=patterns)
+    parser = _program.arguments.parser(__doc__ or "", suffix="_merged", patterns=patterns, several=False)
     more = parser.add_argument_group(
         "more images", "An image belongs to the first one whose name has the same text in place of the asterisks."
     )

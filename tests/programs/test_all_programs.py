@@ -30,9 +30,10 @@ EVERYWHERE = [
 ]
 
 
-def convert(programs, pattern, *more, out="out", code=0):
+def convert(programs, *patterns_and_more, out="out", code=0):
+    folder = programs.folder / out
     return programs.run(
-        "convert_to_tif", "--input-search-pattern", pattern, "--output-folder", programs.folder / out, *more, code=code
+        "convert_to_tif", "--output-folder", folder, "--input-search-pattern", *patterns_and_more, code=code
     )
 
 
@@ -191,6 +192,17 @@ def test_a_relative_pattern_counts_from_the_working_folder(programs):
     programs.make("lzw", programs.folder / "in" / "deep" / "a.tif")
     convert(programs, "in/**/*.tif", "--output-suffix", "_x")
     assert list(files(programs.folder / "out")) == ["deep/a_x.ome.tif"]
+
+
+def test_several_patterns_and_files_are_taken_in_their_order_and_each_file_once(programs):
+    for name in ("in/a.tif", "in/deep/a.tif", "in/b.tif"):
+        programs.make("lzw", programs.folder / name)
+    done = convert(programs, "in/b.tif", "in/**/*.tif", "in/a.tif", "--dry-run")
+    assert [line.split(" -> ")[0] for line in done.stdout.splitlines()[:-1]] == [
+        str(programs.folder / name) for name in ("in/b.tif", "in/a.tif", "in/deep/a.tif")
+    ]
+    done = convert(programs, "in/b.tif", "in/c.tif", code=1)
+    assert "No file matches 'in/c.tif'" in done.stderr
 
 
 @pytest.mark.parametrize("wrong", [["--maxcores", "0"], ["--output-suffix", "a/b"], ["--pixel-size", "-1"]])

@@ -1,30 +1,37 @@
-"""The examples over many files: the images that are made for them, and their commands for one item."""
+"""The examples over many files: the images that are made for them, and the pipelines as a lab runs them."""
 
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
 
 import pytest
-import yaml
-from uv import find_uv_bin
 
 from tests.programs.conftest import REPO, UV_HOME, child_environment
 
 PIPELINES = REPO / "pipeline_configs"
 
 
-def segments(name: str) -> list[dict]:
-    return yaml.safe_load((PIPELINES / name).read_text(encoding="utf-8"))["run"]
+@pytest.fixture
+def lab(shared, tmp_path):
+    """Runs a pipeline from a folder of its own; gives what is said, and the items that were run for each segment."""
+    environ = child_environment(shared) | UV_HOME | {"RUN_PIPELINE_ENVS": str(shared / "of the runner")}
+
+    def run(path, *options: str, code: int = 0) -> str:
+        command = [sys.executable, "-m", "runner", str(path), *options]
+        done = subprocess.run(command, env=environ, cwd=REPO, capture_output=True, encoding="utf-8", timeout=300)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "warning" not in done.stdout + done.stderr
+        return done.stdout
+
+    return run
 
 
-def words(segment: dict, folder, tokens: dict[str, str]) -> list[str]:
-    """The command line with the values of the tokens, without `python`."""
-    given = []
-    for entry in segment["commands"][1:]:
-        given += [entry] if isinstance(entry, str) else [str(word) for pair in entry.items() for word in pair]
-    for token, value in {"%YAML%": str(folder), "%REPO%": str(REPO), **tokens}.items():
-        given = [word.replace(token, value) for word in given]
-    return given
+def items_run(path) -> int:
+    """How many items the last run started, in all segments."""
+    last = sorted((path.parent / ".run-pipeline" / path.name).glob("0*"))[-1]
+    return (last / "events.jsonl").read_text(encoding="utf-8").count('"item-start"')
 
 
 @pytest.fixture
@@ -61,31 +68,44 @@ def test_images_that_are_there_stay_and_only_missing_ones_are_made(made, program
     assert len(list((programs.folder / "1").glob("*"))) == 3
 
 
-def test_each_item_of_the_threshold_example_writes_the_output_that_it_declares(programs, tmp_path):
-    make, segment, measure = segments("segment_threshold_many.yaml")
+def test_the_threshold_example_runs_without_a_remark_then_has_nothing_to_do_then_runs_one_new_image(lab, tmp_path):
     folder = tmp_path / "pipeline földer"
-    programs.run("generate_cells", *words(make, folder, {})[1:], "--N", 3, group="segment_threshold")
-    images = sorted(folder.glob(make["outputs"].removeprefix("%YAML%/")))
-    assert images == sorted(folder.glob(segment["foreach"].removeprefix("%YAML%/")))
-    assert len(images) == 3
-    for path in images:
-        programs.run("segment_threshold", *words(segment, folder, {"%ITEM%": str(path)})[1:])
-        stem = path.name.removesuffix(".ome.tif")
-        assert (folder / segment["outputs"].removeprefix("%YAML%/").replace("%STEM%", stem)).stat().st_size
-    programs.run("mask_measure", *words(measure, folder, {})[1:])
-    tables = list(folder.glob(measure["outputs"].removeprefix("%YAML%/")))
-    assert len(tables) == 3
-    assert all(len(path.read_text(encoding="utf-8").splitlines()) > 3 for path in tables)
+    folder.mkdir()
+    pipeline = folder / "many files.yaml"
+    text = (PIPELINES / "segment_threshold_many.yaml").read_text(encoding="utf-8")
+    pipeline.write_text(text.replace("--N: 200", "--N: 6").replace("batch: 20", "batch: 3"), encoding="utf-8")
+    lab(pipeline)
+    assert items_run(pipeline) == 6
+    out = folder / "output_segment_threshold_many"
+    assert len(list((out / "2_labels").glob("*_labels.tif"))) == 6
+    tables = list((out / "3_objects").glob("*_objects.csv"))
+    assert len(tables) == 6
+    assert all(len(path.read_text(encoding="utf-8").splitlines()) > 1 for path in tables)
+
+    assert "Nothing to run" in lab(pipeline)
+
+    shutil.copy(out / "1_images" / "cells_001.ome.tif", out / "1_images" / "new ä.ome.tif")
+    (out / "1_images" / "torn.ome.tif").write_bytes(b"II*\0")
+    said = lab(pipeline, code=1)
+    assert items_run(pipeline) == 2
+    assert "torn.ome.tif" in said
+    assert (out / "2_labels" / "new ä_labels.tif").is_file()
 
 
-def test_the_script_that_plots_sine_runs_from_its_lock_and_writes_the_figure_that_is_declared(shared, tmp_path):
-    (segment,) = segments("plot_sine.yaml")
-    script, *arguments = words(segment, tmp_path, {"%INDEX%": "3"})
-    script = script.replace(str(tmp_path), str(PIPELINES))
-    command = [find_uv_bin(), "run", "-q", "--locked", "--script", script, *arguments]
-    subprocess.run(command, env=child_environment(shared) | UV_HOME, cwd=tmp_path, check=True)
-    figure = tmp_path / segment["outputs"].removeprefix("%YAML%/").replace("%INDEX%", "3")
-    assert figure.read_bytes().startswith(b"\x89PNG")
+def test_the_script_that_plots_sine_runs_once_for_each_item_and_once_more_for_a_figure_that_was_removed(lab, tmp_path):
+    pipeline = tmp_path / "plot_sine.yaml"
+    for name in ("plot_sine.py", "plot_sine.py.lock"):
+        shutil.copy(PIPELINES / name, tmp_path)
+    text = (PIPELINES / pipeline.name).read_text(encoding="utf-8")
+    pipeline.write_text(text.replace("range: 10", "range: 3"), encoding="utf-8")
+    lab(pipeline)
+    figures = sorted((tmp_path / "output_plot_sine").iterdir())
+    assert [path.name for path in figures] == ["sine_1.png", "sine_2.png", "sine_3.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in figures)
+    figures[1].unlink()
+    lab(pipeline)
+    assert items_run(pipeline) == 1
+    assert figures[1].is_file()
 
 
 def test_the_lock_of_the_script_has_its_packages_and_names_the_public_index_alone():

@@ -25,14 +25,19 @@ def parser(
     suffix_help: str = "",
     patterns: tuple[str, ...] = ("--input-search-pattern",),
     folders: tuple[str, ...] = ("--output-folder",),
+    several: bool = True,
 ) -> argparse.ArgumentParser:
-    """A parser with the arguments that every program has; `suffix` is the default of --output-suffix."""
+    """A parser with the arguments that every program has; `suffix` is the default of --output-suffix.
+
+    `several`: the first argument may name more than one file or pattern.
+    """
     made = argparse.ArgumentParser(description=description, formatter_class=Help, allow_abbrev=False)
     files = made.add_argument_group("files")
     files.add_argument(
         *patterns,
         dest="input_search_pattern",
         required=True,
+        nargs="+" if several else None,
         metavar="PATTERN",
         help="files to take, in quotes, for example 'D:/data/**/*.tif'; ** stands for any number of folders",
     )

@@ -75,8 +75,10 @@ def stem(path: Path) -> str:
     return path.stem
 
 
-def plan(pattern: str, output_folder: str, suffix: str, ending: str, collapse: str | None = None) -> list[Job]:
-    """The jobs for `pattern`. Raises UserError when there is nothing to do or results would overwrite something.
+def plan(
+    patterns: Sequence[str], output_folder: str, suffix: str, ending: str, collapse: str | None = None
+) -> list[Job]:
+    """The jobs for `patterns`. Raises UserError when there is nothing to do or results would overwrite something.
 
     `collapse` joins the names of subfolders to one name, so that all results lie in one folder.
     """
@@ -84,21 +86,26 @@ def plan(pattern: str, output_folder: str, suffix: str, ending: str, collapse: s
         raise UserError(f"--collapse-delimiter {collapse!r} has a character that no file name can have.")
     if set(suffix) & NOT_IN_NAMES:
         raise UserError(f"--output-suffix {suffix!r} has a character that no file name can have.")
-    start, sources = find(pattern)
-    if not sources:
-        raise UserError(_nothing_found(pattern, start))
+    sources: dict[Path, Path] = {}  # each with the folder where its search started
+    for pattern in patterns:
+        start, found = find(pattern)
+        if not found:
+            raise UserError(_nothing_found(pattern, start))
+        for source in found:
+            sources.setdefault(source, start)
     folder = absolute(output_folder)
     if folder.is_file():
         raise UserError(f"--output-folder {folder} is a file. Name a folder.")
     fresh = [source for source in sources if not _is_result(source, folder, suffix + ending)]
     if not fresh:
+        given = " ".join(map(repr, patterns))
         raise UserError(
-            f"All {len(sources)} files that match {pattern!r} are results in the output folder {folder}. "
+            f"All {len(sources)} files that match {given} are results in the output folder {folder}. "
             "Choose another --output-folder or a narrower --input-search-pattern."
         )
     jobs = []
     for source in fresh:
-        subfolder = source.parent.relative_to(start)
+        subfolder = source.parent.relative_to(sources[source])
         name = stem(source) + suffix + ending
         target = folder / subfolder / name if collapse is None else folder / collapse.join((*subfolder.parts, name))
         jobs.append(Job(source, target, subfolder))

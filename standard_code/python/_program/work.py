@@ -53,7 +53,7 @@ def run(
 
     def work() -> int:
         collapse = getattr(args, "collapse_delimiter", None)
-        jobs.extend(plan(args.input_search_pattern, args.output_folder, args.output_suffix, ending, collapse))
+        jobs.extend(plan(patterns_of(args), args.output_folder, args.output_suffix, ending, collapse))
         if args.dry_run:
             return _dry_run(jobs, args)
         if before:
@@ -65,6 +65,12 @@ def run(
         for job in jobs:
             part_of(job.target).unlink(missing_ok=True)
     return code
+
+
+def patterns_of(args: argparse.Namespace) -> list[str]:
+    """What to take: one pattern, or several."""
+    given = args.input_search_pattern
+    return [given] if isinstance(given, str) else list(given)
 
 
 def in_lines(work: Callable[[], int]) -> int:
@@ -90,7 +96,7 @@ def _dry_run(jobs: list[Job], args: argparse.Namespace) -> int:
 
     count = 0
     for job in jobs:
-        first = represented_by(job.source, args.input_search_pattern)
+        first = represented_by(job.source, patterns_of(args))
         count += not first
         print(f"{job.source} -> " + (f"in the result of {first.name}" if first else str(job.target)))
     print(f"{_files(count)} would be processed; nothing was written.")
@@ -249,7 +255,7 @@ def _elsewhere(result: Result, args: argparse.Namespace) -> str:
     """Of an image that lies in several files, the first stands for all; gives what to say about another one."""
     from _tiff.sets import represented_by
 
-    first = represented_by(result.job.source, args.input_search_pattern)
+    first = represented_by(result.job.source, patterns_of(args))
     result.left_out = bool(first)
     return f"its planes belong to the image that starts in {first.name}, and are in its result" if first else ""
 

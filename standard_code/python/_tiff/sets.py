@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
@@ -40,14 +41,14 @@ def open_file(path: Path, closing: ExitStack) -> tifffile.TiffFile:
     return closing.enter_context(tifffile.TiffFile(path, omexml=found.xml)) if found else tif
 
 
-def represented_by(path: Path, pattern: str) -> Path | None:
-    """The file among those of `pattern` whose result has all of this one's planes too; None where it is this one."""
+def represented_by(path: Path, patterns: Sequence[str]) -> Path | None:
+    """The file among those of `patterns` whose result has all of this one's planes too; None where it is this one."""
     from _program.patterns import matches
 
     for file in _files(path):
         if file == path:
             return None
-        if file.is_file() and matches(pattern, file) and path in _files(file):
+        if file.is_file() and any(matches(one, file) for one in patterns) and path in _files(file):
             return file
     return None
 
