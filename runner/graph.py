@@ -84,10 +84,10 @@ def make_graph(segments: Sequence[Segment]) -> Graph:
 
 
 def same_items(one: Segment, other: Segment) -> bool:
-    """Whether both surely go over the same items: they say the same of them, letter by letter, from the same folder."""
+    """Whether both surely go over the same items: they say the same of them, letter by letter."""
     if one.many is None or other.many is None:
         return False
-    return (one.many.foreach, one.many.matrix, one.cwd) == (other.many.foreach, other.many.matrix, other.cwd)
+    return (one.many.foreach, one.many.matrix) == (other.many.foreach, other.many.matrix)
 
 
 def find_cycle(edges: Mapping[int, Collection[int]]) -> list[int]:

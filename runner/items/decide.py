@@ -18,9 +18,15 @@ class Why(StrEnum):
     NEW = "new"
     CHANGED = "changed"
     FAILED = "failed last time"
+    NOT_RUN = "not run last time"
     UNFINISHED = "not finished"
     NO_OUTPUT = "outputs gone"
+    ANEW = "to be made anew"
     FORCED = "forced"
+
+
+_WHY = {ItemState.ANEW: Why.ANEW, ItemState.NOT_RUN: Why.NOT_RUN}
+_FAILED = (Why.FAILED, Why.NOT_RUN)  # itself, or before this segment
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ def decide(
                 planned = Planned(item, Why.CHANGED, _change(before, mark))
         else:
             planned = _not_done(item, ledger.unfinished.get(item.key), before is not None)
-        if wanted and (planned.why is Why.FAILED or not selection.retry_failed):
+        if wanted and (planned.why in _FAILED or not selection.retry_failed):
             run.append(planned)
         else:
             left_out += 1
@@ -112,7 +118,7 @@ def _not_done(item: Item, last: Unfinished | None, forced: bool) -> Planned:
         return Planned(item, Why.NEW, "")
     if last.state in (ItemState.FAILED, ItemState.TIMED_OUT):
         return Planned(item, Why.FAILED, last.note)
-    return Planned(item, Why.UNFINISHED, last.note or last.state.value)
+    return Planned(item, _WHY.get(last.state, Why.UNFINISHED), last.note or last.state.value)
 
 
 def _same_content(item: Item, ledger: Ledger, digest: Callable[[Item], str]) -> bool:
@@ -162,20 +168,20 @@ def _removed(items: Sequence[Item], ledger: Ledger) -> tuple[str, ...]:
 
 
 def _asked(items: Sequence[Item], patterns: Iterable[str]) -> tuple[set[str] | None, tuple[str, ...]]:
-    """Keys that a pattern matches: the key, the name or the whole path, as it stands or as a pattern."""
+    """Keys that a pattern matches: the key or the whole path as it stands, else the key, name or path as a pattern."""
     found, unmatched, any_asked = set[str](), [], False
     for pattern in patterns:
         any_asked = True
         slashed = pattern.replace("\\", "/")
-        here = {item.key for item in items if _matches(item, pattern, slashed)}
+        exact = (pattern, slashed)
+        here = {item.key for item in items if item.key in exact or item.text == pattern}
+        here = here or {item.key for item in items if _matches(item, slashed)}
         found |= here
         if not here:
             unmatched.append(pattern)
     return (found if any_asked else None), tuple(unmatched)
 
 
-def _matches(item: Item, pattern: str, slashed: str) -> bool:
-    if pattern in (item.key, item.text) or slashed == item.key:
-        return True
+def _matches(item: Item, slashed: str) -> bool:
     names = (item.key, parent_and_name(item.text, windows=True)[1], item.text.replace("\\", "/"))
     return any(fnmatch.fnmatchcase(name, slashed) for name in names)

@@ -31,6 +31,7 @@ class ItemState(StrEnum):
     TIMED_OUT = "timed out"
     STOPPED = "stopped"
     NOT_RUN = "not run"  # what it needs failed
+    ANEW = "to be made anew"  # it was done; what it is made of is made anew
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from runner.graph import Graph
 from runner.items.ledger import ALL, Ledger
 from runner.model import Segment
-from runner.records.layout import done_file
 from runner.records.lines import ItemReceipt, ItemState, append, open_lines
-from runner.runs.look import Look
+from runner.runs.look import Look, items_file
 from runner.runs.many import ManyTasks
 
 _LOOKED_AT = 100  # items of which the outputs are compared
@@ -41,7 +40,7 @@ def outdate(look: Look, graph: Graph, number: int, keys: Sequence[str], segments
 
 def forget(look: Look, segment: Segment, keys: Iterable[str], why: str, *, every: bool = False) -> None:
     """What of `keys` was done is not any more; `every`: they are noted whatever is known of them. Raises StateError."""
-    path = done_file(look.root, segment.content_hash)
+    path = items_file(look, segment.number)
     known = Ledger.read(path).done
     old = [key for key in keys if every or key in known] if known else []
     if not old:
@@ -49,7 +48,7 @@ def forget(look: Look, segment: Segment, keys: Iterable[str], why: str, *, every
     lines = open_lines(path)
     try:
         for key in old:
-            append(lines, ItemReceipt(key, ItemState.STOPPED, note=why, started=time.time()), path)
+            append(lines, ItemReceipt(key, ItemState.ANEW, note=why, started=time.time()), path)
     finally:
         os.close(lines)
 
@@ -58,7 +57,7 @@ def settle(look: Look, segment: Segment, ledger: Ledger) -> None:
     """What `outdate` said of all items was heeded. Raises StateError."""
     if not ledger.all_again:
         return
-    path = done_file(look.root, segment.content_hash)
+    path = items_file(look, segment.number)
     lines = open_lines(path)
     try:
         append(lines, ItemReceipt(ALL, ItemState.SUCCEEDED), path)

@@ -176,10 +176,19 @@ class _Loop:
         self._schedule.add(number, keys, segment.resources, segment.many.batch)
 
     def _forced(self, segment: Segment) -> bool:
-        """Whether all items (with --item, those) run because that was asked for."""
+        """Whether all items (with --item, those) run because that was asked for, or a force segment stands before."""
         selection = self.opened.request.selection
+        if selection.retry_failed:
+            return False
         named = segment.number in (selection.start, selection.only)
-        return selection.force or (named and not selection.retry_failed)
+        return selection.force or named or self._behind_force(segment.number)
+
+    def _behind_force(self, number: int) -> bool:
+        steps = (self.steps[n] for n in self._all.before[number])
+        return any(
+            step.action is Action.FORCE or (step.segment.is_control and self._behind_force(step.segment.number))
+            for step in steps
+        )
 
     def _everything(self, segment: Segment) -> Callable[[ManyTasks], bool]:
         """Whether all items run, once it is known which there are."""
@@ -233,6 +242,7 @@ class _Loop:
             grown = over.wants_more(event)
             if grown is not None:
                 self._schedule.again(event.start, self._budget.grown(*grown))
+                self._finish_given_up(segment, over)
                 return
         if event.error is not None:
             self.reached = segment
@@ -243,10 +253,15 @@ class _Loop:
             self._schedule.ended(event.start, failed)
             if over.too_many:
                 self._schedule.close(segment.number, Ending.FAILED)
-                self._finish_items(segment, over, closed=True)
+                self._finish_given_up(segment, over)
             return
         self._schedule.ended(event.start)
         self._plain_ended(segment, event.result)
+
+    def _finish_given_up(self, segment: Segment, over: Over) -> None:
+        """More items failed than may: those that still ran have ended."""
+        if over.too_many and all(start.segment != segment.number for start in self._running):
+            self._finish_items(segment, over, closed=True)
 
     def _plain_ended(self, segment: Segment, receipt: Receipt | None) -> None:
         if receipt is None:
@@ -289,7 +304,13 @@ class _Loop:
         for number, cause in self._schedule.blocked():
             segment = self.steps[number].segment
             if not segment.is_control and number not in self._rows:
-                self.row(segment, Result.NOT_RUN, note=f"segment {cause} failed" if self._has_needs else "")
+                self.row(segment, Result.NOT_RUN, note=self._why_not(cause))
+
+    def _why_not(self, cause: int) -> str:
+        if not self._has_needs and self.steps[cause].segment.many is None:
+            return ""  # the line above says it
+        left = self._rows.get(cause, {}).get("state") == Result.STOPPED
+        return f"segment {cause} {'has items that are still to be run' if left else 'failed'}"
 
     def _finish_items(self, segment: Segment, over: Over, *, closed: bool = False) -> None:
         """All items of a segment ended, or as many failed as may."""

@@ -14,13 +14,14 @@ from runner.executors.items import Ended, ItemWork, OutOfMemory, WorkerFiles, ru
 from runner.executors.local import Finished
 from runner.executors.preparer import Preparer
 from runner.executors.task import fingerprint
+from runner.environments.quoting import quote_cmd, quote_posix
 from runner.ground.words import size_text, time_text
 from runner.items.decide import Selection
 from runner.items.identity import marks
 from runner.items.item import Item
 from runner.items.ledger import compact
 from runner.model import Resources, Segment
-from runner.records.layout import done_file
+from runner.records.layout import done_file, records_root
 from runner.records.lines import ItemReceipt, ItemState, append, append_files, open_lines
 from runner.records.receipt import Receipt, Result
 from runner.runs.anew import forget, settle
@@ -55,7 +56,7 @@ class Over:
         self._tries: dict[str, int] = {}
         self._peak: int | None = None
         self._seconds = self._bytes = 0.0
-        self._done_path = done_file(opened.look.root, segment.content_hash)
+        self._done_path = done_file(opened.look.root, self._tasks.hash)
 
     def _look(self, everything: Callable[[ManyTasks], bool]) -> ManyTasks:
         """As it is now; what was looked at for the plan counts where nothing has run since."""
@@ -81,9 +82,13 @@ class Over:
         )
 
     def keys(self, *, one: bool) -> list[str]:
-        """What is to run, in order."""
+        """What is to run, in order. `one`: for the canary, where it can be what went through the segments before."""
         keys = list(self._tasks.chosen)
-        return keys[:1] if one else keys
+        if one and keys:
+            known = self._opened.canary_items
+            keys = [next((key for key in keys if key in known), keys[0])]
+            known.update(keys)
+        return keys
 
     def tell_starts(self, keys: Sequence[str], gpus: Sequence[str]) -> None:
         for key in keys:
@@ -101,7 +106,7 @@ class Over:
         with self._lock:
             files = self._files.get(worker)
             if files is None:
-                files = self._files[worker] = WorkerFiles(self.folder, worker, self.segment.content_hash)
+                files = self._files[worker] = WorkerFiles(self.folder, worker, self._tasks.hash)
         work = ItemWork(
             self._opened.around,
             self._tasks.task,
@@ -150,7 +155,7 @@ class Over:
     def _tell_end(self, ended: Ended) -> None:
         receipt = ended.receipt
         bad = receipt.state is not ItemState.SUCCEEDED
-        again = self._again(receipt.key) if bad else ""
+        again = self._again(receipt.key) if bad and receipt.state is not ItemState.NOT_RUN else ""
         self._journal.say(
             "item-end",
             self.segment,
@@ -164,7 +169,7 @@ class Over:
             again=again,
             attempts=receipt.attempts,
         )
-        if bad and receipt.state is not ItemState.STOPPED and len(self.failed_items) < MOST_TOLD:
+        if bad and receipt.key in self.failed and len(self.failed_items) < MOST_TOLD:
             self.failed_items.append(
                 {
                     "segment": self.segment.number,
@@ -176,8 +181,12 @@ class Over:
             )
 
     def _again(self, key: str) -> str:
-        number = self.segment.number
-        return f'run-pipeline "{self._opened.look.path}" --only {number} --item "{key}"'
+        request = self._opened.request
+        words = [str(request.path), "--only", str(self.segment.number), "--item", key]
+        if request.root != records_root(request.path, None):
+            words += ["--records", str(request.root.parent)]
+        quoted = quote_cmd if request.site.host.windows else quote_posix
+        return " ".join(["run-pipeline", *map(quoted, words)])
 
     def leave_out(self, key: str, cause: int) -> None:
         """An item that is not run because it failed in an earlier segment."""
@@ -187,7 +196,7 @@ class Over:
         with self._lock:
             files = self._files.get(-1)
             if files is None:
-                files = self._files[-1] = WorkerFiles(self.folder, _OF_THE_DRIVE, self.segment.content_hash)
+                files = self._files[-1] = WorkerFiles(self.folder, _OF_THE_DRIVE, self._tasks.hash)
         files.put(receipt)
         self._tell_end(Ended(receipt))
 
@@ -245,7 +254,7 @@ class Over:
 
     def end(self) -> Receipt:
         """The segment's receipt, written and told."""
-        bad, total = len(self.failed), self.total
+        bad, total, tried = len(self.failed), self.total, self._good + len(self.failed)
         job = self._opened.look.jobs[self.segment.number]
         state, why = Result.SUCCEEDED, ""
         if not total:
@@ -256,11 +265,14 @@ class Over:
             )
         elif bad:
             state, why = Result.FAILED, f"{bad:,} of {total:,} items failed"
+            if self.too_many:
+                why += ", more than `max-failures` allows: no other was started"
         elif self._left_out:
-            state, why = Result.FAILED, f"{self._left_out:,} of {total:,} items were not run, since they failed before"
+            state = Result.FAILED if tried else Result.NOT_RUN
+            why = f"{self._left_out:,} of {total:,} items were not run, since they failed before"
         elif self._tasks.plan.left_out:
             state, why = Result.STOPPED, f"{self._tasks.plan.left_out:,} of {total:,} items are still to be run"
-        if self._stopped or (self._opened.request.stop.requested and self._good + bad < len(self._tasks.chosen)):
+        if self._stopped or (self._opened.request.stop.requested and tried < len(self._tasks.chosen)):
             state, why = Result.STOPPED, "stopped"
         seconds = round(time.monotonic() - self._begin, 3)
         counts = {

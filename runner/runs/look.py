@@ -16,10 +16,10 @@ from runner.machine import Machine, read_machine
 from runner.model import Action, Diagnostic, Finding, Pipeline, Segment, Severity
 from runner.pipeline.reader import read_pipeline
 from runner.plan import Plan, make_plan, same_entries
-from runner.records.layout import UNFINISHED, Record, latest_run, run_folders
+from runner.records.layout import UNFINISHED, Record, done_file, latest_run, run_folders
 from runner.records.recovery import unrecorded
 from runner.runs.inputs import Inputs
-from runner.runs.many import ManyTasks, check_patterns, look_at_items, why_again
+from runner.runs.many import ManyTasks, check_patterns, look_at_items, remembered_as, why_again
 from runner.runs.request import RunRequest
 from runner.state.outputs import missing_output
 from runner.state.status import Status, read_status, status_of, status_path
@@ -205,6 +205,11 @@ def _look_at_many(
     if selection.items:
         check_patterns(list(many.values()), selection.items)
     return many, findings
+
+
+def items_file(look: Look, number: int) -> Path:
+    """What is known of the items of a segment."""
+    return done_file(look.root, remembered_as(look.jobs[number], Path(look.pipeline.folder)))
 
 
 def _nothing(tasks: ManyTasks, severity: Severity) -> Finding:

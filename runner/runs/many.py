@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from runner.items.identity import Contents, marks
 from runner.items.item import Item
 from runner.items.ledger import Ledger
 from runner.items.outputs import Outputs
+from runner.items.walk import split_pattern
 from runner.model import Finding
 from runner.records.layout import Record, done_file
 from runner.records.lines import append_files, open_lines
@@ -38,6 +40,7 @@ class ManyTasks:
     ledger: Ledger
     contents: Contents | None  # where an item is known by its content
     windows: bool
+    hash: str  # under which its items are remembered
 
     @cached_property
     def chosen(self) -> dict[str, Planned]:
@@ -106,12 +109,13 @@ def look_at_items(
 
     Raises UsageError for what is wrong with the items, StateError.
     """
-    many, segment = job.many, job.segment
+    many = job.many
     assert many is not None
     items = expand(many, str(folder))
-    ledger = Ledger.read(done_file(records, segment.content_hash), *_receipts(broken, segment.content_hash))
+    hashed = remembered_as(job, folder)
+    ledger = Ledger.read(done_file(records, hashed), *_receipts(broken, hashed))
     contents = Contents(records / CONTENTS) if many.by_content else None
-    tasks = ManyTasks(job, items, ItemPlan([], 0, 0, ()), ledger, contents, windows)
+    tasks = ManyTasks(job, items, ItemPlan([], 0, 0, ()), ledger, contents, windows, hashed)
     tasks.tokens_fit()
     outputs = Outputs(job.outputs, tasks._filler, job.cwd)
     tasks.plan = decide(
@@ -123,6 +127,16 @@ def look_at_items(
         digest=contents.digest if contents else None,
     )
     return tasks
+
+
+def remembered_as(job: Job, folder: Path) -> str:
+    """Of the segment, and of the folder that its items are told from: `1.tif` of another one is another file."""
+    pattern = job.many.foreach.pattern if job.many and job.many.foreach else ""
+    if not pattern:
+        return job.segment.content_hash
+    fixed = Path(split_pattern(pattern, str(folder))[0])
+    place = fixed.relative_to(folder) if fixed.is_relative_to(folder) else fixed  # the pipeline may be moved
+    return hashlib.sha256(f"{job.segment.content_hash}|{place.as_posix()}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _receipts(broken: Record | None, content_hash: str = "") -> list[Path]:
@@ -146,10 +160,7 @@ def adopt_items(broken: Record, records: Path) -> None:
 
 def why_again(plan: ItemPlan) -> str:
     """Why a segment over items that counts as done is not."""
-    if plan.to_run:
-        counts = ", ".join(f"{count:,} {why.value}" for why, count in plan.counts.items())
-        return f"of its {plan.total:,} items {counts}"
-    return f"{len(plan.removed):,} of its items are gone" if plan.removed else ""
+    return plan.sentence if plan.to_run or plan.removed else ""
 
 
 def check_patterns(found: Sequence[ManyTasks], patterns: Sequence[str]) -> None:

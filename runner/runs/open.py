@@ -52,6 +52,7 @@ class Opened:
     rows: list[dict[str, Any]] = field(default_factory=list)  # of the summary
     failed_items: list[dict[str, Any]] = field(default_factory=list)  # the first few
     canaries: dict[int, str] = field(default_factory=dict)  # what one item tells of all, by segment
+    canary_items: set[str] = field(default_factory=set)  # those that went first
     has_run: bool = False  # something has: what was seen of files may be old
     advice: str = ""
 

@@ -1,0 +1,156 @@
+"""Segments that go over many items, by the command line: what runs, why, and what is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.lab import PYPROJECT, Lab, shell
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="programs of a Unix shell")
+
+# notes that it was called, copies its first word to its last, and does what files named in its folder say
+PROGRAM = """\
+import os, sys
+words = sys.argv[1:]
+with open("calls.txt", "a") as file:
+    file.write(" ".join(words) + "\\n")
+if any(os.path.exists("bad-" + os.path.basename(word)) for word in words):
+    print("cannot read", words[0])
+    sys.exit(3)
+if len(words) > 1 and words[-1].startswith("out/"):
+    with open(words[-1], "w") as out:
+        out.write(open(words[0]).read() if os.path.exists(words[0]) else words[0])
+"""
+
+
+class Plate:
+    """A lab with one pipeline; its programs run in the folder of the data."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab, self.data = lab, lab.data
+        lab.script("work.py", PROGRAM)
+        (lab.data / "in").mkdir()
+        (lab.data / "out").mkdir()
+        self.file = lab.data / "pipeline.yaml"
+
+    def segment(self, name: str, *words: Any, **keys: Any) -> dict[str, Any]:
+        commands = [sys.executable, "%REPO%/scripts/work.py", *words]
+        return {"name": name, "environment": "cmd", "commands": commands, "cwd": "%YAML%", **keys}
+
+    def write(self, *segments: Mapping[str, Any]) -> None:
+        self.lab.pipeline(segments, self.file.name)
+
+    def run(self, *options: str | Path, check: int = 0) -> list[dict[str, Any]]:
+        done = self.lab.run(self.file, "--json", "--jobs", "2", *options, check=check)
+        self.stderr = done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+    def calls(self) -> list[str]:
+        """What was run since this was asked last, in the order of names."""
+        path = self.data / "calls.txt"
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        path.unlink(missing_ok=True)
+        return sorted(text.splitlines())
+
+    def ran(self, *options: str | Path, check: int = 0) -> list[str]:
+        self.run(*options, check=check)
+        return self.calls()
+
+
+@pytest.fixture
+def plate(tmp_path: Path) -> Plate:
+    """Its segments need no uv, so nothing is locked."""
+    lab = Lab(tmp_path)
+    for folder in (lab.repo / "scripts", lab.data, lab.home):
+        folder.mkdir(parents=True)
+    (lab.repo / "pyproject.toml").write_text(PYPROJECT, encoding="utf-8")
+    return Plate(lab)
+
+
+def of(events: Sequence[Mapping[str, Any]], kind: str) -> list[Mapping[str, Any]]:
+    return [event for event in events if event["event"] == kind]
+
+
+def rows(events: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    return [(row["state"], row["note"]) for row in of(events, "summary")[-1]["segments"]]
+
+
+def test_a_later_segment_runs_again_for_the_items_that_an_earlier_one_made_anew(plate: Plate) -> None:
+    for name in "ab":
+        (plate.data / "in" / f"{name}.tif").write_text(name)
+    over: dict[str, Any] = {"foreach": "in/*.tif"}
+    first = plate.segment("first", "%ITEM%", "out/%STEM%.1", outputs="out/%STEM%.1", **over)
+    plate.write(first, plate.segment("second", "2-%STEM%", **over))
+    assert len(plate.ran()) == 4
+    assert plate.ran() == []
+    (plate.data / "out" / "a.1").unlink()  # the input is as it was, and yet the second one's result is old
+    events = plate.run()
+    assert [call.split("/")[-1] for call in plate.calls()] == ["a.1", "2-a"]
+    assert [event["sentence"] for event in of(events, "items")] == [
+        "2 items: 1 done, 1 outputs gone",
+        "2 items: 1 done, 1 to be made anew",
+    ]
+    edited = {**first, "commands": [*first["commands"], "out/%STEM%.1"]}
+    plate.write(edited, shell("look", "") | {"type": "pause"}, plate.segment("second", "2-%STEM%", **over))
+    assert [step["reason"][:26] for step in of(plate.run("--dry-run"), "step")[:1]] == ["changed since it was done "]
+    assert len(plate.ran()) == 2  # the pause holds, since nobody is there to answer
+    assert plate.ran("--from", "second") == ["2-a", "2-b"]
+
+
+def test_items_made_of_an_earlier_result_are_not_done_though_the_run_was_killed_before_they_ran(plate: Plate) -> None:
+    line = 'echo %ITEM% >> calls.txt; [ ! -e kill ] || { kill -9 "$PPID"; sleep 9; }'
+    each = shell("each", line, foreach=["a", "b", "c"], cwd="%YAML%")
+    plate.write(plate.segment("model", "one"), each)
+    assert plate.ran() == ["a", "b", "c", "one"]
+    (plate.data / "kill").touch()
+    plate.write(plate.segment("model", "two"), each)
+    assert "two" in plate.ran("--jobs", "1", check=-9)
+    (plate.data / "kill").unlink()
+    assert plate.ran() == ["a", "b", "c"]
+    assert plate.ran() == []
+
+
+def test_what_follows_a_force_segment_runs_for_every_item(plate: Plate) -> None:
+    force = shell("again", "") | {"type": "force"}
+    plate.write(plate.segment("one", "one"), force, plate.segment("each", "%ITEM%", foreach=["a", "b"]))
+    assert plate.ran() == ["a", "b", "one"]
+    assert plate.ran() == ["a", "b"]
+
+
+def test_equal_names_in_another_folder_are_other_items(plate: Plate) -> None:
+    for folder in ("in", "more"):
+        (plate.data / folder).mkdir(exist_ok=True)
+        (plate.data / folder / "a.tif").write_text("a")
+        os.utime(plate.data / folder / "a.tif", (1e9, 1e9))
+    plate.write(plate.segment("each", "%ITEM%", foreach="in/*.tif"))
+    plate.run()
+    plate.write(plate.segment("each", "%ITEM%", foreach="more/*.tif"))
+    assert [Path(call).parent.name for call in plate.ran()] == ["in", "more"]
+    plate.write(plate.segment("each", "%ITEM%", foreach="%YAML%/more/**/a*.tif"))
+    assert plate.ran() == []
+
+
+def test_more_failures_than_may_be_end_the_segment_once_what_runs_has_ended(plate: Plate) -> None:
+    for n in (1, 2, 4):
+        (plate.data / f"bad-{n}").touch()
+    plate.write(
+        plate.segment("each", "%ITEM%", foreach={"range": 40}, **{"max-failures": 2}), plate.segment("after", "after")
+    )
+    events = plate.run(check=1)
+    ran = plate.calls()
+    assert {"1", "2", "4"} <= set(ran) and len(ran) < 12
+    assert rows(events) == [
+        ("failed", "3 of 40 items failed, more than `max-failures` allows: no other was started"),
+        ("not run", "segment 1 failed"),
+    ]
+    ended = {event["item"] for event in of(events, "item-end")}
+    assert ended == set(ran)
+    again = of(events, "summary")[-1]["failed_items"]
+    assert [one["item"] for one in again] == ["1", "2", "4"]
