@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runner.environments.quoting import quote_cmd, quote_posix
 from runner.executors.items import Ended, ItemWork, OutOfMemory, WorkerFiles, run_items
 from runner.executors.local import Finished
 from runner.executors.preparer import Preparer
 from runner.executors.task import fingerprint
-from runner.environments.quoting import quote_cmd, quote_posix
 from runner.ground.words import size_text, time_text
 from runner.items.decide import Selection
 from runner.items.identity import marks
