@@ -112,9 +112,16 @@ class Console:
         if not self.terminal or not self._at_line_start:
             return
         self.clear_live()
-        text = self.plain(text)
+        text = self.plain(text)[: self.size()[0] - 1]
         self._live = len(text)  # first: Ctrl-C may come any moment
         self.write("\r" + self.style(text, "dim"))
+
+    def size(self) -> tuple[int, int]:
+        """Columns and lines of the terminal as it is now."""
+        columns = lines = 0
+        with contextlib.suppress(OSError, ValueError):
+            columns, lines = os.get_terminal_size(self.stream.fileno())
+        return columns or 80, lines or 24  # some say that they have none
 
     def clear_live(self) -> None:
         if self._live:

@@ -186,7 +186,7 @@ class LineReporter:
         self._running.pop(event.segment or 0, None)
         if self._many is not None:
             self._many.end(event.segment or 0)
-        if self._running or self._live:  # others go on: whose end it is
+        if self._running or (self._many is not None and self._many.busy):  # others go on: whose end it is
             self._say(f"── {event.segment}. {event.name}".rstrip(". "), "cyan")
         state = data["state"]
         style = _STATE_STYLE.get(state, "yellow")
@@ -233,7 +233,7 @@ class LineReporter:
         self._line()
         for item in items:
             why = (item["explanation"].splitlines() or ["it failed"])[0]
-            self._say(f"✗ {item['segment']}. {shown(item['item'])} – {why}", "red")
+            self._say(f"✗ {item['segment']}. {shown(item['item'])} – {shown(why)}", "red")
             for text in where_it_is(item, self._console):
                 self._line(text)
         if (more := self._failed - len(items)) > 0:

@@ -46,6 +46,10 @@ class ManyItems:
         self._last = clock()
         self.region: Region | None = None
 
+    @property
+    def busy(self) -> bool:
+        return bool(self._going)
+
     def begin(self, event: Event, data: Mapping[str, Any]) -> None:
         with self._state:
             self._going[event.segment or 0] = Progress(event.segment or 0, event.name, data["to_run"], self._clock)
@@ -122,7 +126,10 @@ class ManyItems:
 
     def _draw_on(self, region: Region) -> None:
         while True:
+            before = time.monotonic()
             self._wake.wait(_EACH)
+            if time.monotonic() - before > 2 * _EACH:
+                time.sleep(_EACH)  # we were suspended: `clock` is told so by another thread, which must come first
             with self._screen:
                 if self.region is not region or self._console.gone:
                     return
@@ -136,7 +143,7 @@ class ManyItems:
         if going.failed == MOST_TOLD + 1:
             yield style(f"   ✗ more items of {shown(going.title)} fail; the end of the run says how many", "red")
             return
-        why = data["explanation"].splitlines() or [data["state"]]
+        why = [shown(text) for text in data["explanation"].splitlines()] or [data["state"]]
         yield style(f"   ✗ {shown(key)} – {data['state']} after {time_text(data['seconds'])}: {why[0]}", "red")
         for text in why[1:]:
             yield style(f"     {text}", "red")
@@ -167,9 +174,9 @@ class ManyItems:
 
 def where_it_is(data: Mapping[str, Any], console: Console) -> Iterator[str]:
     if data.get("log"):
-        yield f"     log: {data['log']}"
+        yield f"     log: {shown(data['log'])}"
     if data.get("again"):
-        yield f"     again: {console.style(data['again'], 'bold')}"
+        yield f"     again: {console.style(shown(data['again']), 'bold')}"
 
 
 def _head(one: Progress, columns: int, console: Console) -> list[tuple[str, int]]:

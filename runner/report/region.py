@@ -6,7 +6,6 @@ narrower, and after Ctrl-Z. The cursor stands below the region and is never hidd
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 
@@ -57,11 +56,8 @@ class Region:
 
     def _measured(self) -> tuple[int, int]:
         """Columns that may be used (the last one makes some terminals go on in the next line), and lines."""
-        try:
-            size = os.get_terminal_size(self._console.stream.fileno())
-        except (OSError, ValueError):
-            size = os.terminal_size((80, 24))
-        return max(_NARROWEST, (size.columns or 80) - 1), (size.lines or 24)
+        columns, lines = self._console.size()
+        return max(_NARROWEST, columns - 1), lines
 
     def _back(self) -> str:
         """To the first line of the region, and away with all below."""

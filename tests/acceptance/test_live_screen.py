@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,30 @@ def test_ctrl_c_with_items_in_flight_leaves_the_screen_in_order(
     assert terminal.wait() == 130
     shown = "\n".join(screen_of(terminal))
     assert " of 3 · " not in shown and "Start the pipeline again" in shown, shown
+
+
+@dataclass(frozen=True)
+class Shell(Lab):
+    """A shell starts the runner, is there again when it was suspended, and fetches it back."""
+
+    def argv(self, *args: str | Path) -> list[str]:
+        line = 'set -m; "$@"; echo "the shell is back"; sleep 1; fg; exit $?'
+        return ["bash", "-c", line, "bash", *super().argv(*args)]
+
+
+def test_after_ctrl_z_the_region_goes_on_below_what_the_shell_wrote(
+    lab: Lab,
+    terminals: list[Terminal],  # noqa: F811
+) -> None:
+    terminal = Terminal(Shell(lab.root), over_files(lab, "a.txt", "b.txt", "c.txt", seconds=2), "--jobs", "2")
+    terminals.append(terminal)
+    terminal.until("is ready")
+    terminal.until("1 s")
+    terminal.type(b"\x1a")
+    terminal.until("the shell is back")
+    assert terminal.wait() == 0
+    shown = "\n".join(screen_of(terminal))
+    assert "\nthe shell is back" in shown and "items: 3 done" in shown, shown
 
 
 def test_in_a_pipe_failed_items_are_told_and_nothing_moves(lab: Lab) -> None:

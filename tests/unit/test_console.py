@@ -2,6 +2,7 @@
 
 import io
 import os
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,14 @@ def test_the_live_line_is_wiped_by_what_comes_next_and_never_cuts_a_segments_lin
     console.raw(b"bar 1/8")
     console.live("13 s")
     assert stream.getvalue() == "\r12 s\r    \rbar 1/8"
+
+
+def test_the_live_line_is_no_longer_than_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(os, "get_terminal_size", lambda fd: os.terminal_size((40, 24)))
+    with (tmp_path / "screen").open("w+", encoding="utf-8") as stream:
+        Console(stream, terminal=True).live("x" * 100)
+        stream.seek(0)
+        assert stream.read().count("x") == 39
 
 
 def test_a_screen_that_is_gone_is_written_to_no_more() -> None:

@@ -216,6 +216,19 @@ def test_no_line_of_the_region_is_wider_than_the_window(window: Window, columns:
     assert any("_5.ome.tif" in line for line in region) or columns < 40
 
 
+@pytest.mark.parametrize("rows", [1, 2, 5, 12])
+def test_the_region_is_never_higher_than_the_window(window: Window, rows: int) -> None:
+    window.rows = rows
+    run, other = Run(window.reporter).items(40), Run(window.reporter, PLAIN).items(40)
+    before = len(refresh(window))
+    run.start(*(f"{n}" for n in range(40)))
+    other.start(*(f"{n}" for n in range(40)))
+    lines = refresh(window)
+    assert len(window.reporter._many.region._widths) < max(rows, 2)  # type: ignore[union-attr]
+    assert len(lines) - before < rows
+    assert rows < 12 or sum("and 3" in line for line in lines) == 2
+
+
 def test_a_window_made_narrower_leaves_no_torn_copy(window: Window) -> None:
     run = Run(window.reporter).items(40)
     run.start("a" * 60, "b")
@@ -244,6 +257,7 @@ def test_a_name_can_neither_move_the_cursor_nor_hide_itself(window: Window) -> N
     run = Run(window.reporter).items(3)
     run.start("a\x1b[2Jb\nc", "\u202egnp.exe", "\udcff")
     run.fail("x\x1b]0;title\x07\r")
+    assert not re.search(r"\x1b[^\[]|\x1b\[2J|\x07", (refresh(window), window.text())[1])
     lines = refresh(window)
     text = "\n".join(lines)
     assert (
