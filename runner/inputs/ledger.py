@@ -94,6 +94,11 @@ class Ledger:
         """Whether a segment read what earlier ones declare as their outputs; told without reading its line."""
         return b'["upstream",' in self._raw.get(content_hash, b"")
 
+    def sources(self, content_hash: str) -> bytes:
+        """What a segment read, as it is written: many read the same."""
+        raw = self._raw.get(content_hash, b"")
+        return raw[raw.find(b'"sources"') : raw.rfind(b',"writes":')]
+
     def shown(self, path: str) -> str:
         """As it may be written down."""
         for value, name in self._names:

@@ -72,16 +72,21 @@ def news(ledger: Ledger, order: Order, look: Look | None = None, among: Collecti
 def _news(ledger: Ledger, order: Order, look: Look, among: Collection[str] | None) -> Iterator[str]:
     facts: dict[str, Fact | None] = {}
     said: set[str] = set()
+    unchanged: set[bytes] = set()
     for number, content_hash in order:
         if among is not None and content_hash not in among:
             continue
-        if _unchanged(ledger.alone(content_hash), facts):  # a thousand segments must cost no time
+        read = ledger.sources(content_hash)
+        if read in unchanged or _unchanged(ledger.alone(content_hash), facts):  # a thousand segments cost no time
+            unchanged.add(read)
             continue
+        as_it_was = True
         line = ledger.line(content_hash)
         for source, before in line.sources if line else ():
             if source.how != "argument":
                 continue
             if before.late:
+                as_it_was = False
                 where = _named(source, ledger)
                 cure = f"declare `inputs:` in segment {number} to know what is new"
                 yield f"{where} holds too much to look through: {cure}"
@@ -89,11 +94,17 @@ def _news(ledger: Ledger, order: Order, look: Look, among: Collection[str] | Non
             now = look.at(source, names=before.count >= 0 and not before.newest)
             if now.files == before.files and before.count < 0:
                 continue
-            what = _left(difference(source, before, now), source, before, ledger, order, content_hash)
+            what = difference(source, before, now)
+            if what == Difference():
+                continue
+            as_it_was = False
+            what = _left(what, source, before, ledger, order, content_hash)
             for text, names in _sentences(what, source, ledger):
                 if text not in said:  # what the first tells, holds for the later ones
                     yield f"{text} since segment {number} was done: `--from {number}`{names}"
                 said.add(text)
+        if as_it_was:
+            unchanged.add(read)
 
 
 def _unchanged(alone: Sequence[tuple[str, int, int]] | None, facts: dict[str, Fact | None]) -> bool:
