@@ -62,6 +62,11 @@ class ItemPlan:
         return {why: count for why, count in found.items() if count}
 
     @property
+    def why_again(self) -> str:
+        """Why a segment that counts as done is not, "" where it is."""
+        return self.sentence if self.to_run or self.removed else ""
+
+    @property
     def sentence(self) -> str:
         """`4,000 items: 3,997 done, 2 new, 1 changed; 1 removed`."""
         parts = [f"{self.done:,} done"] if self.done else []

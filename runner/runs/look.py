@@ -6,24 +6,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from runner.budget import Budget
 from runner.checks import at_segment, errors, find_problems
 from runner.errors import ExitCode, PipelineError, UsageError
-from runner.ground.disk import free_space
-from runner.items.decide import Selection as Items
-from runner.machine import Machine, read_machine
 from runner.model import Action, Diagnostic, Finding, Pipeline, Segment, Severity
 from runner.pipeline.reader import read_pipeline
 from runner.plan import Plan, make_plan, same_entries
 from runner.records.layout import UNFINISHED, Record, done_file, latest_run, run_folders
 from runner.records.recovery import unrecorded
 from runner.runs.inputs import Inputs
-from runner.runs.many import ManyTasks, check_patterns, look_at_items, remembered_as, why_again
 from runner.runs.request import RunRequest
 from runner.state.outputs import missing_output
 from runner.state.status import Status, read_status, status_of, status_path
 from runner.tasks import Job, Jobs
+
+if TYPE_CHECKING:
+    from runner.budget import Budget
+    from runner.runs.many import ManyTasks
 
 _RUNS_READ = 20  # the newest, for what a segment was before
 
@@ -126,6 +126,10 @@ class Look:
     @cached_property
     def budget(self) -> Budget:
         """What the machine has to give. A pipeline that runs one thing after the other asks for nothing of it."""
+        from runner.budget import Budget
+        from runner.ground.disk import free_space
+        from runner.machine import Machine, read_machine
+
         segments = [step.segment for step in self.plan.steps]
         if not any(s.many or s.resources or s.needs is not None for s in segments) and self.request.jobs is None:
             return Budget(Machine(1, 1 << 62))
@@ -165,7 +169,7 @@ def look_at(request: RunRequest) -> Look:
     many, findings = _look_at_many(request, jobs, root, last)
     inputs = Inputs(request, jobs)
     again = _again(request, status, jobs, inputs)
-    again |= {number: why for number, tasks in many.items() if (why := why_again(tasks.plan))}
+    again |= {number: why for number, tasks in many.items() if (why := tasks.plan.why_again)}
     plan = make_plan(request.pipeline.segments, status.entries, request.selection, again, partial(_earlier, root))
     return Look(request, plan, jobs, inputs, status, len(found), last, root, status_file, many, tuple(findings), stamp)
 
@@ -174,7 +178,13 @@ def _look_at_many(
     request: RunRequest, jobs: Jobs, root: Path, last: Record | None
 ) -> tuple[dict[int, ManyTasks], list[tuple[int, Finding]]]:
     """The items of each segment that goes over many, and what is wrong with them. Raises UsageError for --item."""
-    selection, many, findings = request.selection, {}, []
+    if not request.selection.items and not any(segment.many for segment in request.pipeline.segments):
+        return {}, []
+    from runner.items.decide import Selection as Items
+    from runner.runs.many import check_patterns, look_at_items
+
+    selection, findings = request.selection, []
+    many: dict[int, ManyTasks] = {}
     broken = last if last is not None and last.state in UNFINISHED else None
     earlier = False  # something before it may yet make its items
     for segment in request.pipeline.segments:
@@ -209,6 +219,8 @@ def _look_at_many(
 
 def items_file(look: Look, number: int) -> Path:
     """What is known of the items of a segment."""
+    from runner.runs.many import remembered_as
+
     return done_file(look.root, remembered_as(look.jobs[number], Path(look.pipeline.folder)))
 
 

@@ -158,11 +158,6 @@ def adopt_items(broken: Record, records: Path) -> None:
             os.close(lines)
 
 
-def why_again(plan: ItemPlan) -> str:
-    """Why a segment over items that counts as done is not."""
-    return plan.sentence if plan.to_run or plan.removed else ""
-
-
 def check_patterns(found: Sequence[ManyTasks], patterns: Sequence[str]) -> None:
     """Raises UsageError for a pattern of --item that no segment has an item for."""
     for pattern in patterns:
