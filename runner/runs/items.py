@@ -20,6 +20,7 @@ from runner.items.decide import Selection
 from runner.items.identity import marks
 from runner.items.item import Item
 from runner.items.ledger import compact
+from runner.items.matrix import batches
 from runner.model import Resources, Segment
 from runner.records.layout import done_file, records_root
 from runner.records.lines import ItemReceipt, ItemState, append, append_files, open_lines
@@ -83,7 +84,10 @@ class Over:
 
     def keys(self, *, one: bool) -> list[str]:
         """What is to run, in order. `one`: for the canary, where it can be what went through the segments before."""
-        keys = list(self._tasks.chosen)
+        chosen = self._tasks.chosen
+        keys = list(chosen)
+        if self.segment.many is not None and self.segment.many.batch > 1:  # so that batches of one combination are full
+            keys.sort(key=lambda key: chosen[key].item.label)
         if one and keys:
             known = self._opened.canary_items
             keys = [next((key for key in keys if key in known), keys[0])]
@@ -115,7 +119,8 @@ class Over:
             dict(environ),
             grows=self.segment.retry_memory > 1 and len(items) == 1,
         )
-        return run_items(items, work, files, self._tries.get(keys[0], 0))
+        tries = self._tries.get(keys[0], 0)
+        return [ended for batch in batches(items, len(items)) for ended in run_items(batch, work, files, tries)]
 
     def wants_more(self, finished: Finished) -> tuple[Resources, float] | None:
         """What it had, and how many times the memory it is to have, where it was ended for lack of that."""

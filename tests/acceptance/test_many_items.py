@@ -154,3 +154,15 @@ def test_more_failures_than_may_be_end_the_segment_once_what_runs_has_ended(plat
     assert ended == set(ran)
     again = of(events, "summary")[-1]["failed_items"]
     assert [one["item"] for one in again] == ["1", "2", "4"]
+
+
+def test_a_batch_holds_items_of_one_combination(plate: Plate) -> None:
+    plate.write(
+        plate.segment("s", "%COL:sigma%", "%ITEMS%", foreach={"range": 3}, matrix={"sigma": ["low", "high"]}, batch=4)
+    )
+    plate.run()
+    calls = [line.split() for line in plate.calls()]
+    assert sorted((words[0], item) for words in calls for item in words[1:]) == [
+        (sigma, str(n)) for sigma in ("high", "low") for n in range(3)
+    ]
+    assert len(calls) <= 3
