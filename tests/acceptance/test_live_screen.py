@@ -14,7 +14,7 @@ from tests.support.lab import Lab, segment
 if sys.platform == "win32":
     pytest.skip("pseudo-terminals of POSIX", allow_module_level=True)
 
-from tests.acceptance.test_terminal import Terminal, terminals  # noqa: F401  (a fixture)
+from tests.acceptance.test_terminal import Terminal, terminals, wait_until  # noqa: F401  (a fixture)
 from tests.support.terminal_picture import lines_of
 
 CODE = (
@@ -117,3 +117,16 @@ def test_status_of_a_pipeline_without_items_says_so(lab: Lab) -> None:
         "No segment of it goes over many"
         in lab.run("status", lab.pipeline([segment("a", "python", "-c", "pass")]), "--items").stdout
     )
+
+
+def test_status_names_the_items_that_run_now(lab: Lab) -> None:
+    pipeline = over_files(lab, "a.txt", "b.txt", seconds=60)
+    runner = lab.popen(pipeline, "--jobs", "1")
+    try:
+        assert wait_until(lambda: "now: a.txt" in lab.run("status", pipeline, "--items").stdout, 40)
+        told = lab.run("status", pipeline, "--items").stdout
+        assert "now: b.txt" not in told and "+ b.txt – new" in told, told
+        assert "Now: 1. Look" in told, told
+    finally:
+        runner.terminate()
+        runner.communicate(timeout=30)
