@@ -12,7 +12,7 @@ from runner.environments import Request, Site, kind
 from runner.environments.spec import parse_environment
 from runner.model import Command, EnvironmentSpec, Many, Pipeline, ResolvedEntry, Segment
 from runner.pipeline.masking import Noting
-from runner.pipeline.tokens import resolve, resolve_entries, resolve_env, resolve_foreach
+from runner.pipeline.tokens import ITEM_TOKEN, resolve, resolve_entries, resolve_env, resolve_foreach
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Job:
     secrets: Mapping[str, str] = field(default_factory=dict)  # what of .env went into it
     many: Many | None = None  # of the segment, with tokens resolved
     item: str | None = None  # the key of the item that it is for
+    base: str = ""  # what a relative cwd counts from
+    folder: str = ""  # of the pipeline file: what a relative `foreach` counts from
 
     @property
     def environment_key(self) -> Hashable:
@@ -82,16 +84,19 @@ def make_job(segment: Segment, pipeline: Pipeline, site: Site) -> Job:
     cwd = host.path(repo)
     if segment.cwd:
         cwd /= host.path(plain(segment.cwd))
+    of_item = segment.many is not None and ITEM_TOKEN.match(segment.cwd)  # then the item says where it is
     return Job(
         segment=segment,
         spec=parse_environment(plain(segment.environment), segment.distro, host.platform),
         entries=tuple(resolve_entries(segment, repo=repo, folder=folder, dotenv=dotenv, windows=windows)),
         env=resolve_env(segment, repo=repo, folder=folder, dotenv=dotenv, windows=windows),
-        cwd=str(cwd),
+        cwd=plain(segment.cwd) if of_item else str(cwd),
         outputs=_globs(segment.outputs, pipeline, site, dotenv, items=segment.many is not None),
         inputs=_globs(segment.inputs, pipeline, site, dotenv, items=segment.many is not None),
         many=segment.many and _resolved(segment.many, pipeline, site, dotenv),
         secrets=dotenv.used,
+        base=str(repo),
+        folder=str(folder),
     )
 
 

@@ -15,7 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.compare.places import Place, flagged, places_of
-from runner.model import Pipeline, ResolvedEntry, ResolvedFlags, Segment, SegmentType
+from runner.items.globs import before_item
+from runner.items.table import absolute, read_table
+from runner.model import Many, Pipeline, ResolvedEntry, ResolvedFlags, Segment, SegmentType
+from runner.pipeline.tokens import resolve_foreach
+from runner.state.outputs import fixed_part, full_pattern
 from runner.tasks import Job, Jobs
 
 
@@ -50,6 +54,15 @@ class Moves:
             entries=tuple(self._entry(entry) for entry in job.entries),
             env={name: self.text(value) for name, value in job.env.items()},
             outputs=tuple(self.text(pattern, pattern=True) for pattern in job.outputs),
+            inputs=tuple(self.text(pattern, pattern=True) for pattern in job.inputs),
+            many=self._many(job.many),
+        )
+
+    def _many(self, many: Many | None) -> Many | None:
+        if many is None or many.foreach is None:
+            return many
+        return replace(
+            many, foreach=resolve_foreach(many.foreach, self.text, lambda text: self.text(text, pattern=True))
         )
 
     def _entry(self, entry: ResolvedEntry) -> ResolvedEntry:
@@ -85,7 +98,8 @@ def moves_for(pipeline: Pipeline, jobs: Jobs, target: Path) -> Moves:
         if not places:
             raise CannotIsolate(f"{_named(job)} tells no output folder; declare its `outputs:`")
         roots += [_absolute(place.root, job) for place in places]
-        roots += [_absolute(Path(value), job) for value in flagged(job) if not Path(value).suffix]
+        named = [before_item(value) for value in flagged(job) if not Path(value).suffix]
+        roots += [_absolute(Path(value), job) for value in named if value]
     roots = [r for r in dict.fromkeys(roots) if not any(r != other and r.is_relative_to(other) for other in roots)]
     for root in roots:
         if root == Path(pipeline.folder) or len(root.parts) < 3:
@@ -107,7 +121,7 @@ def _named(job: Job) -> str:
 
 
 def _absolute(path: Path, job: Job) -> Path:
-    return Path(os.path.abspath(Path(job.cwd) / path.expanduser()))  # noqa: PTH100  (no links resolved)
+    return Path(os.path.abspath(Path(job.base, job.cwd) / path.expanduser()))  # noqa: PTH100  (no links resolved)
 
 
 def _refuse_unsafe(order: list[Job], roots: list[Path]) -> None:
@@ -115,9 +129,9 @@ def _refuse_unsafe(order: list[Job], roots: list[Path]) -> None:
     for job in order:
         own = {root for place in places_of(job) for root in roots if _absolute(place.root, job).is_relative_to(root)}
         outputs = set(flagged(job))
-        if root := _root_of(_absolute(Path(job.cwd), job), roots):
+        if root := _root_of(Path(job.base, before_item(job.cwd)), roots):
             raise CannotIsolate(f"{_named(job)} works in {job.cwd}, in the output folder {root}")
-        for text in _texts(job):
+        for text in [*_texts(job), *_items_of(job)]:
             if root := _misspelled(text, job, roots):
                 raise CannotIsolate(f"{_named(job)} names the output folder {root} in another spelling: {text}")
             path = _absolute(Path(_before_glob(text)), job)
@@ -129,6 +143,7 @@ def _refuse_unsafe(order: list[Job], roots: list[Path]) -> None:
                 inside = path.is_relative_to(root)
                 if inside and root not in filled and text not in outputs and not (root in own and not outputs):
                     raise CannotIsolate(f"{_named(job)} reads {text}, which no earlier segment has written")
+        _refuse_cells(job, roots)
         for root in own:
             if not any(_spelling(str(root)).search(text) for text in _texts(job)):
                 raise CannotIsolate(f"{_named(job)} has outputs in {root}, which its command does not name")
@@ -155,6 +170,27 @@ def _texts(job: Job) -> list[str]:
     for entry in job.entries:
         out += [entry] if isinstance(entry, str) else [value for _, value in entry.items if value]
     return [*out, *job.env.values()]
+
+
+def _items_of(job: Job) -> list[str]:
+    """Where the items of the segment are."""
+    foreach = job.many.foreach if job.many else None
+    if foreach is None:
+        return []
+    if foreach.pattern:
+        return [str(fixed_part(full_pattern(foreach.pattern, job.folder))[0])]
+    return [*foreach.values, os.path.join(job.folder, foreach.csv)] if foreach.csv else [*foreach.values]  # noqa: PTH118
+
+
+def _refuse_cells(job: Job, roots: list[Path]) -> None:
+    """A table is read as it is: no folder in it is replaced."""
+    foreach = job.many.foreach if job.many else None
+    if foreach is None or not foreach.csv:
+        return
+    for line, cells in read_table(absolute(foreach.csv, job.folder))[1]:
+        for cell in cells:
+            if Path(cell).is_absolute() and (root := _root_of(_absolute(Path(cell), job), roots)):
+                raise CannotIsolate(f"{_named(job)}: line {line} of {foreach.csv} names the output folder {root}")
 
 
 def _before_glob(text: str) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.compare.pairing import Item, ignored, images_of, is_zarr, items_below
 from runner.inputs.flags import output_values
+from runner.items.globs import output_globs
 from runner.state.outputs import fits, fixed_part, full_pattern, unescaped
 from runner.tasks import Job
 
@@ -34,13 +35,21 @@ class Place:
 
 
 def places_of(job: Job) -> list[Place]:
-    """In the order of the pipeline file; empty when the segment tells none."""
-    return _declared(job) or _flagged(job)
+    """In the order of the pipeline file; empty when the segment tells none. Of a segment over items: of all of them."""
+    declared = globs_of(job)
+    if job.many and not declared:
+        declared = globs_of(replace(job, outputs=tuple(map(glob.escape, flagged(job)))))
+    return _declared(declared, job) or ([] if job.many else _flagged(job))
 
 
-def _declared(job: Job) -> list[Place]:
+def globs_of(job: Job) -> tuple[str, ...]:
+    """Its `outputs`, with stars for what differs from item to item."""
+    return output_globs(job.outputs, job.many, job.cwd, job.base, job.folder)
+
+
+def _declared(patterns: Iterable[str], job: Job) -> list[Place]:
     found: dict[tuple[Path, str], list[str]] = {}
-    for pattern in job.outputs:
+    for pattern in patterns:
         full = full_pattern(pattern, job.cwd)
         root, rest = fixed_part(full)
         found.setdefault((root, "" if rest else _file_of(full)), []).append(full)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from runner.environments import fingerprint as fingerprint_of
 from runner.environments.spec import normalised_group as normalised
 from runner.ground.disk import on_disk
 from runner.ground.told import number, read_json
-from runner.records.layout import Record, run_folders
+from runner.items.ledger import outputs_in
+from runner.records.layout import Record, done_file, run_folders
 from runner.records.receipt import Receipt
 from runner.tasks import Job
 
@@ -45,11 +46,22 @@ def receipts_by_hash(root: Path) -> dict[str, Found]:
 
 def changed_output(found: Found | None) -> Path | None:
     """The first output that is not as the receipt says."""
-    for output in found.receipt.outputs if found else ():
+    if found is None:
+        return None
+    for output in found.receipt.outputs:
         path = Path(output["path"])
         if not path.exists() or path.stat().st_mtime != output["modified"]:
             return path
+    for name, size in outputs_of_items(found) if found.receipt.items else ():
+        path = Path(name)
+        if not path.exists() or path.stat().st_size != size:
+            return path
     return None
+
+
+def outputs_of_items(found: Found) -> Iterator[tuple[str, int]]:
+    """Path and size, of all items that are done, whichever run did them."""
+    return outputs_in(done_file(found.folder.parent, found.receipt.content_hash))
 
 
 def environment_changed(found: Found, job: Job, site: Site) -> bool:
@@ -67,12 +79,13 @@ def side_of(job: Job, found: Found | None, site: Site, sizes: dict[str, int | No
     folder = environment_folder(job, fingerprint, site)
     if folder and folder not in sizes:
         sizes[folder] = folder_size(Path(folder))
+    whole = not told.items.get("skipped")  # else it did some of the items only
     prepared = read_json(found.folder / f"prepare-{job.segment.number:02d}.json") if found else None
     return Side(
         environment=job.segment.environment,
         fingerprint=fingerprint,
-        seconds=told.seconds,
-        peak_memory=told.peak_memory,
+        seconds=told.seconds if whole else None,
+        peak_memory=told.peak_memory if whole else None,
         gpu_memory=told.gpu_memory,
         size=sizes.get(folder) if folder else None,
         preparation=number(prepared.get("seconds")) if prepared else None,

@@ -16,6 +16,7 @@ from runner.environments.uv.settings import ask_uv
 from runner.errors import EnvironmentMissing
 from runner.ground.disk import on_disk
 from runner.ground.words import size_text
+from runner.items.globs import output_globs
 
 GIB = 1 << 30
 LITTLE = 5 * GIB  # a warning below this
@@ -153,7 +154,7 @@ def _mount(folder: Path) -> Path:
 def _output_folders(context: Context) -> Iterable[Path]:
     """The fixed beginning of each pattern in `outputs:`."""
     for job in context.jobs:
-        for pattern in job.outputs:
+        for pattern in output_globs(job.outputs, job.many, job.cwd, job.base, job.folder):
             parts = Path(job.cwd, pattern).parts
             yield Path(parts[0], *takewhile(lambda part: not set(part) & set("*?["), parts[1:]))
 

@@ -15,7 +15,8 @@ from runner.environments.uv.stamp import Place, State, condition, read_stamp
 from runner.errors import EnvironmentMissing
 from runner.ground.disk import on_disk
 from runner.ground.words import size_text
-from runner.records.layout import Record, run_folders
+from runner.items.ledger import outputs_in
+from runner.records.layout import Record, done_file, run_folders
 from runner.records.receipt import Receipt
 from runner.state.outputs import MOST_LISTED
 
@@ -51,13 +52,15 @@ def outputs_forecast(context: Context) -> OutputsForecast:
     found: dict[int, Receipt] = {}  # segment -> its newest receipt
     for folder in reversed(run_folders(context.records)[-EARLIER_RUNS:]):
         for receipt in Record(folder).receipts():
-            if receipt.succeeded and receipt.outputs and receipt.segment is not None:
+            if ((receipt.succeeded and receipt.outputs) or receipt.items) and receipt.segment is not None:
                 found.setdefault(receipt.segment, receipt)
     sizes: dict[Path, int] = {}
     for receipt in found.values():
-        outputs = receipt.outputs
-        top = _common_folder([entry["path"] for entry in outputs])
-        sizes[top] = sizes.get(top, 0) + sum(entry["size"] for entry in outputs)
+        outputs = [(entry["path"], entry["size"]) for entry in receipt.outputs]
+        if receipt.items:
+            outputs = list(outputs_in(done_file(context.records, receipt.content_hash)))
+        top = _common_folder([path for path, _ in outputs])
+        sizes[top] = sizes.get(top, 0) + sum(size for _, size in outputs)
     # a receipt lists no more than that
     more = any(len(receipt.outputs) >= MOST_LISTED for receipt in found.values())
     return OutputsForecast(sizes, at_least=more)

@@ -109,3 +109,14 @@ def compact(path: Path) -> bool:
 
     write_lines(path, kept())
     return True
+
+
+def outputs_in(path: Path) -> Iterator[tuple[str, int]]:
+    """Path and size of what the items that are done left behind. Raises StateError."""
+    found: dict[str, tuple[tuple[str, int], ...]] = {}
+    for receipt in read_lines(path):
+        if receipt.state is ItemState.SUCCEEDED:
+            found[receipt.key] = receipt.outputs
+        elif receipt.state is not ItemState.NOT_RUN:
+            found.pop(receipt.key, None)
+    return (output for outputs in found.values() for output in outputs)

@@ -23,6 +23,12 @@ def is_plain(pattern: str) -> bool:
     return _MAGIC.search(_ESCAPED.sub("", pattern)) is None
 
 
+def in_folder(patterns: Sequence[str], folder: str) -> list[str]:
+    """`patterns` below `folder`, which may hold tokens too; one that begins with the path of an item stays."""
+    leads = ("%ITEM%", "%PARENT%")
+    return [one if one.startswith(leads) else os.path.join(glob.escape(folder), one) for one in patterns]  # noqa: PTH118
+
+
 class Outputs:
     """The `outputs:` of one segment. `paths` are the templates that name one path, `globs` the others."""
 

@@ -7,7 +7,7 @@ import posixpath
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -192,8 +192,13 @@ def _check(twin: bytes, pipeline: Pipeline, numbers: Sequence[int], group: str) 
         new = ()
     old = pipeline.segments
     right = len(old) == len(new) and all(
-        after.environment == (f"uv:{group}" if before.number in numbers else before.environment)
-        and (after.name, after.commands, after.env) == (before.name, before.commands, before.env)
+        after
+        == replace(
+            before,
+            environment=f"uv:{group}" if before.number in numbers else before.environment,
+            content_hash=after.content_hash,
+            marks=after.marks,
+        )
         for before, after in zip(old, new, strict=True)
     )
     if not right:

@@ -55,6 +55,11 @@ def seconds_by_name(value: object) -> dict[str, float]:
     return {name: seconds for name, given in found if (seconds := number(given)) is not None}
 
 
+def counts(value: object) -> dict[str, int]:
+    found = value.items() if isinstance(value, dict) else ()
+    return {name: count for name, given in found if (count := whole(given)) is not None}
+
+
 def environment(value: object) -> dict[str, Any]:
     """What an environment held: texts, and packages with their versions."""
     if not isinstance(value, dict):

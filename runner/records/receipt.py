@@ -13,7 +13,7 @@ from runner import __version__
 from runner.ground.files import Syncer
 from runner.ground.told import number, read_json, text, whole, write_json
 from runner.model import Output
-from runner.records.reading import environment, outputs
+from runner.records.reading import counts, environment, outputs
 
 SCHEMA = 1
 NAME = "receipt.json"
@@ -81,6 +81,7 @@ _CHECKS: Mapping[str, Any] = {
     "seconds": number,
     "environment": environment,
     "outputs": outputs,
+    "items": counts,
 }
 
 

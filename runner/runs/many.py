@@ -20,7 +20,7 @@ from runner.items.fill import FilledEntries, Filler, Template, items_file
 from runner.items.identity import Contents, marks
 from runner.items.item import Item
 from runner.items.ledger import Ledger
-from runner.items.outputs import Outputs
+from runner.items.outputs import Outputs, in_folder
 from runner.items.walk import split_pattern
 from runner.model import Finding
 from runner.records.layout import Record, done_file
@@ -28,6 +28,7 @@ from runner.records.lines import append_files, open_lines
 from runner.tasks import Job
 
 CONTENTS = "contents.jsonl"
+_ALL = Selection()
 
 
 @dataclass
@@ -67,7 +68,7 @@ class ManyTasks:
             self.job,
             entries=self._entries.fill(items, str(file)),
             env={name: template(first) for name, template in self._env},
-            cwd=self._cwd(first),
+            cwd=os.path.join(self.job.base, self._cwd(first)),  # noqa: PTH118  (a million of them)
             outputs=tuple(pattern for item in items for pattern in self.outputs_of(item)),
             item=first.key,
         )
@@ -88,13 +89,16 @@ class ManyTasks:
         """Its declared outputs, as globs."""
         return [template(item) for template in self._outputs]
 
+    def all_outputs(self) -> Outputs:
+        return Outputs(in_folder(self.job.outputs, self.job.cwd), self._filler, self.job.base)
+
     def tokens_fit(self) -> None:
         """Raises UsageError for a token that these items have nothing for."""
         _ = self._entries, self._env, self._cwd, self._outputs
 
     def problems(self, platform: str) -> Iterator[Finding]:
         """What would stop the segment before anything runs."""
-        for clash in clashes(self.items, Outputs(self.job.outputs, self._filler, self.job.cwd), platform=platform):
+        for clash in clashes(self.items, self.all_outputs(), platform=platform):
             yield Finding(
                 clash.message,
                 "Put what tells them apart into `outputs` and the command: %RELATIVE%, %PARENT% or %MATRIX%.",
@@ -103,7 +107,13 @@ class ManyTasks:
 
 
 def look_at_items(
-    job: Job, folder: Path, records: Path, selection: Selection, broken: Record | None = None, *, windows: bool
+    job: Job,
+    folder: Path,
+    records: Path,
+    selection: Selection = _ALL,
+    broken: Record | None = None,
+    *,
+    windows: bool,
 ) -> ManyTasks:
     """`folder`: of the pipeline file; `records`: of its runs; `broken`: the last run, where it broke off.
 
@@ -117,7 +127,7 @@ def look_at_items(
     contents = Contents(records / CONTENTS) if many.by_content else None
     tasks = ManyTasks(job, items, ItemPlan([], 0, 0, ()), ledger, contents, windows, hashed)
     tasks.tokens_fit()
-    outputs = Outputs(job.outputs, tasks._filler, job.cwd)
+    outputs = tasks.all_outputs()
     tasks.plan = decide(
         items,
         ledger,

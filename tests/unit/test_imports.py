@@ -43,12 +43,12 @@ ALLOWED = {
     },
     "doctor": {
         *("model", "errors", "host", "state", "process", "environments", "pipeline", "go", "ground"),
-        *("tasks", "checks", "records", "executors"),
+        *("tasks", "checks", "records", "executors", "items"),
     },
     "migrate": {"model", "errors", "host", "state", "environments", "pipeline", "compare", "records", "go", "ground"},
     "compare": {
         *("model", "errors", "host", "state", "process", "pipeline", "environments", "tasks", "checks", "plan"),
-        *("records", "runs", "executors", "go", "ground", "inputs"),
+        *("records", "runs", "executors", "go", "ground", "inputs", "items"),
     },
     "bootstrap": {"environments", "ground", "host"},
 }
