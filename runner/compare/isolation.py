@@ -131,7 +131,7 @@ def _refuse_unsafe(order: list[Job], roots: list[Path]) -> None:
         outputs = set(flagged(job))
         if root := _root_of(Path(job.base, before_item(job.cwd)), roots):
             raise CannotIsolate(f"{_named(job)} works in {job.cwd}, in the output folder {root}")
-        for text in [*_texts(job), *_items_of(job)]:
+        for text in [*_texts(job), *(items := _items_of(job))]:
             if root := _misspelled(text, job, roots):
                 raise CannotIsolate(f"{_named(job)} names the output folder {root} in another spelling: {text}")
             path = _absolute(Path(_before_glob(text)), job)
@@ -141,7 +141,8 @@ def _refuse_unsafe(order: list[Job], roots: list[Path]) -> None:
                 if root != path and root.is_relative_to(path) and Path(text).is_absolute():
                     raise CannotIsolate(f"{_named(job)} is given {text}, in which the output folder {root} lies")
                 inside = path.is_relative_to(root)
-                if inside and root not in filled and text not in outputs and not (root in own and not outputs):
+                written = text not in items and (text in outputs or (root in own and not outputs))
+                if inside and root not in filled and not written:
                     raise CannotIsolate(f"{_named(job)} reads {text}, which no earlier segment has written")
         _refuse_cells(job, roots)
         for root in own:

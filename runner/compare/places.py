@@ -11,6 +11,7 @@ from pathlib import Path
 from runner.compare.pairing import Item, ignored, images_of, is_zarr, items_below
 from runner.inputs.flags import output_values
 from runner.items.globs import output_globs
+from runner.pipeline.tokens import ITEM_TOKEN
 from runner.state.outputs import fits, fixed_part, full_pattern, unescaped
 from runner.tasks import Job
 
@@ -36,20 +37,12 @@ class Place:
 
 def places_of(job: Job) -> list[Place]:
     """In the order of the pipeline file; empty when the segment tells none. Of a segment over items: of all of them."""
-    declared = globs_of(job)
-    if job.many and not declared:
-        declared = globs_of(replace(job, outputs=tuple(map(glob.escape, flagged(job)))))
-    return _declared(declared, job) or ([] if job.many else _flagged(job))
+    return _declared(job) or _flagged(job)
 
 
-def globs_of(job: Job) -> tuple[str, ...]:
-    """Its `outputs`, with stars for what differs from item to item."""
-    return output_globs(job.outputs, job.many, job.cwd, job.base, job.folder)
-
-
-def _declared(patterns: Iterable[str], job: Job) -> list[Place]:
+def _declared(job: Job) -> list[Place]:
     found: dict[tuple[Path, str], list[str]] = {}
-    for pattern in patterns:
+    for pattern in output_globs(job.outputs, job.many, job.cwd, job.base, job.folder):
         full = full_pattern(pattern, job.cwd)
         root, rest = fixed_part(full)
         found.setdefault((root, "" if rest else _file_of(full)), []).append(full)
@@ -63,6 +56,9 @@ def _file_of(pattern: str) -> str:
 def _flagged(job: Job) -> list[Place]:
     found: list[Place] = []
     for value in flagged(job):
+        if job.many and ITEM_TOKEN.search(value):
+            found += _declared(replace(job, outputs=(glob.escape(value),)))
+            continue
         path = Path(os.path.abspath(os.path.join(job.cwd, os.path.expanduser(value))))  # noqa: PTH100, PTH111, PTH118
         is_file = path.is_file() or (not path.is_dir() and path.suffix != "")
         place = Place(path.parent, (), path.name) if is_file else Place(path)

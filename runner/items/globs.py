@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from runner.errors import UsageError
 from runner.items.expand import expand
 from runner.items.fill import Filler
-from runner.items.outputs import in_folder
+from runner.items.outputs import in_folder, may_lead
 from runner.items.walk import split_pattern
 from runner.model import Many
 from runner.pipeline.tokens import ITEM_TOKEN
@@ -28,9 +28,10 @@ def output_globs(job_outputs: Sequence[str], many: Many | None, cwd: str, base: 
     if many is None:
         return tuple(job_outputs)
     found = []
+    home = base if ITEM_TOKEN.search(cwd) else os.path.join(base, cwd)  # noqa: PTH118
     for pattern in in_folder(job_outputs, cwd):
         for text in _begun(pattern, many, folder):
-            found += _starred(os.path.join(glob.escape(base), text))  # noqa: PTH118  (a pattern, not a path)
+            found += _starred(os.path.join(glob.escape(home), text))  # noqa: PTH118  (a pattern, not a path)
     return tuple(dict.fromkeys(found))
 
 
@@ -45,7 +46,7 @@ def before_item(text: str) -> str:
 def _begun(pattern: str, many: Many, folder: str) -> list[str]:
     """A pattern that begins with a path of the items', for each folder that they lie in."""
     token = ITEM_TOKEN.match(pattern)
-    if token is None or token["name"] not in ("ITEM", "PARENT", None):
+    if token is None or not may_lead(pattern):
         return [pattern]
     rest = pattern[token.end() :]
     if many.foreach and many.foreach.pattern and token["name"]:

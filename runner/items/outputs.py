@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from runner.items.fill import Filler, Template
 from runner.items.item import Item
+from runner.pipeline.tokens import ITEM_TOKEN
 
 _ESCAPED = re.compile(r"\[([*?[])\]")
 _MAGIC = re.compile(r"[*?\[]")
@@ -24,9 +25,13 @@ def is_plain(pattern: str) -> bool:
 
 
 def in_folder(patterns: Sequence[str], folder: str) -> list[str]:
-    """`patterns` below `folder`, which may hold tokens too; one that begins with the path of an item stays."""
-    leads = ("%ITEM%", "%PARENT%")
-    return [one if one.startswith(leads) else os.path.join(glob.escape(folder), one) for one in patterns]  # noqa: PTH118
+    """`patterns` below `folder`, which may hold tokens; one that begins with what may be a whole path stays."""
+    return [one if may_lead(one) else os.path.join(glob.escape(folder), one) for one in patterns]  # noqa: PTH118
+
+
+def may_lead(pattern: str) -> bool:
+    token = ITEM_TOKEN.match(pattern)
+    return token is not None and token["name"] in ("ITEM", "PARENT", None)
 
 
 class Outputs:

@@ -23,6 +23,7 @@ from runner.items.ledger import Ledger
 from runner.items.outputs import Outputs, in_folder
 from runner.items.walk import split_pattern
 from runner.model import Finding
+from runner.pipeline.tokens import ITEM_TOKEN
 from runner.records.layout import Record, done_file
 from runner.records.lines import append_files, open_lines
 from runner.tasks import Job
@@ -90,7 +91,10 @@ class ManyTasks:
         return [template(item) for template in self._outputs]
 
     def all_outputs(self) -> Outputs:
-        return Outputs(in_folder(self.job.outputs, self.job.cwd), self._filler, self.job.base)
+        job = self.job
+        if ITEM_TOKEN.search(job.cwd):
+            return Outputs(in_folder(job.outputs, job.cwd), self._filler, job.base)
+        return Outputs(job.outputs, self._filler, job.cwd)
 
     def tokens_fit(self) -> None:
         """Raises UsageError for a token that these items have nothing for."""

@@ -281,3 +281,75 @@ def test_what_measures_is_prepared_before_a_runs_for_a_night(bench: Bench, base:
     b = pipeline(bench.root / "b" / "count.yaml", counting(bench, "old"))
     done = bench.run("compare", a, b, "--no-noise-floor", code=0, RUN_PIPELINE_ENVS=str(tmp_path / "envs"))
     assert "preparing uv group compare" in done.stdout.partition("Count")[0]
+
+
+UPPER = """\
+import sys, pathlib
+source, target = map(pathlib.Path, sys.argv[1:])
+for file in source.rglob("*.txt") if source.is_dir() else [source]:
+    to = target / file.relative_to(source) if source.is_dir() else target
+    to.parent.mkdir(parents=True, exist_ok=True)
+    to.write_text(file.read_text().upper())
+"""
+
+
+def over_items(bench: Bench, base: Path, name: str, out: str) -> Path:
+    """Two segments, of which the second goes over what the first has made."""
+    script = bench.root / "upper.py"
+    script.write_text(UPPER)
+    if not (base / "envs" / "one").exists():
+        lab_environment(base, "one", "1.0", "")
+    for place in ("d1", "d2"):
+        (bench.root / "raw [1]" / place).mkdir(parents=True, exist_ok=True)
+        (bench.root / "raw [1]" / place / "a.txt").write_text(place)
+    steps = [("First", "raw [1]", f"{out}1"), ("Second", f"{out}1", f"{out}2")]
+    segments = [
+        {
+            "name": title,
+            "environment": "one",
+            "foreach": f"%YAML%/{source}/**/*.txt",
+            "commands": ["python", str(script), "%ITEM%", f"%YAML%/{target}/%RELATIVE%"],
+            "outputs": [f"%YAML%/{target}/%RELATIVE%"],
+        }
+        for title, source, target in steps
+    ]
+    return pipeline(bench.root / name, *segments)
+
+
+@POSIX
+def test_a_pipeline_over_items_is_compared_with_one_that_goes_through_the_folder_itself(
+    bench: Bench, base: Path
+) -> None:
+    a = over_items(bench, base, "many.yaml", "a")
+    steps = [("First", "raw [1]", "b1"), ("Second", "b1", "b2")]
+    keys = {"environment": "one", "outputs": []}
+    b = pipeline(
+        bench.root / "walks.yaml",
+        *(
+            {**keys, "name": title, "commands": ["python", str(bench.root / "upper.py"), f"%YAML%/{source}", f"%YAML%/{to}"], "outputs": [f"%YAML%/{to}/**/*.txt"]}  # noqa: E501
+            for title, source, to in steps
+        ),
+    )  # fmt: skip
+    told = bench.told(a, b, code=0)
+    assert [len(part["files"]) for part in told["parts"]] == [2, 2]
+    (bench.root / "b2" / "d1" / "a.txt").write_text("other")
+    told = bench.told(a, b, code=1)
+    assert [pair["name"] for pair in told["parts"][1]["files"] if not pair["same"]] == ["d1/a.txt"]
+
+
+@POSIX
+def test_items_that_a_second_run_makes_are_its_own_and_a_new_one_makes_it_run_again(bench: Bench, base: Path) -> None:
+    """Both write into the same folders, so B runs with others: also the items of its second segment lie there."""
+    a, b = (over_items(bench, base, name, "out") for name in ("a.yaml", "b.yaml"))
+    b.write_text(b.read_text().replace("name: Second", "name: Second  "))
+    told = bench.told(a, b, code=0)
+    assert [len(part["files"]) for part in told["parts"]] == [2, 2]
+    (runs,) = bench.root.glob(".run-pipeline/compare/*/b/runs/0*")
+    lines = "".join(path.read_text() for path in runs.glob("02-*/receipts-*.jsonl"))
+    assert lines.count("/b/out/out2/") == 2
+    (bench.root / "raw [1]" / "d2" / "new.txt").write_text("new")
+    told = bench.told(a, b, code=0)
+    assert [len(part["files"]) for part in told["parts"]] == [3, 3]
+    assert told["parts"][0]["a"]["seconds"] is None, "one item's time is not the segment's"
+    (bench.root / "out1" / "d2" / "new.txt").write_text("longer than it was")
+    assert bench.told(a, b, code=0)["parts"][0]["a"]["outputs"] != [str(bench.root / "out1")], "it is no result of A"

@@ -11,6 +11,7 @@ import pytest
 
 from runner.doctor import State
 from runner.doctor.disk import GIB, judged
+from runner.records.lines import ItemReceipt, ItemState, write_lines
 from tests.doctor.machine import Machine, only
 
 SEGMENT = {
@@ -72,6 +73,30 @@ def test_the_outputs_of_several_segments_are_one_sum(machine: Machine) -> None:
     second.mkdir()
     (second / "receipt.json").write_text(json.dumps({"segment": 2, "state": "succeeded", "outputs": [other]}))
     assert only(machine.lines("disk")).text.endswith("; a run writes 7 MiB of outputs")
+
+
+def test_the_outputs_of_items_are_those_of_all_runs_that_did_them(machine: Machine) -> None:
+    """The newest run may have done the one image that was added."""
+    file = machine.pipeline(
+        {
+            **SEGMENT,
+            "foreach": "%YAML%/raw/*.nd2",
+            "commands": ["python", "%ITEM%"],
+            "outputs": ["%YAML%/out/%STEM%.tif"],
+        }
+    )
+    records = file.parent / ".run-pipeline" / file.name
+    receipt(machine, 1, sizes=[]).joinpath("receipt.json").write_text(
+        json.dumps({"segment": 1, "state": "failed", "content_hash": "0" * 64, "items": {"done": 1, "skipped": 2}})
+    )
+    (records / "done").mkdir()
+    sizes = [("a", 1 << 20), ("b", 2 << 20), ("c", 4 << 20), ("a", 3 << 20)]
+    lines = (
+        ItemReceipt(key, ItemState.SUCCEEDED, outputs=((str(file.parent / "out" / f"{key}.tif"), size),))
+        for key, size in sizes
+    )
+    write_lines(records / "done" / f"{'0' * 16}.jsonl", lines)
+    assert only(machine.lines("disk")).text.endswith("; a run writes 9 MiB of outputs")
 
 
 def test_outputs_that_cannot_fit_are_a_problem(machine: Machine) -> None:

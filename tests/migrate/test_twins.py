@@ -187,3 +187,31 @@ def test_a_twin_that_still_names_conda_holds_everything_back(place: Place) -> No
 def test_a_name_that_no_recipe_has_is_said_with_those_that_there_are(place: Place) -> None:
     place.recipe("- grid")
     assert "There are: cells." in place.migrate("--retire", "gone", code=2)
+
+
+MANY = """\
+run:
+- name: Segment
+  environment: cells   # conda
+  foreach: "%YAML%/raw/**/*.nd2"
+  matrix: {sigma: [1, 2]}
+  batch: 20
+  needs: []
+  resources: {cpus: 2, memory: 4 GB}
+  max-failures: 5%
+  identity: content
+  commands: [python, a.py, '%ITEMS%', '%COL:sigma%']
+  outputs: ['%YAML%/out/%MATRIX%/%STEM%.tif']
+- name: Measure
+  environment: cells
+  foreach: {csv: plates.csv}
+  needs: [Segment]
+  inputs: ['%YAML%/out/**/*.tif']
+  commands: [python, b.py, '%COL:well%']
+"""
+
+
+def test_a_twin_keeps_the_keys_of_segments_over_many_files(tmp_path: Path) -> None:
+    path = write(tmp_path, MANY)
+    (written,) = write_twins(plan_twins([path], ["cells"], "cells"))
+    assert written.read_text(encoding="utf-8") == MANY.replace("environment: cells", "environment: uv:cells")

@@ -13,7 +13,7 @@ import yaml
 from runner.compare.isolation import CannotIsolate, Moves, moves_for
 from runner.compare.pairing import Item, core, join, stem
 from runner.compare.pipelines import match_segments
-from runner.compare.places import fixed_part, places_of
+from runner.compare.places import fixed_part, items_of, places_of
 from runner.compare.results import Comparison, Pair, Part, Rung
 from runner.compare.settings import read_settings
 from runner.compare.sign_off import record, signed_off
@@ -46,6 +46,76 @@ def test_outputs_are_those_declared_else_those_that_flags_name(tmp_path: Path) -
     _, jobs = read(tmp_path, step("a", flags), step("b", flags, outputs=["%YAML%/declared/**/*.csv"]))
     assert [place.root for place in places_of(jobs[1])] == [tmp_path / "out"]
     assert [place.root for place in places_of(jobs[2])] == [tmp_path / "declared"]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "keys", "root", "files"),
+    [
+        ("%YAML%/out/%STEM%_mask.tif", {}, "out", ["a_mask.tif"]),
+        ("%YAML%/out/%RELATIVE%", {}, "out", ["x.nd2", "d1/x.nd2", "d1/d2/x.nd2"]),
+        ("%YAML%/out/%STEM%%INDEX%/r.csv", {}, "out", ["a1/r.csv"]),
+        ("%PARENT%/%STEM%.csv", {}, "raw", ["d1/a.csv", "a.csv"]),
+        ("%ITEM%.csv", {}, "raw", ["d1/a.nd2.csv", "a.nd2.csv"]),
+        ("%STEM%.csv", {"cwd": "%PARENT%"}, "raw", ["d1/a.csv", "a.csv"]),
+        ("%YAML%/out/%COL:well%.csv", {"foreach": {"csv": "plates.csv"}}, "out", ["A1.csv", "p/A1.csv"]),
+        ("%COL:to%/x.csv", {"foreach": {"csv": "plates.csv"}}, "one", ["x.csv"]),
+        ("%YAML%/out/%MATRIX%/*.csv", {"foreach": None, "matrix": {"sigma": [1, 2]}}, "out", ["sigma=1/t.csv"]),
+    ],
+)
+def test_the_outputs_of_all_items_are_one_place(
+    tmp_path: Path, outputs: str, keys: dict[str, Any], root: str, files: list[str]
+) -> None:
+    (tmp_path / "plates.csv").write_text(f"id,well,to\n1,A1,{tmp_path}/one\n")
+    word = "%MATRIX%" if "matrix" in keys else "%ITEM%"
+    keys = {key: value for key, value in {"foreach": "%YAML%/raw/**/*.nd2", **keys}.items() if value is not None}
+    _, jobs = read(tmp_path, step("a", "%YAML%/p.py", word, outputs=[outputs], **keys))
+    (place,) = places_of(jobs[1])
+    assert place.root == tmp_path / root
+    for name in files:
+        (place.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (place.root / name).write_text("x")
+    (place.root / "beside.txt").write_text("x")
+    found = [item.name for item in items_of(place, ())]
+    assert sorted(found) == sorted([*files, *(["beside.txt"] if "RELATIVE" in outputs else [])])
+
+
+def test_an_output_folder_for_each_item_is_told_by_a_flag_too(tmp_path: Path) -> None:
+    _, jobs = read(tmp_path, step("a", {"--output-folder": "%YAML%/o [1]/%STEM%"}, foreach="%YAML%/raw/*.nd2"))
+    (place,) = places_of(jobs[1])
+    assert place.root == tmp_path / "o [1]"
+    (place.root / "a").mkdir(parents=True)
+    (place.root / "a" / "t.csv").write_text("x")
+    assert [item.name for item in items_of(place, ())] == ["a/t.csv"]
+
+
+def test_items_are_moved_with_the_outputs_in_which_they_lie(tmp_path: Path) -> None:
+    pipeline, jobs = read(
+        tmp_path,
+        step("a", {"--input": "%ITEM%", "--output-folder": "%YAML%/out/%STEM%"}, foreach="%YAML%/raw/*.nd2"),
+        step("b", "%ITEM%", {"--output-folder": "%YAML%/t"}, foreach="%YAML%/out/**/*.csv", inputs=["%YAML%/out/*"]),
+    )
+    job = moves_for(pipeline, jobs, tmp_path / "elsewhere").job(jobs[2])
+    assert job.many is not None
+    assert job.many.foreach is not None
+    assert job.many.foreach.pattern == str(tmp_path / "elsewhere/out/**/*.csv")
+    assert job.inputs == (str(tmp_path / "elsewhere/out/*"),)
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ({"foreach": "%YAML%/**/*.nd2"}, "in which the output folder"),
+        ({"foreach": "%YAML%/out/*.nd2"}, "which no earlier segment has written"),
+        ({"foreach": ["%YAML%/out/a.nd2"]}, "which no earlier segment has written"),
+        ({"foreach": {"csv": "%YAML%/t.csv"}}, "line 2 of .*t.csv names the output folder"),
+        ({"foreach": "%YAML%/raw/*.nd2", "cwd": "%YAML%/out/%STEM%"}, "works in"),
+    ],
+)
+def test_items_that_could_not_be_moved_are_refused(tmp_path: Path, keys: dict[str, Any], why: str) -> None:
+    (tmp_path / "t.csv").write_text(f"image\n{tmp_path}/out/a.nd2\n")
+    pipeline, jobs = read(tmp_path, step("a", "%ITEM%", {"--output-folder": "%YAML%/out"}, **keys))
+    with pytest.raises(CannotIsolate, match=why):
+        moves_for(pipeline, jobs, tmp_path / "elsewhere")
 
 
 def test_moved_outputs_are_moved_wherever_they_are_written_and_nothing_else_is(tmp_path: Path) -> None:
