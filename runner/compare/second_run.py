@@ -22,7 +22,7 @@ from runner.plan import Selection
 from runner.process.stop import StopRequest
 from runner.records.journal import Journal
 from runner.runs.drive import drive
-from runner.runs.many import look_at_items, why_again
+from runner.runs.many import look_at_items
 from runner.runs.open import run
 from runner.runs.request import RunRequest
 from runner.tasks import Job, Jobs
@@ -149,7 +149,7 @@ def _still_done(folder: Path, todo: list[Job], moves: Moves, site: Site) -> int:
     count = 0
     for job in todo:
         told = receipts.get(job.segment.content_hash)
-        if job.many and why_again(look_at_items(job, Path(job.folder), folder / RUNS, windows=site.host.windows).plan):
+        if job.many and look_at_items(job, folder / RUNS, windows=site.host.windows).plan.why_again:
             break
         if told is None or changed_output(told) or environment_changed(told, job, site):
             break

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from runner.environments import fingerprint as fingerprint_of
 from runner.environments.spec import normalised_group as normalised
 from runner.ground.disk import on_disk
 from runner.ground.told import number, read_json
-from runner.items.ledger import outputs_in
-from runner.records.layout import Record, done_file, run_folders
+from runner.items.ledger import outputs_of
+from runner.records.layout import Record, run_folders
 from runner.records.receipt import Receipt
 from runner.tasks import Job
 
@@ -52,16 +52,11 @@ def changed_output(found: Found | None) -> Path | None:
         path = Path(output["path"])
         if not path.exists() or path.stat().st_mtime != output["modified"]:
             return path
-    for name, size in outputs_of_items(found) if found.receipt.items else ():
+    for name, size in outputs_of(found.folder, found.receipt) if found.receipt.items else ():
         path = Path(name)
         if not path.exists() or path.stat().st_size != size:
             return path
     return None
-
-
-def outputs_of_items(found: Found) -> Iterator[tuple[str, int]]:
-    """Path and size, of all items that are done, whichever run did them."""
-    return outputs_in(done_file(found.folder.parent, found.receipt.content_hash))
 
 
 def environment_changed(found: Found, job: Job, site: Site) -> bool:

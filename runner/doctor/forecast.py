@@ -15,8 +15,8 @@ from runner.environments.uv.stamp import Place, State, condition, read_stamp
 from runner.errors import EnvironmentMissing
 from runner.ground.disk import on_disk
 from runner.ground.words import size_text
-from runner.items.ledger import outputs_in
-from runner.records.layout import Record, done_file, run_folders
+from runner.items.ledger import outputs_of
+from runner.records.layout import Record, run_folders
 from runner.records.receipt import Receipt
 from runner.state.outputs import MOST_LISTED
 
@@ -49,20 +49,20 @@ def outputs_forecast(context: Context) -> OutputsForecast:
     """From the newest receipt of each segment."""
     if context.records is None:
         return OutputsForecast({})
-    found: dict[int, Receipt] = {}  # segment -> its newest receipt
+    found: dict[int, tuple[Path, Receipt]] = {}  # segment -> its newest receipt
     for folder in reversed(run_folders(context.records)[-EARLIER_RUNS:]):
         for receipt in Record(folder).receipts():
             if ((receipt.succeeded and receipt.outputs) or receipt.items) and receipt.segment is not None:
-                found.setdefault(receipt.segment, receipt)
+                found.setdefault(receipt.segment, (folder, receipt))
     sizes: dict[Path, int] = {}
-    for receipt in found.values():
+    for folder, receipt in found.values():
         outputs = [(entry["path"], entry["size"]) for entry in receipt.outputs]
         if receipt.items:
-            outputs = list(outputs_in(done_file(context.records, receipt.content_hash)))
+            outputs = list(outputs_of(folder, receipt))
         top = _common_folder([path for path, _ in outputs])
         sizes[top] = sizes.get(top, 0) + sum(size for _, size in outputs)
     # a receipt lists no more than that
-    more = any(len(receipt.outputs) >= MOST_LISTED for receipt in found.values())
+    more = any(len(receipt.outputs) >= MOST_LISTED for _, receipt in found.values())
     return OutputsForecast(sizes, at_least=more)
 
 

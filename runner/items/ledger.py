@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.items.item import Mark
+from runner.records.layout import Record, done_file
 from runner.records.lines import (
     ItemReceipt,
     ItemState,
@@ -16,6 +17,7 @@ from runner.records.lines import (
     text_in,
     write_lines,
 )
+from runner.records.receipt import Receipt
 
 ALL = ""  # the key of a line about all items
 _FEW = 1000  # lines that are never worth writing anew
@@ -111,12 +113,14 @@ def compact(path: Path) -> bool:
     return True
 
 
-def outputs_in(path: Path) -> Iterator[tuple[str, int]]:
-    """Path and size of what the items that are done left behind. Raises StateError."""
+def outputs_of(run: Path, segment: Receipt) -> Iterator[tuple[str, int]]:
+    """Path and size of what its items that are done left behind, in this run and before. Raises StateError."""
+    files = Record(run).segment_folder(segment.segment or 0, segment.name).glob("receipts-*.jsonl")
+    known = {done_file(run.parent, path.name.split("-")[1]) for path in files}
     found: dict[str, tuple[tuple[str, int], ...]] = {}
-    for receipt in read_lines(path):
-        if receipt.state is ItemState.SUCCEEDED:
+    for receipt in (receipt for path in known for receipt in read_lines(path)):
+        if receipt.outputs:
             found[receipt.key] = receipt.outputs
-        elif receipt.state is not ItemState.NOT_RUN:
+        elif receipt.state in (ItemState.FAILED, ItemState.TIMED_OUT, ItemState.STOPPED):
             found.pop(receipt.key, None)
     return (output for outputs in found.values() for output in outputs)

@@ -76,7 +76,6 @@ class Over:
         opened, selection = self._opened, self._opened.request.selection
         return look_at_items(
             opened.look.jobs[self.segment.number],
-            Path(opened.look.pipeline.folder),
             opened.look.root,
             Selection(force, selection.retry_failed, selection.items),
             windows=opened.request.site.host.windows,

@@ -197,7 +197,6 @@ def _look_at_many(
         try:
             tasks = look_at_items(
                 jobs[number],
-                Path(request.pipeline.folder),
                 root,
                 Items(force, selection.retry_failed, selection.items),
                 broken,
@@ -221,7 +220,7 @@ def items_file(look: Look, number: int) -> Path:
     """What is known of the items of a segment."""
     from runner.runs.many import remembered_as
 
-    return done_file(look.root, remembered_as(look.jobs[number], Path(look.pipeline.folder)))
+    return done_file(look.root, remembered_as(look.jobs[number]))
 
 
 def _nothing(tasks: ManyTasks, severity: Severity) -> Finding:

@@ -112,21 +112,20 @@ class ManyTasks:
 
 def look_at_items(
     job: Job,
-    folder: Path,
     records: Path,
     selection: Selection = _ALL,
     broken: Record | None = None,
     *,
     windows: bool,
 ) -> ManyTasks:
-    """`folder`: of the pipeline file; `records`: of its runs; `broken`: the last run, where it broke off.
+    """`records`: of the pipeline's runs; `broken`: the last run, where it broke off.
 
     Raises UsageError for what is wrong with the items, StateError.
     """
     many = job.many
     assert many is not None
-    items = expand(many, str(folder))
-    hashed = remembered_as(job, folder)
+    items = expand(many, job.folder)
+    hashed = remembered_as(job)
     ledger = Ledger.read(done_file(records, hashed), *_receipts(broken, hashed))
     contents = Contents(records / CONTENTS) if many.by_content else None
     tasks = ManyTasks(job, items, ItemPlan([], 0, 0, ()), ledger, contents, windows, hashed)
@@ -143,13 +142,13 @@ def look_at_items(
     return tasks
 
 
-def remembered_as(job: Job, folder: Path) -> str:
+def remembered_as(job: Job) -> str:
     """Of the segment, and of the folder that its items are told from: `1.tif` of another one is another file."""
     pattern = job.many.foreach.pattern if job.many and job.many.foreach else ""
     if not pattern:
         return job.segment.content_hash
-    fixed = Path(split_pattern(pattern, str(folder))[0])
-    place = fixed.relative_to(folder) if fixed.is_relative_to(folder) else fixed  # the pipeline may be moved
+    fixed = Path(split_pattern(pattern, job.folder)[0])
+    place = fixed.relative_to(job.folder) if fixed.is_relative_to(job.folder) else fixed  # the pipeline may be moved
     return hashlib.sha256(f"{job.segment.content_hash}|{place.as_posix()}".encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -86,9 +86,10 @@ def test_the_outputs_of_items_are_those_of_all_runs_that_did_them(machine: Machi
         }
     )
     records = file.parent / ".run-pipeline" / file.name
-    receipt(machine, 1, sizes=[]).joinpath("receipt.json").write_text(
-        json.dumps({"segment": 1, "state": "failed", "content_hash": "0" * 64, "items": {"done": 1, "skipped": 2}})
-    )
+    folder = receipt(machine, 1, sizes=[])
+    told = {"segment": 1, "name": "a", "state": "failed", "items": {"done": 1, "skipped": 2}}
+    (folder / "receipt.json").write_text(json.dumps(told))
+    (folder / f"receipts-{'0' * 16}-0.jsonl").touch()
     (records / "done").mkdir()
     sizes = [("a", 1 << 20), ("b", 2 << 20), ("c", 4 << 20), ("a", 3 << 20)]
     lines = (
