@@ -16,6 +16,9 @@ from runner.state.status import Entry
 _CONTROL = {SegmentType.PAUSE: Action.PAUSE, SegmentType.STOP: Action.STOP, SegmentType.FORCE: Action.FORCE}
 
 
+_NEVER = "not done yet"
+
+
 @dataclass(frozen=True)
 class Selection:
     """What the command line asks for; segments by number, from 1."""
@@ -48,7 +51,7 @@ def make_plan(
 ) -> Plan:
     """Steps for every segment, in order.
 
-    `again` names, per segment number, why one that counts as done is not: an output that is gone, a new input.
+    `again` names, per segment number, why one that counts as done is not: an output that is gone, a new input, items.
     `earlier` gives the segment that had a hash in an earlier run, should that be known.
     """
     done = {entry.content_hash: entry for entry in entries if entry.done}
@@ -124,7 +127,8 @@ class _Reasons:
         if segment.is_control:
             return None
         if segment.content_hash not in self._done:
-            return _why_not_done(segment, self._entries, self._segments, self._earlier)
+            why = _why_not_done(segment, self._entries, self._segments, self._earlier)
+            return self._again.get(segment.number, why) if why == _NEVER else why
         return self._again.get(segment.number)
 
 
@@ -142,7 +146,7 @@ def _why_not_done(
             old = earlier(entry.content_hash)
             difference = f": {what_changed(old, segment)}" if old else ""
             return f"changed since it was done on {entry.last_processed}{difference}"
-    return "not done yet"
+    return _NEVER
 
 
 def _done_text(entry: Entry) -> str:

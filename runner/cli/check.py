@@ -69,7 +69,7 @@ def _check(file: str, site: Site, *, as_json: bool) -> int:
             show_error(error, console)
         return error.exit_code
     jobs = [make_job(s, pipeline, site) for s in pipeline.segments if not s.is_control]
-    found = find_problems(jobs, pipeline, site)
+    found = [*find_problems(jobs, pipeline, site), *_item_problems(pipeline, site)]
     problems = errors(found)
     warnings = [*find_warnings(pipeline, site), *(one for one in found if one not in problems)]
     if as_json:
@@ -79,6 +79,16 @@ def _check(file: str, site: Site, *, as_json: bool) -> int:
     if not problems:
         return ExitCode.DONE
     return ExitCode.ENVIRONMENT if any(p.is_environment for p in problems) else ExitCode.USAGE
+
+
+def _item_problems(pipeline: Pipeline, site: Site) -> list[Diagnostic]:
+    """Of what its segments go over, and of what they ask of this machine."""
+    if not any(segment.many or segment.resources for segment in pipeline.segments):
+        return []
+    from runner.cli.options import request_for
+    from runner.runs.look import look_at
+
+    return list(look_at(request_for(pipeline, site)).item_problems(every=True))
 
 
 def _print_findings(diagnostics: list[Diagnostic] | tuple[Diagnostic, ...]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runner.model import Action, Diagnostic, Severity, Step
@@ -21,21 +22,44 @@ def show_plan(look: Look, *, as_json: bool) -> int:
     from runner.checks import find_problems
 
     site = look.request.site
-    commands = {number: job.command(site, dry=True) for number, job in look.jobs.items()}
-    problems = find_problems(look.to_run, look.pipeline, site)
+    # of a segment over many items the first one's, with what stands for its tokens
+    jobs = {number: tasks.example() for number, tasks in look.many.items()}
+    commands = {number: (jobs.get(number) or job).command(site, dry=True) for number, job in look.jobs.items()}
+    problems = [*find_problems(look.to_run, look.pipeline, site), *look.item_problems()]
     (_as_json if as_json else _as_text)(look, commands, problems)
     return 0
 
 
 def _as_json(look: Look, commands: dict[int, Command], problems: list[Diagnostic]) -> None:
+    counts = _item_counts(look)
     for step in look.plan.steps:
-        print(json.dumps({"event": "step", **step_values(step, commands.get(step.segment.number))}))
+        number = step.segment.number
+        print(json.dumps({"event": "step", **step_values(step, commands.get(number)), **counts.get(number, {})}))
     for text in look.news():
         print(json.dumps({"event": "note", "text": text}))
     for text in look.plan.warnings:
         print(json.dumps({"event": "warning", "text": text}))
     for problem in problems:
         print(json.dumps({"event": "finding", **finding_values(problem)}))
+
+
+def _item_counts(look: Look) -> dict[int, dict[str, Any]]:
+    """Of segments over many items."""
+    if not look.many:
+        return {}
+    from runner.graph import make_graph
+    from runner.runs.anew import expected
+
+    runs = expected(look, make_graph(look.pipeline.segments).among([step.segment.number for step in look.plan.steps]))
+    return {
+        number: {
+            "items": tasks.plan.total,
+            "items_to_run": runs.get(number, 0),
+            "why": {why.value: count for why, count in tasks.plan.counts.items()},
+            "removed": len(tasks.plan.removed),
+        }
+        for number, tasks in look.many.items()
+    }
 
 
 def step_values(step: Step, command: Command | None) -> dict[str, Any]:
@@ -68,10 +92,15 @@ def _as_text(look: Look, commands: dict[int, Command], problems: list[Diagnostic
     from runner.report.console import open_console
 
     console = open_console(sys.stdout, os.environ)
-    count = len(look.plan.to_run)
+    count, counts = len(look.plan.to_run), _item_counts(look)
     console.line(f"{look.path}: {count} of {len(commands)} segments would run")
     for step in look.plan.steps:
-        _step(step, commands.get(step.segment.number), console, look.request.site)
+        items = counts.get(step.segment.number)
+        if items and step.action is Action.RUN and step.reason != look.many[step.segment.number].plan.sentence:
+            there, runs = items["items"], items["items_to_run"]
+            told = f"{runs:,} of {there:,} items" if there else "no item is there yet"
+            step = replace(step, reason=f"{step.reason}; {told}")
+        _step(step, commands.get(step.segment.number), console, look.request.site, item=bool(items and items["items"]))
     for text in look.news():
         console.line(text)
     for text in look.plan.warnings:
@@ -87,7 +116,7 @@ def _as_text(look: Look, commands: dict[int, Command], problems: list[Diagnostic
         console.line(console.style(text, "red", "bold"))
 
 
-def _step(step: Step, command: Command | None, console: Console, site: Site) -> None:
+def _step(step: Step, command: Command | None, console: Console, site: Site, *, item: bool) -> None:
     from runner.report.lines import command_text
 
     runs = step.action in (Action.RUN, Action.ACCEPT)
@@ -100,5 +129,7 @@ def _step(step: Step, command: Command | None, console: Console, site: Site) -> 
         console.line(f"       in {command.cwd}")
     for name, value in command.env.items():
         console.line(console.style(f"       {name}={value}", "dim"))
+    if item:
+        console.line(console.style("       for each item, such as:", "dim"))
     text = command.raw_command_line or command_text(command.argv, windows=site.host.windows)
     console.line(f"       {text}")

@@ -22,7 +22,7 @@ class Why(StrEnum):
     UNFINISHED = "not finished"
     NO_OUTPUT = "outputs gone"
     ANEW = "to be made anew"
-    FORCED = "forced"
+    FORCED = "to run again"
 
 
 _WHY = {ItemState.ANEW: Why.ANEW, ItemState.NOT_RUN: Why.NOT_RUN}

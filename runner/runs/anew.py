@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from runner.graph import Graph
 from runner.items.ledger import ALL, Ledger
-from runner.model import Segment
+from runner.model import Action, Segment
 from runner.records.lines import ItemReceipt, ItemState, append, open_lines
 from runner.runs.look import Look, items_file
 from runner.runs.many import ManyTasks
@@ -74,6 +74,29 @@ def must_run_anew(
         return False
     before = [n for n in neighbours(graph, number, "before", segments) if (number, n) not in graph.items]
     return not before or not all(n in others and _reads(tasks, others[n]) for n in before)
+
+
+def expected(look: Look, graph: Graph) -> dict[int, int]:
+    """By number, how many items each segment that runs is expected to run, of those that are there."""
+    steps = {step.segment.number: step for step in look.plan.steps}
+    segments = {number: step.segment for number, step in steps.items()}
+    selection = look.request.selection
+    asked = bool(selection.items) or selection.retry_failed
+    keys: dict[int, set[str]] = {}
+    for number, tasks in look.many.items():
+        if number not in steps or steps[number].action is not Action.RUN:
+            continue
+        keys[number] = set(tasks.chosen)
+        if asked:
+            continue
+        for earlier in neighbours(graph, number, "before", segments):
+            if steps[earlier].action is not Action.RUN:
+                continue
+            if (number, earlier) in graph.items:
+                keys[number] |= keys.get(earlier, set()) & {item.key for item in tasks.items}
+            elif earlier not in look.many or not _reads(tasks, look.many[earlier]):
+                keys[number] = {item.key for item in tasks.items}
+    return {number: len(found) for number, found in keys.items()}
 
 
 def _reads(tasks: ManyTasks, earlier: ManyTasks) -> bool:

@@ -380,8 +380,10 @@ class _Loop:
         self.code, self.over = max(self.code, code), True
 
     def _accept(self, segment: Segment) -> None:
-        if segment.many is not None:
-            Over(self.opened, segment, lambda tasks: False).accept()
+        left = Over(self.opened, segment, lambda tasks: False).accept() if segment.many is not None else 0
+        if left:
+            self.row(segment, Result.STOPPED, note=f"the others are accepted; {left:,} items are still to be run")
+            return
         self._remember(segment, 0.0)
         self.row(segment, Result.ACCEPTED)
         self.journal.say("control", segment, action="accepted", text=segment.name)

@@ -236,14 +236,16 @@ class Over:
         if self._tasks.ledger.stale:
             compact(self._done_path)
 
-    def accept(self) -> None:
-        """Every item counts as done as it is now."""
-        items: Sequence[Item] = self._tasks.items
+    def accept(self) -> int:
+        """Every item, or each that was asked for, counts as done as it is now. How many are still to be run."""
+        plan = self._tasks.plan
+        items: Sequence[Item] = [planned.item for planned in plan.to_run] if plan.left_out else self._tasks.items
         self._done_path.parent.mkdir(parents=True, exist_ok=True)
         lines = open_lines(self._done_path)
         for item, mark in zip(items, marks(list(items)), strict=True):
             append(lines, ItemReceipt(item.key, ItemState.SUCCEEDED, mark, note="accepted"), self._done_path)
         os.close(lines)
+        return plan.left_out
 
     def forecast(self, at_once: int) -> str:
         """From the first item: time and disk for the rest."""

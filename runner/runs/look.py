@@ -80,7 +80,7 @@ class Look:
 
     def problems(self) -> list[Diagnostic]:
         """Raises PipelineError with all that would stop the run; returns what are but warnings."""
-        found = [*find_problems(self.to_run, self.pipeline, self.request.site), *self._of_items()]
+        found = [*find_problems(self.to_run, self.pipeline, self.request.site), *self.item_problems()]
         bad = errors(found)
         if not bad:
             return found
@@ -90,9 +90,10 @@ class Look:
             error.exit_code = ExitCode.ENVIRONMENT
         raise error
 
-    def _of_items(self) -> Iterator[Diagnostic]:
-        """Of what segments go over, and of what they ask of the machine."""
-        runs = {job.segment.number: job.segment for job in self.to_run}
+    def item_problems(self, *, every: bool = False) -> Iterator[Diagnostic]:
+        """Of what segments go over, and of what they ask of the machine; `every`: also of those that do not run."""
+        jobs = list(self.jobs.values()) if every else self.to_run
+        runs = {job.segment.number: job.segment for job in jobs}
         for number, finding in self.findings:
             if number in runs and not self._is_to_come(number):
                 yield at_segment(finding, runs[number], self.pipeline)

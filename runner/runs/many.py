@@ -60,9 +60,15 @@ class ManyTasks:
         shell = partial(quotes_for, windows=self.windows) if kind(self.job.spec).in_shell else None
         return self._filler.entries(self.job.entries, batch=self.job.many.batch > 1, shell=shell)
 
-    def task(self, items: Sequence[Item], file: Path) -> Job:
+    def example(self) -> Job | None:
+        """The first task, to be shown and not to be run."""
+        items = [planned.item for planned in self.plan.to_run] or self.items
+        batch = self.job.many.batch if self.job.many else 1
+        return self.task(items[:batch], Path("items.txt"), dry=True) if items else None
+
+    def task(self, items: Sequence[Item], file: Path, *, dry: bool = False) -> Job:
         """For one item, or for those of a batch; `file` is written where the command wants one that names them."""
-        if self._entries.wants_file:
+        if self._entries.wants_file and not dry:
             write_atomic(file, items_file(items), durable=False)
         first = items[0]
         return replace(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -166,3 +167,122 @@ def test_a_batch_holds_items_of_one_combination(plate: Plate) -> None:
         (sigma, str(n)) for sigma in ("high", "low") for n in range(3)
     ]
     assert len(calls) <= 3
+
+
+def test_a_plan_shows_how_many_items_run_and_the_first_ones_command_and_writes_nothing(plate: Plate) -> None:
+    for name in ("a", "it's b"):
+        (plate.data / "in" / f"{name}.tif").write_text(name)
+    first = plate.segment("first", "%ITEM%", foreach="in/*.tif", env={"WHICH": "%INDEX%"})
+    second = plate.segment("second", "2-%STEM%", foreach="in/*.tif")
+    lists = plate.segment("lists", "%ITEMS_FILE%", foreach="in/*.tif", batch=10)
+    later = plate.segment("later", "%ITEM%", foreach="out/*.none")
+    plate.write(first, second, lists, later)
+    before = sorted(path for path in plate.data.rglob("*"))
+    steps = of(plate.run("--dry-run"), "step")
+    assert [step["reason"] for step in steps[:2]] == ["2 items: 2 new", "follows segment 1, which runs"]
+    assert [(step["items_to_run"], step["items"]) for step in steps] == [(2, 2), (2, 2), (2, 2), (0, 0)]
+    assert str(plate.data / "in" / "a.tif") in steps[0]["argv"][-1] and steps[0]["env"] == {"WHICH": "1"}
+    assert not any("%" in word for step in steps[:3] for word in step["argv"])
+    shown = plate.lab.run(plate.file, "--dry-run").stdout
+    assert "for each item, such as:" in shown and "no item is there yet" in shown
+    assert sorted(path for path in plate.data.rglob("*")) == before
+    plate.write(first, second)
+    plate.run()
+    (plate.data / "in" / "new.tif").write_text("new")
+    steps = of(plate.run("--dry-run"), "step")
+    assert [(step["items_to_run"], step["items"]) for step in steps] == [(1, 3), (1, 3)]
+    assert str(plate.data / "in" / "new.tif") in steps[0]["argv"][-1]
+
+
+def test_what_is_wrong_with_items_is_told_before_anything_runs_and_by_check(plate: Plate) -> None:
+    (plate.data / "in" / "deep").mkdir()
+    for name in ("a.tif", "deep/a.tif"):
+        (plate.data / "in" / name).write_text("a")
+    plate.write(
+        plate.segment("before", "before"),
+        plate.segment("same", "%ITEM%", foreach="in/**/*.tif", outputs="out/%STEM%.x"),
+        plate.segment("big", "%ITEM%", foreach=[1], resources={"memory": "900 TB"}),
+    )
+    for command in ([plate.file], ["check", plate.file]):
+        done = plate.lab.run(*command, check=2)
+        assert "a.tif and deep/a.tif have the same output" in done.stdout + done.stderr
+        assert "asks for" in done.stdout + done.stderr
+    assert plate.calls() == [] and not (plate.data / ".run-pipeline").exists()
+    plate.write(plate.segment("none", "%ITEM%", foreach="in/*.none"))
+    assert "nothing matches" in plate.lab.run(plate.file, check=2).stderr
+    # where something before it could make them, it fails at its turn
+    plate.write(plate.segment("before", "before"), plate.segment("none", "%ITEM%", foreach="in/*.none"))
+    assert rows(plate.run(check=1)) == [("succeeded", ""), ("failed", "there is no item: nothing matches in/*.none")]
+
+
+def test_accept_with_item_accepts_no_other(plate: Plate) -> None:
+    plate.write(plate.segment("each", "%ITEM%", foreach=["a", "b", "c"]))
+    plate.run("--accept", "--item", "b")
+    assert plate.ran() == ["a", "c"]
+    plate.write(plate.segment("other", "%ITEM%", foreach=["a", "b", "c"]))
+    plate.run("--accept")
+    assert plate.ran() == []
+
+
+def test_a_failed_item_and_what_follows_it_run_again_alone_and_a_plain_segment_waits_for_all(plate: Plate) -> None:
+    odd = 'b\'ü $(x) "q" [1].tif'
+    for name in ("a.tif", odd):
+        (plate.data / "in" / name).write_text("x")
+    (plate.data / f"bad-{odd}").touch()
+    over: dict[str, Any] = {"foreach": "in/*.tif"}
+    plate.write(
+        plate.segment("first", "%ITEM%", **over),
+        plate.segment("second", "2-%INDEX%", **over),
+        plate.segment("sum", "sum"),
+    )
+    events = plate.run(check=1)
+    assert rows(events) == [
+        ("failed", "1 of 2 items failed"),
+        ("failed", "1 of 2 items were not run, since they failed before"),
+        ("not run", "segment 2 failed"),
+    ]
+    assert plate.calls() == sorted([str(plate.data / "in" / "a.tif"), str(plate.data / "in" / odd), "2-1"])
+    assert [one["item"] for one in of(events, "summary")[0]["failed_items"]] == [odd]
+    again = of(events, "summary")[0]["failed_items"][0]["again"]
+    (plate.data / f"bad-{odd}").unlink()
+    name, *words = shlex.split(again)  # as a shell reads it
+    assert name == "run-pipeline"
+    plate.lab.run(*words)
+    assert plate.calls() == [str(plate.data / "in" / odd)]
+    assert plate.ran("--retry-failed") == ["2-2", "sum"]
+    assert [entry["name"] for entry in plate.lab.status(plate.file)] == ["first", "second", "sum"]
+
+
+def test_the_canary_goes_through_all_segments_first_and_is_not_run_twice(plate: Plate) -> None:
+    over: dict[str, Any] = {"foreach": {"range": 4}}
+    plate.write(
+        plate.segment("first", "%ITEM%", "out/%ITEM%", outputs="out/%ITEM%", **over),
+        plate.segment("second", "2-%ITEM%", **over),
+        plate.segment("sum", "sum"),
+    )
+    events = plate.run("--canary", "--force")
+    started = [(event["segment"], event["item"]) for event in of(events, "item-start")]
+    assert started[:2] == [(1, "0"), (2, "0")] and len(set(started)) == len(started) == 8
+    assert [event["event"] for event in events].index("forecast") < [event["event"] for event in events].index("end")
+    (forecast,) = of(events, "forecast")
+    assert (
+        forecast["text"].startswith("1. first: 3 more items, about ") and " of outputs\n2. second" in forecast["text"]
+    )
+    plate.calls()
+    assert len(plate.ran("--canary", "--force")) == 9
+    (plate.data / "bad-2-0").touch()
+    events = plate.run("--canary", "--force", check=1)
+    assert plate.calls() == ["0 out/0", "2-0"]
+    assert of(events, "summary")[0]["advice"].startswith("The canary failed, so no other item was run.")
+    (plate.data / "bad-2-0").unlink()
+    assert len(plate.ran("--canary")) == 8  # all but the one that segment 1 did
+
+
+def test_a_batch_that_fails_is_gone_through_one_by_one_and_nothing_is_done_twice(plate: Plate) -> None:
+    (plate.data / "bad-4").touch()
+    plate.write(plate.segment("each", "%ITEMS%", foreach={"range": 6}, batch=3))
+    events = plate.run(check=1)
+    assert plate.calls() == ["0 1 2", "3", "3 4 5", "4", "5"]
+    assert [one["item"] for one in of(events, "summary")[0]["failed_items"]] == ["4"]
+    (plate.data / "bad-4").unlink()
+    assert plate.ran() == ["4"]
