@@ -90,33 +90,6 @@ def same_items(one: Segment, other: Segment) -> bool:
     return (one.many.foreach, one.many.matrix) == (other.many.foreach, other.many.matrix)
 
 
-def find_cycle(edges: Mapping[int, Collection[int]]) -> list[int]:
-    """A way round, each needing the next and the last the first; empty when there is none.
-
-    Give `make_graph(segments).before`: a barrier or the segment before can be part of a cycle too.
-    """
-    finished: set[int] = set()
-    for start in edges:
-        if start in finished:
-            continue
-        path = [start]
-        place = {start: 0}  # of each on the path
-        open_ = [iter(edges[start])]
-        while path:
-            following = next((n for n in open_[-1] if n not in finished), None)
-            if following is None:
-                open_.pop()
-                finished.add(path[-1])
-                del place[path.pop()]
-            elif following in place:
-                return path[place[following] :]
-            else:
-                place[following] = len(path)
-                path.append(following)
-                open_.append(iter(edges.get(following, ())))
-    return []
-
-
 def canary_segments(segments: Sequence[Segment], graph: Graph) -> tuple[int, ...]:
     """Those that one item goes through first: up to the first without items that follows one with them.
 

@@ -25,22 +25,6 @@ def read_machine(gpus: Sequence[str] = (), root: Path = Path("/")) -> Machine:
     return Machine(cores, min(total, limit) if limit else total, tuple(gpus))
 
 
-def visible_gpus(found: Sequence[str], visible: str | None) -> tuple[str, ...]:
-    """Of the GPUs the driver names, those that CUDA_VISIBLE_DEVICES leaves: a cluster's job, a colleague's own half.
-
-    What it says is handed out as it stands there. As CUDA does, the first name that is none ends the list.
-    """
-    if visible is None:
-        return tuple(found)
-    out: list[str] = []
-    for name in (part.strip() for part in visible.split(",")):
-        known = int(name) < len(found) if name.isdigit() else name.startswith(("GPU-", "MIG-"))
-        if name in out or not known:
-            break
-        out.append(name)
-    return tuple(out)
-
-
 def _cores() -> int:
     try:
         return len(os.sched_getaffinity(0))  # type: ignore[attr-defined,unused-ignore]  # a cluster job's share

@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
 
-from runner.errors import StateError
 from runner.ground.files import state_error
 from runner.ground.plain import NO_LINK
 from runner.model import Segment
@@ -64,7 +63,7 @@ class Journal:
         self._lock = Lock()
         self._file: int | None = None
         self._path = Path()
-        self.problem: StateError | None = None  # the record cannot be written any more
+        self._torn = False  # the last line is not whole: the disk is full
 
     def open(self, folder: Path) -> None:
         """Raises StateError."""
@@ -88,13 +87,16 @@ class Journal:
         self.reporter.on(event)
 
     def _write(self, event: Event) -> None:
+        """One that cannot be written is left out: whether a run can go on is told by its receipts."""
         line = json.dumps(event.as_line(), ensure_ascii=True).encode("ascii") + b"\n"
         with self._lock:
+            if self._file is None:
+                return
+            line = b"\n" * self._torn + line
             try:
-                if self._file is not None:
-                    os.write(self._file, line)
-            except OSError as error:
-                self.problem = self.problem or state_error("write", self._path, error)
+                self._torn = os.write(self._file, line) != len(line)
+            except OSError:
+                self._torn = True
 
     def warn(self, text: str) -> None:
         self.say("warning", text=text)

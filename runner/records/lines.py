@@ -150,10 +150,6 @@ def _raw_lines(path: Path) -> Iterator[bytes]:
         raise state_error("read", path, error) from error
 
 
-def state_of(told: dict[str, Any]) -> ItemState:
-    return _STATES[told["state"]]
-
-
 def mark_in(told: dict[str, Any]) -> tuple[int, ...]:
     mark = told.get("mark")
     if type(mark) is not list or any(type(number) is not int for number in mark):

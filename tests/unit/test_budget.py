@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.budget import Budget, Lease, thread_variables
-from runner.machine import Machine, read_machine, visible_gpus
+from runner.machine import Machine, read_machine
 from runner.model import Resources
 
 GIB = 1 << 30
@@ -186,26 +186,6 @@ def test_variables_are_heeded_by_a_real_program() -> None:
     threads, cores = done.stdout.split()
     assert threads == "3"
     assert sys.version_info < (3, 13) or cores == "3"
-
-
-@pytest.mark.parametrize(
-    ("visible", "left"),
-    [
-        (None, ("0", "1", "2")),
-        ("", ()),
-        ("-1", ()),
-        ("NoDevFiles", ()),
-        ("2,0", ("2", "0")),
-        (" 1 , 2 ", ("1", "2")),
-        ("0,-1,1", ("0",)),
-        ("0,0", ("0",)),
-        ("0,7,1", ("0",)),
-        ("MIG-60c5b2a7-21ce-5f6a-a4c7-7f3b8b8d3a47", ("MIG-60c5b2a7-21ce-5f6a-a4c7-7f3b8b8d3a47",)),
-        ("GPU-8932f937", ("GPU-8932f937",)),
-    ],
-)
-def test_gpus_that_the_user_hid_stay_hidden(visible: str | None, left: tuple[str, ...]) -> None:
-    assert visible_gpus(("0", "1", "2"), visible) == left
 
 
 def group(root: Path, line: str, files: dict[str, str]) -> Path:

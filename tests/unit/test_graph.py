@@ -4,10 +4,8 @@ import time
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from runner.graph import Graph, canary_segments, find_cycle, make_graph
+from runner.graph import Graph, canary_segments, make_graph
 from runner.model import Foreach, Many, Need, Segment, SegmentType
 
 OVER_TIF = Many(Foreach(pattern="*.tif"))
@@ -89,37 +87,12 @@ def test_a_barrier_is_no_forerunner_of_items() -> None:
     assert make_graph([written(1, OVER_TIF), control(2), written(3, OVER_TIF)]).items == frozenset()
 
 
-def test_a_cycle_is_told_in_its_order() -> None:
-    assert find_cycle({1: [], 2: [4], 3: [2], 4: [3]}) == [2, 4, 3]
-    assert find_cycle({1: [1]}) == [1]
-    assert find_cycle({1: [], 2: [1], 3: [1, 2]}) == []
-    assert find_cycle({1: [9]}) == []  # an unknown one is another mistake
-
-
-def test_a_cycle_through_a_barrier_or_the_segment_before_is_found() -> None:
-    assert find_cycle(make_graph([segment(1, 3), control(2), written(3)]).before) == [1, 3, 2]
-    assert find_cycle(make_graph([segment(1, 2), written(2)]).before) == [1, 2]
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.dictionaries(st.integers(0, 8), st.sets(st.integers(0, 8)), max_size=9))
-def test_a_cycle_is_found_where_there_is_one_and_nowhere_else(edges: dict[int, set[int]]) -> None:
-    cycle = find_cycle(edges)
-    for one, following in zip(cycle, cycle[1:] + cycle[:1], strict=True):
-        assert following in edges[one]
-    left = {number: {n for n in needed if n in edges} for number, needed in edges.items()}
-    while free := [n for n, needed in left.items() if not needed]:
-        left = {n: needed - set(free) for n, needed in left.items() if n not in free}
-    assert bool(cycle) == bool(left)
-
-
 def test_10000_segments_are_cheap_also_between_barriers_and_in_one_chain() -> None:
     chain = [written(n) if n % 100 else control(n) for n in range(1, 10_001)]
     wide = [segment(n) if n < 10_000 else control(n) for n in range(1, 10_001)]
     began = time.process_time()
     for segments in (chain, wide):
         graph = make_graph(segments)
-        assert find_cycle(graph.before) == []
         graph.downstream(1)
         assert sum(map(len, graph.before.values())) < 30_000
     assert time.process_time() - began < 2

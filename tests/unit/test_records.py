@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -155,3 +156,21 @@ def test_age_removes_runs_unless_a_clock_jumped(tmp_path: Path, days: tuple[floa
     folders = aged(tmp_path, *days)
     prune(tmp_path, days=180)
     assert [folder.exists() for folder in folders] == [False] * gone + [True] * (len(days) - gone)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit on the size of files")
+def test_an_event_that_a_full_disk_tore_spoils_no_later_one(tmp_path: Path) -> None:
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from runner.records.journal import Journal; from runner.records.view import events\n"
+        "from runner.cli.options import Silent\n"
+        "folder = Path(sys.argv[1]); journal = Journal(Silent()); journal.open(folder); journal.note('first')\n"
+        "limits = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))\n"
+        "journal.note('torn'); journal.note('lost'); resource.setrlimit(resource.RLIMIT_FSIZE, limits)\n"
+        "journal.note('later'); journal.note('last'); journal.close()\n"
+        "assert [one['text'] for one in events(folder)] == ['first', 'later', 'last']\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], cwd=Path(__file__).parents[2], capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert b"torn" not in (tmp_path / "events.jsonl").read_bytes()
