@@ -159,11 +159,25 @@ def one_line(bench: Bench) -> Lab:
     return Lab(REPO, folder, bench.environ())
 
 
+def many_files(bench: Bench) -> Lab:
+    """The pipeline is the page's first one, over three images."""
+    lab = whole_repository(bench)
+    text = next(block.text for block in blocks("yaml") if block.page.name == "many-files.md")
+    (lab.folder / "pipeline.yaml").write_text(text, encoding="utf-8")
+    making = ["python", "%REPO%/standard_code/python/generate_cells.py", "--output-folder", "%YAML%/raw/plate 1", "--N=3"]
+    segment = {"name": "Make images", "environment": "uv:segment_threshold", "commands": making}
+    (lab.folder / "make.yaml").write_text(yaml.safe_dump({"run": [segment]}), encoding="utf-8")
+    code, screen = lab.type("run-pipeline make.yaml")
+    assert code == 0, screen
+    return lab
+
+
 SETUPS: dict[str, Callable[[Bench], Lab]] = {
     "README.md": readme,
     "docs/command-line.md": example,
     "docs/conda-to-uv.md": partial(with_conda, file="pipeline.yaml"),
     "docs/exit-codes.md": one_line,
+    "docs/many-files.md": many_files,
     "docs/migrate.md": partial(with_conda, file="pipeline_configs/cells.yaml"),
     "docs/troubleshooting.md": example,
 }
