@@ -164,13 +164,8 @@ def many_files(bench: Bench) -> Lab:
     lab = whole_repository(bench)
     text = next(block.text for block in blocks("yaml") if block.page.name == "many-files.md")
     (lab.folder / "pipeline.yaml").write_text(text, encoding="utf-8")
-    making = [
-        "python",
-        "%REPO%/standard_code/python/generate_cells.py",
-        "--output-folder",
-        "%YAML%/raw/plate 1",
-        "--N=3",
-    ]
+    program = "%REPO%/standard_code/python/generate_cells.py"
+    making = ["python", program, "--output-folder", "%YAML%/raw/plate 1", "--N=3"]
     segment = {"name": "Make images", "environment": "uv:segment_threshold", "commands": making}
     (lab.folder / "make.yaml").write_text(yaml.safe_dump({"run": [segment]}), encoding="utf-8")
     code, screen = lab.type("run-pipeline make.yaml")
