@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from runner import __version__
 from runner.budget import Budget
@@ -22,12 +22,13 @@ from runner.process.stop import next_event
 from runner.records.journal import now_text
 from runner.records.layout import BROKEN_OFF
 from runner.records.receipt import Receipt, Result
-from runner.runs.anew import must_run_anew, outdate
-from runner.runs.items import Over
-from runner.runs.many import ManyTasks
 from runner.runs.open import Opened
 from runner.schedule import Ending, Schedule, Start
 from runner.state.status import Entry
+
+if TYPE_CHECKING:  # a pipeline without `foreach` and `matrix` does not wait for them
+    from runner.runs.items import Over
+    from runner.runs.many import ManyTasks
 
 _AGAIN = "Start the pipeline again to go on from this segment: what is finished stays finished."
 _STATES = {ExitCode.DONE: "done", ExitCode.INTERRUPTED: "interrupted"}
@@ -70,6 +71,7 @@ class _Loop:
         self.over = False
         steps = opened.look.plan.steps
         self.steps = {step.segment.number: step for step in steps}
+        self._has_many = any(step.segment.many for step in steps)
         self.reached = steps[0].segment
         self.events: SimpleQueue[Any] = SimpleQueue()
         self.executor = LocalExecutor(self.events)
@@ -157,6 +159,8 @@ class _Loop:
             else:
                 self._schedule.add(number, None, segment.resources)
             return
+        from runner.runs.items import Over
+
         over = self._over[number] = Over(self.opened, segment, self._everything(segment))
         keys = over.keys(one=self._one)
         if not over.total:
@@ -192,6 +196,8 @@ class _Loop:
 
     def _everything(self, segment: Segment) -> Callable[[ManyTasks], bool]:
         """Whether all items run, once it is known which there are."""
+        from runner.runs.anew import must_run_anew
+
         segments = {number: step.segment for number, step in self.steps.items()}
         wanted = self._forced(segment) and segment.number not in self._entered
         self._entered.add(segment.number)
@@ -201,6 +207,10 @@ class _Loop:
 
     def _outdate(self, number: int) -> None:
         """What follows is made from what now changes."""
+        if not self._has_many:
+            return
+        from runner.runs.anew import outdate
+
         segments = {n: step.segment for n, step in self.steps.items()}
         over = self._over.get(number)
         outdate(self.opened.look, self._all, number, over.keys(one=False) if over else (), segments)
@@ -380,10 +390,12 @@ class _Loop:
         self.code, self.over = max(self.code, code), True
 
     def _accept(self, segment: Segment) -> None:
-        left = Over(self.opened, segment, lambda tasks: False).accept() if segment.many is not None else 0
-        if left:
-            self.row(segment, Result.STOPPED, note=f"the others are accepted; {left:,} items are still to be run")
-            return
+        if segment.many is not None:
+            from runner.runs.items import Over
+
+            if left := Over(self.opened, segment, lambda tasks: False).accept():
+                self.row(segment, Result.STOPPED, note=f"the others are accepted; {left:,} items are still to be run")
+                return
         self._remember(segment, 0.0)
         self.row(segment, Result.ACCEPTED)
         self.journal.say("control", segment, action="accepted", text=segment.name)

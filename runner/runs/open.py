@@ -31,7 +31,6 @@ from runner.records.reading import seconds_by_name
 from runner.records.receipt import machine
 from runner.runs.inputs import Inputs
 from runner.runs.look import Look, look_at
-from runner.runs.many import adopt_items
 from runner.runs.request import RunRequest
 from runner.state.locks import LockFile
 from runner.state.status import StatusBook, part_from_namesake
@@ -112,6 +111,8 @@ def _adopt(look: Look) -> None:
         return
     if _same_start_of_this_machine(last, look.request.site.host) and (ended := _end_what_is_left(last)):
         journal.warn(f"ended what an earlier run, which was killed, had left running: {', '.join(ended)}")
+    from runner.runs.many import adopt_items
+
     adopt_items(last, look.root)
     if look.recovered:
         many = look.recovered > 1
