@@ -174,6 +174,23 @@ class Schedule:
             lane.again.append((start.keys, resources))
             self._queue.setdefault(start.segment)
 
+    def cut(self, number: int) -> None:
+        """No more of its items start; it is finished once those that run have ended."""
+        lane = self._lanes.get(number)
+        if lane is None:
+            return
+        dropped = [*lane.ready, *lane.held, *(key for keys, _ in lane.again for key in keys)]
+        if number in self._asked:
+            dropped += lane.keys
+            self._failed.setdefault(number, set()).update(dropped)
+        lane.keys, lane.drawn = iter(()), True
+        for waiting in (lane.ready, lane.held, lane.again):
+            waiting.clear()
+        self._queue.pop(number, None)
+        self._passing.extend((number, key) for key in dropped)
+        self._pass_on()
+        self._check_end(number, lane)
+
     def stuck(self) -> list[tuple[int, str]]:
         """Segments that cannot go on although nothing runs, with the reason; answer with `close`."""
         if self._budget.running:

@@ -46,9 +46,9 @@ def drive(opened: Opened) -> ExitCode:
         try:
             loop.go()
         except BaseException as error:
-            loop.wait_for_all()
+            loop.wait_for_all(error)
             known = isinstance(error, RunnerError)
-            loop.row(loop.reached, Result.NOT_RUN, note=str(error) if known else "")
+            loop.row(loop.reached, loop.state_of(loop.reached), note=str(error) if known else "")
             with suppress(StateError):  # the error that ended the run is the one to show
                 loop.close(error.exit_code if isinstance(error, RunnerError) else ExitCode.INTERNAL, BROKEN_OFF)
             raise
@@ -252,7 +252,6 @@ class _Loop:
             grown = over.wants_more(event)
             if grown is not None:
                 self._schedule.again(event.start, self._budget.grown(*grown))
-                self._finish_given_up(segment, over)
                 return
         if event.error is not None:
             self.reached = segment
@@ -262,16 +261,10 @@ class _Loop:
             failed = over.take(event.start.keys, event.result)
             self._schedule.ended(event.start, failed)
             if over.too_many:
-                self._schedule.close(segment.number, Ending.FAILED)
-                self._finish_given_up(segment, over)
+                self._schedule.cut(segment.number)
             return
         self._schedule.ended(event.start)
         self._plain_ended(segment, event.result)
-
-    def _finish_given_up(self, segment: Segment, over: Over) -> None:
-        """More items failed than may: those that still ran have ended."""
-        if over.too_many and all(start.segment != segment.number for start in self._running):
-            self._finish_items(segment, over, closed=True)
 
     def _plain_ended(self, segment: Segment, receipt: Receipt | None) -> None:
         if receipt is None:
@@ -323,7 +316,7 @@ class _Loop:
         return f"segment {cause} {'has items that are still to be run' if left else 'failed'}"
 
     def _finish_items(self, segment: Segment, over: Over, *, closed: bool = False) -> None:
-        """All items of a segment ended, or as many failed as may."""
+        """All items of a segment ended, or more failed than may and nothing of it runs any more."""
         del self._over[segment.number]
         over.close()
         if self._one:
@@ -342,8 +335,8 @@ class _Loop:
             self._failed(segment)
         if closed or self._one:
             return
-        ending = Ending.DONE if ended_well or segment.number in self._kept_going else Ending.PARTLY
-        self._schedule.close(segment.number, ending if over.total else Ending.FAILED)
+        some = Ending.PARTLY if over.total and not over.too_many else Ending.FAILED
+        self._schedule.close(segment.number, Ending.DONE if ended_well or segment.number in self._kept_going else some)
 
     def _drain(self) -> None:
         """Nothing starts any more; what runs comes to its end."""
@@ -353,15 +346,18 @@ class _Loop:
         for number, over in list(self._over.items()):
             self._finish_items(self.steps[number].segment, over, closed=True)
 
-    def wait_for_all(self) -> None:
+    def wait_for_all(self, error: BaseException) -> None:
         """After an error: what else runs comes to its end, and is written down."""
+        if self._running and isinstance(error, RunnerError):
+            with suppress(Exception):
+                self.journal.warn(f"{error}; nothing more is started, and what runs now comes to its end")
         while self._running:
             with suppress(Exception):
                 self._take(next_event(self.events, None))
         for number, over in list(self._over.items()):
             with suppress(StateError):
+                self.row(self.steps[number].segment, Result.STOPPED, note=over.reached)
                 over.close()
-                self.row(self.steps[number].segment, Result.NOT_RUN)
 
     # control segments and the status file
 
@@ -441,6 +437,9 @@ class _Loop:
             "peak_memory": told.peak_memory,
             "note": note or told.explanation,
         }
+
+    def state_of(self, segment: Segment) -> Result:
+        return Result(self._rows.get(segment.number, {}).get("state") or Result.NOT_RUN)
 
     def close(self, code: ExitCode, state: str) -> None:
         """What was not reached, and the run's own record, with all that is needed to read it later."""

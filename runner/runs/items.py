@@ -205,6 +205,10 @@ class Over:
         self._tell_end(Ended(receipt))
 
     @property
+    def reached(self) -> str:
+        return f"{self._good + len(self.failed):,} of {len(self._tasks.chosen):,} items ended"
+
+    @property
     def too_many(self) -> bool:
         """More items failed than may."""
         many = self.segment.many
