@@ -429,14 +429,15 @@ def test_a_disk_that_fills_in_the_middle_loses_nothing_done_and_goes_on_once_the
     done.mkdir()
     code = (
         "import os, pathlib, subprocess, sys\n"
-        "number, disk, done, prints = int(sys.argv[1]), *map(pathlib.Path, sys.argv[2:4]), int(sys.argv[4])\n"
-        "print('x' * prints, flush=True)\n"
+        "number, disk, done = int(sys.argv[1].split()[0]), *map(pathlib.Path, sys.argv[2:4])\n"
+        "print('x' * int(sys.argv[4]), flush=True)\n"
         "if number == 10 and not (done / 'full').exists():\n"
         "    (done / 'full').touch()\n"
         "    subprocess.run(['sh', '-c', 'head -c 10M /dev/zero > \"$0\" 2>/dev/null', disk / 'filling'])\n"
         "with (done / str(number)).open('a') as lines: lines.write('ran\\n')\n"
     )
-    item = over(lab, code, "%ITEM%", str(small_disk), str(done), str(prints), foreach={"range": 30})
+    names = [f"{number} {'long' * 90}" for number in range(30)]  # few receipts fill a block
+    item = over(lab, code, "%ITEM%", str(small_disk), str(done), str(prints), foreach=names)
     pipeline = lab.pipeline([item])
     records = ("--records", small_disk, "--jobs", "2")
     said = lab.run(pipeline, *records, check=4)

@@ -154,7 +154,7 @@ def test_more_failures_than_may_be_end_the_segment_once_what_runs_has_ended(plat
     ended = {event["item"] for event in of(events, "item-end")}
     assert ended == set(ran)
     again = of(events, "summary")[-1]["failed_items"]
-    assert [one["item"] for one in again] == ["1", "2", "4"]
+    assert sorted(one["item"] for one in again) == ["1", "2", "4"]
 
 
 def test_a_batch_holds_items_of_one_combination(plate: Plate) -> None:
