@@ -54,7 +54,8 @@ def _item_counts(look: Look) -> dict[int, dict[str, Any]]:
     return {
         number: {
             "items": tasks.plan.total,
-            "items_to_run": runs.get(number, 0),
+            "items_to_run": runs.get(number, (0, False))[0],
+            "perhaps_more": runs.get(number, (0, False))[1],
             "why": {why.value: count for why, count in tasks.plan.counts.items()},
             "removed": len(tasks.plan.removed),
         }
@@ -98,7 +99,8 @@ def _as_text(look: Look, commands: dict[int, Command], problems: list[Diagnostic
         items = counts.get(step.segment.number)
         if items and step.action is Action.RUN and step.reason != look.many[step.segment.number].plan.sentence:
             there, runs = items["items"], items["items_to_run"]
-            told = f"{runs:,} of {there:,} items" if there else "no item is there yet"
+            least = "at least " if items["perhaps_more"] else ""
+            told = f"{least}{runs:,} of {there:,} items" if there else "no item is there yet"
             step = replace(step, reason=f"{step.reason}; {told}")
         _step(step, commands.get(step.segment.number), console, look.request.site, item=bool(items and items["items"]))
     for text in look.news():

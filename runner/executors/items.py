@@ -149,7 +149,8 @@ def _tried(
             return last, count
         if work.grows and last.outcome.out_of_memory:
             raise OutOfMemory
-        around.journal.note(f"   {items[0].key}: {last.note.splitlines()[0]}; once more in {time_text(delay)}")
+        why = last.note.splitlines()[0].rstrip(".")
+        around.journal.note(f"   {items[0].key}: {why}; once more in {time_text(delay)}")
         if around.stop.wait(delay):
             return Attempt(Result.STOPPED, last.outcome, "stopped while waiting for the next try", last.log), count
         delay *= 2

@@ -76,13 +76,14 @@ def must_run_anew(
     return not before or not all(n in others and _reads(tasks, others[n]) for n in before)
 
 
-def expected(look: Look, graph: Graph) -> dict[int, int]:
-    """By number, how many items each segment that runs is expected to run, of those that are there."""
+def expected(look: Look, graph: Graph) -> dict[int, tuple[int, bool]]:
+    """By number, how many items each segment that runs is expected to run, and whether there may be more by then."""
     steps = {step.segment.number: step for step in look.plan.steps}
     segments = {number: step.segment for number, step in steps.items()}
     selection = look.request.selection
     asked = bool(selection.items) or selection.retry_failed
     keys: dict[int, set[str]] = {}
+    more: set[int] = set()  # files that an earlier segment writes
     for number, tasks in look.many.items():
         if number not in steps or steps[number].action is not Action.RUN:
             continue
@@ -96,7 +97,9 @@ def expected(look: Look, graph: Graph) -> dict[int, int]:
                 keys[number] |= keys.get(earlier, set()) & {item.key for item in tasks.items}
             elif earlier not in look.many or not _reads(tasks, look.many[earlier]):
                 keys[number] = {item.key for item in tasks.items}
-    return {number: len(found) for number, found in keys.items()}
+            else:
+                more.add(number)
+    return {number: (len(found), number in more) for number, found in keys.items()}
 
 
 def _reads(tasks: ManyTasks, earlier: ManyTasks) -> bool:
