@@ -452,3 +452,73 @@ def test_a_disk_that_fills_in_the_middle_loses_nothing_done_and_goes_on_once_the
     assert len(twice) <= 6, "only what had no receipt"
     assert {str(number) for number in range(30)} <= {file.name for file in done.iterdir()}
     assert "Nothing to run" in lab.run(pipeline, *records).stdout
+
+
+@posix
+def test_what_is_known_of_items_may_be_torn_or_gone_and_nothing_is_taken_for_done_that_is_not(lab: Lab) -> None:
+    pipeline = lab.pipeline([shell("many", "echo %ITEM%", foreach={"range": 8})])
+    lab.run(pipeline, "--jobs", "1")
+    (known,) = (lab.data / ".run-pipeline" / pipeline.name / "done").iterdir()
+    whole = known.read_bytes()
+    lines = whole.split(b"\n")
+    torn = b"\n".join([*lines[:3], lines[3][:20], lines[4][10:], *lines[5:]])
+    lost = {json.loads(line.rpartition(b"\t")[0])["key"] for line in lines[3:5]}
+    for damaged, again in [
+        (torn, lost),
+        (whole.replace(b'"key":"5"', b'"key":"6"'), {"5"}),  # its check sum is wrong now
+        (b"", {str(n) for n in range(8)}),
+    ]:
+        known.write_bytes(damaged)
+        lab.run(pipeline)
+        assert set(receipts(lab, pipeline)) == again
+    runs = lab.runs(pipeline)
+    assert "Nothing to run" in lab.run(pipeline).stdout
+    known.unlink()
+    os.mkfifo(known)
+    said = lab.run(pipeline, check=None)
+    assert str(known) in said.stderr and "it is a pipe" in said.stderr
+    known.unlink()
+    known.mkdir()
+    assert "there is a folder of that name" in lab.run(pipeline, check=4).stderr
+    assert lab.runs(pipeline) == runs
+
+
+@posix
+def test_a_second_run_is_refused_while_items_are_under_way_and_two_pipelines_share_inputs(lab: Lab) -> None:
+    here, go = lab.root / "here", lab.root / "go"
+    here.mkdir()
+    code = (
+        "import pathlib, sys, time\n"
+        "(pathlib.Path(sys.argv[2]) / (sys.argv[3] + sys.argv[1])).touch()\n"
+        "while not pathlib.Path(sys.argv[4]).exists(): time.sleep(0.02)\n"
+    )
+    first = lab.pipeline([over(lab, code, "%ITEM%", str(here), "one-", str(go), foreach={"range": 6})])
+    text = first.read_text().replace("one-", "two-")
+    second = lab.data / "second.yaml"
+    second.write_text(text)
+    both = [lab.popen(one, "--jobs", "2", stdout=subprocess.DEVNULL) for one in (first, second)]
+    wait_for(lambda: len(list(here.iterdir())) == 4)
+    said = lab.run(first, check=2)
+    assert "since" in said.stderr and "process" in said.stderr
+    go.touch()
+    assert [one.wait(30) for one in both] == [0, 0]
+    assert len(list(here.iterdir())) == 12
+    for pipeline in (first, second):
+        assert "Nothing to run" in lab.run(pipeline).stdout
+
+
+@posix
+def test_a_file_that_is_still_being_written_while_its_item_runs_is_run_again(lab: Lab) -> None:
+    file = lab.data / "growing.tif"
+    file.write_text("a")
+    code = "import sys, time; open(sys.argv[1]).read(); time.sleep(0.8)"
+    pipeline = lab.pipeline([over(lab, code, "%ITEM%", foreach="*.tif")])
+    process = lab.popen(pipeline, stdout=subprocess.DEVNULL)
+    while process.poll() is None:
+        with file.open("a") as more:
+            more.write("a")
+        time.sleep(0.02)
+    assert process.returncode == 1
+    assert "changed while it was read" in receipts(lab, pipeline)["growing.tif"]["note"]
+    lab.run(pipeline)
+    assert receipts(lab, pipeline)["growing.tif"]["state"] == "succeeded"
