@@ -10,7 +10,7 @@ from runner.model import Diagnostic, Finding, Mark, Pipeline, Segment, Severity
 from runner.pipeline.findings import script_findings
 from runner.pipeline.glued import mended
 from runner.pipeline.tokens import ITEM_TOKEN, SIGN, odd_tokens
-from runner.tasks import Job, make_job
+from runner.tasks import Task, make_task
 
 
 def find_warnings(pipeline: Pipeline, site: Site) -> list[Diagnostic]:
@@ -47,7 +47,7 @@ def _texts(segment: Segment) -> Iterator[tuple[str, str]]:
         yield from (("foreach", text) for text in (foreach.pattern, foreach.csv, *foreach.values))
 
 
-def find_problems(jobs: Iterable[Job], pipeline: Pipeline, site: Site) -> list[Diagnostic]:
+def find_problems(jobs: Iterable[Task], pipeline: Pipeline, site: Site) -> list[Diagnostic]:
     """What would stop these jobs, all at once: missing groups, scripts, environments, working directories.
 
     Warnings among them: see `errors`.
@@ -67,7 +67,7 @@ def find_problems(jobs: Iterable[Job], pipeline: Pipeline, site: Site) -> list[D
     return out
 
 
-def _argument_findings(jobs: Sequence[Job], pipeline: Pipeline, site: Site) -> dict[int, list[Finding]]:
+def _argument_findings(jobs: Sequence[Task], pipeline: Pipeline, site: Site) -> dict[int, list[Finding]]:
     """By segment: arguments that a program which ships would refuse, flags glued to values, inputs that are missing."""
     from runner.pipeline.inputs import missing_inputs, step_of
     from runner.pipeline.programs import Answer, ask_about, findings, glued_findings, line_of
@@ -76,7 +76,7 @@ def _argument_findings(jobs: Sequence[Job], pipeline: Pipeline, site: Site) -> d
     known = {job.segment.number: job for job in jobs}
     last = max(known, default=0)
     normal = [segment for segment in pipeline.segments if not segment.is_control and segment.number <= last]
-    every = [known.get(segment.number) or make_job(segment, pipeline, site) for segment in normal]
+    every = [known.get(segment.number) or make_task(segment, pipeline, site) for segment in normal]
     lines = [(job, line) for job in every if (line := line_of(job.segment, job.entries, job.cwd, site.repo, site.host))]
     answers: dict[int, Answer] = {}
     for (job, line), answer in zip(lines, ask_about([line for _, line in lines], site.repo, site.host), strict=True):

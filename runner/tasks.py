@@ -16,7 +16,7 @@ from runner.pipeline.tokens import ITEM_TOKEN, resolve, resolve_entries, resolve
 
 
 @dataclass(frozen=True)
-class Job:
+class Task:
     """What one normal segment needs to be started."""
 
     segment: Segment
@@ -34,7 +34,7 @@ class Job:
 
     @property
     def environment_key(self) -> Hashable:
-        """Equal for jobs that share an environment."""
+        """Equal for tasks that share an environment."""
         return kind(self.spec).key(self.spec, self.entries)
 
     def command(self, site: Site, *, dry: bool = False) -> Command:
@@ -50,19 +50,19 @@ class Job:
         return masked(value, self.secrets, windows=site.host.windows)
 
 
-class Jobs(Mapping[int, Job]):
-    """The jobs of a pipeline's normal segments by number, each made when it is first asked for."""
+class Tasks(Mapping[int, Task]):
+    """The tasks of a pipeline's normal segments by number, each made when it is first asked for."""
 
-    def __init__(self, pipeline: Pipeline, site: Site, change: Callable[[Job], Job] | None = None) -> None:
+    def __init__(self, pipeline: Pipeline, site: Site, change: Callable[[Task], Task] | None = None) -> None:
         self.site = site
         self._pipeline = pipeline
         self._change = change
         self._segments = {s.number: s for s in pipeline.segments if not s.is_control}
-        self._made: dict[int, Job] = {}
+        self._made: dict[int, Task] = {}
 
-    def __getitem__(self, number: int) -> Job:
+    def __getitem__(self, number: int) -> Task:
         if number not in self._made:
-            job = make_job(self._segments[number], self._pipeline, self.site)
+            job = make_task(self._segments[number], self._pipeline, self.site)
             self._made[number] = self._change(job) if self._change else job
         return self._made[number]
 
@@ -73,7 +73,7 @@ class Jobs(Mapping[int, Job]):
         return len(self._segments)
 
 
-def make_job(segment: Segment, pipeline: Pipeline, site: Site) -> Job:
+def make_task(segment: Segment, pipeline: Pipeline, site: Site) -> Task:
     """`segment` of `pipeline` on `site`; reads nothing from disk."""
     host = site.host
     repo, folder, dotenv, windows = site.repo, pipeline.folder, Noting(site.dotenv), host.windows
@@ -85,7 +85,7 @@ def make_job(segment: Segment, pipeline: Pipeline, site: Site) -> Job:
     if segment.cwd:
         cwd /= host.path(plain(segment.cwd))
     of_item = segment.many is not None and ITEM_TOKEN.match(segment.cwd)  # then the item says where it is
-    return Job(
+    return Task(
         segment=segment,
         spec=parse_environment(plain(segment.environment), segment.distro, host.platform),
         entries=tuple(resolve_entries(segment, repo=repo, folder=folder, dotenv=dotenv, windows=windows)),

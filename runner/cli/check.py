@@ -16,7 +16,7 @@ from runner.cli.completing import complete_files
 if TYPE_CHECKING:
     from runner.environments import Site
     from runner.model import Diagnostic, Pipeline
-    from runner.tasks import Job
+    from runner.tasks import Task
 
 
 @click.command(name="check", context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,7 +56,7 @@ def _check(file: str, site: Site, *, as_json: bool) -> int:
     from runner.errors import ExitCode, PipelineError
     from runner.pipeline.reader import read_pipeline
     from runner.report.console import open_console
-    from runner.tasks import make_job
+    from runner.tasks import make_task
 
     console = open_console(sys.stdout, os.environ)
     path = pipeline_path(file)
@@ -68,7 +68,7 @@ def _check(file: str, site: Site, *, as_json: bool) -> int:
         else:
             show_error(error, console)
         return error.exit_code
-    jobs = [make_job(s, pipeline, site) for s in pipeline.segments if not s.is_control]
+    jobs = [make_task(s, pipeline, site) for s in pipeline.segments if not s.is_control]
     found = [*find_problems(jobs, pipeline, site), *_item_problems(pipeline, site)]
     problems = errors(found)
     warnings = [*find_warnings(pipeline, site), *(one for one in found if one not in problems)]
@@ -99,7 +99,7 @@ def _print_findings(diagnostics: list[Diagnostic] | tuple[Diagnostic, ...]) -> N
 
 
 def _show(
-    pipeline: Pipeline, jobs: list[Job], warnings: list[Diagnostic], problems: list[Diagnostic], site: Site
+    pipeline: Pipeline, jobs: list[Task], warnings: list[Diagnostic], problems: list[Diagnostic], site: Site
 ) -> None:
     from runner.cli.common import show_diagnostics
     from runner.report.console import open_console
@@ -122,7 +122,7 @@ def _show(
         console.line(f"{pipeline.path}: could run as it is")
 
 
-def _environment_text(job: Job, site: Site) -> str:
+def _environment_text(job: Task, site: Site) -> str:
     from runner.environments import kind
 
     needs = kind(job.spec).prepare(job.spec, job.entries, site) is not None

@@ -72,7 +72,7 @@ def _context(file: str | None, gpu: bool, records: str | None, site: Site) -> Co
     from runner.errors import PipelineError
     from runner.pipeline.reader import read_pipeline
     from runner.records.layout import records_root
-    from runner.tasks import make_job
+    from runner.tasks import make_task
 
     registry = this_registry(site.host.platform)
     if file is None:
@@ -82,7 +82,7 @@ def _context(file: str | None, gpu: bool, records: str | None, site: Site) -> Co
         pipeline = read_pipeline(path)
     except PipelineError as error:
         return Context(site, registry, refused=error, gpu=gpu)
-    jobs = tuple(make_job(s, pipeline, site) for s in pipeline.segments if not s.is_control)
+    jobs = tuple(make_task(s, pipeline, site) for s in pipeline.segments if not s.is_control)
     root = records_root(path, Path(records).expanduser().absolute() if records else None)
     return Context(site, registry, pipeline, jobs, records=root, gpu=gpu)
 

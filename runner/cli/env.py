@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runner.environments import Preparation, Site
     from runner.environments.uv.inventory import Environment
     from runner.report.console import Console
-    from runner.tasks import Job
+    from runner.tasks import Task
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -149,43 +149,43 @@ def remove_command(names: tuple[str, ...], unused: bool, yes: bool, repo: str | 
     return 0
 
 
-def _wanted(names: tuple[str, ...], everything: bool, site: Site) -> list[Job]:
+def _wanted(names: tuple[str, ...], everything: bool, site: Site) -> list[Task]:
     """One job for each environment, in the order given. Raises UsageError, PipelineError."""
     from runner.environments.uv.groups import read_project
     from runner.ground.disk import on_disk
 
-    jobs: list[Job] = []
+    jobs: list[Task] = []
     if everything:
         jobs += [_group_job(name, site) for name in read_project(on_disk(site.repo)).groups if name != "dev"]
     for name in names:
         jobs += _pipeline_jobs(name, site) if _is_file(name) else [_group_job(name, site)]
-    distinct: dict[object, Job] = {}
+    distinct: dict[object, Task] = {}
     for job in jobs:
         distinct.setdefault(job.environment_key, job)
     return list(distinct.values())
 
 
-def _pipeline_jobs(name: str, site: Site) -> list[Job]:
+def _pipeline_jobs(name: str, site: Site) -> list[Task]:
     from runner.cli.common import pipeline_path
     from runner.environments import kind
     from runner.pipeline.reader import read_pipeline
-    from runner.tasks import make_job
+    from runner.tasks import make_task
 
     pipeline = read_pipeline(pipeline_path(name))
-    jobs = [make_job(segment, pipeline, site) for segment in pipeline.segments if not segment.is_control]
+    jobs = [make_task(segment, pipeline, site) for segment in pipeline.segments if not segment.is_control]
     return [job for job in jobs if kind(job.spec).managed]
 
 
-def _group_job(name: str, site: Site) -> Job:
+def _group_job(name: str, site: Site) -> Task:
     """A job that only names an environment."""
     from runner.environments.spec import parse_environment
     from runner.model import Segment, SegmentType
-    from runner.tasks import Job
+    from runner.tasks import Task
 
     text = name if name.lower().startswith(("uv:", "uv@")) else f"uv:{name}"
     spec = parse_environment(text, "", site.host.platform)
     segment = Segment(0, name, SegmentType.NORMAL, "", environment=text)
-    return Job(segment, spec, ("python",), {}, str(site.repo), ())
+    return Task(segment, spec, ("python",), {}, str(site.repo), ())
 
 
 def _is_file(name: str) -> bool:

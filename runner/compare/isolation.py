@@ -20,7 +20,7 @@ from runner.items.table import absolute, read_table
 from runner.model import Many, Pipeline, ResolvedEntry, ResolvedFlags, Segment, SegmentType
 from runner.pipeline.tokens import resolve_foreach
 from runner.state.outputs import fixed_part, full_pattern
-from runner.tasks import Job, Jobs
+from runner.tasks import Task, Tasks
 
 
 class CannotIsolate(Exception):
@@ -48,7 +48,7 @@ class Moves:
             patterns=tuple(self.text(p, pattern=True) for p in place.patterns),
         )
 
-    def job(self, job: Job) -> Job:
+    def job(self, job: Task) -> Task:
         return replace(
             job,
             entries=tuple(self._entry(entry) for entry in job.entries),
@@ -89,7 +89,7 @@ def reached(pipeline: Pipeline) -> list[Segment]:
     return out
 
 
-def moves_for(pipeline: Pipeline, jobs: Jobs, target: Path) -> Moves:
+def moves_for(pipeline: Pipeline, jobs: Tasks, target: Path) -> Moves:
     """Where each output folder goes below `target`. Raises CannotIsolate."""
     order = [jobs[segment.number] for segment in reached(pipeline)]
     roots: list[Path] = []
@@ -116,15 +116,15 @@ def moves_for(pipeline: Pipeline, jobs: Jobs, target: Path) -> Moves:
     return Moves(moves)
 
 
-def _named(job: Job) -> str:
+def _named(job: Task) -> str:
     return f"segment {job.segment.number} ({job.segment.name})"
 
 
-def _absolute(path: Path, job: Job) -> Path:
+def _absolute(path: Path, job: Task) -> Path:
     return Path(os.path.abspath(Path(job.base, job.cwd) / path.expanduser()))  # noqa: PTH100  (no links resolved)
 
 
-def _refuse_unsafe(order: list[Job], roots: list[Path]) -> None:
+def _refuse_unsafe(order: list[Task], roots: list[Path]) -> None:
     filled: set[Path] = set()
     for job in order:
         own = {root for place in places_of(job) for root in roots if _absolute(place.root, job).is_relative_to(root)}
@@ -157,7 +157,7 @@ def _root_of(path: Path, roots: list[Path]) -> Path | None:
     return next((r for r in roots if path.is_relative_to(r) or Path(real).is_relative_to(os.path.realpath(r))), None)
 
 
-def _misspelled(text: str, job: Job, roots: list[Path]) -> Path | None:
+def _misspelled(text: str, job: Task, roots: list[Path]) -> Path | None:
     """An output folder to which `text` leads although it is not written there: it would not be replaced."""
     for value in (text, text.partition("=")[2]):
         if Path(value).is_absolute() and (root := _root_of(_absolute(Path(_before_glob(value)), job), roots)):
@@ -165,7 +165,7 @@ def _misspelled(text: str, job: Job, roots: list[Path]) -> Path | None:
     return None
 
 
-def _texts(job: Job) -> list[str]:
+def _texts(job: Task) -> list[str]:
     """What is given to the program, flags' names left out; variables too."""
     out: list[str] = []
     for entry in job.entries:
@@ -173,7 +173,7 @@ def _texts(job: Job) -> list[str]:
     return [*out, *job.env.values()]
 
 
-def _items_of(job: Job) -> list[str]:
+def _items_of(job: Task) -> list[str]:
     """Where the items of the segment are."""
     foreach = job.many.foreach if job.many else None
     if foreach is None:
@@ -183,7 +183,7 @@ def _items_of(job: Job) -> list[str]:
     return [*foreach.values, os.path.join(job.folder, foreach.csv)] if foreach.csv else [*foreach.values]  # noqa: PTH118
 
 
-def _refuse_cells(job: Job, roots: list[Path]) -> None:
+def _refuse_cells(job: Task, roots: list[Path]) -> None:
     """A table is read as it is: no folder in it is replaced."""
     foreach = job.many.foreach if job.many else None
     if foreach is None or not foreach.csv:

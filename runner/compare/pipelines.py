@@ -23,7 +23,7 @@ from runner.model import Pipeline, Segment
 from runner.records.journal import Journal
 from runner.records.layout import FOLDER, hide, records_root
 from runner.state.locks import LockFile
-from runner.tasks import Job, Jobs
+from runner.tasks import Task, Tasks
 
 RunAsUsual = Callable[[Pipeline], None]  # raises when the pipeline did not come to its end
 
@@ -55,7 +55,7 @@ class _Ran:
     """One side after its run."""
 
     pipeline: Pipeline
-    jobs: Jobs
+    jobs: Tasks
     moves: Moves
     receipts: Mapping[str, Found]
 
@@ -112,7 +112,7 @@ def match_segments(a: Pipeline, b: Pipeline) -> list[tuple[Segment | None, Segme
 
 def all_places(two: Pipelines) -> list[Place]:
     """Where both put their results."""
-    sides = [(pipeline, Jobs(pipeline, two.site)) for pipeline in (two.a, two.b)]
+    sides = [(pipeline, Tasks(pipeline, two.site)) for pipeline in (two.a, two.b)]
     return [place for pipeline, jobs in sides for s in reached(pipeline) for place in places_of(jobs[s.number])]
 
 
@@ -152,7 +152,7 @@ def _apart(two: Pipelines, pipeline: Pipeline, name: str, why: str) -> _Ran:
             f"{pipeline.path.name} cannot be run with outputs of its own: {reason}",
             "Give both pipelines different output folders, or compare two folders of results.",
         ) from reason
-    return _Ran(pipeline, Jobs(pipeline, two.site), ran.moves, ran.receipts)
+    return _Ran(pipeline, Tasks(pipeline, two.site), ran.moves, ran.receipts)
 
 
 def _doubtful(two: Pipelines) -> bool:
@@ -166,7 +166,7 @@ def _doubtful(two: Pipelines) -> bool:
 def _shared_roots(two: Pipelines) -> list[Path]:
     roots = []
     for pipeline in (two.a, two.b):
-        jobs = Jobs(pipeline, two.site)
+        jobs = Tasks(pipeline, two.site)
         roots.append([(p.root, p.file) for s in reached(pipeline) for p in places_of(jobs[s.number])])
     return [root for root, file in roots[0] if any(_touch(root, file, *other) for other in roots[1])]
 
@@ -180,13 +180,13 @@ def _touch(root: Path, file: str, other: Path, other_file: str) -> bool:
 def _usual(two: Pipelines, pipeline: Pipeline) -> _Ran:
     """As its user runs it: what is done stays done."""
     two.run(pipeline)
-    jobs = Jobs(pipeline, two.site)
+    jobs = Tasks(pipeline, two.site)
     receipts = receipts_by_hash(records_root(Path(pipeline.path), None))
     _tell_changes(two, pipeline, jobs, receipts)
     return _Ran(pipeline, jobs, Moves({}), receipts)
 
 
-def _tell_changes(two: Pipelines, pipeline: Pipeline, jobs: Jobs, receipts: Mapping[str, Found]) -> None:
+def _tell_changes(two: Pipelines, pipeline: Pipeline, jobs: Tasks, receipts: Mapping[str, Found]) -> None:
     """Results that are older than the environment as it is now, or that something has written since."""
     for segment in reached(pipeline):
         told = receipts.get(segment.content_hash)
@@ -242,7 +242,7 @@ def join_places(a: list[Place], b: list[Place], ignore: list[str], first: int) -
 
 
 def _side(segment: Segment, ran: _Ran, site: Site, sizes: dict[str, int | None], old: Side) -> Side:
-    job: Job = ran.jobs[segment.number]
+    job: Task = ran.jobs[segment.number]
     side = side_of(job, ran.receipts.get(segment.content_hash), site, sizes)
     side.outputs = old.outputs
     return side

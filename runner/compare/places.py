@@ -13,7 +13,7 @@ from runner.inputs.flags import output_values
 from runner.items.globs import output_globs
 from runner.pipeline.tokens import ITEM_TOKEN
 from runner.state.outputs import fits, fixed_part, full_pattern, unescaped
-from runner.tasks import Job
+from runner.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Place:
         return not patterns or any(fits(path, pattern) for path in paths for pattern in patterns)
 
 
-def places_of(job: Job) -> list[Place]:
+def places_of(job: Task) -> list[Place]:
     """In the order of the pipeline file; empty when the segment tells none. Of a segment over items: of all of them."""
     return _declared(job) or _flagged(job)
 
 
-def _declared(job: Job) -> list[Place]:
+def _declared(job: Task) -> list[Place]:
     found: dict[tuple[Path, str], list[str]] = {}
     for pattern in output_globs(job.outputs, job.many, job.cwd, job.base, job.folder):
         full = full_pattern(pattern, job.cwd)
@@ -53,7 +53,7 @@ def _file_of(pattern: str) -> str:
     return Path(unescaped(pattern)).name
 
 
-def _flagged(job: Job) -> list[Place]:
+def _flagged(job: Task) -> list[Place]:
     found: list[Place] = []
     for value in flagged(job):
         if job.many and ITEM_TOKEN.search(value):
@@ -67,7 +67,7 @@ def _flagged(job: Job) -> list[Place]:
     return found
 
 
-def flagged(job: Job) -> list[str]:
+def flagged(job: Task) -> list[str]:
     """The values of the flags that name an output."""
     return output_values(job.entries)
 

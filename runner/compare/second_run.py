@@ -25,7 +25,7 @@ from runner.runs.drive import drive
 from runner.runs.many import look_at_items
 from runner.runs.open import run
 from runner.runs.request import RunRequest
-from runner.tasks import Job, Jobs
+from runner.tasks import Task, Tasks
 
 STARTED, STATUS, OUT, RUNS = "started.json", "status.yaml", "out", "runs"
 PARTS = (STARTED, STATUS, OUT, RUNS)
@@ -91,10 +91,10 @@ def second_run(
     return SecondRun(moves, _receipts(folder))
 
 
-def _moved(pipeline: Pipeline, site: Site, folder: Path) -> tuple[Moves, list[Job]]:
+def _moved(pipeline: Pipeline, site: Site, folder: Path) -> tuple[Moves, list[Task]]:
     """With outputs below `folder`. Raises CannotIsolate."""
-    moves = moves_for(pipeline, Jobs(pipeline, site), folder / OUT)
-    jobs = Jobs(pipeline, site, moves.job)
+    moves = moves_for(pipeline, Tasks(pipeline, site), folder / OUT)
+    jobs = Tasks(pipeline, site, moves.job)
     return moves, [jobs[segment.number] for segment in reached(pipeline)]
 
 
@@ -126,12 +126,12 @@ def _list_ours(folder: Path, others: set[str]) -> None:
     own.write_list(folder, {name: [own.by_time(folder / name)] for name in ours})
 
 
-def _asked_for(todo: list[Job]) -> dict[str, Any]:
+def _asked_for(todo: list[Task]) -> dict[str, Any]:
     """What the outputs stand for: the text of the segments, and the scripts and settings that they name."""
     return {"segments": [job.segment.content_hash for job in todo], "files": _files(todo)}
 
 
-def _files(todo: list[Job]) -> dict[str, str]:
+def _files(todo: list[Task]) -> dict[str, str]:
     """SHA-256 of the scripts and settings that commands name: a mended script is another one."""
     out = {}
     for text in (text for job in todo for text in words(job.entries)):
@@ -141,7 +141,7 @@ def _files(todo: list[Job]) -> dict[str, str]:
     return out
 
 
-def _still_done(folder: Path, todo: list[Job], moves: Moves, site: Site) -> int:
+def _still_done(folder: Path, todo: list[Task], moves: Moves, site: Site) -> int:
     """How many segments from the first on need not run again. None where any later one left results of other days."""
     if read_json(folder / STARTED) != _asked_for(todo) or not all(new.is_dir() for new in moves.folders.values()):
         return 0

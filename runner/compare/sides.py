@@ -19,7 +19,7 @@ from runner.ground.told import number, read_json
 from runner.items.ledger import outputs_of
 from runner.records.layout import Record, run_folders
 from runner.records.receipt import Receipt
-from runner.tasks import Job
+from runner.tasks import Task
 
 SIZE_LIMIT = 15.0  # seconds to spend on one environment's size
 _CUDA = re.compile(r"(cudatoolkit|cuda-version|pytorch-cuda|nvidia-cuda-runtime(-cu\d+)?)")
@@ -59,13 +59,13 @@ def changed_output(found: Found | None) -> Path | None:
     return None
 
 
-def environment_changed(found: Found, job: Job, site: Site) -> bool:
+def environment_changed(found: Found, job: Task, site: Site) -> bool:
     """Whether the segment's environment is another one than when it ran."""
     then = {k: v for k, v in found.receipt.environment.items() if k != "text"}
     return bool(then) and then != dict(fingerprint_of(job.spec, job.entries, site))
 
 
-def side_of(job: Job, found: Found | None, site: Site, sizes: dict[str, int | None]) -> Side:
+def side_of(job: Task, found: Found | None, site: Site, sizes: dict[str, int | None]) -> Side:
     """`sizes` remembers each environment's size by its folder."""
     told = found.receipt if found else Receipt()
     fingerprint = dict(told.environment)
@@ -87,7 +87,7 @@ def side_of(job: Job, found: Found | None, site: Site, sizes: dict[str, int | No
     )
 
 
-def environment_folder(job: Job, fingerprint: Mapping[str, Any], site: Site) -> str:
+def environment_folder(job: Task, fingerprint: Mapping[str, Any], site: Site) -> str:
     """Where the environment is on this machine, or nothing."""
     folder = fingerprint.get("prefix") or kind(job.spec).folder(job.spec, job.entries, site)
     return str(on_disk(site.host.path(folder))) if folder else ""

@@ -16,7 +16,7 @@ from runner.doctor.registry import Registry
 from runner.environments import Site, kind
 from runner.errors import PipelineError, RunnerError
 from runner.model import EnvironmentSpec, Pipeline
-from runner.tasks import Job
+from runner.tasks import Task
 
 
 class State(Enum):
@@ -64,7 +64,7 @@ class Context:
     site: Site
     registry: Registry
     pipeline: Pipeline | None = None  # FILE, where one was given and could be read
-    jobs: tuple[Job, ...] = ()  # of FILE
+    jobs: tuple[Task, ...] = ()  # of FILE
     refused: PipelineError | None = None  # FILE could not be read
     records: Path | None = None  # the root of FILE's run records
     gpu: bool = False  # --gpu
@@ -78,7 +78,7 @@ class Context:
     def has_file(self) -> bool:
         return self.pipeline is not None or self.refused is not None
 
-    def uses(self, tool: str) -> list[Job]:
+    def uses(self, tool: str) -> list[Task]:
         """The jobs of FILE whose environment needs this tool of the machine."""
         return [job for job in self.jobs if kind(job.spec).tool == tool]
 

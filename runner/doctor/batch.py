@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from runner.doctor import Check, Context, Line, ok, warning
 from runner.environments import kind, words
 from runner.process.launch import is_batch
-from runner.tasks import Job
+from runner.tasks import Task
 
 
 def batch_files(context: Context) -> list[Line]:
@@ -29,12 +29,12 @@ def batch_files(context: Context) -> list[Line]:
     return lines or [ok("no batch file of this pipeline gets an argument with `%`")]
 
 
-def _batch_program(job: Job, context: Context) -> str:
+def _batch_program(job: Task, context: Context) -> str:
     """The segment's program where it is a batch file, else ""."""
     return next((name for name in _programs(job, context) if is_batch(name)), "")
 
 
-def _programs(job: Job, context: Context) -> Iterator[str]:
+def _programs(job: Task, context: Context) -> Iterator[str]:
     entries = words(job.entries)
     if not entries:
         return

@@ -12,7 +12,7 @@ from runner.environments import kind
 from runner.environments.uv.groups import group_packages, read_project
 from runner.errors import EnvironmentMissing
 from runner.ground.disk import on_disk
-from runner.tasks import Job
+from runner.tasks import Task
 
 Version = tuple[int, int]
 _LOCAL = re.compile(r"\+cu(\d+?)(\d)(?:\.|$)")  # torch 2.4.0+cu124
@@ -26,7 +26,7 @@ class Wanted:
 
     name: str  # "uv:segment_ernet", "conda environment cellpose"
     cuda: Version
-    job: Job | None = None
+    job: Task | None = None
 
 
 def wanted(context: Context) -> list[Wanted]:

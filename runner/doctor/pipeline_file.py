@@ -11,7 +11,7 @@ from runner.doctor import Check, Context, Line, ok, problem, warning
 from runner.environments import kind, words
 from runner.model import Diagnostic, Severity
 from runner.pipeline.diagnostics import alike
-from runner.tasks import Job
+from runner.tasks import Task
 
 _SETTINGS = (".yaml", ".yml")
 _WRITES = ("out", "save", "result", "write", "export")  # parts of a flag's name: the file is made, not read
@@ -45,7 +45,7 @@ def _lines(found: Iterable[Diagnostic]) -> list[Line]:
     return lines
 
 
-def _missing_settings(jobs: Iterable[Job]) -> list[Line]:
+def _missing_settings(jobs: Iterable[Task]) -> list[Line]:
     """YAML files that a command line names and that are not there; an earlier segment may make one."""
     lines = []
     for job in jobs:

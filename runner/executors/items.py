@@ -20,7 +20,7 @@ from runner.records.layout import FAILED
 from runner.records.lines import ItemReceipt, ItemState, append, open_lines
 from runner.records.receipt import Result
 from runner.state import outputs
-from runner.tasks import Job
+from runner.tasks import Task
 
 TAIL_LINES = 8  # of a failed item's output, for the screen
 _TAIL = 4096  # bytes
@@ -74,7 +74,7 @@ class ItemWork:
     """What an item needs to be run, whichever it is."""
 
     around: Around
-    task: Callable[[Sequence[Item], Path], Job]
+    task: Callable[[Sequence[Item], Path], Task]
     outputs_of: Callable[[Item], Sequence[str]]
     contents: Contents | None = None
     lease: dict[str, str] | None = None  # variables of what it was given of the machine
@@ -117,7 +117,7 @@ def run_items(items: Sequence[Item], work: ItemWork, files: WorkerFiles, tries: 
     return ended
 
 
-def _with(job: Job, lease: dict[str, str]) -> Job:
+def _with(job: Task, lease: dict[str, str]) -> Task:
     from dataclasses import replace
 
     return replace(job, env={**lease, **job.env}) if lease else job
@@ -131,7 +131,7 @@ def _never_started(item: Item, files: WorkerFiles, note: str) -> Ended:
 
 def _tried(
     items: Sequence[Item],
-    job: Job,
+    job: Task,
     work: ItemWork,
     files: WorkerFiles,
     before: outputs.Marks,
@@ -157,7 +157,7 @@ def _tried(
 
 
 def _one_by_one(
-    items: Sequence[Item], job: Job, work: ItemWork, files: WorkerFiles, before: outputs.Marks
+    items: Sequence[Item], job: Task, work: ItemWork, files: WorkerFiles, before: outputs.Marks
 ) -> list[Ended]:
     """Of a batch that failed: what its outputs tell to be done is done, the others are tried each alone."""
     ended = []
@@ -181,7 +181,7 @@ def _one_by_one(
 def _receipt(
     item: Item,
     mark: Mark,
-    job: Job,
+    job: Task,
     work: ItemWork,
     files: WorkerFiles,
     last: Attempt,

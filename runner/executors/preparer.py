@@ -19,12 +19,12 @@ from runner.executors.carry import carry_out
 from runner.ground.told import write_json
 from runner.process.stop import StopRequest
 from runner.records.journal import Journal
-from runner.tasks import Job
+from runner.tasks import Task
 
 
 @dataclass
 class _Item:
-    job: Job
+    job: Task
     state: str = "waiting"  # waiting, busy, ready, failed
     needed: bool = False  # it was tried when it was needed, and not only ahead
     error: RunnerError | None = None
@@ -53,7 +53,7 @@ class Preparer:
     """
 
     def __init__(
-        self, jobs: Sequence[Job], site: Site, folder: Path, journal: Journal, stop: StopRequest, *, ahead: bool
+        self, jobs: Sequence[Task], site: Site, folder: Path, journal: Journal, stop: StopRequest, *, ahead: bool
     ) -> None:
         self._site = site
         self._folder = folder
@@ -83,7 +83,7 @@ class Preparer:
             self._thread.join()
         self._links.close()
 
-    def need(self, job: Job) -> None:
+    def need(self, job: Task) -> None:
         """Wait for, or make, what `job` needs. Raises EnvironmentMissing."""
         item = self._items.setdefault(job.environment_key, _Item(job))
         with self._condition:

@@ -25,7 +25,7 @@ from runner.process.tee import LogFile
 from runner.records.journal import Journal, Reporter
 from runner.records.receipt import Receipt, Result
 from runner.state import outputs
-from runner.tasks import Job
+from runner.tasks import Task
 
 _LOOKED_AT = 4096  # bytes of the log: whether it begins with a message of the program that starts the segment's
 
@@ -46,7 +46,7 @@ class Around:
     durations: Mapping[str, float] = field(default_factory=dict)  # seconds by name, from earlier runs
     fingerprints: dict[Any, Mapping[str, object]] = field(default_factory=dict)
     # called with a job when it starts: what it gives is called when it succeeded
-    reading: Callable[[Job], Callable[[], None]] = lambda job: lambda: None
+    reading: Callable[[Task], Callable[[], None]] = lambda job: lambda: None
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Attempt:
     log: Path
 
 
-def run_task(job: Job, folder: Path, around: Around) -> Receipt:
+def run_task(job: Task, folder: Path, around: Around) -> Receipt:
     """Run `job` with its retries; its log and receipt go into `folder`. Raises StateError, EnvironmentMissing."""
     segment, site, stop = job.segment, around.site, around.stop
     command = job.command(site)
@@ -101,7 +101,7 @@ def run_task(job: Job, folder: Path, around: Around) -> Receipt:
 
 
 def _tried(
-    job: Job, command: Command, folder: Path, around: Around, before: outputs.Marks, tries: list[dict[str, Any]]
+    job: Task, command: Command, folder: Path, around: Around, before: outputs.Marks, tries: list[dict[str, Any]]
 ) -> Attempt:
     """The last of its attempts."""
     segment, delay, reporter = job.segment, job.segment.retry_delay, around.journal.reporter
@@ -137,7 +137,7 @@ def _tick(reporter: Reporter, begin: float, number: int) -> None:
 
 
 def attempt(
-    job: Job,
+    job: Task,
     command: Command,
     log: Path | LogFile,
     around: Around,
@@ -177,7 +177,7 @@ def attempt(
     return Attempt(state, outcome, job.masked(note, around.site), path)
 
 
-def _refused(job: Job, command: Command, last: Attempt, site: Site) -> RunnerError | None:
+def _refused(job: Task, command: Command, last: Attempt, site: Site) -> RunnerError | None:
     """Where the program was never started, another try gains nothing, and the segment did not fail."""
     if last.state != Result.FAILED or not last.outcome.exit_code:
         return None
@@ -189,7 +189,7 @@ def _refused(job: Job, command: Command, last: Attempt, site: Site) -> RunnerErr
     return kind(job.spec).refusal(command, last.outcome.exit_code, said.decode("utf-8", "replace"), job.spec, site)
 
 
-def _why(job: Job, outcome: Outcome, log: Path, site: Site) -> str:
+def _why(job: Task, outcome: Outcome, log: Path, site: Site) -> str:
     """The exit code in words, with the program's own reason and a cure where it names one."""
     said = outcome.explanation or f"It ended with {spell_code(outcome.exit_code)}."
     if not outcome.exit_code or outcome.signal is not None:
@@ -215,7 +215,7 @@ def _measured(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def fingerprint(job: Job, around: Around) -> Mapping[str, object]:
+def fingerprint(job: Task, around: Around) -> Mapping[str, object]:
     """Read once a run for each environment."""
     key = job.environment_key
     if key not in around.fingerprints:

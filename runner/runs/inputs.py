@@ -19,7 +19,7 @@ from runner.model import Segment
 from runner.pipeline.tokens import ITEM_TOKEN
 from runner.records.layout import make_root
 from runner.runs.request import RunRequest
-from runner.tasks import Job, Jobs
+from runner.tasks import Task, Tasks
 
 _WITH_FOLDERS = ("ITEM", "PARENT", "RELATIVE", "ITEMS", "ITEMS_FILE")  # tokens that may hold several folders
 
@@ -27,7 +27,7 @@ _WITH_FOLDERS = ("ITEM", "PARENT", "RELATIVE", "ITEMS", "ITEMS_FILE")  # tokens 
 class Inputs:
     """Of one pipeline. What cannot be read or written of it stops nothing."""
 
-    def __init__(self, request: RunRequest, jobs: Jobs) -> None:
+    def __init__(self, request: RunRequest, jobs: Tasks) -> None:
         self._path, self._jobs, self._pipeline = request.path, jobs, request.pipeline.segments
         self._all = [segment for segment in self._pipeline if not segment.is_control]
         self._segments = [segment for segment in self._all if segment.many is None]
@@ -62,7 +62,7 @@ class Inputs:
         for segment in found:
             adopt(self._ledger, self._use(self._jobs[segment.number]))
 
-    def reading(self, job: Job) -> Callable[[], None]:
+    def reading(self, job: Task) -> Callable[[], None]:
         """The segment starts; what comes back is for its success."""
         if job.segment.many is not None:
             return lambda: None
@@ -74,7 +74,7 @@ class Inputs:
 
         return succeeded
 
-    def accepted(self, job: Job) -> None:
+    def accepted(self, job: Task) -> None:
         """It was marked as done, as everything is now."""
         self.reading(job)()
 
@@ -83,13 +83,13 @@ class Inputs:
         settle(self._ledger, self._ran)
         self._ledger.compact(known for _, known in self._order)
 
-    def _use(self, job: Job) -> Use:
+    def _use(self, job: Task) -> Use:
         segment = job.segment
         upstream = dict.fromkeys((one, earlier.cwd) for earlier in self._earlier(segment) for one in _globs(earlier))
         own = (str(self._path),)
         return Use(segment.content_hash, job.entries, job.cwd, job.env, job.inputs, job.outputs, tuple(upstream), own)
 
-    def _earlier(self, segment: Segment) -> Iterator[Job]:
+    def _earlier(self, segment: Segment) -> Iterator[Task]:
         """Those with declared outputs that must have ended before it."""
         makers = [one.number for one in self._all if one.outputs and one is not segment]
         if not makers:
@@ -107,7 +107,7 @@ class Inputs:
         return make_graph(self._pipeline).before
 
 
-def _globs(job: Job) -> Iterator[str]:
+def _globs(job: Task) -> Iterator[str]:
     """Its declared outputs; of one that goes over many items, those of all."""
     for pattern in job.outputs:
         if job.segment.many is None:

@@ -19,7 +19,7 @@ from runner.runs.inputs import Inputs
 from runner.runs.request import RunRequest
 from runner.state.outputs import missing_output
 from runner.state.status import Status, read_status, status_of, status_path
-from runner.tasks import Job, Jobs
+from runner.tasks import Task, Tasks
 
 if TYPE_CHECKING:
     from runner.budget import Budget
@@ -34,7 +34,7 @@ class Look:
 
     request: RunRequest
     plan: Plan
-    jobs: Jobs  # by segment number
+    jobs: Tasks  # by segment number
     inputs: Inputs
     status: Status  # with what a killed run's receipts add
     recovered: int  # how many entries they added
@@ -54,7 +54,7 @@ class Look:
         return self.request.path
 
     @property
-    def to_run(self) -> list[Job]:
+    def to_run(self) -> list[Task]:
         return [self.jobs[step.segment.number] for step in self.plan.steps if step.action is Action.RUN]
 
     @property
@@ -166,7 +166,7 @@ def look_at(request: RunRequest) -> Look:
     found = unrecorded(last, status.entries)
     if found:
         status = replace(status, entries=(*status.entries, *found))
-    jobs = Jobs(request.pipeline, request.site, request.change)
+    jobs = Tasks(request.pipeline, request.site, request.change)
     many, findings = _look_at_many(request, jobs, root, last)
     inputs = Inputs(request, jobs)
     again = _again(request, status, jobs, inputs)
@@ -176,7 +176,7 @@ def look_at(request: RunRequest) -> Look:
 
 
 def _look_at_many(
-    request: RunRequest, jobs: Jobs, root: Path, last: Record | None
+    request: RunRequest, jobs: Tasks, root: Path, last: Record | None
 ) -> tuple[dict[int, ManyTasks], list[tuple[int, Finding]]]:
     """The items of each segment that goes over many, and what is wrong with them. Raises UsageError for --item."""
     if not request.selection.items and not any(segment.many for segment in request.pipeline.segments):
@@ -231,7 +231,7 @@ def _nothing(tasks: ManyTasks, severity: Severity) -> Finding:
     return Finding(f"{what}{told}", "Check the folder and the ending.", "foreach", severity)
 
 
-def _again(request: RunRequest, status: Status, jobs: Jobs, inputs: Inputs) -> dict[int, str]:
+def _again(request: RunRequest, status: Status, jobs: Tasks, inputs: Inputs) -> dict[int, str]:
     """By number: why a segment that counts as done runs again."""
     asked = request.selection
     if asked.force or asked.only is not None:
@@ -240,7 +240,7 @@ def _again(request: RunRequest, status: Status, jobs: Jobs, inputs: Inputs) -> d
     return inputs.why_again(done) | _gone(request.pipeline, status, jobs)
 
 
-def _gone(pipeline: Pipeline, status: Status, jobs: Jobs) -> dict[int, str]:
+def _gone(pipeline: Pipeline, status: Status, jobs: Tasks) -> dict[int, str]:
     """By number: what of a finished segment's declared outputs is missing."""
     done = {entry.content_hash for entry in status.entries if entry.done}
     gone = {}

@@ -26,7 +26,7 @@ from runner.model import Finding
 from runner.pipeline.tokens import ITEM_TOKEN
 from runner.records.layout import Record, done_file
 from runner.records.lines import append_files, open_lines
-from runner.tasks import Job
+from runner.tasks import Task
 
 CONTENTS = "contents.jsonl"
 _ALL = Selection()
@@ -36,7 +36,7 @@ _ALL = Selection()
 class ManyTasks:
     """The items of one segment as they are now."""
 
-    job: Job  # with the tokens of items still in it
+    job: Task  # with the tokens of items still in it
     items: Sequence[Item]
     plan: ItemPlan
     ledger: Ledger
@@ -60,13 +60,13 @@ class ManyTasks:
         shell = partial(quotes_for, windows=self.windows) if kind(self.job.spec).in_shell else None
         return self._filler.entries(self.job.entries, batch=self.job.many.batch > 1, shell=shell)
 
-    def example(self) -> Job | None:
+    def example(self) -> Task | None:
         """The first task, to be shown and not to be run."""
         items = [planned.item for planned in self.plan.to_run] or self.items
         batch = self.job.many.batch if self.job.many else 1
         return self.task(items[:batch], Path("items.txt"), dry=True) if items else None
 
-    def task(self, items: Sequence[Item], file: Path, *, dry: bool = False) -> Job:
+    def task(self, items: Sequence[Item], file: Path, *, dry: bool = False) -> Task:
         """For one item, or for those of a batch; `file` is written where the command wants one that names them."""
         if self._entries.wants_file and not dry:
             write_atomic(file, items_file(items), durable=False)
@@ -117,7 +117,7 @@ class ManyTasks:
 
 
 def look_at_items(
-    job: Job,
+    job: Task,
     records: Path,
     selection: Selection = _ALL,
     broken: Record | None = None,
@@ -148,7 +148,7 @@ def look_at_items(
     return tasks
 
 
-def remembered_as(job: Job) -> str:
+def remembered_as(job: Task) -> str:
     """Of the segment, and of the folder that its items are told from: `1.tif` of another one is another file."""
     pattern = job.many.foreach.pattern if job.many and job.many.foreach else ""
     if not pattern:

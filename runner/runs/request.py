@@ -12,7 +12,7 @@ from runner.plan import Selection
 from runner.process.stop import StopRequest
 from runner.records.journal import Journal
 from runner.records.layout import records_root
-from runner.tasks import Job
+from runner.tasks import Task
 
 WaitForEnter = Callable[[], bool]
 
@@ -32,7 +32,7 @@ class RunRequest:
     prepare_ahead: bool = True
     jobs: int | None = None  # how much runs at once; None: as much as the machine has room for
     canary: bool = False  # one item through all segments first
-    change: Callable[[Job], Job] | None = None  # compare puts outputs elsewhere
+    change: Callable[[Task], Task] | None = None  # compare puts outputs elsewhere
 
     @property
     def path(self) -> Path:

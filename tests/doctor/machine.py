@@ -21,7 +21,7 @@ from runner.host import Host
 from runner.pipeline.reader import read_pipeline
 from runner.process.capture import capture
 from runner.records.layout import records_root
-from runner.tasks import make_job
+from runner.tasks import make_task
 from tests.support.programs import program
 from tests.uv.shop import Shop
 
@@ -77,7 +77,7 @@ class Machine:
         if self.file is None:
             return Context(site, self.registry, gpu=self.gpu)
         pipeline = read_pipeline(self.file)
-        jobs = tuple(make_job(one, pipeline, site) for one in pipeline.segments if not one.is_control)
+        jobs = tuple(make_task(one, pipeline, site) for one in pipeline.segments if not one.is_control)
         return Context(site, self.registry, pipeline, jobs, records=records_root(self.file, None), gpu=self.gpu)
 
     def which(self, name: str) -> str | None:

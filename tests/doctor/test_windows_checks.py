@@ -14,7 +14,7 @@ from runner.doctor.batch import batch_files
 from runner.doctor.paths import awkward_paths, network_drives, network_type, on_network, places
 from runner.doctor.registry import NoRegistry, this_registry
 from runner.model import FlagMap, Pipeline, Segment, SegmentType
-from runner.tasks import make_job
+from runner.tasks import make_task
 from tests.doctor.machine import SLEEPS, Machine, only
 from tests.support.programs import stand_in
 
@@ -167,7 +167,7 @@ def test_a_batch_file_with_a_percent_sign_is_a_warning(windows: Machine) -> None
         Segment(3, "c", SegmentType.NORMAL, "", environment="cmd", commands=("report.cmd now", "plain")),
     ]
     pipeline = Pipeline(PureWindowsPath(r"C:\data\p.yaml"), "", tuple(segments))
-    jobs = tuple(make_job(one, pipeline, context.site) for one in segments)
+    jobs = tuple(make_task(one, pipeline, context.site) for one in segments)
     line = only(batch_files(replace(context, pipeline=pipeline, jobs=jobs)))
     assert line.state is State.WARNING
     assert "segment 1" in line.text
@@ -204,6 +204,6 @@ def test_outputs_with_patterns_are_looked_at_by_their_fixed_part(windows: Machin
     for pattern in (r"D:\data\out\**\*.tif", r"\\?\D:\data\*.tif", "*/a.tif"):
         segment = Segment(1, "a", SegmentType.NORMAL, "", environment="cmd", commands=("x",), outputs=(pattern,))
         pipeline = Pipeline(PureWindowsPath(r"C:\data\p.yaml"), "", (segment,))
-        jobs = (make_job(segment, pipeline, context.site),)
+        jobs = (make_task(segment, pipeline, context.site),)
         found |= {str(place.path) for place in places(replace(context, pipeline=pipeline, jobs=jobs))}
     assert {r"D:\data\out", "\\\\?\\D:\\"} <= found

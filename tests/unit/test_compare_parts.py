@@ -23,13 +23,13 @@ from runner.errors import PipelineError, UsageError
 from runner.host import this_host
 from runner.model import Pipeline
 from runner.pipeline.reader import parse_pipeline
-from runner.tasks import Jobs
+from runner.tasks import Tasks
 
 
-def read(folder: Path, *segments: dict[str, Any]) -> tuple[Pipeline, Jobs]:
+def read(folder: Path, *segments: dict[str, Any]) -> tuple[Pipeline, Tasks]:
     pipeline = parse_pipeline(yaml.safe_dump({"run": list(segments)}, width=1000).encode(), folder / "p.yaml")
     site = Site(this_host(interactive=False), folder, {}, folder / ".venvs")
-    return pipeline, Jobs(pipeline, site)
+    return pipeline, Tasks(pipeline, site)
 
 
 def step(name: str, *commands: Any, **keys: Any) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """Which jobs share an environment: asked when one is prepared, and when its packages are noted in a receipt."""
 
 from runner.model import EnvironmentSpec, ResolvedEntry, ResolvedFlags, Segment, SegmentType
-from runner.tasks import Job
+from runner.tasks import Task
 
 SEGMENT = Segment(1, "a", SegmentType.NORMAL, "hash")
 
 
-def job(kind: str, *entries: ResolvedEntry, name: str = "") -> Job:
-    return Job(SEGMENT, EnvironmentSpec(kind, name), entries, {}, "/repo", ())
+def job(kind: str, *entries: ResolvedEntry, name: str = "") -> Task:
+    return Task(SEGMENT, EnvironmentSpec(kind, name), entries, {}, "/repo", ())
 
 
 def test_two_scripts_share_none_however_they_are_started() -> None:
