@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner import __version__
 from runner.budget import Budget
-from runner.errors import ExitCode, RunnerError, StateError
+from runner.errors import ExitCode, RunnerError, StateError, UsageError
 from runner.executors.local import Finished, LocalExecutor
 from runner.executors.preparer import Preparer
 from runner.executors.task import run_task
@@ -161,7 +161,11 @@ class _Loop:
             return
         from runner.runs.items import Over
 
-        over = self._over[number] = Over(self.opened, segment, self._everything(segment))
+        try:
+            over = self._over[number] = Over(self.opened, segment, self._everything(segment))
+        except UsageError as error:  # what an earlier segment made is no good
+            self._cannot(segment, f"{error.message}. {error.cure}")
+            return
         keys = over.keys(one=self._one)
         if not over.total:
             self._finish_items(segment, over)
@@ -285,14 +289,18 @@ class _Loop:
         else:
             self.opened.advice = _AGAIN
 
+    def _cannot(self, segment: Segment, reason: str) -> None:
+        """It fails without a start."""
+        self.row(segment, Result.FAILED, note=reason)
+        self.journal.warn(f"segment {segment.number}: {reason}")
+        self._failed(segment)
+        self._schedule.close(segment.number, Ending.FAILED)
+
     def _judge(self) -> None:
         """Segments of which nothing runs any more, and what is not run because of them."""
         for number, reason in self._schedule.stuck():
             segment = self.steps[number].segment
-            self.row(segment, Result.FAILED, note=reason)
-            self.journal.warn(f"segment {number} {reason}")
-            self._failed(segment)
-            self._schedule.close(number, Ending.FAILED)
+            self._cannot(segment, reason)
         for number, key, cause in self._schedule.left_out():
             if over := self._over.get(number):
                 over.leave_out(key, cause)

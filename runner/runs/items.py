@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runner.environments.quoting import quote_cmd, quote_posix
+from runner.errors import UsageError
 from runner.executors.items import Ended, ItemWork, OutOfMemory, WorkerFiles, run_items
 from runner.executors.local import Finished
 from runner.executors.preparer import Preparer
@@ -66,8 +67,15 @@ class Over:
         if tasks is None or opened.has_run:
             tasks = self._look_again(force=selection.force and not opened.has_run)
         if everything(tasks):
-            tasks = self._look_again(force=True)
-            forget(opened.look, self.segment, tasks.chosen, "it is to run again")
+            if tasks.ledger.all_again:  # also those that --item does not name
+                forget(opened.look, self.segment, list(tasks.ledger.done), "what it is made of was made anew")
+                tasks = self._look_again(force=False)
+            else:
+                tasks = self._look_again(force=True)
+                forget(opened.look, self.segment, tasks.chosen, "it is to run again")
+        if opened.has_run:  # what the check before the run could not see yet
+            for finding in tasks.problems(opened.request.site.host.platform):
+                raise UsageError(finding.message, finding.cure)
         settle(opened.look, self.segment, tasks.ledger)
         opened.look.many[self.segment.number] = tasks
         return tasks

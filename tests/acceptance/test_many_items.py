@@ -286,3 +286,55 @@ def test_a_batch_that_fails_is_gone_through_one_by_one_and_nothing_is_done_twice
     assert [one["item"] for one in of(events, "summary")[0]["failed_items"]] == ["4"]
     (plate.data / "bad-4").unlink()
     assert plate.ran() == ["4"]
+
+
+def test_items_that_were_not_asked_for_stay_old_where_what_they_are_made_of_was_made_anew(plate: Plate) -> None:
+    each = plate.segment("each", "%ITEM%", foreach=["a", "b", "c"])
+    plate.write(plate.segment("model", "one"), each)
+    plate.run()
+    plate.calls()
+    plate.write(plate.segment("model", "two"), each)
+    assert plate.ran("--item", "a") == ["a", "two"]
+    assert plate.ran() == ["b", "c"]
+
+
+def test_what_an_earlier_segment_made_wrongly_fails_the_segment_over_it_and_no_other_branch(plate: Plate) -> None:
+    plate.write(
+        shell("make", "mkdir -p a b; echo id,x > t.csv; echo 1,2 >> t.csv; touch a/1.tif b/1.tif", cwd="%YAML%"),
+        plate.segment("columns", "%ITEM%", "%COL:y%", foreach={"csv": "t.csv"}, needs=["make"]),
+        plate.segment("clash", "%ITEM%", foreach="*/1.tif", outputs="out/%STEM%", needs=["make"]),
+        plate.segment("other", "other", needs=["make"]),
+        plate.segment("last", "last", needs=["clash"]),
+    )
+    events = plate.run(check=1)
+    assert plate.calls() == ["other"]
+    (_, no_column), (_, clash), other, last = rows(events)[1:]
+    assert "there is no column `y`" in no_column and "a/1.tif and b/1.tif have the same output" in clash
+    assert other[0] == "succeeded" and last == ("not run", "segment 3 failed")
+
+
+def test_tokens_stand_in_words_variables_and_folders_and_a_line_of_a_table_is_known_by_its_cells(plate: Plate) -> None:
+    (plate.data / "t.csv").write_text('id,file,n\nA1,in/a.tif,3\n"B 2","x, y",4\n')
+    show = shell("show", 'echo "$WHAT" $(basename "$PWD") $PART >> ../calls.txt', foreach={"csv": "t.csv"})
+    show |= {"env": {"WHAT": "%ITEM%<%COL:file%>", "PART": "n%COL:n%-%INDEX%"}, "cwd": "%YAML%/in%COL:n%"}
+    for folder in ("in3", "in4"):
+        (plate.data / folder).mkdir()
+    plate.write(show)
+    assert plate.ran() == ["A1<in/a.tif> in3 n3-1", "B 2<x, y> in4 n4-2"]
+    (plate.data / "t.csv").write_text('id,file,n\n"B 2","x, y",4\nA1,in/b.tif,3\n')
+    assert plate.ran() == ["A1<in/b.tif> in3 n3-2"]
+
+
+def test_an_item_known_by_its_content_does_not_run_again_for_another_time(plate: Plate) -> None:
+    for name in "ab":
+        (plate.data / "in" / f"{name}.tif").write_text(name)
+    plate.write(plate.segment("each", "%STEM%", foreach="in/*.tif", identity="content"), plate.segment("sum", "sum"))
+    assert plate.ran() == ["a", "b", "sum"]
+    os.utime(plate.data / "in" / "a.tif", (1, 1))
+    assert plate.ran() == []
+    (plate.data / "in" / "a.tif").write_text("x")
+    os.utime(plate.data / "in" / "a.tif", (1, 1))
+    assert plate.ran() == ["a", "sum"]
+    (plate.data / "in" / "b.tif").unlink()
+    assert plate.ran() == ["sum"]  # what is made of all is made of one fewer
+    assert plate.ran() == []
