@@ -97,8 +97,13 @@ class _Loop:
         """The segments that one item goes through before all others do."""
         wanted = self.opened.request.canary
         segments = [step.segment for step in self.steps.values()]
-        wanted = wanted or any(s.many and s.many.canary and self.steps[s.number].action is Action.RUN for s in segments)
+        wanted = wanted or any(s.many and s.many.canary and self._is_untried(s.number) for s in segments)
         return tuple(canary_segments(segments, graph)) if wanted else ()
+
+    def _is_untried(self, number: int) -> bool:
+        """It runs, and no item of it ever ended well: where one did, there is nothing for a canary to tell."""
+        tasks = self.opened.look.many.get(number)
+        return self.steps[number].action is Action.RUN and (tasks is None or not tasks.ledger.done)
 
     def _loop(self, graph: Graph, *, one: bool) -> None:
         """Until all of `graph` is closed, or the run is over. `one`: a single item of each segment over many."""

@@ -17,7 +17,7 @@ from runner.executors.local import Finished
 from runner.executors.preparer import Preparer
 from runner.executors.task import fingerprint
 from runner.ground.words import size_text, time_text
-from runner.items.decide import Selection
+from runner.items.decide import Selection, Why
 from runner.items.identity import marks
 from runner.items.item import Item
 from runner.items.ledger import compact
@@ -97,7 +97,9 @@ class Over:
             keys.sort(key=lambda key: chosen[key].item.label)
         if one and keys:
             known = self._opened.canary_items
-            keys = [next((key for key in keys if key in known), keys[0])]
+            # one that failed last time would only fail again, and hold up all others for good
+            good = [key for key in keys if self._tasks.chosen[key].why is not Why.FAILED] or keys
+            keys = [next((key for key in good if key in known), good[0])]
             known.update(keys)
         return keys
 

@@ -64,7 +64,8 @@ class ManyTasks:
         """The first task, to be shown and not to be run."""
         items = [planned.item for planned in self.plan.to_run] or self.items
         batch = self.job.many.batch if self.job.many else 1
-        return self.task(items[:batch], Path("items.txt"), dry=True) if items else None
+        alike = [item for item in items if item.label == items[0].label]  # a batch is of one combination
+        return self.task(alike[:batch], Path("items.txt"), dry=True) if items else None
 
     def task(self, items: Sequence[Item], file: Path, *, dry: bool = False) -> Task:
         """For one item, or for those of a batch; `file` is written where the command wants one that names them."""

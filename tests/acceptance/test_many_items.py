@@ -338,3 +338,13 @@ def test_an_item_known_by_its_content_does_not_run_again_for_another_time(plate:
     (plate.data / "in" / "b.tif").unlink()
     assert plate.ran() == ["sum"]  # what is made of all is made of one fewer
     assert plate.ran() == []
+
+
+def test_a_canary_that_failed_holds_up_the_others_once_and_not_for_good(plate: Plate) -> None:
+    (plate.data / "bad-0").touch()
+    plate.write(plate.segment("each", "%ITEM%", foreach={"range": 3}, canary=True))
+    assert plate.ran(check=1) == ["0"]
+    assert plate.ran(check=1) == ["0", "1", "2"]
+    assert plate.ran(check=1) == ["0"]
+    events = plate.run(check=1)
+    assert "canary" not in of(events, "summary")[0]["advice"]
