@@ -13,6 +13,7 @@ from runner.ground.text import decoded
 from runner.model import Command
 from runner.process.stop import StopRequest
 from runner.process.supervise import run
+from runner.process.tag import RunMark
 
 TAIL = 64 * 1024  # bytes of a tool's output, for explaining its failure
 
@@ -27,8 +28,10 @@ def carry_out(
     log: Path = Path(os.devnull),
     wait: float | None = None,
     timeout: Callable[[], float | None] = lambda: None,
+    mark: RunMark | None = None,
 ) -> bool:
-    """False when another process had done it meanwhile. `timeout` tells the seconds that are left for the next command.
+    """False when another process had done it meanwhile. `timeout` tells the seconds that are left for the next command,
+    `mark` is that of a run, by which the next one finds what a killed one left.
 
     Raises EnvironmentMissing, Interrupted, Busy after `wait` seconds, TimeoutError.
     """
@@ -41,7 +44,7 @@ def carry_out(
             del tail[:-TAIL]
             screen(chunk)
 
-        outcome = run(command, environ=environ, screen=both, log=log, timeout=timeout(), stop=stop)
+        outcome = run(command, environ=environ, screen=both, log=log, timeout=timeout(), stop=stop, mark=mark)
         if outcome.timed_out:
             raise TimeoutError
         if outcome.stopped:

@@ -18,6 +18,7 @@ from runner.errors import RunnerError
 from runner.executors.carry import carry_out
 from runner.ground.told import write_json
 from runner.process.stop import StopRequest
+from runner.process.tag import RunMark
 from runner.records.journal import Journal
 from runner.tasks import Task
 
@@ -53,8 +54,17 @@ class Preparer:
     """
 
     def __init__(
-        self, jobs: Sequence[Task], site: Site, folder: Path, journal: Journal, stop: StopRequest, *, ahead: bool
+        self,
+        jobs: Sequence[Task],
+        site: Site,
+        folder: Path,
+        journal: Journal,
+        stop: StopRequest,
+        *,
+        ahead: bool,
+        mark: RunMark | None = None,
     ) -> None:
+        self._mark = mark
         self._site = site
         self._folder = folder
         self._journal = journal
@@ -155,6 +165,7 @@ class Preparer:
             self._stop,
             screen=screen,
             on_wait=lambda reason: self._journal.note(f"   waiting for {preparation.title}: {reason}"),
+            mark=self._mark,
             log=self._folder / f"prepare-{item.job.segment.number:02d}.txt",
         )
         seconds = round(time.monotonic() - before, 3)

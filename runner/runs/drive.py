@@ -39,7 +39,13 @@ def drive(opened: Opened) -> ExitCode:
     look, request = opened.look, opened.request
     request.journal.say("begin", pipeline=str(look.path), segments=len(look.jobs), to_run=len(look.plan.to_run))
     preparer = Preparer(
-        look.to_run, request.site, opened.record.folder, request.journal, request.stop, ahead=request.prepare_ahead
+        look.to_run,
+        request.site,
+        opened.record.folder,
+        request.journal,
+        request.stop,
+        ahead=request.prepare_ahead,
+        mark=opened.around.mark,
     )
     with preparer:
         loop = _Loop(opened, preparer)

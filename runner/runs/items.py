@@ -289,7 +289,7 @@ class Over:
                 why += ", more than `max-failures` allows: no other was started"
         elif self._left_out:
             state = Result.FAILED if tried else Result.NOT_RUN
-            why = f"{self._left_out:,} of {total:,} items were not run, since they failed before"
+            why = f"{self._left_out:,} of {total:,} items not run, since they failed before"
         elif self._tasks.plan.left_out:
             state, why = Result.STOPPED, f"{self._tasks.plan.left_out:,} of {total:,} items are still to be run"
         if self._stopped or (self._opened.request.stop.requested and tried < len(self._tasks.chosen)):

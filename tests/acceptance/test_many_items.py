@@ -238,7 +238,7 @@ def test_a_failed_item_and_what_follows_it_run_again_alone_and_a_plain_segment_w
     events = plate.run(check=1)
     assert rows(events) == [
         ("failed", "1 of 2 items failed"),
-        ("failed", "1 of 2 items were not run, since they failed before"),
+        ("failed", "1 of 2 items not run, since they failed before"),
         ("not run", "segment 2 failed"),
     ]
     assert plate.calls() == sorted([str(plate.data / "in" / "a.tif"), str(plate.data / "in" / odd), "2-1"])
