@@ -23,7 +23,11 @@ Digests = dict[str, tuple[Mark, str]]  # path -> how it was, and the SHA-256 of 
 def mark_of(item: Item, *, fresh: bool = True) -> Mark:
     """`fresh`: as it is at this moment. Else as the listing told that found it, where that is known."""
     if item.is_file:
-        return item.mark if item.mark is not None and not fresh else mark_of_path(item.text)
+        known = item.mark
+        if known is not None and not fresh:
+            return known
+        now = mark_of_path(item.text)
+        return known if known == now else now  # the same tuple: there may be 100,000
     if item.cells:
         named = (cell for cell in item.cells if os.path.isabs(cell))  # noqa: PTH117
         return (checksum_of(item.cells), *(number for path in named for number in mark_of_path(path)))
