@@ -47,13 +47,13 @@ def _texts(segment: Segment) -> Iterator[tuple[str, str]]:
         yield from (("foreach", text) for text in (foreach.pattern, foreach.csv, *foreach.values))
 
 
-def find_problems(jobs: Iterable[Task], pipeline: Pipeline, site: Site) -> list[Diagnostic]:
+def find_problems(jobs: Iterable[Task], pipeline: Pipeline, site: Site, *, items: bool = False) -> list[Diagnostic]:
     """What would stop these jobs, all at once: missing groups, scripts, environments, working directories.
 
-    Warnings among them: see `errors`.
+    Warnings among them: see `errors`. `items`: whether there is anything to go over, for those who do not go over it.
     """
     jobs = list(jobs)
-    told = _argument_findings(jobs, pipeline, site)
+    told = _argument_findings(jobs, pipeline, site, items=items)
     out: list[Diagnostic] = []
     for job in jobs:
         about_scripts = list(script_findings(job.segment, job.entries, job.cwd, site.host))
@@ -67,9 +67,11 @@ def find_problems(jobs: Iterable[Task], pipeline: Pipeline, site: Site) -> list[
     return out
 
 
-def _argument_findings(jobs: Sequence[Task], pipeline: Pipeline, site: Site) -> dict[int, list[Finding]]:
+def _argument_findings(
+    jobs: Sequence[Task], pipeline: Pipeline, site: Site, *, items: bool
+) -> dict[int, list[Finding]]:
     """By segment: arguments that a program which ships would refuse, flags glued to values, inputs that are missing."""
-    from runner.pipeline.inputs import missing_inputs, step_of
+    from runner.pipeline.inputs import missing_inputs, step_of, with_items
     from runner.pipeline.programs import Answer, ask_about, findings, glued_findings, line_of
 
     found = {job.segment.number: glued_findings(job.segment) for job in jobs if not kind(job.spec).in_shell}
@@ -92,6 +94,11 @@ def _argument_findings(jobs: Sequence[Task], pipeline: Pipeline, site: Site) -> 
         steps = [
             step_of(job.segment, job.entries, job.cwd, job.outputs, roles.get(job.segment.number)) for job in every
         ]
+        if items:
+            steps = [
+                with_items(step, job.many.foreach if job.many else None, job.folder)
+                for step, job in zip(steps, every, strict=True)
+            ]
         for number, missing in missing_inputs(steps, known).items():
             found[number] += missing
     return {number: found.get(number, []) for number in known}

@@ -24,7 +24,9 @@ def pipeline_file(context: Context) -> list[Line]:
     if context.pipeline is None:
         return []
     pipeline = context.pipeline
-    lines = _lines([*find_warnings(pipeline, context.site), *find_problems(context.jobs, pipeline, context.site)])
+    lines = _lines(
+        [*find_warnings(pipeline, context.site), *find_problems(context.jobs, pipeline, context.site, items=True)]
+    )
     lines += _missing_settings(context.jobs)
     count = len(context.jobs)
     return lines or [

@@ -7,11 +7,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Thread
 
-from runner.model import Finding, ResolvedEntry, ResolvedFlags, Segment, Severity
+from runner.model import Finding, Foreach, ResolvedEntry, ResolvedFlags, Segment, Severity
 from runner.pipeline.near import did_you_mean, near
 from runner.pipeline.tokens import ITEM_TOKEN, entry_count
 
@@ -60,6 +60,16 @@ def step_of(
             places.append(path)
     places = [of_item.sub("*", place) for place in places]
     return Step(segment.number, tuple(inputs), tuple(places), segment.environment.strip().lower() == "cmd")
+
+
+def with_items(step: Step, foreach: Foreach | None, folder: str) -> Step:
+    """`step`, and the files that a segment goes over; `folder` is the pipeline file's."""
+    text = foreach.pattern or foreach.csv if foreach else ""
+    if foreach is None or not text or text.startswith("%"):  # an unknown token is told as that
+        return step
+    path = os.path.join(folder, os.path.expanduser(text))  # noqa: PTH111, PTH118
+    one = Input("foreach", path, "foreach", "items" if foreach.pattern else "table")
+    return replace(step, inputs=(*step.inputs, one))
 
 
 def _values(segment: Segment, entries: Sequence[ResolvedEntry]) -> Iterator[tuple[str, str, str]]:
@@ -138,6 +148,8 @@ def _exists(one: Input) -> bool:
     if path.is_dir():
         return one.role == "any"
     start, rest = start_of(one.value)
+    if one.role == "items":  # a folder may be an image
+        return next(glob.iglob(rest, root_dir=start, recursive=True), None) is not None  # noqa: PTH207
     return any((start / name).is_file() for name in glob.iglob(rest, root_dir=start, recursive=True))  # noqa: PTH207
 
 
@@ -151,9 +163,12 @@ def start_of(pattern: str) -> tuple[Path, str]:
 
 
 def _finding(one: Input, first: bool) -> Finding:
-    what = {"folder": "there is no folder", "file": "there is no file"}.get(one.role, "no file matches")
+    what = {"folder": "there is no folder", "file": "there is no file", "table": "there is no file"}.get(
+        one.role, "no file matches"
+    )
     earlier = "" if first else ", and no earlier segment names a place there"
-    return Finding(f"{what} {one.value}{earlier}", _cure(one), one.key, Severity.WARNING)
+    severity = Severity.ERROR if first and one.key == "foreach" else Severity.WARNING
+    return Finding(f"{what} {one.value}{earlier}", _cure(one), one.key, severity)
 
 
 def _cure(one: Input) -> str:

@@ -320,6 +320,8 @@ def test_what_stands_for_an_item_is_no_missing_file_and_no_wrong_number_but_a_wr
     ]
     good = threshold(*words) | {"foreach": "%YAML%/raw/*.tif", "matrix": {"s": [1, 2]}, "cwd": "%PARENT%"}
     after = threshold({"--input-search-pattern": "%YAML%/1/cell/*.tif"}, OUTPUT)
+    (lab.data / "raw").mkdir(exist_ok=True)
+    (lab.data / "raw" / "a.tif").touch()
     assert looked_at(lab, good, after, code=0) == []
     wrong = threshold(*words, "--ouput-folder") | {"foreach": "%YMAL%/raw/*.tif", "matrix": {"s": [1, 2]}}
     found = looked_at(lab, wrong)
