@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from runner.ground.words import size_text
 from runner.items.item import Item, Mark, parent_and_name
 from runner.items.ledger import Ledger, Unfinished
 from runner.records.lines import ItemState
@@ -147,21 +148,13 @@ def _change(before: Mark, now: Mark) -> str:
 def _by_size(before: int, now: int) -> str:
     if before == now:
         return ""
-    one, other = in_words(before), in_words(now)
+    one, other = size_text(before), size_text(now)
     return f"its size was {one}, is {other} now" if one != other else f"its size was {before:,} B, is {now:,} B now"
 
 
 def _by_time(before: int, now: int) -> str:
     when = datetime.fromtimestamp(now / 1e9).strftime("%Y-%m-%d %H:%M:%S") if 0 <= now < 2**62 else "another time"
     return f"written on {when}, after it was done" if now > before else f"an older one of {when} took its place"
-
-
-def in_words(size: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if size < 999.5:
-            return f"{size:.0f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
 
 
 def _removed(items: Sequence[Item], ledger: Ledger) -> tuple[str, ...]:

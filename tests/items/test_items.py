@@ -163,7 +163,7 @@ def test_the_reasons_tell_what_changed(tmp_path: Path) -> None:
     plan = decide(items, ledger, marks(items))
     assert plan.sentence == "4 items: 1 done, 1 new, 1 changed, 1 failed last time; 1 removed"
     reasons = {item.key: (why, reason) for item, why, reason in plan.to_run}
-    assert reasons["b.tif"] == (Why.CHANGED, "its size was 1 B, is 2 kB now")
+    assert reasons["b.tif"] == (Why.CHANGED, "its size was 1 B, is 2 KiB now")
     assert reasons["c.tif"] == (Why.FAILED, "it ran out of memory")
     only = decide(items, ledger, marks(items), Selection(retry_failed=True))
     assert [one.item.key for one in only.to_run] == ["c.tif"]
