@@ -151,7 +151,6 @@ class Over:
         failed = []
         for ended in result:
             receipt = ended.receipt
-            self._tasks.ledger.add(receipt)
             self._peak = max(self._peak or 0, receipt.peak_memory or 0) or None
             self._seconds += receipt.seconds
             self._bytes += sum(size for _, size in receipt.outputs)
@@ -206,7 +205,6 @@ class Over:
         """An item that is not run because it failed in an earlier segment."""
         self._left_out += 1
         receipt = ItemReceipt(key, ItemState.NOT_RUN, note=f"it failed in segment {cause}", started=time.time())
-        self._tasks.ledger.add(receipt)
         with self._lock:
             files = self._files.get(-1)
             if files is None:
