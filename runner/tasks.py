@@ -41,6 +41,10 @@ class Task:
         many = self.item is not None
         return kind(self.spec).wrap(Request(self.spec, self.entries, self.env, self.cwd, dry, many), site)
 
+    def given(self, variables: Mapping[str, str]) -> Task:
+        """The same with variables of what it was given of the machine; those of the segment itself win."""
+        return replace(self, env={**variables, **self.env}) if variables else self
+
     def masked(self, value: Any, site: Site) -> Any:
         """`value` as it may be written down: with names for the values of .env."""
         if not self.secrets:

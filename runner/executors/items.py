@@ -103,7 +103,7 @@ def run_items(items: Sequence[Item], work: ItemWork, files: WorkerFiles, tries: 
         if len(items) == 1:
             return [*ended, _never_started(items[0], files, f"{error.message}\n{error.cure}".strip())]
         return ended + [one for item in items for one in run_items([item], work, files)]
-    job = _with(job, work.lease or {})
+    job = job.given(work.lease or {})
     before = {} if job.segment.outputs_may_be_old else outputs.marks(job.outputs, job.cwd)
     if seconds := outputs.settling(before):
         work.around.stop.wait(seconds)
@@ -115,12 +115,6 @@ def run_items(items: Sequence[Item], work: ItemWork, files: WorkerFiles, tries: 
     for item, mark in there:
         ended.append(_receipt(item, mark, job, work, files, last, (started, share, begin, count + tries)))
     return ended
-
-
-def _with(job: Task, lease: dict[str, str]) -> Task:
-    from dataclasses import replace
-
-    return replace(job, env={**lease, **job.env}) if lease else job
 
 
 def _never_started(item: Item, files: WorkerFiles, note: str) -> Ended:

@@ -14,6 +14,7 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -74,6 +75,20 @@ def open_lines(path: Path) -> int:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_LINK, 0o666)
     except OSError as error:
         raise state_error("write", path, error) from error
+
+
+@contextmanager
+def added_to(path: Path) -> Iterator[int]:
+    """A descriptor for `append`, closed at the end; the folder is made where there is none. Raises StateError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise state_error("write", path, error) from error
+    descriptor = open_lines(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def append(descriptor: int, receipt: ItemReceipt, path: Path | None = None) -> None:

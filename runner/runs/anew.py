@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from runner.graph import Graph
 from runner.items.ledger import ALL, Ledger
 from runner.model import Action, Segment
-from runner.records.lines import ItemReceipt, ItemState, append, open_lines
+from runner.records.lines import ItemReceipt, ItemState, added_to, append
 from runner.runs.look import Look, items_file
 from runner.runs.many import ManyTasks
 
@@ -45,12 +45,9 @@ def forget(look: Look, segment: Segment, keys: Iterable[str], why: str, *, every
     old = [key for key in keys if every or key in known] if known else []
     if not old:
         return
-    lines = open_lines(path)
-    try:
+    with added_to(path) as lines:
         for key in old:
             append(lines, ItemReceipt(key, ItemState.ANEW, note=why, started=time.time()), path)
-    finally:
-        os.close(lines)
 
 
 def settle(look: Look, segment: Segment, ledger: Ledger) -> None:
@@ -58,11 +55,8 @@ def settle(look: Look, segment: Segment, ledger: Ledger) -> None:
     if not ledger.all_again:
         return
     path = items_file(look, segment.number)
-    lines = open_lines(path)
-    try:
+    with added_to(path) as lines:
         append(lines, ItemReceipt(ALL, ItemState.SUCCEEDED), path)
-    finally:
-        os.close(lines)
 
 
 def must_run_anew(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -245,7 +244,7 @@ class _Loop:
 
             def plain(worker: int) -> Receipt | None:
                 self._preparer.need(job)
-                return None if self.stop.requested else run_task(_with(job, environ), folder, self.opened.around)
+                return None if self.stop.requested else run_task(job.given(environ), folder, self.opened.around)
 
             self.executor.start(start, plain)
             return
@@ -476,7 +475,3 @@ class _Loop:
             segments=[{k: row[k] for k in ("segment", "name", "state", "note")} for row in opened.rows],
         )
         opened.record.save()
-
-
-def _with(job: Any, environ: Mapping[str, str]) -> Any:
-    return replace(job, env={**environ, **job.env}) if environ else job

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +23,7 @@ from runner.items.ledger import compact
 from runner.items.matrix import batches
 from runner.model import Resources, Segment
 from runner.records.layout import done_file, records_root
-from runner.records.lines import ItemReceipt, ItemState, append, append_files, open_lines
+from runner.records.lines import ItemReceipt, ItemState, added_to, append, append_files
 from runner.records.receipt import Receipt, Result
 from runner.runs.anew import forget, settle
 from runner.runs.many import ManyTasks, look_at_items
@@ -235,16 +234,12 @@ class Over:
             self._tasks.contents.save()
 
     def _keep(self, paths: Sequence[Path]) -> None:
-        self._done_path.parent.mkdir(parents=True, exist_ok=True)
-        lines = open_lines(self._done_path)
-        try:
+        with added_to(self._done_path) as lines:
             append_files(lines, paths, self._done_path)
             for key in self._tasks.plan.removed:
                 append(lines, ItemReceipt(key, ItemState.STOPPED, note="it was removed"), self._done_path)
             for item, mark in self._tasks.plan.renewed:
                 append(lines, ItemReceipt(item.key, ItemState.SUCCEEDED, mark), self._done_path)
-        finally:
-            os.close(lines)
         if self._tasks.ledger.stale:
             compact(self._done_path)
 
@@ -252,11 +247,9 @@ class Over:
         """Every item, or each that was asked for, counts as done as it is now. How many are still to be run."""
         plan = self._tasks.plan
         items: Sequence[Item] = [planned.item for planned in plan.to_run] if plan.left_out else self._tasks.items
-        self._done_path.parent.mkdir(parents=True, exist_ok=True)
-        lines = open_lines(self._done_path)
-        for item, mark in zip(items, marks(list(items)), strict=True):
-            append(lines, ItemReceipt(item.key, ItemState.SUCCEEDED, mark, note="accepted"), self._done_path)
-        os.close(lines)
+        with added_to(self._done_path) as lines:
+            for item, mark in zip(items, marks(list(items)), strict=True):
+                append(lines, ItemReceipt(item.key, ItemState.SUCCEEDED, mark, note="accepted"), self._done_path)
         return plan.left_out
 
     def forecast(self, at_once: int) -> str:

@@ -25,7 +25,7 @@ from runner.items.walk import split_pattern
 from runner.model import Finding
 from runner.pipeline.tokens import ITEM_TOKEN
 from runner.records.layout import Record, done_file
-from runner.records.lines import append_files, open_lines
+from runner.records.lines import added_to, append_files
 from runner.tasks import Task
 
 CONTENTS = "contents.jsonl"
@@ -170,12 +170,8 @@ def adopt_items(broken: Record, records: Path) -> None:
     """What a run that broke off had finished of its items is done. Raises StateError."""
     for path in _receipts(broken):
         done = done_file(records, path.name.split("-")[1])
-        done.parent.mkdir(parents=True, exist_ok=True)
-        lines = open_lines(done)
-        try:
+        with added_to(done) as lines:
             append_files(lines, [path], done)
-        finally:
-            os.close(lines)
 
 
 def check_patterns(found: Sequence[ManyTasks], patterns: Sequence[str]) -> None:
