@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
-from typing import IO
+from typing import IO, Any
 
 from runner.model import Capture as Capture
 from runner.model import Captured as Captured
@@ -26,6 +26,7 @@ class Host:
     which: Callable[[str], str | None]
     capture: Capture
     interactive: bool = False  # a person can answer at the terminal
+    nvml: Callable[[], Any] = lambda: None  # NVIDIA's library, started (`process.gpu.open_library`)
 
     @property
     def windows(self) -> bool:
@@ -55,6 +56,12 @@ def _capture(
     return capture(argv, env=env, cwd=cwd, timeout=timeout, stdin=stdin)
 
 
+def _nvml() -> Any:
+    from runner.process.gpu import open_library
+
+    return open_library()
+
+
 def is_terminal(stream: IO[str] | None, *, is_console: Callable[[int], bool] | None = None) -> bool:
     """Whether a person sits at `stream`; `isatty()` is true for Windows' NUL as well."""
     if stream is None or not stream.isatty():
@@ -79,4 +86,4 @@ def this_host(*, interactive: bool | None = None) -> Host:
     """The machine that runs this code; what it can be asked is imported when it is asked."""
     if interactive is None:
         interactive = is_terminal(sys.stdin) and is_terminal(sys.stdout)
-    return Host(sys.platform, dict(os.environ), Path.home(), _which, _capture, interactive)
+    return Host(sys.platform, dict(os.environ), Path.home(), _which, _capture, interactive, _nvml)

@@ -23,7 +23,6 @@ from runner.tasks import Task
 
 SIZE_LIMIT = 15.0  # seconds to spend on one environment's size
 _CUDA = re.compile(r"(cudatoolkit|cuda-version|pytorch-cuda|nvidia-cuda-runtime(-cu\d+)?)")
-QUERY = ("--query-gpu=name,driver_version", "--format=csv,noheader")
 
 
 @dataclass(frozen=True)
@@ -146,11 +145,10 @@ def machine(site: Site) -> dict[str, str]:
     """This machine: system, GPU and its driver where there is one."""
     import platform
 
+    from runner.process.gpu import ask
+
     out = {"host": platform.node(), "system": platform.platform()}
-    smi = site.host.which("nvidia-smi")
-    if smi:
-        answer = site.host.capture([smi, *QUERY], timeout=10.0)
-        if answer.code == 0 and answer.stdout.strip():
-            name, _, driver = answer.stdout.decode("utf-8", "replace").splitlines()[0].partition(",")
-            out |= {"gpu": name.strip(), "driver": driver.strip()}
+    told = ask(site.host)
+    if told and told.gpus:
+        out |= {"gpu": told.gpus[0].name, "driver": told.gpus[0].driver}
     return out

@@ -1,10 +1,6 @@
-"""The GPU and its driver, as nvidia-smi tells them, held against the CUDA that the lock brings."""
+"""The GPU and its driver, held against the CUDA that the lock brings."""
 
 from __future__ import annotations
-
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 from runner.doctor import Check, Context, Line, ok, problem, warning
 from runner.doctor.cuda_table import (
@@ -16,12 +12,9 @@ from runner.doctor.cuda_table import (
     toolkit_driver,
 )
 from runner.doctor.cuda_wanted import Wanted, cpu_on_windows, wanted
-from runner.ground.codes import spell_code
-from runner.ground.disk import is_file
 from runner.ground.words import size_text
-from runner.host import Host
+from runner.process.gpu import Gpu, ask, newest_cuda
 
-_FIELDS = ("name", "driver_version", "memory.total", "memory.used", "compute_cap")
 _BUSY = 0.8  # of its memory
 INDEX_FOR_CUDA = (
     "Give the group PyTorch's index for CUDA in pyproject.toml ([tool.uv.sources]), then run `run-pipeline env lock`."
@@ -29,98 +22,31 @@ INDEX_FOR_CUDA = (
 _NO_DRIVER = "Install NVIDIA's driver, or run this pipeline on a machine with such a GPU."
 
 
-@dataclass(frozen=True)
-class Gpu:
-    """One line of nvidia-smi; memory in MiB."""
-
-    name: str
-    driver: str
-    total: int
-    used: int
-    capability: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What nvidia-smi said; `why` is set where there is no GPU to be seen."""
-
-    program: str | None
-    gpus: tuple[Gpu, ...] = ()
-    cuda: tuple[int, int] | None = None  # the newest that the driver can run
-    why: str = ""
-
-
-def ask(host: Host) -> Answer:
-    """Asks nvidia-smi; older ones do not know compute_cap."""
-    program = find_program(host)
-    if program is None:
-        return Answer(None)
-    got = host.capture([program, _query(_FIELDS), "--format=csv,noheader,nounits"])
-    if got.code == 2:
-        got = host.capture([program, _query(_FIELDS[:-1]), "--format=csv,noheader,nounits"])
-    text = got.stdout.decode("utf-8", "replace")
-    if got.code != 0:
-        said = (text + got.stderr.decode("utf-8", "replace")).strip()
-        return Answer(program, why=got.error or " ".join(said.split()) or spell_code(got.code))
-    gpus = tuple(gpu for line in text.splitlines() if (gpu := parse(line)))
-    page = host.capture([program]).stdout.decode("utf-8", "replace")
-    found = re.search(r"CUDA Version:\s*(\d+)\.(\d+)", page)
-    cuda = (int(found[1]), int(found[2])) if found else None
-    if cuda is None and gpus:
-        cuda = cuda_of_driver(gpus[0].driver, windows=host.windows)
-    return Answer(program, gpus, cuda, "" if gpus else "it lists no GPU")
-
-
-def _query(fields: Sequence[str]) -> str:
-    return f"--query-gpu={','.join(fields)}"
-
-
-def find_program(host: Host) -> str | None:
-    """nvidia-smi on PATH, or where drivers for Windows put it."""
-    if found := host.which("nvidia-smi"):
-        return found
-    if not host.windows:
-        return None
-    root = host.path(host.environ.get("SYSTEMROOT") or "C:/Windows") / "System32" / "nvidia-smi.exe"
-    files = host.path(host.environ.get("PROGRAMFILES") or "C:/Program Files")
-    older = files / "NVIDIA Corporation" / "NVSMI" / "nvidia-smi.exe"
-    return next((str(path) for path in (root, older) if is_file(path)), None)
-
-
-def parse(line: str) -> Gpu | None:
-    """`NVIDIA RTX A4000, 551.61, 16376, 512, 8.6`; a value may be `[N/A]`."""
-    parts = [part.strip() for part in line.split(",")]
-    if len(parts) < 4:
-        return None
-    total, used = (int(part) if part.isdecimal() else 0 for part in parts[2:4])
-    return Gpu(parts[0], parts[1], total, used, numbers(parts[4]) if len(parts) > 4 else ())
-
-
 def gpu_and_driver(context: Context) -> list[Line]:
     """Which GPU there is, and whether its driver answers."""
     host = context.site.host
     if host.platform == "darwin":
         return [ok("a Mac: programs may use Apple's own GPU, never CUDA")]
-    answer = ask(host)
+    told = ask(host)
     asking = ", ".join(one.name for one in wanted(context))
     needed = asking if context.has_file else ""
-    if answer.program is None:
+    if told is None:
         text = f"no NVIDIA driver (nvidia-smi) was found{_though(asking)}"
         return [warning(text, _NO_DRIVER) if needed or context.gpu else ok(text)]
-    if answer.why:
-        line = f"nvidia-smi does not tell of a GPU{_though(needed)}: {answer.why}"
+    if told.why:
+        line = f"NVIDIA's driver does not tell of a GPU{_though(needed)}: {told.why}"
         cure = "Restart the computer: the driver was updated and the old one still runs."
-        if "mismatch" not in answer.why.lower():
+        if "mismatch" not in told.why.lower():
             cure = "Restart the computer; if that does not help, install NVIDIA's driver anew."
         return [problem(line, cure) if needed or context.gpu else warning(line, cure)]
-    return [_gpu_line(gpu) for gpu in answer.gpus]
+    return [_gpu_line(gpu) for gpu in told.gpus]
 
 
 def _gpu_line(gpu: Gpu) -> Line:
-    text = f"{gpu.name}, {size_text(gpu.total << 20)}, driver {gpu.driver}"
-    if gpu.total and gpu.used > _BUSY * gpu.total:
+    text = f"{gpu.name}, {size_text(gpu.memory)}, driver {gpu.driver}"
+    if gpu.memory and gpu.used > _BUSY * gpu.memory:
         cure = "`nvidia-smi` lists the programs that use it. End those that you do not need."
-        return warning(f"{text}: {size_text(gpu.used << 20)} of its memory are in use already", cure)
+        return warning(f"{text}: {size_text(gpu.used)} of its memory are in use already", cure)
     return ok(text)
 
 
@@ -139,17 +65,19 @@ def cuda_of_the_lock(context: Context) -> list[Line]:
         for name in cpu_on_windows(context)
     ]
     asked = wanted(context)
-    answer = ask(host) if asked else Answer(None)
-    if not answer.gpus:
+    told = ask(host) if asked else None
+    if told is None or not told.gpus:
         return lines
+    gpu = told.gpus[0]
+    newest = newest_cuda(host) or cuda_of_driver(gpu.driver, windows=host.windows)
     fitting = []
     for one in asked:
-        found = [line for gpu in answer.gpus[:1] if (line := _judged(one, gpu, answer.cuda, windows=host.windows))]
-        lines += found
-        if not found:
+        if line := _judged(one, gpu, newest, windows=host.windows):
+            lines.append(line)
+        else:
             fitting.append(f"{one.name} {_text(one.cuda)}")
     if fitting:
-        lines.insert(0, ok(f"the driver runs CUDA up to {_text(answer.cuda)}; brought along: {', '.join(fitting)}"))
+        lines.insert(0, ok(f"the driver runs CUDA up to {_text(newest)}; brought along: {', '.join(fitting)}"))
     return lines
 
 

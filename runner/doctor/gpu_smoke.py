@@ -10,12 +10,13 @@ from typing import Any
 
 from runner.doctor import Check, Context, Line, from_error, ok, problem, warning
 from runner.doctor.cuda_wanted import wanted
-from runner.doctor.gpu import INDEX_FOR_CUDA, ask
+from runner.doctor.gpu import INDEX_FOR_CUDA
 from runner.environments import Preparation, Request, kind
 from runner.environments.spec import parse_environment
 from runner.errors import EnvironmentMissing, RunnerError
 from runner.ground.words import size_text, time_text
 from runner.model import Command, EnvironmentSpec, Outcome
+from runner.process.gpu import ask
 
 LIMIT = 26.0  # seconds for all
 _RESERVE = 3.0  # seconds for stopping what takes too long
@@ -56,7 +57,7 @@ def _tried(spec: EnvironmentSpec, context: Context) -> Line:
     try:
         preparation = kind(spec).prepare(spec, ("python",), context.site)
         if preparation is not None:
-            # where nvidia-smi is merely not on PATH, a ready environment is tried all the same
+            # where the driver is merely not found, a ready environment is tried all the same
             if why := _no_gpu(context):
                 return problem(f"{name} was neither prepared nor tried: {why}", "Look at the line about the GPU.")
             _prepare(preparation, context)
@@ -78,10 +79,10 @@ def _tried(spec: EnvironmentSpec, context: Context) -> Line:
 
 def _no_gpu(context: Context) -> str:
     """Why gigabytes need not be fetched for a try."""
-    answer = ask(context.site.host)
-    if answer.gpus:
-        return ""
-    return "nvidia-smi was not found" if answer.program is None else "nvidia-smi tells of no GPU"
+    told = ask(context.site.host)
+    if told is None:
+        return "no NVIDIA driver (nvidia-smi) was found"
+    return "NVIDIA's driver tells of no GPU" if told.why else ""
 
 
 def _prepare(preparation: Preparation, context: Context) -> None:

@@ -1,4 +1,7 @@
-"""NVIDIA's GPUs and the memory that processes take there: its library where there is one, else nvidia-smi."""
+"""NVIDIA's GPUs and the memory that processes take there: its library where there is one, else nvidia-smi.
+
+The one place that asks the driver. What it says for people of drivers and CUDA: `runner.doctor.gpu`.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,27 @@ import ctypes
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from runner.ground.codes import spell_code
+from runner.ground.disk import is_file
 from runner.process.capture import capture
+
+if TYPE_CHECKING:
+    from runner.host import Host
 
 # seconds between two looks; nvidia-smi takes a second itself
 LIBRARY_PERIOD = 1.0
 PROGRAM_PERIOD = 5.0
+_PATIENCE = 10.0  # seconds for one answer of nvidia-smi
 _MEBIBYTE = 1 << 20
+_FIELDS = ("index", "uuid", "name", "driver_version", "memory.total", "memory.used")
+_NEWER = ("mig.mode.current", "compute_cap")  # which nvidia-smi came to know one after the other
+
+_NONE = "it lists no GPU"
 
 Reader = Callable[[], dict[int, int]]
 
@@ -28,15 +41,48 @@ class Gpu:
     index: int  # as NVIDIA's driver counts, which CUDA does only with CUDA_DEVICE_ORDER=PCI_BUS_ID
     uuid: str
     name: str
+    driver: str = ""
     memory: int = 0  # bytes in all; 0 where it is not told
+    used: int = 0
+    capability: tuple[int, ...] = ()  # CUDA's number of what it can do: (8, 6)
     mig: tuple[str, ...] = ()  # the UUIDs of its parts
 
 
-def devices(environ: Mapping[str, str]) -> list[Gpu]:
-    """The GPUs that a program started with `environ` may use, as CUDA_VISIBLE_DEVICES there says and in its order."""
-    library = _open_library()
-    found = list(_from_library(library)) if library is not None else _from_program(environ.get("PATH"))
-    visible = environ.get("CUDA_VISIBLE_DEVICES")
+@dataclass(frozen=True)
+class Told:
+    """What the driver tells; `why` where there is one that tells of no GPU."""
+
+    gpus: tuple[Gpu, ...] = ()
+    why: str = ""
+
+
+def ask(host: Host) -> Told | None:
+    """All GPUs of the machine; None where there is no driver."""
+    library = host.nvml()
+    if library is not None:
+        gpus = tuple(_from_library(library))
+        return Told(gpus, "" if gpus else _NONE)
+    program = find_program(host)
+    return _from_program(program, host) if program else None
+
+
+def newest_cuda(host: Host) -> tuple[int, int] | None:
+    """The newest CUDA that the driver can run; None where it does not tell."""
+    library = host.nvml()
+    if library is not None:
+        number = _told(library, "nvmlSystemGetCudaDriverVersion")
+        return (number // 1000, number % 1000 // 10) if number else None  # 12040 is 12.4
+    program = find_program(host)
+    page = host.capture([program], timeout=_PATIENCE).stdout.decode("utf-8", "replace") if program else ""
+    found = re.search(r"CUDA Version:\s*(\d+)\.(\d+)", page)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def devices(host: Host) -> list[Gpu]:
+    """The GPUs that a program may use, as CUDA_VISIBLE_DEVICES says and in its order."""
+    told = ask(host)
+    found = list(told.gpus) if told else []
+    visible = host.environ.get("CUDA_VISIBLE_DEVICES")
     return found if visible is None else _visible(found, visible)
 
 
@@ -65,7 +111,7 @@ def _named(found: list[Gpu], word: str) -> list[Gpu]:
 @cache
 def find_reader(path: str | None) -> tuple[Reader, float] | None:
     """What gives bytes by pid, and how often to ask it; None without an NVIDIA driver."""
-    library = _open_library()
+    library = open_library()
     if library is not None:
         return lambda: _ask_library(library), LIBRARY_PERIOD
     program = shutil.which("nvidia-smi", path=path)
@@ -75,7 +121,7 @@ def find_reader(path: str | None) -> tuple[Reader, float] | None:
 
 
 @cache
-def _open_library() -> Any:
+def open_library() -> Any:
     if sys.platform == "darwin":
         return None
     try:
@@ -91,43 +137,38 @@ def _open_library() -> Any:
     return pynvml
 
 
-def _handles(nvml: Any) -> Iterator[tuple[int, Any]]:
-    """A GPU that has fallen off the bus is passed over."""
+def _told(nvml: Any, question: str, *of: Any) -> Any:
+    """None where it does not tell: of a GPU that has fallen off the bus, of what an old driver does not know."""
     try:
-        count = nvml.nvmlDeviceGetCount()
+        return getattr(nvml, question)(*of)
     except nvml.NVMLError:
-        return
-    for index in range(count):
-        try:
-            yield index, nvml.nvmlDeviceGetHandleByIndex(index)
-        except nvml.NVMLError:
-            continue
+        return None
+
+
+def _handles(nvml: Any) -> Iterator[tuple[int, Any]]:
+    for index in range(_told(nvml, "nvmlDeviceGetCount") or 0):
+        if (device := _told(nvml, "nvmlDeviceGetHandleByIndex", index)) is not None:
+            yield index, device
 
 
 def _parts(nvml: Any, device: Any) -> Iterator[Any]:
     """The parts that a GPU is divided into; most are not, or cannot be."""
-    try:
-        room = nvml.nvmlDeviceGetMaxMigDeviceCount(device)
-    except nvml.NVMLError:
-        return
-    for index in range(room):
-        try:
-            yield nvml.nvmlDeviceGetMigDeviceHandleByIndex(device, index)
-        except nvml.NVMLError:
-            continue
+    for index in range(_told(nvml, "nvmlDeviceGetMaxMigDeviceCount", device) or 0):
+        if (part := _told(nvml, "nvmlDeviceGetMigDeviceHandleByIndex", device, index)) is not None:
+            yield part
 
 
 def _from_library(nvml: Any) -> Iterator[Gpu]:
+    driver = _told(nvml, "nvmlSystemGetDriverVersion") or ""
     for index, device in _handles(nvml):
-        try:
-            uuid, name = nvml.nvmlDeviceGetUUID(device), nvml.nvmlDeviceGetName(device)
-        except nvml.NVMLError:
+        uuid, name = _told(nvml, "nvmlDeviceGetUUID", device), _told(nvml, "nvmlDeviceGetName", device)
+        if not uuid or not name:
             continue
-        try:
-            memory = int(nvml.nvmlDeviceGetMemoryInfo(device).total)
-        except nvml.NVMLError:
-            memory = 0  # one that shares the machine's memory does not tell
-        yield Gpu(index, uuid, name, memory, tuple(nvml.nvmlDeviceGetUUID(part) for part in _parts(nvml, device)))
+        memory = _told(nvml, "nvmlDeviceGetMemoryInfo", device)  # one that shares the machine's memory does not tell
+        total, used = (int(memory.total), int(memory.used)) if memory else (0, 0)
+        capability = tuple(_told(nvml, "nvmlDeviceGetCudaComputeCapability", device) or ())
+        parts = (_told(nvml, "nvmlDeviceGetUUID", part) for part in _parts(nvml, device))
+        yield Gpu(index, uuid, name, driver, total, used, capability, tuple(part for part in parts if part))
 
 
 def _ask_library(nvml: Any) -> dict[int, int]:
@@ -141,40 +182,70 @@ def _ask_library(nvml: Any) -> dict[int, int]:
 
 
 def _running(nvml: Any, device: Any) -> list[Any]:
-    try:
-        return list(nvml.nvmlDeviceGetComputeRunningProcesses(device))
-    except nvml.NVMLError:
-        return []
+    return list(_told(nvml, "nvmlDeviceGetComputeRunningProcesses", device) or ())
 
 
-def _from_program(path: str | None) -> list[Gpu]:
-    program = shutil.which("nvidia-smi", path=path)
-    if program is None:
-        return []
-    listed = capture([program, "-L"], timeout=10.0)
-    found = parse_list(listed.stdout.decode("utf-8", "replace")) if listed.code == 0 else []
-    if found:
-        query = [program, "--query-gpu=index,memory.total", "--format=csv,noheader,nounits"]
-        answer = capture(query, timeout=10.0)
-        sizes = parse_program(answer.stdout.decode("ascii", "replace")) if answer.code == 0 else {}
-        found = [replace(gpu, memory=sizes.get(gpu.index, 0)) for gpu in found]
-    return found
+def find_program(host: Host) -> str | None:
+    """nvidia-smi on PATH, or where drivers for Windows put it."""
+    if found := host.which("nvidia-smi"):
+        return found
+    if not host.windows:
+        return None
+    root = host.path(host.environ.get("SYSTEMROOT") or "C:/Windows") / "System32" / "nvidia-smi.exe"
+    files = host.path(host.environ.get("PROGRAMFILES") or "C:/Program Files")
+    older = files / "NVIDIA Corporation" / "NVSMI" / "nvidia-smi.exe"
+    return next((str(path) for path in (root, older) if is_file(path)), None)
 
 
-def parse_list(text: str) -> list[Gpu]:
-    """`nvidia-smi -L`: a line for each GPU, below it one for each of its parts."""
-    found: list[Gpu] = []
+def _from_program(program: str, host: Host) -> Told:
+    for known in range(len(_NEWER), -1, -1):
+        fields = (*_FIELDS, *_NEWER[:known])
+        got = host.capture(
+            [program, f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"], timeout=_PATIENCE
+        )
+        if got.code != 2:  # a field that it does not know
+            break
+    text = got.stdout.decode("utf-8", "replace")
+    if got.code != 0:
+        said = (text + got.stderr.decode("utf-8", "replace")).strip()
+        return Told(why=got.error or " ".join(said.split()) or spell_code(got.code))
+    rows = [dict(zip(fields, map(str.strip, line.split(",")), strict=False)) for line in text.splitlines()]
+    rows = [row for row in rows if len(row) == len(fields) and row["index"].isdecimal()]
+    parts: dict[str, tuple[str, ...]] = {}
+    if any(row.get("mig.mode.current") == "Enabled" for row in rows):
+        parts = parse_parts(host.capture([program, "-L"], timeout=_PATIENCE).stdout.decode("utf-8", "replace"))
+    gpus = tuple(
+        Gpu(
+            int(row["index"]), row["uuid"], row["name"], row["driver_version"],
+            _bytes(row["memory.total"]), _bytes(row["memory.used"]),
+            tuple(int(word) for word in row.get("compute_cap", "").split(".") if word.isdecimal()),
+            parts.get(row["uuid"], ()),
+        )
+        for row in rows
+    )  # fmt: skip
+    return Told(gpus, "" if gpus else _NONE)
+
+
+def _bytes(mebibytes: str) -> int:
+    """A value may be `[N/A]`."""
+    return int(mebibytes) * _MEBIBYTE if mebibytes.isdecimal() else 0
+
+
+def parse_parts(text: str) -> dict[str, tuple[str, ...]]:
+    """`nvidia-smi -L`: a line for each GPU, below it one for each of its parts; both by their UUIDs."""
+    parts: dict[str, tuple[str, ...]] = {}
     for line in text.splitlines():
-        if gpu := re.match(r"GPU (\d+): (.*) \(UUID: ([^)]+)\)", line):
-            found.append(Gpu(int(gpu[1]), gpu[3], gpu[2]))
-        elif found and (part := re.match(r"\s+MIG .*\(UUID: ([^)]+)\)", line)):
-            found[-1] = replace(found[-1], mig=(*found[-1].mig, part[1]))
-    return found
+        if found := re.match(r"GPU \d+: .*\(UUID: ([^)]+)\)", line):
+            gpu = found[1]
+            parts[gpu] = ()
+        elif parts and (found := re.match(r"\s+MIG .*\(UUID: ([^)]+)\)", line)):
+            parts[gpu] += (found[1],)
+    return parts
 
 
 def _ask_program(program: str) -> dict[int, int]:
     query = [program, "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
-    answer = capture(query, timeout=10.0)
+    answer = capture(query, timeout=_PATIENCE)
     return parse_program(answer.stdout.decode("ascii", "replace")) if answer.code == 0 else {}
 
 
@@ -184,5 +255,5 @@ def parse_program(text: str) -> dict[int, int]:
     for line in text.splitlines():
         number, _, memory = line.partition(",")
         if number.strip().isdigit() and memory.strip().isdigit():
-            sizes[int(number)] = sizes.get(int(number), 0) + int(memory) * _MEBIBYTE
+            sizes[int(number)] = sizes.get(int(number), 0) + _bytes(memory.strip())
     return sizes

@@ -138,8 +138,8 @@ class Look:
         if any(segment.resources.gpus for segment in segments):
             from runner.process.gpu import devices
 
-            for gpu in devices(self.request.site.host.environ):
-                gpus += tuple(gpu.mig) or (gpu.uuid or str(gpu.index),)
+            for gpu in devices(self.request.site.host):
+                gpus += gpu.mig or (gpu.uuid or str(gpu.index),)
         folder = self.path.parent
         return Budget(read_machine(gpus), self.request.jobs, lambda: free_space(folder))
 

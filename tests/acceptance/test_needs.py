@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.lab import PYPROJECT, Lab, segment
-from tests.support.programs import program
+from tests.support.nvidia import nvidia_smi
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="programs of a Unix shell")
 
@@ -155,19 +155,11 @@ def test_never_more_runs_at_once_than_jobs_or_cores_or_memory_allow(bare: Lab) -
     assert calls(bare) == {}
 
 
-NVIDIA = """\
-import sys
-if sys.argv[1] == "-L":
-    print("GPU 0: A (UUID: GPU-aaaa)")
-    print("GPU 1: B (UUID: GPU-bbbb)")
-    print("  MIG 1g.5gb Device 0: (UUID: MIG-b1)")
-    print("  MIG 1g.5gb Device 1: (UUID: MIG-b2)")
-"""
-
-
 @pytest.mark.skipif(Path("/proc/driver/nvidia").exists(), reason="a machine with GPUs of its own")
 def test_gpus_are_handed_out_one_each_and_threads_are_told_unless_the_segment_says_otherwise(bare: Lab) -> None:
-    program(bare.root / "tools" / "nvidia-smi", NVIDIA)
+    nvidia_smi(
+        bare.root / "tools" / "nvidia-smi", {"uuid": "GPU-aaaa"}, {"uuid": "GPU-bbbb", "parts": ["MIG-b1", "MIG-b2"]}
+    )
     found = f"{bare.root / 'tools'}{os.pathsep}{os.environ['PATH']}"
     own = {"CUDA_VISIBLE_DEVICES": "7", "OMP_NUM_THREADS": "9"}
     one = {"gpus": 1}

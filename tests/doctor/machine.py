@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -44,6 +44,7 @@ class Machine:
     registry: Registry = field(default_factory=NoRegistry)
     file: Path | None = None
     gpu: bool = False
+    nvml: Callable[[], Any] = lambda: None  # NVIDIA's library
 
     @property
     def repo(self) -> Path:
@@ -72,7 +73,7 @@ class Machine:
         folders = [self.programs, Path(sys.executable).resolve().parent, "/usr/bin", "/bin"]
         path = os.pathsep.join(map(str, folders)) if os.name != "nt" else self.shop.environ["PATH"]
         environ = {**self.shop.environ, "PATH": path, **self.environ}
-        host = Host(self.platform, environ, pure(self.home), self.which, capture)
+        host = Host(self.platform, environ, pure(self.home), self.which, capture, False, self.nvml)
         site = Site(host, pure(self.repo), self.dotenv, pure(self.repo / ".venvs"))
         if self.file is None:
             return Context(site, self.registry, gpu=self.gpu)

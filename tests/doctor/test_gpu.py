@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,17 +12,15 @@ from runner.doctor import Line, State
 from runner.doctor.cuda_table import TOOLKIT_DRIVERS, cuda_of_driver, numbers
 from runner.doctor.cuda_wanted import cuda_of_packages
 from tests.doctor.machine import SLEEPS, Machine, only
+from tests.support import nvidia
 
 TORCH = Path(__file__).with_name("fake_torch.py")
 
 
 def nvidia_smi(machine: Machine, driver: str = "551.61", cuda: str = "12.4", card: str = "NVIDIA RTX A4000",
                used: int = 500, capability: str = "8.6") -> None:  # fmt: skip
-    machine.program(
-        "nvidia-smi",
-        f"sys.argv[1:] or sys.exit(print('| Driver Version: {driver}   CUDA Version: {cuda} |'))",
-        f"print('{card}, {driver}, 16376, {used}, {capability}')",
-    )
+    told = {"name": card, "driver_version": driver, "memory.total": "16376", "memory.used": str(used)}
+    nvidia.nvidia_smi(machine.programs / "nvidia-smi", told | {"compute_cap": capability}, cuda=cuda)
 
 
 def with_torch(machine: Machine, version: str = "2.4.0+cu124") -> Machine:
@@ -49,13 +48,27 @@ def test_gpu_memory_and_driver_are_shown(machine: Machine) -> None:
     assert "in use already" in line.text
 
 
-def test_an_older_nvidia_smi_that_does_not_know_the_compute_capability_is_asked_without_it(machine: Machine) -> None:
-    machine.program(
-        "nvidia-smi",
-        "if 'compute_cap' in ''.join(sys.argv[1:2]):",
-        "    print('Field \"compute_cap\" is not a valid field to query.'); sys.exit(2)",
-        "print('Quadro P4000, 470.10, 8117, [N/A]' if sys.argv[1:] else 'no table')",
+def test_the_drivers_library_is_asked_before_nvidia_smi(machine: Machine) -> None:
+    nvidia_smi(with_torch(machine, "2.9.0+cu130"))
+    machine.nvml = lambda: SimpleNamespace(
+        NVMLError=OSError,
+        nvmlDeviceGetCount=lambda: 1,
+        nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetUUID=lambda device: "GPU-1",
+        nvmlDeviceGetName=lambda device: "NVIDIA H200",
+        nvmlDeviceGetMemoryInfo=lambda device: SimpleNamespace(total=140 << 30, used=1 << 30),
+        nvmlDeviceGetCudaComputeCapability=lambda device: [9, 0],
+        nvmlDeviceGetMaxMigDeviceCount=lambda device: 0,
+        nvmlSystemGetDriverVersion=lambda: "580.95.05",
+        nvmlSystemGetCudaDriverVersion=lambda: 13000,
     )
+    assert machine.said("GPU") == [("ok", "NVIDIA H200, 140 GiB, driver 580.95.05")]
+    assert "up to 13.0; brought along: uv:plain 13.0" in only(machine.lines("CUDA")).text
+
+
+def test_an_older_nvidia_smi_that_does_not_know_the_compute_capability_is_asked_without_it(machine: Machine) -> None:
+    told = {"name": "Quadro P4000", "driver_version": "470.10", "memory.total": "8117"}
+    nvidia.nvidia_smi(machine.programs / "nvidia-smi", told, unknown=["compute_cap"])
     assert machine.said("GPU") == [("ok", "Quadro P4000, 7.9 GiB, driver 470.10")]
 
 
@@ -174,7 +187,7 @@ def test_the_gpu_is_tried_in_an_environment_prepared_as_for_a_segment(machine: M
     with_torch(machine)
     line = tried(machine, "fine")
     assert line.state is State.PROBLEM
-    assert "neither prepared nor tried: nvidia-smi was not found" in line.text
+    assert "neither prepared nor tried: no NVIDIA driver (nvidia-smi) was found" in line.text
     assert not (machine.repo / ".venvs" / "plain").exists()
     nvidia_smi(machine)
     line = tried(machine, "fine")  # prepared; but what it holds there is no PyTorch yet

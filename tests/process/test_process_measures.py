@@ -87,7 +87,7 @@ def test_ticks_come_while_it_runs(bench: Bench) -> None:
 
 
 def test_gpu_memory_of_the_tree_is_asked_of_nvidia_smi(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("runner.process.gpu._open_library", lambda: None)
+    monkeypatch.setattr("runner.process.gpu.open_library", lambda: None)
     tools = bench.folder / "tools"
     program(
         tools / "nvidia-smi",
