@@ -75,8 +75,15 @@ class Resources:
     memory: int = 0  # bytes
     gpus: int = 0
     disk: int = 0  # bytes that it will write
+    # what only a cluster's scheduler, or its modules, go by
+    time: float = 0.0  # seconds that it may take at most
+    modules: tuple[str, ...] = ()  # loaded before its environment
+    queue: str = ""  # partition of Slurm, queue of PBS
+    account: str = ""
+    scheduler_options: tuple[str, ...] = ()  # passed as they are
 
     def __bool__(self) -> bool:
+        """Whether it takes anything of this machine."""
         return any((self.cpus, self.memory, self.gpus, self.disk))
 
 

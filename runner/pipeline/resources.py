@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 from runner.ground.words import size_of
 from runner.model import Resources, Value
+from runner.pipeline.durations import seconds_of
 from runner.pipeline.near import near
 from runner.pipeline.nodes import MapNode, Node
 from runner.pipeline.problems import describe
 from runner.pipeline.report import Report, SegmentReport
 from runner.pipeline.values import Fields, fields_of, value_of
 
-RESOURCES = ("cpus", "memory", "gpus", "disk")
+RESOURCES = ("cpus", "memory", "gpus", "disk", "time", "modules", "queue", "account", "scheduler-options")
 # what other tools call them
-_OTHER_NAMES = {"cores": "cpus", "threads": "cpus", "ram": "memory", "mem_mb": "memory", "mem_gb": "memory"}
-_SIZES = frozenset({"memory", "disk"})
+_OTHER_NAMES = {"cores": "cpus", "threads": "cpus", "ram": "memory", "mem_mb": "memory", "mem_gb": "memory"} | {
+    "partition": "queue", "walltime": "time", "module": "modules", "options": "scheduler-options"
+}  # fmt: skip
 _CURE = "Write for example resources: {cpus: 4, memory: 16 GB, gpus: 1, disk: 20 GB}."
 _TIMES = re.compile(r"\s*[xX×]?\s*([0-9]+(?:\.[0-9]+)?)\s*")
 
@@ -28,7 +32,7 @@ def read_resources(fields: Fields, say: SegmentReport) -> Resources:
     if not isinstance(node, MapNode):
         say.error(node, f"`resources` must be a map; this is {describe(node)}", _CURE)
         return Resources()
-    found: dict[str, int] = {}
+    found: dict[str, Any] = {}
     for name, occurrences in fields_of(node, say.report).items():
         key, inner = occurrences[-1]
         if name not in RESOURCES:
@@ -37,9 +41,8 @@ def read_resources(fields: Fields, say: SegmentReport) -> Resources:
             say.error(key, f"`{name}` is no key of `resources`", cure)
             continue
         value = value_of(inner, say.report)
-        if value is not None:
-            number = _size(name, value, inner, say) if name in _SIZES else _count(name, value, inner, say)
-            found[name] = number or 0
+        if value is not None and (read := _READ[name](name, value, inner, say)):
+            found[name.replace("-", "_")] = read
     return Resources(**found)
 
 
@@ -63,6 +66,47 @@ def _size(name: str, value: Value, node: Node, say: SegmentReport) -> int | None
     cure = f"Write {name}: {describe(node).strip('`')} GB." if number else f"Write for example {name}: 16 GB."
     say.error(node, f"`{name}` must be a size with its unit; this is {describe(node)}", cure)
     return None
+
+
+def _time(name: str, value: Value, node: Node, say: SegmentReport) -> float | None:
+    try:
+        seconds = seconds_of(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else 0
+    except ValueError:
+        seconds = 0
+    if seconds > 0:
+        return seconds
+    say.error(node, f"`{name}` must be a time; this is {describe(node)}", "Write for example time: 2h30m, or 90m.")
+    return None
+
+
+def _word(name: str, value: Value, node: Node, say: SegmentReport) -> str | None:
+    if type(value) is int:  # an account may be a number
+        return str(value)
+    if isinstance(value, str) and value.strip() and value.isprintable() and not value.strip().startswith("-"):
+        return value.strip()
+    say.error(node, f"`{name}` must be a name; this is {describe(node)}", f"Write for example {name}: imaging.")
+    return None
+
+
+def _words(name: str, value: Value, node: Node, say: SegmentReport) -> tuple[str, ...] | None:
+    """A list of texts, or one alone."""
+    words = value if isinstance(value, list) else [value]
+    if all(isinstance(word, str) and word.strip() and word.isprintable() for word in words):
+        return tuple(str(word).strip() for word in words)
+    example = "[gcc/12, cuda/12.4]" if name == "modules" else '["--exclude=node7"]'
+    say.error(
+        node, f"`{name}` must be a list of texts; this is {describe(node)}", f"Write for example {name}: {example}."
+    )
+    return None
+
+
+_READ: dict[str, Callable[[str, Value, Node, SegmentReport], object]] = {
+    **dict.fromkeys(("cpus", "gpus"), _count),
+    **dict.fromkeys(("memory", "disk"), _size),
+    **dict.fromkeys(("queue", "account"), _word),
+    **dict.fromkeys(("modules", "scheduler-options"), _words),
+    "time": _time,
+}
 
 
 def read_retry_memory(fields: Fields, say: SegmentReport) -> float:

@@ -206,7 +206,7 @@ def test_resources_are_read() -> None:
         ("resources: {cpu: 4}", "`cpu` is no key", "Did you mean `cpus`?"),
         ("resources: {threads: 4}", "`threads` is no key", "Did you mean `cpus`?"),
         ("resources: {mem_mb: 4000}", "`mem_mb` is no key", "Did you mean `memory`?"),
-        ("resources: {time: 4}", "`time` is no key", "Known: cpus, memory"),
+        ("resources: {hours: 4}", "`hours` is no key", "Known: cpus, memory"),
         ("resources: {cpus: 0}", "at least 1", "cpus: 4"),
         ("resources: {cpus: 0.5}", "this is `0.5`", "cpus: 4"),
         ("resources: {cpus: '4'}", "a whole number", "cpus: 4"),

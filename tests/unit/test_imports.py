@@ -50,6 +50,11 @@ ALLOWED = {
         *("model", "errors", "host", "state", "process", "pipeline", "environments", "tasks", "checks", "plan"),
         *("records", "runs", "executors", "go", "ground", "inputs", "items"),
     },
+    "site_file": {"errors", "host", "pipeline"},
+    "cluster": {
+        *("model", "errors", "host", "go", "ground", "process", "state", "pipeline", "environments", "tasks", "checks"),
+        *("records", "plan", "executors", "items", "graph", "budget", "schedule", "machine", "runs", "site_file"),
+    },
     "bootstrap": {"environments", "ground", "host"},
 }
 # the one place that names its siblings freely

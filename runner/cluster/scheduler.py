@@ -1,0 +1,50 @@
+"""The contract of a scheduler: one module each, named here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Protocol
+
+from runner.cluster.jobs import ClusterError, Element, Limits, Looks, Submission
+from runner.host import Host
+from runner.site_file import ExecutorSettings
+
+
+class Scheduler(Protocol):
+    """Each call asks programs of the scheduler, each with a limit of time; raises SchedulerAway where none answers."""
+
+    name: str  # slurm, pbs
+    index_variable: str  # the environment variable that tells an element its index
+    job_variable: str  # that tells a job its id
+
+    def options(self, submission: Submission) -> list[str]:
+        """As they will be passed: shown by `--dry-run`. Pure."""
+
+    def test(self, submission: Submission) -> str:
+        """Whether it would be taken, without submitting: when it would start, or "". Raises ClusterError."""
+
+    def submit(self, submission: Submission) -> str:
+        """The job's id. Raises QueueFull, ClusterError with what the scheduler said."""
+
+    def look(self, jobs: Sequence[str]) -> Looks:
+        """One query for all; also of those that ended, as far as the scheduler still tells. No others' jobs."""
+
+    def find(self, names: Sequence[str]) -> dict[str, str]:
+        """name -> job id, of own jobs with these names that are in the queue or ended a short while ago."""
+
+    def cancel(self, elements: Sequence[Element]) -> None:
+        """Those that are over already are passed over."""
+
+    def limits(self) -> Limits: ...
+
+
+_SCHEDULERS = {"slurm": "runner.cluster.slurm", "pbs": "runner.cluster.pbs"}
+
+
+def scheduler_of(settings: ExecutorSettings, host: Host) -> Scheduler:
+    """That of `settings`; raises ClusterError where its programs are not on this machine."""
+    if settings.kind not in _SCHEDULERS:
+        raise ClusterError(f"the executor {settings.name} is no cluster", "Name one: --executor slurm, or pbs.")
+    found: Scheduler = import_module(_SCHEDULERS[settings.kind]).make(settings, host)
+    return found
