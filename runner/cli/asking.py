@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from runner.environments import Lack, Site
-    from runner.model import EnvironmentSpec
+import click
+
+from runner.environments import Lack, Site, kind
+from runner.errors import Interrupted
+from runner.ground.disk import on_disk
+from runner.model import EnvironmentSpec
+from runner.pipeline.dotenv import save_dotenv_value
 
 
 def ask_user(specs: Iterable[EnvironmentSpec], site: Site) -> None:
     """For the foreground, before anything runs. Does nothing without a terminal."""
-    from runner.environments import kind
-    from runner.ground.disk import on_disk
-    from runner.pipeline.dotenv import save_dotenv_value
-
     if not site.host.interactive:
         return
     for spec in dict.fromkeys(specs):
@@ -24,10 +23,6 @@ def ask_user(specs: Iterable[EnvironmentSpec], site: Site) -> None:
 
 
 def _answer(lack: Lack) -> str:
-    import click
-
-    from runner.errors import Interrupted
-
     def accepted(text: str) -> str:
         try:
             return lack.accept(text)

@@ -5,18 +5,32 @@ from __future__ import annotations
 import json
 import os
 import sys
+from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.common import json_option, repo_option, reports_errors
+from runner.checks import errors, find_problems, find_warnings
+from runner.cli.common import (
+    json_option,
+    make_site,
+    pipeline_path,
+    repo_option,
+    reports_errors,
+    show_diagnostics,
+    show_error,
+)
 from runner.cli.completing import complete_files
-
-if TYPE_CHECKING:
-    from runner.environments import Site
-    from runner.model import Diagnostic, Pipeline
-    from runner.tasks import Task
+from runner.cli.dry_run import finding_values
+from runner.cli.options import request_for
+from runner.environments import Site, kind
+from runner.errors import ExitCode, PipelineError
+from runner.model import Diagnostic, Pipeline
+from runner.pipeline.reader import read_pipeline
+from runner.report.console import open_console
+from runner.runs.look import look_at
+from runner.state.status import pipeline_of
+from runner.tasks import Task, make_task
 
 
 @click.command(name="check", context_settings={"help_option_names": ["-h", "--help"]})
@@ -29,9 +43,6 @@ def command(files: tuple[str, ...], as_json: bool, repo: str | None) -> int:
 
     Environments are looked for, not prepared. Exit status 0: could run as it is.
     """
-    from runner.cli.common import make_site
-    from runner.errors import ExitCode
-
     site = make_site(repo, interactive=False)
     return max((_check(file, site, as_json=as_json) for file in _chosen(files)), default=ExitCode.DONE)
 
@@ -41,23 +52,12 @@ def _chosen(files: tuple[str, ...]) -> list[str]:
 
     A file that is there is no pattern, whatever signs its name has.
     """
-    from glob import glob
-
-    from runner.state.status import pipeline_of
-
     named = (() if os.path.lexists(file) else sorted(glob(file)) for file in files)  # noqa: PTH207  (as it was typed)
     found = [name for file, names in zip(files, named, strict=True) for name in names or (file,)]
     return [name for name in found if pipeline_of(Path(name)) is None] if len(found) > 1 else found
 
 
 def _check(file: str, site: Site, *, as_json: bool) -> int:
-    from runner.checks import errors, find_problems, find_warnings
-    from runner.cli.common import pipeline_path, show_error
-    from runner.errors import ExitCode, PipelineError
-    from runner.pipeline.reader import read_pipeline
-    from runner.report.console import open_console
-    from runner.tasks import make_task
-
     console = open_console(sys.stdout, os.environ)
     path = pipeline_path(file)
     try:
@@ -85,15 +85,11 @@ def _item_problems(pipeline: Pipeline, site: Site) -> list[Diagnostic]:
     """Of what its segments go over, and of what they ask of this machine."""
     if not any(segment.many or segment.resources for segment in pipeline.segments):
         return []
-    from runner.cli.options import request_for
-    from runner.runs.look import look_at
 
     return list(look_at(request_for(pipeline, site)).item_problems(every=True))
 
 
 def _print_findings(diagnostics: list[Diagnostic] | tuple[Diagnostic, ...]) -> None:
-    from runner.cli.dry_run import finding_values
-
     for diagnostic in diagnostics:
         print(json.dumps({"event": "finding", **finding_values(diagnostic)}))
 
@@ -101,9 +97,6 @@ def _print_findings(diagnostics: list[Diagnostic] | tuple[Diagnostic, ...]) -> N
 def _show(
     pipeline: Pipeline, jobs: list[Task], warnings: list[Diagnostic], problems: list[Diagnostic], site: Site
 ) -> None:
-    from runner.cli.common import show_diagnostics
-    from runner.report.console import open_console
-
     console = open_console(sys.stdout, os.environ)
     show_diagnostics([*warnings, *problems], console)
     bad = {p.segment for p in problems}
@@ -123,7 +116,5 @@ def _show(
 
 
 def _environment_text(job: Task, site: Site) -> str:
-    from runner.environments import kind
-
     needs = kind(job.spec).prepare(job.spec, job.entries, site) is not None
     return f"{job.segment.environment}{' (would be prepared first)' if needs else ''}"

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from runner.cli.common import json_option, repo_option, reports_errors
+from runner.checks import find_warnings
+from runner.cli.asking import ask_user
+from runner.cli.common import json_option, make_site, pipeline_path, repo_option, reports_errors
 from runner.cli.completing import complete_files
-
-if TYPE_CHECKING:
-    from runner.compare.measuring import Measurer
-    from runner.compare.places import Place
-    from runner.compare.results import Comparison, Part
-    from runner.environments import Site
-    from runner.model import Pipeline
-    from runner.records.journal import Reporter
-    from runner.report.console import Console
+from runner.cli.options import request_for
+from runner.cli.run import run_pipeline, show_warnings
+from runner.compare.folders import compare_folders
+from runner.compare.ladder import climb
+from runner.compare.measuring import Measurer
+from runner.compare.pipelines import Pipelines, all_places, compare_pipelines
+from runner.compare.places import Place
+from runner.compare.report import as_data, check_folder, write_report
+from runner.compare.results import Comparison, Part, Rung
+from runner.compare.settings import read_settings
+from runner.compare.sides import machine, versions
+from runner.compare.sign_off import check_place, parse, record, signed_off
+from runner.compare.verdict import conclude, forgive_noise
+from runner.environments import Site
+from runner.errors import ExitCode, Interrupted, RunnerError, UsageError
+from runner.model import Pipeline
+from runner.pipeline.reader import read_pipeline
+from runner.process.stop import StopRequest, install_signal_handlers
+from runner.records.journal import Journal, Reporter
+from runner.report.console import Console, open_console
+from runner.report.lines import LineReporter
+from runner.runs.look import look_at
 
 SHOWN = 5  # pairs of a segment on the screen
 
@@ -66,10 +83,6 @@ def command(a: str, b: str, **options: Any) -> int:
     Pipelines are run as usual where they are not done. Files pair up by their relative names, and each pair gets a
     place on the ladder: same bytes, same content, within tolerance, different.
     """
-    from runner.cli.common import make_site
-    from runner.compare.sign_off import check_place, parse
-    from runner.errors import UsageError
-
     one, two = (Path(text).expanduser().absolute() for text in (a, b))
     folders = one.is_dir() and two.is_dir()
     signed = parse(options["sign_off"]) if options["sign_off"] else None
@@ -89,8 +102,6 @@ def command(a: str, b: str, **options: Any) -> int:
 
 
 def _refuse_nested(a: Path, b: Path) -> None:
-    from runner.errors import UsageError
-
     one, two = a.resolve(), b.resolve()
     if one == two:
         raise UsageError("A and B are the same folder", "Give the folder of each run.")
@@ -101,27 +112,16 @@ def _refuse_nested(a: Path, b: Path) -> None:
 
 def _check_report(options: dict[str, Any], folders: Iterable[Path], places: Iterable[Place] = ()) -> None:
     """Before hours of runs. Raises UsageError where the report would lie in what is compared, or on other files."""
-    from runner.compare.places import Place
-    from runner.compare.report import check_folder
-
     if options["report"]:
         check_folder(_report_folder(options), [*map(Place, folders), *places])
 
 
 def _report_folder(options: dict[str, Any]) -> Path:
-    import os
-
     return Path(os.path.abspath(Path(options["report"]).expanduser()))  # noqa: PTH100  (no links resolved)
 
 
 @contextmanager
 def _measurer(site: Site, paths: tuple[Path, Path], options: dict[str, Any], *, folders: bool) -> Iterator[Measurer]:
-    import tempfile
-
-    from runner.compare.measuring import Measurer
-    from runner.compare.settings import read_settings
-    from runner.process.stop import StopRequest, install_signal_handlers
-
     settings = read_settings(
         () if folders else _existing(paths), options["tolerance"], options["ignore"], options["ignore_column"]
     )
@@ -135,35 +135,21 @@ def _measurer(site: Site, paths: tuple[Path, Path], options: dict[str, Any], *, 
 
 
 def _existing(paths: tuple[Path, Path]) -> list[Path]:
-    from runner.cli.common import pipeline_path
-
     return [pipeline_path(str(path)) for path in paths]
 
 
 def _console(options: dict[str, Any]) -> Console:
     """What goes on is told on the screen; with --json beside it."""
-    import os
-
-    from runner.report.console import open_console
-
     return open_console(sys.stderr if options["as_json"] else sys.stdout, os.environ)
 
 
 def _of_folders(a: Path, b: Path, measurer: Measurer, options: dict[str, Any]) -> Comparison:
-    from runner.compare.folders import compare_folders
-    from runner.compare.ladder import climb
-
     comparison = compare_folders(a, b, measurer.settings)
     climb(comparison.pairs, measurer)
     return comparison
 
 
 def _of_pipelines(a: Path, b: Path, measurer: Measurer, options: dict[str, Any]) -> Comparison:
-    from runner.compare.pipelines import Pipelines, all_places, compare_pipelines
-    from runner.errors import UsageError
-    from runner.pipeline.reader import read_pipeline
-    from runner.records.journal import Journal
-
     if a == b:
         raise UsageError("A and B are the same file", "To see A's own noise, compare it with its twin.")
     pipelines = read_pipeline(a), read_pipeline(b)
@@ -186,12 +172,6 @@ def _of_pipelines(a: Path, b: Path, measurer: Measurer, options: dict[str, Any])
 
 def _stop_on_problems(pipeline: Pipeline, site: Site) -> None:
     """What B lacks is told, or asked for, before A runs for a night. Raises PipelineError."""
-    from runner.checks import find_warnings
-    from runner.cli.asking import ask_user
-    from runner.cli.options import request_for
-    from runner.cli.run import show_warnings
-    from runner.runs.look import look_at
-
     show_warnings(find_warnings(pipeline, site))
     look = look_at(request_for(pipeline, site))
     show_warnings(look.problems())
@@ -199,16 +179,11 @@ def _stop_on_problems(pipeline: Pipeline, site: Site) -> None:
 
 
 def _reporter(options: dict[str, Any]) -> Reporter:
-    from runner.report.lines import LineReporter
-
     return LineReporter(_console(options), windows=sys.platform == "win32", verbose=False)
 
 
 def _run_as_usual(pipeline: Pipeline, site: Site, reporter: Reporter) -> None:
     """`run-pipeline FILE.yaml`; its lines are shown, and a failure ends the comparison."""
-    from runner.cli.run import run_pipeline
-    from runner.errors import ExitCode, Interrupted, RunnerError
-
     code = run_pipeline(pipeline, site, reporter)
     if code is ExitCode.INTERRUPTED:
         raise Interrupted("stopped", "Start the comparison again: what is finished stays finished.")
@@ -228,12 +203,6 @@ def _finish(
     options: dict[str, Any],
     signed: tuple[str, str] | None,
 ) -> int:
-    from runner.compare.report import as_data
-    from runner.compare.sides import machine
-    from runner.compare.sign_off import record, signed_off
-    from runner.compare.verdict import conclude, forgive_noise
-    from runner.errors import Interrupted
-
     if measurer.stop.requested:
         raise Interrupted("stopped", "Start the comparison again.")
     for part in comparison.parts:
@@ -255,9 +224,6 @@ def _finish(
 
 def _reported(comparison: Comparison, measurer: Measurer, options: dict[str, Any]) -> Path:
     """The page; where it cannot be made, the result is on the screen all the same."""
-    from runner.compare.report import write_report
-    from runner.errors import RunnerError
-
     folder = _report_folder(options)
     try:
         drawn = measurer.draw(sorted(comparison.pairs, key=lambda pair: pair.order), comparison.pairs)
@@ -279,8 +245,6 @@ def _user() -> str:
 
 def _remarks(part: Part) -> list[str]:
     """What makes no difference but should be known, each once, with the files that it is about."""
-    from runner.compare.results import Rung
-
     files: dict[str, list[str]] = {}
     for pair in part.pairs:
         for remark in pair.remarks if pair.rung is not Rung.NOISE else ():
@@ -295,8 +259,6 @@ def _remarks(part: Part) -> list[str]:
 
 
 def _show(comparison: Comparison, page: Path | None, options: dict[str, Any]) -> None:
-    from runner.compare.sides import versions
-
     console = _console(options)
     console.line("")
     for part in comparison.parts:

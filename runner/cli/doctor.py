@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
-from runner.cli.common import json_option, repo_option, reports_errors
+from runner.cli.common import json_option, make_site, pipeline_path, repo_option, reports_errors
 from runner.cli.completing import complete_files
+from runner.doctor import Context, Line
+from runner.doctor.checks import CHECKS
+from runner.doctor.examine import TOTAL, Result, examine, within
+from runner.doctor.registry import this_registry
+from runner.environments import Site
+from runner.errors import PipelineError
 from runner.ground.words import time_text
-
-if TYPE_CHECKING:
-    from runner.doctor import Context, Line
-    from runner.doctor.examine import Result
-    from runner.environments import Site
-    from runner.report.console import Console
+from runner.pipeline.reader import read_pipeline
+from runner.records.layout import records_root
+from runner.report.console import Console, open_console
+from runner.tasks import make_task
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 _STATE_WIDTH = 9
@@ -40,11 +45,6 @@ def command(file: str | None, gpu: bool, records: str | None, as_json: bool, rep
 
     Takes less than 30 seconds and changes nothing. Exit status 1: there is a problem.
     """
-    from runner.cli.common import make_site
-    from runner.doctor.checks import CHECKS
-    from runner.doctor.examine import TOTAL, examine, within
-    from runner.report.console import open_console
-
     began = time.monotonic()
     console = open_console(sys.stdout, os.environ)
     if not as_json:
@@ -64,16 +64,6 @@ def command(file: str | None, gpu: bool, records: str | None, as_json: bool, rep
 
 
 def _context(file: str | None, gpu: bool, records: str | None, site: Site) -> Context:
-    from pathlib import Path
-
-    from runner.cli.common import pipeline_path
-    from runner.doctor import Context
-    from runner.doctor.registry import this_registry
-    from runner.errors import PipelineError
-    from runner.pipeline.reader import read_pipeline
-    from runner.records.layout import records_root
-    from runner.tasks import make_task
-
     registry = this_registry(site.host.platform)
     if file is None:
         return Context(site, registry, gpu=gpu)
@@ -131,6 +121,4 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _columns() -> int:
-    import shutil
-
     return shutil.get_terminal_size((100, 24)).columns

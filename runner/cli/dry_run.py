@@ -6,21 +6,21 @@ import json
 import os
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from runner.model import Action, Diagnostic, Severity, Step
-
-if TYPE_CHECKING:
-    from runner.environments import Site
-    from runner.model import Command
-    from runner.report.console import Console
-    from runner.runs.look import Look
+from runner.checks import find_problems
+from runner.cli.common import show_diagnostics
+from runner.environments import Site
+from runner.graph import make_graph
+from runner.model import Action, Command, Diagnostic, Severity, Step
+from runner.report.console import Console, open_console
+from runner.report.lines import command_text
+from runner.runs.anew import expected
+from runner.runs.look import Look
 
 
 def show_plan(look: Look, *, as_json: bool) -> int:
     """Print every step, then the findings. Exit status 0: the plan could be shown."""
-    from runner.checks import find_problems
-
     site = look.request.site
     # of a segment over many items the first one's, with what stands for its tokens
     jobs = {number: tasks.example() for number, tasks in look.many.items()}
@@ -47,8 +47,6 @@ def _item_counts(look: Look) -> dict[int, dict[str, Any]]:
     """Of segments over many items."""
     if not look.many:
         return {}
-    from runner.graph import make_graph
-    from runner.runs.anew import expected
 
     runs = expected(look, make_graph(look.pipeline.segments).among([step.segment.number for step in look.plan.steps]))
     return {
@@ -89,9 +87,6 @@ def finding_values(problem: Diagnostic) -> dict[str, Any]:
 
 
 def _as_text(look: Look, commands: dict[int, Command], problems: list[Diagnostic]) -> None:
-    from runner.cli.common import show_diagnostics
-    from runner.report.console import open_console
-
     console = open_console(sys.stdout, os.environ)
     count, counts = len(look.plan.to_run), _item_counts(look)
     console.line(f"{look.path}: {count} of {len(commands)} segments would run")
@@ -119,8 +114,6 @@ def _as_text(look: Look, commands: dict[int, Command], problems: list[Diagnostic
 
 
 def _step(step: Step, command: Command | None, console: Console, site: Site, *, item: bool) -> None:
-    from runner.report.lines import command_text
-
     runs = step.action in (Action.RUN, Action.ACCEPT)
     head = f"{step.segment.number:>3}. {step.action.value:<6} {step.segment.name or '(no name)'}"
     reason = f" – {step.reason}" if step.reason else ""

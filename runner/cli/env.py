@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.common import json_option, repo_option, reports_errors
+from runner.cli.common import error_console, json_option, make_site, pipeline_path, repo_option, reports_errors
 from runner.cli.completing import complete_groups, complete_groups_and_files
+from runner.environments import Preparation, Site, kind
+from runner.environments.spec import normalised_group, parse_environment
+from runner.environments.uv.groups import read_project
+from runner.environments.uv.inventory import Environment, left_by_go, our_environments, remove, size_of
+from runner.environments.uv.settings import ask_uv
+from runner.environments.uv.stamp import venv_settings
+from runner.errors import EnvironmentMissing, UsageError
+from runner.ground.disk import on_disk
 from runner.ground.words import size_text
-
-if TYPE_CHECKING:
-    from runner.environments import Preparation, Site
-    from runner.environments.uv.inventory import Environment
-    from runner.report.console import Console
-    from runner.tasks import Task
+from runner.model import Segment, SegmentType
+from runner.pipeline.reader import read_pipeline
+from runner.report.console import Console
+from runner.tasks import Task, make_task
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -33,10 +38,6 @@ def command() -> None:
 @reports_errors
 def list_command(as_json: bool, repo: str | None) -> int:
     """Show each environment: size, in step with uv.lock or not and why, last used."""
-    from runner.cli.common import make_site
-    from runner.environments.uv.inventory import left_by_go, our_environments, size_of
-    from runner.ground.disk import on_disk
-
     site = make_site(repo, interactive=False)
     environments = our_environments(site)
     sizes = [size_of(on_disk(environment.place.folder)) for environment in environments]
@@ -66,10 +67,6 @@ def list_command(as_json: bool, repo: str | None) -> int:
 @reports_errors
 def sync_command(names: tuple[str, ...], everything: bool, repo: str | None) -> int:
     """Make environments, or bring them up to date: of groups (`uv@3.12:GROUP` for a version), or of a pipeline."""
-    from runner.cli.common import error_console, make_site
-    from runner.environments import kind
-    from runner.errors import EnvironmentMissing, UsageError
-
     if not names and not everything:
         raise UsageError("env sync: nothing to do", "Name groups or a pipeline file, or give --all.")
     site = make_site(repo)
@@ -98,9 +95,7 @@ def lock_command(options: tuple[str, ...], script: str | None, repo: str | None)
 
     OPTION: what `uv lock` has, such as --upgrade or --upgrade-package NAME.
     """
-    from runner.cli.common import make_site
     from runner.environments.uv.failures import explain
-    from runner.environments.uv.settings import ask_uv
 
     site = make_site(repo, interactive=False)
     path = str(Path(script).absolute()) if script else ""
@@ -121,11 +116,6 @@ def lock_command(options: tuple[str, ...], script: str | None, repo: str | None)
 @reports_errors
 def remove_command(names: tuple[str, ...], unused: bool, yes: bool, repo: str | None) -> int:
     """Remove environments of groups. A pipeline that needs one makes it again."""
-    from runner.cli.common import make_site
-    from runner.environments.uv.inventory import remove, size_of
-    from runner.errors import UsageError
-    from runner.ground.disk import on_disk
-
     if not names and not unused:
         raise UsageError("env remove: nothing to do", "Name groups, or give --unused.")
     site = make_site(repo)
@@ -151,9 +141,6 @@ def remove_command(names: tuple[str, ...], unused: bool, yes: bool, repo: str | 
 
 def _wanted(names: tuple[str, ...], everything: bool, site: Site) -> list[Task]:
     """One job for each environment, in the order given. Raises UsageError, PipelineError."""
-    from runner.environments.uv.groups import read_project
-    from runner.ground.disk import on_disk
-
     jobs: list[Task] = []
     if everything:
         jobs += [_group_job(name, site) for name in read_project(on_disk(site.repo)).groups if name != "dev"]
@@ -166,11 +153,6 @@ def _wanted(names: tuple[str, ...], everything: bool, site: Site) -> list[Task]:
 
 
 def _pipeline_jobs(name: str, site: Site) -> list[Task]:
-    from runner.cli.common import pipeline_path
-    from runner.environments import kind
-    from runner.pipeline.reader import read_pipeline
-    from runner.tasks import make_task
-
     pipeline = read_pipeline(pipeline_path(name))
     jobs = [make_task(segment, pipeline, site) for segment in pipeline.segments if not segment.is_control]
     return [job for job in jobs if kind(job.spec).managed]
@@ -178,10 +160,6 @@ def _pipeline_jobs(name: str, site: Site) -> list[Task]:
 
 def _group_job(name: str, site: Site) -> Task:
     """A job that only names an environment."""
-    from runner.environments.spec import parse_environment
-    from runner.model import Segment, SegmentType
-    from runner.tasks import Task
-
     text = name if name.lower().startswith(("uv:", "uv@")) else f"uv:{name}"
     spec = parse_environment(text, "", site.host.platform)
     segment = Segment(0, name, SegmentType.NORMAL, "", environment=text)
@@ -211,10 +189,6 @@ def _prepare(preparation: Preparation, site: Site, console: Console) -> None:
 
 def _doomed(names: tuple[str, ...], unused: bool, site: Site) -> list[Environment]:
     """The environments to remove; by group (all its versions) or by the folder's name."""
-    from runner.environments.spec import normalised_group
-    from runner.environments.uv.inventory import our_environments
-    from runner.errors import UsageError
-
     environments = our_environments(site)
     chosen = [environment for environment in environments if unused and environment.unused]
     for name in names:
@@ -245,8 +219,6 @@ def _as_data(environment: Environment, size: int) -> dict[str, object]:
 
 
 def _row(environment: Environment, size: int) -> list[str]:
-    from runner.environments.uv.stamp import venv_settings
-
     state = "in step" if environment.in_step else environment.why
     if environment.preparing is not None:
         state = f"being prepared by {environment.preparing}"

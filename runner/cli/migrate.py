@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.common import json_option, repo_option, reports_errors
+from runner.cli.common import json_option, make_site, repo_option, reports_errors
 from runner.cli.completing import complete_files
-
-if TYPE_CHECKING:
-    from runner.environments import Site
-    from runner.migrate.facts import Facts
-    from runner.migrate.installed import Installed
-    from runner.migrate.plan import Plan
-    from runner.migrate.report import Outcome
-    from runner.migrate.search import Found
-    from runner.report.console import Console
+from runner.cli.migrate_progress import Progress
+from runner.environments import Site
+from runner.environments.conda.base import find_base
+from runner.environments.conda.prefix import environment_names, prefix_of
+from runner.environments.spec import normalised_group
+from runner.errors import ExitCode, RunnerError, UsageError
+from runner.ground.disk import is_folder, on_disk
+from runner.ground.files import write_atomic
+from runner.migrate.facts import Facts, read_facts
+from runner.migrate.installed import Installed, read_installed
+from runner.migrate.locking import workbench
+from runner.migrate.pipelines import pipeline_files, plan_twins, write_twins
+from runner.migrate.plan import Plan, Wishes
+from runner.migrate.planning import make_plan
+from runner.migrate.recipe import read_recipe
+from runner.migrate.report import (
+    COLOURS,
+    Outcome,
+    consequences,
+    is_replaceable,
+    markdown,
+    records,
+    summary,
+    table,
+    version_lines,
+)
+from runner.migrate.search import Found, Search
+from runner.migrate.write import write
+from runner.report.console import Console, open_console
 
 EPILOG = """\b
 Examples:
@@ -86,10 +106,6 @@ def command(
     Every line of the recipe is accounted for. The plan is shown first; nothing is written before you agree, and
     pyproject.toml and uv.lock stay as they are when the group does not lock.
     """
-    from runner.cli.common import make_site
-    from runner.errors import UsageError
-    from runner.migrate.plan import Wishes
-
     site = make_site(repo)
     if retire is not None:
         from runner.cli.retire import retire_command
@@ -110,11 +126,6 @@ class _Migration:
     """One run of the command."""
 
     def __init__(self, site: Site, *, as_json: bool, dry_run: bool, yes: bool, report_file: str | None) -> None:
-        import os
-
-        from runner.ground.disk import on_disk
-        from runner.report.console import open_console
-
         self.site, self.repo = site, on_disk(site.repo)
         self.as_json, self.dry_run, self.yes, self.report_file = as_json, dry_run, yes, report_file
         # with --json the screen is for programs, so people are spoken to on the other stream
@@ -122,15 +133,6 @@ class _Migration:
 
     def start(self, path: Path, wishes: object, pipelines: tuple[str, ...], names: list[str]) -> int:
         """The exit code."""
-        from runner.environments.spec import normalised_group
-        from runner.errors import RunnerError
-        from runner.migrate.facts import read_facts
-        from runner.migrate.pipelines import pipeline_files, plan_twins
-        from runner.migrate.plan import Wishes
-        from runner.migrate.planning import make_plan
-        from runner.migrate.recipe import read_recipe
-        from runner.migrate.report import Outcome
-
         assert isinstance(wishes, Wishes)
         self._check_report()
         facts = read_facts(self.repo)
@@ -163,10 +165,6 @@ class _Migration:
         return 0
 
     def _search(self, plan: Plan, facts: Facts) -> Found:
-        from runner.cli.migrate_progress import Progress
-        from runner.migrate.locking import workbench
-        from runner.migrate.search import Search
-
         with Progress(self.console) as progress, workbench(self.site, self.repo) as bench:
             found = Search(bench, facts, progress).find(plan)
         changed = [(old, new) for old, new in zip(plan.items, found.plan.items, strict=True) if old != new]
@@ -176,10 +174,6 @@ class _Migration:
         return found
 
     def _write(self, found: Found, facts: Facts, outcome: Outcome) -> None:
-        from runner.cli.migrate_progress import Progress
-        from runner.migrate.pipelines import write_twins
-        from runner.migrate.write import write
-
         with Progress(self.console) as progress:
             progress("uv lock in the repository")
             write(found, facts, self.site)
@@ -193,8 +187,6 @@ class _Migration:
         )
 
     def _twins_only(self, plan: Plan, outcome: Outcome) -> int:
-        from runner.migrate.pipelines import write_twins
-
         self._prepare()
         self._say(f"The group {plan.group} is there already; only the pipelines are written (--replace writes both).")
         self._consequences(replace(plan, indexes=(), sources=(), remarks=(), requires_python=""), outcome)
@@ -206,8 +198,6 @@ class _Migration:
         return 0
 
     def _refuse(self, plan: Plan, outcome: Outcome) -> int:
-        from runner.errors import ExitCode
-
         outcome.reason = "\n".join(f"{one.message}\n{one.cure}" for one in plan.problems)
         self._consequences(plan, outcome)
         self._finish(plan, outcome)
@@ -218,9 +208,6 @@ class _Migration:
 
     def _check_report(self) -> None:
         """Raises UsageError."""
-        from runner.errors import UsageError
-        from runner.migrate.report import is_replaceable
-
         if not self.report_file:
             return
         target = Path(self.report_file).expanduser().absolute()
@@ -231,8 +218,6 @@ class _Migration:
 
     def _prepare(self) -> None:
         """Whatever would stop it later is said before uv works for minutes. Raises UsageError."""
-        from runner.errors import UsageError
-
         if not (self.yes or self.dry_run or self.site.host.interactive):
             raise UsageError(
                 "nobody is there to accept the plan", "Give --yes to write it, or --dry-run to see it only."
@@ -244,16 +229,12 @@ class _Migration:
         return bool(click.confirm(f"Write the group {plan.group}?", err=self.as_json))
 
     def _show(self, plan: Plan) -> None:
-        from runner.migrate.report import COLOURS, summary, table
-
         width = shutil.get_terminal_size((100, 24)).columns
         for status, text in table(plan, self.repo, width):
             self._say(text, *([COLOURS[status]] if status else ["bold"]))
         self._say(f"{summary(plan)}.")
 
     def _consequences(self, plan: Plan, outcome: Outcome) -> None:
-        from runner.migrate.report import consequences, version_lines
-
         for text in (*consequences(plan), *version_lines(plan)):
             self._say(f"  {text}")
         for twin in outcome.twins:
@@ -261,9 +242,6 @@ class _Migration:
 
     def _finish(self, plan: Plan, outcome: Outcome) -> None:
         """The report and the records: also of what was not done."""
-        from runner.ground.files import write_atomic
-        from runner.migrate.report import markdown, records
-
         self.console.clear_live()
         if self.report_file:
             target = Path(self.report_file).expanduser().absolute()
@@ -279,12 +257,6 @@ class _Migration:
 
 def _installed(prefix: str | None, site: Site) -> Installed | None:
     """The environment that --prefix names, by folder or by name. Raises UsageError."""
-    from runner.environments.conda.base import find_base
-    from runner.environments.conda.prefix import environment_names, prefix_of
-    from runner.errors import UsageError
-    from runner.ground.disk import on_disk
-    from runner.migrate.installed import read_installed
-
     if prefix is None:
         return None
     folder = Path(prefix).expanduser().absolute()
@@ -300,10 +272,6 @@ def _installed(prefix: str | None, site: Site) -> Installed | None:
 
 def _hint(name: str, site: Site) -> str:
     """That the recipe is installed here, where it is: its own metadata knows the names better than any table."""
-    from runner.environments.conda.base import find_base
-    from runner.environments.conda.prefix import prefix_of
-    from runner.ground.disk import is_folder
-
     found = prefix_of(name, find_base(site, dry=True).base, site.repo, site.host)
     if found is None or not is_folder(found / "conda-meta"):
         return ""

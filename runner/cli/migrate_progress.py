@@ -6,6 +6,7 @@ import threading
 import time
 from types import TracebackType
 
+from runner.ground.words import time_text
 from runner.migrate.reasons import UNTOUCHED
 from runner.report.console import Console
 
@@ -55,6 +56,4 @@ class Progress:
                 self._changed.wait(_EVERY)
 
     def _show(self) -> None:
-        from runner.ground.words import time_text
-
         self._console.live(f"  {self._step}: {time_text(time.monotonic() - self._since)}")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.common import repo_option, reports_errors
+from runner.cli.common import make_site, repo_option, reports_errors
 from runner.cli.completing import complete_environments, complete_tasks
-
-if TYPE_CHECKING:
-    from runner.environments import Site
+from runner.environments import Site
+from runner.errors import UsageError
+from runner.ground.files import state_error
+from runner.pipeline.near import did_you_mean, near
+from runner.pipeline.new_file import TASKS, images_in, pipeline_text
+from runner.state.status import pipeline_of
 
 
 @click.command(name="new", context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,9 +35,6 @@ def command(folder: str | None, task: str | None, environment: str, output: str 
 
     Nothing is run, and no file is written over.
     """
-    from runner.cli.common import make_site
-    from runner.pipeline.new_file import images_in, pipeline_text
-
     site = make_site(repo)
     place = _folder(folder, site)
     images = images_in(place)
@@ -53,10 +53,6 @@ def command(folder: str | None, task: str | None, environment: str, output: str 
 
 
 def _folder(text: str | None, site: Site) -> Path:
-    import os
-
-    from runner.errors import UsageError
-
     if text is None and site.host.interactive:
         text = click.prompt("Folder of the images")
     if text is None:
@@ -78,10 +74,6 @@ def _folder(text: str | None, site: Site) -> Path:
 
 
 def _task(text: str | None, site: Site) -> str:
-    from runner.errors import UsageError
-    from runner.pipeline.near import did_you_mean, near
-    from runner.pipeline.new_file import TASKS
-
     if text is None and site.host.interactive:
         for name, (says, _) in TASKS.items():
             click.echo(f"  {name:10} {says}")
@@ -96,11 +88,6 @@ def _task(text: str | None, site: Site) -> str:
 
 
 def _file(text: str | None, usual: Path, asks: bool) -> Path:
-    import os
-
-    from runner.errors import UsageError
-    from runner.state.status import pipeline_of
-
     if text is None and asks:
         text = click.prompt("Pipeline file", default=str(usual))
     path = Path(os.path.abspath(Path(text).expanduser())) if text else usual  # noqa: PTH100
@@ -115,11 +102,6 @@ def _file(text: str | None, usual: Path, asks: bool) -> Path:
 
 def _write(path: Path, text: str) -> None:
     """Raises UsageError where there is such a file already, StateError where it cannot be written."""
-    import os
-
-    from runner.errors import UsageError
-    from runner.ground.files import state_error
-
     try:
         with path.open("x", encoding="utf-8", newline="\n") as stream:
             try:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from runner.environments import Site
-    from runner.model import Pipeline
-    from runner.plan import Selection
-    from runner.process.stop import StopRequest
-    from runner.records.journal import Reporter
-    from runner.runs.look import Look
-    from runner.runs.request import RunRequest, WaitForEnter
+from runner.environments import Site
+from runner.errors import UsageError
+from runner.model import Pipeline, Segment
+from runner.pipeline.reader import read_pipeline
+from runner.plan import Selection, find_segment
+from runner.process.stop import StopRequest
+from runner.records.journal import Journal, Reporter
+from runner.records.layout import records_root
+from runner.runs.look import Look, look_at
+from runner.runs.request import RunRequest, WaitForEnter
 
 
 class Silent:
@@ -42,12 +43,6 @@ def request_for(
     canary: bool = False,
 ) -> RunRequest:
     """`records`: as --records gives it."""
-    from runner.plan import Selection
-    from runner.process.stop import StopRequest
-    from runner.records.journal import Journal
-    from runner.records.layout import records_root
-    from runner.runs.request import RunRequest
-
     root = records_root(Path(pipeline.path), Path(records).expanduser().absolute() if records else None)
     return RunRequest(
         pipeline,
@@ -65,17 +60,11 @@ def request_for(
 
 def load(path: Path, site: Site, records: str | None) -> Look:
     """What a run of the file would do; nothing is written."""
-    from runner.pipeline.reader import read_pipeline
-    from runner.runs.look import look_at
-
     return look_at(request_for(read_pipeline(path), site, records=records))
 
 
 def select(pipeline: Pipeline, start: str | None, only: str | None, *, force: bool, accept: bool) -> Selection:
     """--from and --only by number or name. Raises UsageError."""
-    from runner.errors import UsageError
-    from runner.plan import Selection
-
     if start is not None and only is not None:
         raise UsageError("--from and --only exclude each other", "Give one of them.")
     return Selection(
@@ -88,10 +77,6 @@ def select(pipeline: Pipeline, start: str | None, only: str | None, *, force: bo
 
 def _number(pipeline: Pipeline, text: str, option: str) -> int:
     from difflib import get_close_matches
-
-    from runner.errors import UsageError
-    from runner.model import Segment
-    from runner.plan import find_segment
 
     found = find_segment(pipeline.segments, text)
     if isinstance(found, Segment):

@@ -7,15 +7,16 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from runner.cli.common import json_option, repo_option, reports_errors
+from runner.cli.common import json_option, make_site, repo_option, reports_errors
 from runner.cli.completing import complete_programs
-
-if TYPE_CHECKING:
-    from runner.pipeline.programs import Facts
+from runner.errors import UsageError
+from runner.pipeline.near import did_you_mean, near
+from runner.pipeline.programs import FOLDER, Facts, all_programs
+from runner.report.console import open_console
 
 _VALUES = {"pattern": "'%YAML%/images/**/*.tif'", "output": "'%YAML%/results'"}
 _WIDTH = 100
@@ -31,10 +32,6 @@ def command(name: str | None, as_json: bool, repo: str | None) -> int:
 
     Their environments need not be there.
     """
-    from runner.cli.common import make_site
-    from runner.pipeline.programs import all_programs
-    from runner.report.console import open_console
-
     site = make_site(repo, interactive=False)
     chosen = _chosen(all_programs(site.repo, site.host), name, str(site.repo))
     if as_json:
@@ -49,10 +46,6 @@ def command(name: str | None, as_json: bool, repo: str | None) -> int:
 
 def _chosen(programs: list[Facts], name: str | None, repo: str) -> list[Facts]:
     """All, or the one of that name. Raises UsageError where there is none."""
-    from runner.errors import UsageError
-    from runner.pipeline.near import did_you_mean, near
-    from runner.pipeline.programs import FOLDER
-
     if not programs:
         raise UsageError(f"{repo} has no programs that could be listed", f"They are sought in {FOLDER} there.")
     names = {facts["program"].removesuffix(".py"): facts for facts in programs}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from runner.environments import Site
-    from runner.migrate.retire import Retirement
+from runner.environments import Site
+from runner.errors import UsageError
+from runner.ground.disk import on_disk
+from runner.migrate.retire import Retirement, carry_out, plan_retirement
 
 
 def retire_command(
@@ -25,10 +25,6 @@ def retire_command(
     as_json: bool,
 ) -> int:
     """The exit code. Raises UsageError when something stands against it."""
-    from runner.errors import UsageError
-    from runner.ground.disk import on_disk
-    from runner.migrate.retire import carry_out, plan_retirement
-
     repo = on_disk(site.repo)
 
     def look() -> Retirement:

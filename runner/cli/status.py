@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from runner.cli.common import json_option, repo_option, reports_errors
+from runner.cli.common import json_option, make_site, pipeline_path, repo_option, reports_errors
 from runner.cli.completing import complete_files
-
-if TYPE_CHECKING:
-    from runner.model import Step
-    from runner.runs.look import Look
+from runner.cli.options import load
+from runner.cli.status_items import show, tell
+from runner.errors import StateError
+from runner.go.duration import from_go
+from runner.ground.words import time_text
+from runner.model import Step
+from runner.records.layout import RUNNING
+from runner.records.view import running_now
+from runner.report.console import open_console
+from runner.runs.look import Look
+from runner.state.locks import LockFile
 
 
 @click.command(name="status", context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,9 +33,6 @@ if TYPE_CHECKING:
 @reports_errors
 def command(file: str, records: str | None, items: bool, as_json: bool, repo: str | None) -> int:
     """Show each segment: done or not, when, how long it took, why it would run again; and the last run."""
-    from runner.cli.common import make_site, pipeline_path
-    from runner.cli.options import load
-
     path = pipeline_path(file)
     look = load(path, make_site(repo, interactive=False), records)
     rows = [_row(step, look) for step in look.plan.steps if not step.segment.is_control]
@@ -38,22 +42,15 @@ def command(file: str, records: str | None, items: bool, as_json: bool, repo: st
         for text in look.news():
             print(json.dumps({"event": "note", "text": text}))
         if items:
-            from runner.cli.status_items import tell
-
             tell(look)
     else:
         _show(rows, look)
         if items:
-            from runner.cli.status_items import show
-            from runner.report.console import open_console
-
             show(look, open_console(sys.stdout, os.environ))
     return 0
 
 
 def _row(step: Step, look: Look) -> dict[str, Any]:
-    from runner.go.duration import from_go
-
     entry = next((e for e in look.status.entries if e.done and e.content_hash == step.segment.content_hash), None)
     return {
         "segment": step.segment.number,
@@ -67,9 +64,6 @@ def _row(step: Step, look: Look) -> dict[str, Any]:
 
 
 def _show(rows: list[dict[str, Any]], look: Look) -> None:
-    from runner.ground.words import time_text
-    from runner.report.console import open_console
-
     console = open_console(sys.stdout, os.environ)
     console.line(f"{look.path}")
     width = min(48, max((len(row["name"]) for row in rows), default=0))
@@ -90,12 +84,6 @@ def _show(rows: list[dict[str, Any]], look: Look) -> None:
 
 
 def _last_run(look: Look) -> None:
-    from runner.errors import StateError
-    from runner.records.layout import RUNNING
-    from runner.records.view import running_now
-    from runner.report.console import open_console
-    from runner.state.locks import LockFile
-
     console = open_console(sys.stdout, os.environ)
     lock = look.status_file.with_name(look.status_file.name + ".lock")
     file = LockFile(lock, look.path.name)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from runner.items.decide import ItemPlan
-    from runner.report.console import Console
-    from runner.runs.look import Look
+from runner.errors import StateError
+from runner.items.decide import ItemPlan
+from runner.records.view import items_running_now
+from runner.report.console import Console
+from runner.report.progress import shown
+from runner.runs.look import Look
+from runner.state.locks import LockFile
 
 MOST = 50  # items of a segment that people are shown
 _MARKS = {"failed last time": ("✗", "red"), "changed": ("~", "yellow"), "new": ("+", "green"), "removed": ("-", "dim")}
@@ -31,8 +34,6 @@ def tell(look: Look) -> None:
 
 
 def show(look: Look, console: Console) -> None:
-    from runner.report.progress import shown
-
     for number, plan, running in _all(look):
         console.line()
         console.line(console.style(f"{number}. {look.jobs[number].segment.name}: {plan.sentence}", "bold"))
@@ -62,10 +63,6 @@ def _all(look: Look) -> Iterator[tuple[int, ItemPlan, list[str]]]:
 
 
 def _running(look: Look) -> dict[int, list[str]]:
-    from runner.errors import StateError
-    from runner.records.view import items_running_now
-    from runner.state.locks import LockFile
-
     lock = look.status_file.with_name(look.status_file.name + ".lock")
     try:
         held = LockFile(lock, look.path.name).held()
