@@ -13,7 +13,7 @@ from runner.errors import PipelineError
 from runner.model import Severity
 from runner.pipeline.near import near
 from runner.pipeline.nodes import ListNode, MapNode, Node
-from runner.pipeline.report import Report, mark_of
+from runner.pipeline.report import Report
 from runner.pipeline.values import fields_of, value_of
 
 LIMITS = {
@@ -118,7 +118,7 @@ def number_of(value: Any) -> float | None:
 def warn_of_block(node: Node, report: Report) -> None:
     """A run takes no notice of `compare`; but whoever checks the file wants to know what is wrong there."""
     for problem in problems(_plain(node, report)):
-        report.warning(mark_of(_place(node, problem)), problem.message, problem.cure)
+        report.warning(_place(node, problem), problem.message, problem.cure)
 
 
 def _plain(node: Node, report: Report) -> Any:
@@ -137,7 +137,7 @@ def read_block(path: Path) -> Mapping[str, Any]:
     from runner.pipeline.syntax import compose_or_explain
     from runner.pipeline.text import decode
 
-    report = Report(path, ())
+    report = Report(path)
     try:
         text = decode(read_plain(path), report)
     except OSError:
@@ -149,7 +149,7 @@ def read_block(path: Path) -> Mapping[str, Any]:
     node = fields["compare"][-1][1]
     block = _plain(node, report)
     for problem in problems(block):
-        report.error(mark_of(_place(node, problem)), problem.message, problem.cure)
+        report.error(_place(node, problem), problem.message, problem.cure)
     if report.errors:
         found = [one for one in report.in_order() if one.severity is Severity.ERROR]
         raise PipelineError(f"`compare` of {path.name} cannot be used; nothing was run", found)

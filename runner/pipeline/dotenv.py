@@ -27,7 +27,7 @@ def read_dotenv(path: Path, environ: Mapping[str, str] | None = None) -> dict[st
     A backslash stays a backslash (Windows paths), except before a double quote inside double quotes. `${NAME}` and
     `$NAME` outside single quotes become the value of an earlier line, else of the variable in `environ`.
     """
-    report = Report(path, ())
+    report = Report(path)
     values: dict[str, str] = {}
     try:
         data = read_plain(path)

@@ -127,7 +127,7 @@ class _Look:
         if meant is None and found["github"] is None:
             return  # no tool's sign for an item: text of the program's own
         cure = f"Write {meant or '%ITEM%'} for the item."
-        self._report.warning(self._mark(word.key), f"`{found[0]}` stays as it is", cure, self._segment.number)
+        self._report.warning(self._mark(word.key), f"`{found[0]}` stays as it is", cure)
 
     def _told(self, places: Sequence[str]) -> set[str]:
         return {name for word in self._words if word.place in places for name in word.names}
@@ -176,7 +176,7 @@ class _Look:
         return marks.get(key) or marks.get(key.partition(".")[0]) or marks.get("")
 
     def _error(self, key: str, message: str, cure: str) -> None:
-        self._report.error(self._mark(key), message, cure, self._segment.number)
+        self._report.error(self._mark(key), message, cure)
 
 
 def _words(segment: Segment) -> Iterator[_Word]:

@@ -10,8 +10,9 @@ from runner.go.text import go_text
 from runner.model import Foreach, Many, Value
 from runner.pipeline.near import near
 from runner.pipeline.nodes import ListNode, MapNode, Node
-from runner.pipeline.problems import describe
-from runner.pipeline.report import SegmentReport
+from runner.pipeline.problems import checked, describe
+from runner.pipeline.report import Report
+from runner.pipeline.schema import segment_schema
 from runner.pipeline.values import Fields, fields_of, value_of
 
 MANY_KEYS = ("foreach", "matrix", "batch", "max-failures", "identity", "canary")
@@ -23,122 +24,126 @@ _MATRIX_CURE = "Write for example matrix: {sigma: [1, 2], method: [otsu, li]}."
 _MAGIC = re.compile(r"[*?\[]")
 _BRACES = re.compile(r"\{[^{}]*\}")
 _PARAMETER = re.compile(r"[\w-]+")
-_PERCENT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*%\s*")
 
 
-def read_many(fields: Fields, say: SegmentReport) -> Many | None:
+def read_many(fields: Fields, report: Report) -> Many | None:
     """None where the segment has neither `foreach` nor `matrix`, or where one of them is wrong."""
     nodes = {key: fields[key][-1][1] for key in MANY_KEYS if key in fields}
     # of a list or a map only that it is one: each part is read, and what is wrong in it told, once
     values: dict[str, Value] = {
-        key: value_of(node, say.report) if isinstance(node, ScalarEvent) else [] for key, node in nodes.items()
+        key: value_of(node, report) if isinstance(node, ScalarEvent) else [] for key, node in nodes.items()
     }
     if "foreach" not in nodes and "matrix" not in nodes:
         for key, node in nodes.items():
             if values[key] is not None:
-                say.error(
+                report.error(
                     fields[key][-1][0] if isinstance(node, ListNode | MapNode) else node,
                     f"`{key}` means something only with `foreach` or `matrix`",
                     f"Delete it, or say with `foreach` what the segment goes over. {_FOREACH_CURE}",
                 )
         return None
-    foreach = _foreach(nodes["foreach"], values["foreach"], say) if "foreach" in nodes else None
-    matrix = _matrix(nodes["matrix"], say) if "matrix" in nodes else ()
-    batch = _batch(nodes, values, say)
-    most, percent = _most_failures(nodes, values, say)
-    by_content = _by_content(nodes, values, say)
-    canary = values.get("canary")
-    if not isinstance(canary, bool | None):
-        shown = describe(nodes["canary"])
-        say.error(nodes["canary"], f"`canary` must be true or false; this is {shown}", "Write `canary: true`.")
+    foreach = _foreach(nodes["foreach"], values["foreach"], report) if "foreach" in nodes else None
+    matrix = _matrix(nodes["matrix"], report) if "matrix" in nodes else ()
+    batch, most, identity, canary = (
+        checked(key, values[key], nodes[key], segment_schema(key), report) if key in nodes else None
+        for key in MANY_KEYS[2:]
+    )
     if matrix is None or ("foreach" in nodes and foreach is None):
         return None
-    return Many(foreach, matrix, batch, most, percent, by_content, canary is True)
+    percent = isinstance(most, str) and "%" in most
+    most = None if most is None else float(str(most).replace("%", ""))
+    return Many(foreach, matrix, batch or 1, most, percent, identity == "content", canary is True)
 
 
-def _foreach(node: Node, value: Value, say: SegmentReport) -> Foreach | None:
+def _foreach(node: Node, value: Value, report: Report) -> Foreach | None:
     if isinstance(node, ListNode):
-        return _of_list(node, say)
+        return _of_list(node, report)
     if isinstance(node, MapNode):
-        return _of_map(node, say)
+        return _of_map(node, report)
     if isinstance(value, str) and value.strip() and not value.strip().isdigit():
-        return _of_text(node, value, say)
+        return _of_text(node, value, report)
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         cure = f"Write {{range: {value}}} for the numbers 0 to {value - 1}, or [{value}] for this one value."
-        say.error(node, f"`foreach` is the number {value} alone", cure)
+        report.error(node, f"`foreach` is the number {value} alone", cure)
         return None
-    say.error(node, f"`foreach` must say what to go over; this is {describe(node)}", _FOREACH_CURE)
+    report.error(node, f"`foreach` must say what to go over; this is {describe(node)}", _FOREACH_CURE)
     return None
 
 
-def _of_text(node: Node, text: str, say: SegmentReport) -> Foreach | None:
+def _of_text(node: Node, text: str, report: Report) -> Foreach | None:
     lines = text.strip().splitlines()
     if len(lines) > 1:
         cure = f"Write a list, or one pattern on one line: [{', '.join(map(_quoted, lines[:2]))}, …]."
-        say.error(node, "`foreach` is a text of several lines, which is no pattern", cure)
+        report.error(node, "`foreach` is a text of several lines, which is no pattern", cure)
         return None
     if braces := _BRACES.search(text):
         cure = f"Write `*` in its place: {_quoted(_BRACES.sub('*', text))}."
-        say.warning(node, f"`{braces[0]}` means nothing in a pattern: it stands for these very signs", cure)
+        report.warning(node, f"`{braces[0]}` means nothing in a pattern: it stands for these very signs", cure)
     if not _MAGIC.search(text) and text.lower().rstrip().endswith((".csv", ".tsv")):
-        say.warning(node, f"this goes over one file, {text} itself", f"For its lines write {{csv: {_quoted(text)}}}.")
+        report.warning(
+            node, f"this goes over one file, {text} itself", f"For its lines write {{csv: {_quoted(text)}}}."
+        )
     return Foreach(pattern=text)
 
 
-def _of_list(node: ListNode, say: SegmentReport) -> Foreach | None:
-    values = _scalars(node, "foreach", say)
+def _of_list(node: ListNode, report: Report) -> Foreach | None:
+    values = _scalars(node, "foreach", report)
     if values is None:
         return None
     for item, text in zip(node.items, values, strict=True):
         if _MAGIC.search(text) and re.search(r"[\\/]|\.\w+$", text):
             cure = "For the files that match write the pattern alone, without a list (`**` goes through folders)."
-            say.warning(item, f"`{text}` is taken as it stands: a list holds values, and no patterns", cure)
+            report.warning(item, f"`{text}` is taken as it stands: a list holds values, and no patterns", cure)
             break
     return Foreach(values=values)
 
 
-def _of_map(node: MapNode, say: SegmentReport) -> Foreach | None:
-    given = fields_of(node, say.report)
+def _of_map(node: MapNode, report: Report) -> Foreach | None:
+    given = fields_of(node, report)
     for name, occurrences in given.items():
         if name not in ("csv", "range"):
             meant = near(name, ("csv", "range"))
             cure = f"Did you mean `{meant}`?" if meant else _FOREACH_CURE
-            say.error(occurrences[-1][0], f"`{name}` is no key of `foreach`", cure)
+            report.error(occurrences[-1][0], f"`{name}` is no key of `foreach`", cure)
             return None
     if len(given) != 1:
         what = "holds both `csv` and `range`" if given else "is an empty map"
-        say.error(node, f"`foreach` {what}", f"Write one of them. {_FOREACH_CURE}")
+        report.error(node, f"`foreach` {what}", f"Write one of them. {_FOREACH_CURE}")
         return None
     ((name, occurrences),) = given.items()
     inner = occurrences[-1][1]
-    value = value_of(inner, say.report)
+    value = value_of(inner, report)
     if name == "csv":
         if isinstance(value, str) and value.strip():
             return Foreach(csv=value)
-        say.error(inner, f"`csv` must be the name of a file; this is {describe(inner)}", "Write {csv: plates.csv}.")
+        report.error(inner, f"`csv` must be the name of a file; this is {describe(inner)}", "Write {csv: plates.csv}.")
         return None
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return Foreach(count=value)
     message = f"`range` must be a whole number of at least 1; this is {describe(inner)}"
-    say.error(inner, message, "Write for example {range: 10} for the numbers 0 to 9.")
+    report.error(inner, message, "Write for example {range: 10} for the numbers 0 to 9.")
     return None
 
 
-def _scalars(node: ListNode, key: str, say: SegmentReport) -> tuple[str, ...] | None:
+def _scalars(node: ListNode, key: str, report: Report) -> tuple[str, ...] | None:
     """The values of a list as text, spelled as in `commands`; None with an error where one is none or comes again."""
     texts: dict[str, Node] = {}
     wrong = not node.items
     if wrong:
-        say.error(node, f"`{key}` is an empty list: there is nothing to go over", "Write its values, or delete it.")
+        report.error(node, f"`{key}` is an empty list: there is nothing to go over", "Write its values, or delete it.")
     for item in node.items:
-        value = value_of(item, say.report)
+        value = value_of(item, report)
         text = go_text(value)
         if value is None or isinstance(value, list | dict) or not text.strip():
             wrong = True
-            say.error(item, f"a value of `{key}` must be a text or a number; this is {describe(item)}", _no_map(item))
+            report.error(
+                item, f"a value of `{key}` must be a text or a number; this is {describe(item)}", _no_map(item)
+            )
         elif text in texts:
             wrong = True
-            say.error(item, f"`{text}` is given twice in `{key}`, and would write over its own results", "Delete one.")
+            report.error(
+                item, f"`{text}` is given twice in `{key}`, and would write over its own results", "Delete one."
+            )
         else:
             texts[text] = item
     return None if wrong else tuple(texts)
@@ -150,69 +155,31 @@ def _no_map(node: Node) -> str:
     return "Write it as text, in quotes if need be."
 
 
-def _matrix(node: Node, say: SegmentReport) -> tuple[tuple[str, tuple[str, ...]], ...] | None:
-    given = fields_of(node, say.report) if isinstance(node, MapNode) else {}
+def _matrix(node: Node, report: Report) -> tuple[tuple[str, tuple[str, ...]], ...] | None:
+    given = fields_of(node, report) if isinstance(node, MapNode) else {}
     if not given:
-        say.error(node, f"`matrix` must hold parameters with their values; this is {_shown(node)}", _MATRIX_CURE)
+        report.error(node, f"`matrix` must hold parameters with their values; this is {_shown(node)}", _MATRIX_CURE)
         return None
     found: list[tuple[str, tuple[str, ...]]] = []
     for name, occurrences in given.items():
         key, values = occurrences[-1]
         if name in ("include", "exclude"):
             cure = "Write the combinations that you want into a file, a column for each: foreach: {csv: runs.csv}."
-            say.error(key, f"`matrix` knows no `{name}`: each value is combined with each", cure)
+            report.error(key, f"`matrix` knows no `{name}`: each value is combined with each", cure)
         elif not _PARAMETER.fullmatch(name):
             cure = "A name has letters, digits, `_` and `-`, because it becomes part of a folder's name."
-            say.error(key, f"`{name}` cannot be the name of a parameter", cure)
+            report.error(key, f"`{name}` cannot be the name of a parameter", cure)
         elif not isinstance(values, ListNode):
             example = describe(values).strip("`") if not isinstance(values, MapNode) else "1, 2"
             cure = f"Write {name}: [{example if example != 'empty' else '1, 2'}]."
-            say.error(values, f"the values of `{name}` must be a list; this is {describe(values)}", cure)
-        elif (texts := _scalars(values, name, say)) is not None:
+            report.error(values, f"the values of `{name}` must be a list; this is {describe(values)}", cure)
+        elif (texts := _scalars(values, name, report)) is not None:
             found.append((name, texts))
     return tuple(found) if len(found) == len(given) else None
 
 
 def _shown(node: Node) -> str:
     return "an empty map" if isinstance(node, MapNode) else describe(node)
-
-
-def _batch(nodes: dict[str, Node], values: dict[str, Value], say: SegmentReport) -> int:
-    value = values.get("batch")
-    if value is None:
-        return 1
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    message = f"`batch` must be a whole number of at least 1; this is {describe(nodes['batch'])}"
-    say.error(nodes["batch"], message, "Write how many items one start of the program gets, for example batch: 50.")
-    return 1
-
-
-def _most_failures(nodes: dict[str, Node], values: dict[str, Value], say: SegmentReport) -> tuple[float | None, bool]:
-    value = values.get("max-failures")
-    if value is None:
-        return None, False
-    if isinstance(value, str) and value.strip().isdecimal():
-        return float(value), False
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return float(value), False
-    percent = _PERCENT.fullmatch(value) if isinstance(value, str) else None
-    if percent and float(percent[1]) <= 100:
-        return float(percent[1]), True
-    message = "`max-failures` must be a number of items, or a part of them from 0% to 100%; this is "
-    cure = "Write for example max-failures: 10, or max-failures: 5%."
-    say.error(nodes["max-failures"], message + describe(nodes["max-failures"]), cure)
-    return None, False
-
-
-def _by_content(nodes: dict[str, Node], values: dict[str, Value], say: SegmentReport) -> bool:
-    value = values.get("identity")
-    if value is None or value in ("content", "stat"):
-        return value == "content"
-    meant = near(str(value), ("content", "stat"))
-    cure = f"Did you mean `{meant}`?" if meant else "Write `content`, or `stat` (path, size and time; the default)."
-    say.error(nodes["identity"], f"`identity` must be content or stat; this is {describe(nodes['identity'])}", cure)
-    return False
 
 
 def _quoted(text: str) -> str:

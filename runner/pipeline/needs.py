@@ -13,7 +13,7 @@ from runner.model import Need, Segment
 from runner.pipeline.near import did_you_mean, near
 from runner.pipeline.nodes import ListNode, MapNode, Node
 from runner.pipeline.problems import describe
-from runner.pipeline.report import Report, mark_of
+from runner.pipeline.report import Report
 from runner.pipeline.values import Fields, fields_of, raw_text, value_of
 
 _CURE = "Write names of segments: needs: [Convert, Segment]. `needs: []` waits for nothing."
@@ -56,29 +56,30 @@ class Needs:
         ]
 
     def _of(self, number: int, segments: Sequence[Segment | None]) -> Iterator[Need]:
+        self._report.segment = number
         node = self._fields[number]["needs"][-1][1]
         if self._places[number].is_barrier:
             cure = "Delete it: a pause, stop or force waits for all before it, and all behind it waits for it."
-            self._error(node, "`needs` means nothing in a segment of this type", cure, number)
+            self._report.error(node, "`needs` means nothing in a segment of this type", cure)
             return
         seen = set()
-        for entry in self._entries(node, number):
+        for entry in self._entries(node):
             target = self._target(entry, number)
             if target is None:
                 continue
             if target in seen:
-                self._error(entry.node, f"`{entry.name}` is named twice", "Delete one of the two.", number)
+                self._report.error(entry.node, f"`{entry.name}` is named twice", "Delete one of the two.")
             seen.add(target)
             self._nodes[number, target] = entry.node
             if entry.items:
                 self._look_at_items(entry, segments[number - 1], segments[target - 1])
             yield Need(target, entry.items)
 
-    def _entries(self, node: Node, number: int) -> Iterator[_Entry]:
+    def _entries(self, node: Node) -> Iterator[_Entry]:
         if isinstance(node, ListNode):
             items = node.items
         elif isinstance(node, ScalarEvent) and value_of(node, self._report) is None:
-            self._error(node, "`needs` is empty", _CURE, number)
+            self._report.error(node, "`needs` is empty", _CURE)
             return
         else:
             items = [node]
@@ -90,33 +91,33 @@ class Needs:
             elif given and given.keys() != {"items"}:
                 key = next(name for name in given if name != "items")
                 cure = "Did you mean `items`?" if near(key, ("items",)) else "Write {items: NAME}, or the name alone."
-                self._error(given[key][-1][0], f"`{key}` is no key of an entry of `needs`", cure, number)
+                self._report.error(given[key][-1][0], f"`{key}` is no key of an entry of `needs`", cure)
             else:
                 what = f"an entry of `needs` must be the name of a segment; this is {describe(inner)}"
-                self._error(inner, what, _CURE, number)
+                self._report.error(inner, what, _CURE)
 
     def _target(self, entry: _Entry, number: int) -> int | None:
         matches = [one for one, place in self._places.items() if place.name == entry.name]
         if not matches and len(self._places) == 1:  # nothing can run out of order, and the Go runner took it
             message = f"there is no segment `{entry.name}`, nor any other that this one could wait for"
-            self._report.warning(mark_of(entry.node), message, "Delete `needs`.", number)
+            self._report.warning(entry.node, message, "Delete `needs`.")
         elif not matches:
-            self._error(entry.node, f"there is no segment `{entry.name}`", self._cure_of(entry.name, number), number)
+            self._report.error(entry.node, f"there is no segment `{entry.name}`", self._cure_of(entry.name, number))
         elif len(matches) > 1:
             which = ", ".join(map(str, matches[:-1])) + f" and {matches[-1]}"
             cure = "Give each of them a name of its own. (They then count as changed.)"
-            self._error(entry.node, f"`{entry.name}` is the name of the segments {which}", cure, number)
+            self._report.error(entry.node, f"`{entry.name}` is the name of the segments {which}", cure)
         elif matches[0] == number:
-            self._error(entry.node, f"`{entry.name}` needs itself", "Delete this entry.", number)
+            self._report.error(entry.node, f"`{entry.name}` needs itself", "Delete this entry.")
         elif self._places[matches[0]].is_barrier:
             cure = "Delete this entry: a pause, stop or force waits for all before it, and all behind it waits for it."
-            self._error(entry.node, f"`{entry.name}` is no segment that runs a command", cure, number)
+            self._report.error(entry.node, f"`{entry.name}` is no segment that runs a command", cure)
         elif barrier := next((n for n in range(number + 1, matches[0]) if self._places[n].is_barrier), None):
             cure = f"Write this segment behind segment {barrier}, or `{entry.name}` before it."
             message = (
                 f"`{entry.name}` stands behind segment {barrier}, which waits for this one, so it is never done here"
             )
-            self._error(entry.node, message, cure, number)
+            self._report.error(entry.node, message, cure)
         else:
             return matches[0]
         return None
@@ -141,14 +142,14 @@ class Needs:
             which = "this segment" if own.many is None else f"`{entry.name}`"
             cure = f"Write the name alone, `{entry.name}`: the segment then waits for all of it."
             message = f"{which} has neither `foreach` nor `matrix`, so there are no items to wait for one by one"
-            self._error(entry.node, message, cure, own.number)
+            self._report.error(entry.node, message, cure)
         elif (own.many.foreach, own.many.matrix) != (other.many.foreach, other.many.matrix):
             cure = (
                 "Write the same `foreach` and `matrix` in both, and name what the earlier one made by a token, such "
                 f"as '%YAML%/out/%STEM%.tif'. Or write the name alone, `{entry.name}`, to wait for all of it."
             )
             message = f"`{entry.name}` goes over other items than this segment, so they cannot wait one by one"
-            self._error(entry.node, message, cure, own.number)
+            self._report.error(entry.node, message, cure)
 
     def _find_circles(self, found: Mapping[int, Iterable[Need]]) -> None:
         """Each circle is told at an entry that points forward; there is one, as a segment by itself follows another."""
@@ -184,7 +185,5 @@ class Needs:
         if by_itself:
             cure += f" A segment without `needs` waits for the one before it; give {by_itself} `needs` of its own."
         node = self._nodes[circle[0], circle[1]]
-        self._error(node, f"`needs` goes in a circle: {', '.join(parts)}", cure, circle[0])
-
-    def _error(self, node: Node, message: str, cure: str, number: int) -> None:
-        self._report.error(mark_of(node), message, cure, number)
+        self._report.segment = circle[0]
+        self._report.error(node, f"`needs` goes in a circle: {', '.join(parts)}", cure)

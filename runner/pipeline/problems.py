@@ -2,37 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from yaml.events import ScalarEvent
 
-from runner.model import Mark
+from runner.pipeline.near import near
 from runner.pipeline.nodes import ListNode, MapNode, Node
 from runner.pipeline.report import Report, mark_of
-from runner.pipeline.schema import Fault
+from runner.pipeline.schema import Fault, conforms
 from runner.pipeline.values import Fields
 
 _SEGMENT_SHAPE = "Write each segment as `- name: ...` and its other keys below, in line with `name`."
-_TIME_CURE = "Write a number of seconds, or a text such as 90s, 15m, 3h, 1d or 1h30m."
+_TIME = ("a time", "Write a number of seconds, or a text such as 90s, 15m, 3h, 1d or 1h30m.")
+_SIZE = ("a size with its unit", "Write for example {key}: 16 GB.")
+_TEXT = ("a text", "Write `{key}: some text`, in quotes if need be.")
+_ARGUMENTS = "Write one argument per line below `commands:`, each after `- ` (a dash and a blank)."
+# key -> what its value must be, and what to write
+_MUST = {
+    "environment": ("a text", "Write for example `environment: uv:my_group`."),
+    "env": (
+        "variables with their values",
+        "Write `env:` and below it, further to the right, one `NAME: value` a line, without `-`.",
+    ),
+    "commands": ("a list", _ARGUMENTS),
+    "timeout": _TIME,
+    "retry-delay": _TIME,
+    "retries": ("a whole number, 0 or more", "Write for example `retries: 2`."),
+    "keep-going": ("true or false, without quotes", "Write `keep-going: true`."),
+    "outputs-may-be-old": ("true or false, without quotes", "Write `outputs-may-be-old: true`."),
+    "cpus": ("a whole number of at least 1", "Write for example cpus: 4."),
+    "gpus": ("a whole number of at least 0", "Write for example gpus: 1."),
+    "memory": _SIZE,
+    "disk": _SIZE,
+    "time": ("a time", "Write for example time: 2h30m, or 90m."),
+    "queue": ("a name", "Write for example queue: imaging."),
+    "account": ("a name", "Write for example account: imaging."),
+    "modules": ("a list of texts", "Write for example modules: [gcc/12, cuda/12.4]."),
+    "scheduler-options": ("a list of texts", 'Write for example scheduler-options: ["--exclude=node7"].'),
+    "retry-memory": ("a factor of more than 1", "Write for example retry-memory: x2."),
+    "batch": (
+        "a whole number of at least 1",
+        "Write how many items one start of the program gets, for example batch: 50.",
+    ),
+    "max-failures": (
+        "a number of items, or a part of them from 0% to 100%",
+        "Write for example max-failures: 10, or max-failures: 5%.",
+    ),
+    "identity": ("content or stat", "Write `content`, or `stat` (path, size and time; the default)."),
+    "canary": ("true or false", "Write `canary: true`."),
+}
+_FOLDERS = {"outputs": "masks", "inputs": "raw"}
 
 
-def explain(fault: Fault, node: Node, fields: Fields, report: Report, segment: int) -> None:
+def explain(fault: Fault, node: Node, fields: Fields, report: Report) -> None:
     """Reports `fault`, found in the segment `node`, at its place."""
-    place, shown = _place(fault, node, fields)
-    if any(one.mark == place and one.segment in (None, segment) for one in report.found[-20:]):
-        return  # a value whose tag does not fit was reported when it was read
-    message, cure = _words(fault, shown)
-    report.error(place, message, cure, segment)
-
-
-def _place(fault: Fault, node: Node, fields: Fields) -> tuple[Mark, str]:
-    """Where it is, and what is written there."""
     if fault.path and str(fault.path[0]) in fields:
         node = fields[str(fault.path[0])][-1][1]
         if len(fault.path) > 1 and isinstance(node, ListNode):
             node = node.items[int(fault.path[1])]
-    return mark_of(node), describe(node)
+    place = mark_of(node)
+    if any((one.mark, one.segment) == (place, report.segment) for one in report.found[-20:]):
+        return  # a value whose tag does not fit was reported when it was read
+    report.error(place, *_words(fault, describe(node)))
+
+
+def checked(key: str, value: Any, node: Node, part: dict[str, Any], report: Report) -> Any:
+    """`value` where it is as `part` of the schema says; else None, and what is wrong with it is reported."""
+    if value is None or conforms(value, part):
+        return value
+    meant = near(str(value), filter(None, part.get("enum", ())))
+    refuse(key, node, report, f"Did you mean `{meant}`?" if meant else "")
+    return None
+
+
+def refuse(key: str, node: Node, report: Report, cure: str = "") -> None:
+    """`cure`: one that fits better than that of all such values."""
+    message, usual = _must(key, describe(node))
+    report.error(node, message, cure or usual)
 
 
 def describe(node: Node) -> str:
@@ -52,93 +98,43 @@ def _words(fault: Fault, shown: str) -> tuple[str, str]:
     if not fault.path:
         return f"a segment must be a map of keys; this is {shown}", _SEGMENT_SHAPE
     key = str(fault.path[0])
-    special = _SPECIAL.get(key)
-    if special:
-        return special(fault, shown)
-    return f"`{key}` must be a text; this is {shown}", f"Write `{key}: some text`, in quotes if need be."
-
-
-def _environment(fault: Fault, shown: str) -> tuple[str, str]:
-    if fault.keyword == "pattern":
+    if key == "environment" and fault.keyword == "pattern":
         return (
             f"{shown} is not a complete uv environment",
             "Write `uv:GROUP`, or `uv@3.11:GROUP` with a Python version; GROUP is a group in pyproject.toml.",
         )
-    return f"`environment` must be a text; this is {shown}", "Write for example `environment: uv:my_group`."
+    if key == "commands" and len(fault.path) > 1:
+        return _entry(fault.value, shown)
+    return _patterns(fault, key, shown) if key in _FOLDERS else _must(key, shown)
 
 
-def _env(fault: Fault, shown: str) -> tuple[str, str]:
-    return (
-        f"`env` must be variables with their values; this is {shown}",
-        "Write `env:` and below it, further to the right, one `NAME: value` a line, without `-`.",
-    )
+def _must(key: str, shown: str) -> tuple[str, str]:
+    form, cure = _MUST.get(key, _TEXT)
+    return f"`{key}` must be {form}; this is {shown}", cure.replace("{key}", key)
 
 
-def _commands(fault: Fault, shown: str) -> tuple[str, str]:
-    if len(fault.path) == 1:
-        return (
-            f"`commands` must be a list; this is {shown}",
-            "Write one argument per line below `commands:`, each after `- ` (a dash and a blank).",
-        )
-    value = fault.value
+def _entry(value: Any, shown: str) -> tuple[str, str]:
     if isinstance(value, list):
-        return (
-            "an entry of `commands` is a list, which is no argument",
-            "Write one argument per line, each after `- ` (a dash and a blank).",
-        )
+        return "an entry of `commands` is a list, which is no argument", _ARGUMENTS.replace(" below `commands:`", "")
     if value is None:
         return (
             f"an entry of `commands` is {'empty' if shown == 'empty' else shown + ', which means nothing in YAML'}",
             "Delete it, or write it in quotes ('' is an empty argument).",
         )
     kind = "true or false" if isinstance(value, bool) else "a number"
-    quoted = shown.strip("`")
     return (
         f"an entry of `commands` must be text, and YAML reads {shown} as {kind}",
-        f"Write it in quotes: - '{quoted}'",
+        f"Write it in quotes: - '{shown.strip('`')}'",
     )
 
 
-def _time(fault: Fault, shown: str) -> tuple[str, str]:
-    return f"`{fault.path[0]}` must be a time; this is {shown}", _TIME_CURE
-
-
-def _retries(fault: Fault, shown: str) -> tuple[str, str]:
-    return f"`retries` must be a whole number, 0 or more; this is {shown}", "Write for example `retries: 2`."
-
-
-def _yes_or_no(fault: Fault, shown: str) -> tuple[str, str]:
-    key = fault.path[0]
-    return f"`{key}` must be true or false, without quotes; this is {shown}", f"Write `{key}: true`."
-
-
-_FOLDERS = {"outputs": "masks", "inputs": "raw"}
-
-
-def _patterns(fault: Fault, shown: str) -> tuple[str, str]:
-    key = fault.path[0]
-    what = f"an entry of `{key}`" if len(fault.path) > 1 else f"`{key}`"
+def _patterns(fault: Fault, key: str, shown: str) -> tuple[str, str]:
+    inside = len(fault.path) > 1
+    what, example = f"an entry of `{key}`" if inside else f"`{key}`", f"'%YAML%/{_FOLDERS[key]}/*.tif'"
     if fault.keyword == "pattern":
-        return (
-            f"{what} is an empty text, which names no file",
-            f"Delete it, or write a pattern such as '%YAML%/{_FOLDERS[str(key)]}/*.tif'.",
-        )
-    form = "a text" if len(fault.path) > 1 else "a text or a list of texts"
-    return f"{what} must be {form}; this is {shown}", f"Write for example `{key}: '%YAML%/{_FOLDERS[str(key)]}/*.tif'`."
-
-
-_SPECIAL: dict[str, Callable[[Fault, str], tuple[str, str]]] = {
-    "environment": _environment,
-    "env": _env,
-    "commands": _commands,
-    "timeout": _time,
-    "retry-delay": _time,
-    "retries": _retries,
-    "keep-going": _yes_or_no,
-    "outputs": _patterns,
-    "inputs": _patterns,
-    "outputs-may-be-old": _yes_or_no,
-}
+        return f"{what} is an empty text, which names no file", f"Delete it, or write a pattern such as {example}."
+    form = "a text" if inside else "a text or a list of texts"
+    return f"{what} must be {form}; this is {shown}", f"Write for example `{key}: {example}`."
 
 
 def explain_top(node: Node, report: Report) -> None:
@@ -146,7 +142,7 @@ def explain_top(node: Node, report: Report) -> None:
     cure = "Begin the file with `run:`, and write the segments below it, each after `- `."
     if isinstance(node, ScalarEvent) and str(node.value).startswith("run:"):
         cure = "A blank is missing behind `run:`."
-    report.error(mark_of(node), f"a pipeline file is a map with the key `run`; this is {describe(node)}", cure)
+    report.error(node, f"a pipeline file is a map with the key `run`; this is {describe(node)}", cure)
 
 
 def explain_run(node: Node, report: Report) -> None:
@@ -158,4 +154,4 @@ def explain_run(node: Node, report: Report) -> None:
             cure = f"A blank is missing behind the dash: write `- {str(key.value)[1:]}:`."
     else:
         cure = _SEGMENT_SHAPE
-    report.error(mark_of(node), f"`run` must be a list of segments; this is {describe(node)}", cure)
+    report.error(node, f"`run` must be a list of segments; this is {describe(node)}", cure)

@@ -13,7 +13,7 @@ from runner.model import Mark, Pipeline, Segment
 from runner.pipeline.near import near
 from runner.pipeline.nodes import ListNode, MapNode, Node
 from runner.pipeline.problems import explain_run, explain_top
-from runner.pipeline.report import Report, mark_of
+from runner.pipeline.report import Report
 from runner.pipeline.schema import faults, schema
 from runner.pipeline.segments import SegmentReader
 from runner.pipeline.syntax import compose_or_explain
@@ -32,7 +32,7 @@ def read_pipeline(path: Path, *, hashes_only: bool = False) -> Pipeline:
     try:
         data = read_plain(path)
     except OSError as error:
-        report = Report(path, ())
+        report = Report(path)
         report.error(None, f"the file cannot be read: {error.strerror or error}", "Check the name and the drive.")
         raise _refused(path, report) from None
     return parse_pipeline(data, path, hashes_only=hashes_only)
@@ -40,7 +40,7 @@ def read_pipeline(path: Path, *, hashes_only: bool = False) -> Pipeline:
 
 def parse_pipeline(data: bytes, path: Path, *, hashes_only: bool = False) -> Pipeline:
     """As `read_pipeline`, of bytes that were read already; `path` is absolute."""
-    report = Report(path, ())
+    report = Report(path)
     segments = _read(data, report, hashes_only)
     if report.errors:
         raise _refused(path, report)
@@ -107,7 +107,7 @@ def _run_of(fields: Fields, report: Report) -> ListNode | None:
             (name for name in fields if near(name, ("run",)) and isinstance(fields[name][-1][1], ListNode)), ""
         )
         if meant:
-            report.error(mark_of(fields[meant][-1][0]), f"`{meant}` is no key of a pipeline file", "Write `run:`.")
+            report.error(fields[meant][-1][0], f"`{meant}` is no key of a pipeline file", "Write `run:`.")
             return None
         report.warning(Mark(1, 1), "there is no `run:` in this file, so there is nothing to run")
         return None
@@ -118,5 +118,5 @@ def _run_of(fields: Fields, report: Report) -> ListNode | None:
     if faults(instance, schema()):
         explain_run(node, report)
     else:
-        report.warning(mark_of(node), "`run:` is empty: there is nothing to run")
+        report.warning(node, "`run:` is empty: there is nothing to run")
     return None

@@ -11,7 +11,7 @@ from runner.go.text import go_text
 from runner.model import FlagMap, Segment, SegmentType, Value
 from runner.pipeline.near import near
 from runner.pipeline.nodes import ListNode, MapNode, Node
-from runner.pipeline.report import Report, mark_of
+from runner.pipeline.report import Report
 from runner.pipeline.signs import ANY, in_text, named
 from runner.pipeline.tokens import is_relative_to_here
 from runner.pipeline.unknown_keys import warn_of_unknown_keys
@@ -51,87 +51,80 @@ class Remarks:
         )
         self._relative: list[Node] = []  # the entries written as ./x
 
-    def on_segment(self, node: MapNode, fields: Fields, segment: Segment | None, number: int) -> None:
+    def on_segment(self, node: MapNode, fields: Fields, segment: Segment | None) -> None:
         """`segment` is None where the schema found it wrong."""
         if not fields.keys() <= _KNOWN:
-            warn_of_unknown_keys(fields, KEYS, self._report, number)
+            warn_of_unknown_keys(fields, KEYS, self._report)
         if segment is None:
             return
         if "type" in fields:
-            self._on_type(fields["type"][-1][1], number)
+            self._on_type(fields["type"][-1][1])
         if segment.environment != segment.environment.strip():
-            self._on_blanks(fields["environment"][-1][1], segment, number)
+            self._on_blanks(fields["environment"][-1][1], segment)
         if not segment.is_control and not segment.commands:
-            self._on_nothing_to_run(node, fields, number)
-        self._on_texts(segment, fields, number)
-        self._on_times(segment, fields, number)
+            self._on_nothing_to_run(node, fields)
+        self._on_texts(segment, fields)
+        self._on_times(segment, fields)
 
-    def _on_times(self, segment: Segment, fields: Fields, number: int) -> None:
+    def _on_times(self, segment: Segment, fields: Fields) -> None:
         for key, seconds, least in (("timeout", segment.timeout, 0.001), ("retry-delay", segment.retry_delay, 0.0)):
             if key in fields and seconds is not None and not least <= seconds <= _LONGEST:
                 self._report.error(
-                    mark_of(fields[key][-1][1]),
+                    fields[key][-1][1],
                     f"`{key}` must be {'more than 0 and' if least else ''} at most 366 days".replace("  ", " "),
                     "Write for example 90s, 15m, 3h or 1d.",
-                    number,
                 )
 
-    def _on_type(self, node: Node, number: int) -> None:
+    def _on_type(self, node: Node) -> None:
         text = str(node.value) if isinstance(node, ScalarEvent) else ""
         if not text or text.lower() in _TYPES or text in ("~", "null", "Null", "NULL"):
             return
         meant = near(text, _TYPES)
         cure = f"Did you mean `{meant}`?" if meant else "The types are normal, pause, stop and force."
-        self._report.warning(mark_of(node), f"`{text}` is no type of a segment; it runs as a normal one", cure, number)
+        self._report.warning(node, f"`{text}` is no type of a segment; it runs as a normal one", cure)
 
-    def _on_blanks(self, node: Node, segment: Segment, number: int) -> None:
+    def _on_blanks(self, node: Node, segment: Segment) -> None:
         self._report.warning(
-            mark_of(node),
+            node,
             f"`{segment.environment}` has blanks around it, and is taken with them as a conda environment's name",
             f"Write `{segment.environment.strip()}` without them. (The segment then counts as changed.)",
-            number,
         )
 
-    def _on_nothing_to_run(self, node: MapNode, fields: Fields, number: int) -> None:
+    def _on_nothing_to_run(self, node: MapNode, fields: Fields) -> None:
         place = fields["commands"][-1][0] if "commands" in fields else node
         self._report.error(
-            mark_of(place),
+            place,
             "the segment has no `commands`, so there is nothing to run",
             "Write `commands:` and below it one argument per line, each after `- `; or give it `type: pause`, `stop` "
             "or `force`.",
-            number,
         )
 
-    def _on_texts(self, segment: Segment, fields: Fields, number: int) -> None:
+    def _on_texts(self, segment: Segment, fields: Fields) -> None:
         for text, node in _texts(segment, fields) if self._has_odd_texts else ():
             if is_relative_to_here(text):
                 self._relative.append(node)
             if odd := in_text(text):
                 place, sign = odd
                 self._report.warning(
-                    mark_of(node),
+                    node,
                     f"sign {place + 1} of this text is {named(sign)}",
                     "It is passed on as it stands; if that is wrong, type the text anew.",
-                    number,
                 )
             if _BROKEN_PATH.match(text):
                 self._report.warning(
-                    mark_of(node),
+                    node,
                     "in double quotes a backslash with a letter is a sign of its own, such as a line break for `\\n`",
                     "Put the path in single quotes, where a backslash is just a backslash.",
-                    number,
                 )
             if "\0" in text:
-                self._report.error(
-                    mark_of(node), "an argument cannot contain the character NUL", "Delete the `\\0` in it.", number
-                )
+                self._report.error(node, "an argument cannot contain the character NUL", "Delete the `\\0` in it.")
         for position, entry in enumerate(segment.commands):
             if isinstance(entry, FlagMap):
                 for flag, value in entry.items:
                     if isinstance(value, list | dict):
-                        self._on_list_value(flag, value, _command_node(fields, position), number)
+                        self._on_list_value(flag, value, _command_node(fields, position))
 
-    def _on_list_value(self, name: str, value: Value, node: Node, number: int) -> None:
+    def _on_list_value(self, name: str, value: Value, node: Node) -> None:
         if isinstance(node, MapNode):
             node = next((v for k, v in node.pairs() if isinstance(k, ScalarEvent) and k.value == name), node)
         kind = "list" if isinstance(value, list) else "map"
@@ -139,10 +132,9 @@ class Remarks:
         several = "\n".join(["To be clear to every reader, write one argument per line:", f"- {name}", *items])
         becomes = f"the one argument `{go_text(value)}`" if kind == "map" else "one argument per element"
         self._report.warning(
-            mark_of(node),
+            node,
             f"`{name}` has a {kind} as its value, which becomes {becomes}",
             several if kind == "list" else "Write the value as text, in quotes.",
-            number,
         )
 
     def finish(self) -> None:
@@ -152,7 +144,7 @@ class Remarks:
         further = len(self._relative) - 1
         more = f" (and {further} more in this file)" if further else ""
         self._report.warning(
-            mark_of(self._relative[0]),
+            self._relative[0],
             f"paths that begin with `./` are deprecated{more}: .py, .ijm and .exe are looked for in the repository, "
             "everything else beside this file",
             "Write '%REPO%/...' for a program and '%YAML%/...' for data.",

@@ -10,24 +10,26 @@ from runner.model import Diagnostic, Mark, Severity
 
 
 class Report:
-    """The remarks on one file, in the order in which they were found."""
+    """The remarks on one file, in the order in which they were found; each at a mark, at a node, or at no place."""
 
-    def __init__(self, file: PurePath, lines: Sequence[str]) -> None:
+    def __init__(self, file: PurePath, lines: Sequence[str] = ()) -> None:
         self.file = file
         self.lines = lines
+        self.segment: int | None = None  # the number of the one that is looked at
         self.found: list[Diagnostic] = []
         self.error_count = 0
 
-    def error(self, mark: Mark | None, message: str, cure: str = "", segment: int | None = None) -> None:
-        self._add(Severity.ERROR, mark, message, cure, segment)
+    def error(self, place: Any, message: str, cure: str = "") -> None:
+        self.error_count += 1
+        self._add(Severity.ERROR, place, message, cure)
 
-    def warning(self, mark: Mark | None, message: str, cure: str = "", segment: int | None = None) -> None:
-        self._add(Severity.WARNING, mark, message, cure, segment)
+    def warning(self, place: Any, message: str, cure: str = "") -> None:
+        self._add(Severity.WARNING, place, message, cure)
 
-    def _add(self, severity: Severity, mark: Mark | None, message: str, cure: str, segment: int | None) -> None:
-        self.error_count += severity is Severity.ERROR
+    def _add(self, severity: Severity, place: Any, message: str, cure: str) -> None:
+        mark = place if place is None or isinstance(place, Mark) else mark_of(place)
         excerpt = self.lines[mark.line - 1] if mark and 0 < mark.line <= len(self.lines) else ""
-        self.found.append(Diagnostic(severity, message, cure, self.file, mark, excerpt, segment))
+        self.found.append(Diagnostic(severity, message, cure, self.file, mark, excerpt, self.segment))
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -44,17 +46,3 @@ def mark_of(node: Any) -> Mark:
     end = getattr(node, "end_mark", start)
     length = end.column - start.column if end.line == start.line else 1
     return Mark(start.line + 1, start.column + 1, max(1, length))
-
-
-class SegmentReport:
-    """The remarks on one segment, each at a node."""
-
-    def __init__(self, report: Report, number: int) -> None:
-        self.report = report
-        self._number = number
-
-    def error(self, node: Any, message: str, cure: str = "") -> None:
-        self.report.error(mark_of(node), message, cure, self._number)
-
-    def warning(self, node: Any, message: str, cure: str = "") -> None:
-        self.report.warning(mark_of(node), message, cure, self._number)

@@ -34,8 +34,11 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
-def segment_schema() -> dict[str, Any]:
+def segment_schema(*keys: str) -> dict[str, Any]:
+    """What it says of a segment, or of a key of it (and of a key in that)."""
     found: dict[str, Any] = schema()["$defs"]["segment"]
+    for key in keys:
+        found = found["properties"][key]
     return found
 
 
@@ -68,8 +71,10 @@ def _holds(keyword: str, wanted: Any, instance: Any) -> bool:
         return not isinstance(instance, list) or all(conforms(item, wanted) for item in instance)
     if keyword == "pattern":
         return not isinstance(instance, str) or re.search(wanted, instance) is not None
-    if keyword == "minimum":
-        return not _is(instance, "number") or instance >= wanted
+    if keyword in ("minimum", "exclusiveMinimum"):
+        return not _is(instance, "number") or instance > wanted or (instance == wanted and keyword == "minimum")
+    if keyword == "enum":
+        return any(instance == one and type(instance) is type(one) for one in wanted)
     if keyword == "$ref" and wanted.startswith("#/$defs/"):
         return conforms(instance, schema()["$defs"][wanted.removeprefix("#/$defs/")])
     return False

@@ -14,7 +14,7 @@ from runner.pipeline.durations import seconds_of
 from runner.pipeline.nodes import ListNode, MapNode, Node
 from runner.pipeline.problems import explain
 from runner.pipeline.remarks import KEYS, OWN_KEYS, TEXT_KEYS, Remarks
-from runner.pipeline.report import Report, SegmentReport, mark_of
+from runner.pipeline.report import Report, mark_of
 from runner.pipeline.schema import conforms, faults, segment_schema
 from runner.pipeline.values import Fields, fields_of, map_items, raw_text, value_of
 
@@ -71,23 +71,23 @@ class SegmentReader:
     def read(self, node: Node, number: int) -> Segment | None:
         """The segment, None when it has an error (which is reported)."""
         report = self._report
-        errors = report.error_count
+        report.segment, errors = number, report.error_count
         if not isinstance(node, MapNode):
             value = value_of(node, report)
             for fault in faults(value, self._schema):
-                explain(fault, node, {}, report, number)
+                explain(fault, node, {}, report)
             if value is None:
-                report.error(mark_of(node), "the segment is empty", "Fill it in, or delete its `-`.", number)
+                report.error(node, "the segment is empty", "Fill it in, or delete its `-`.")
             return None
-        self._fields[number] = fields = fields_of(node, report, number)
+        self._fields[number] = fields = fields_of(node, report)
         data = {key: self._data(key, fields) for key in _SCHEMA_KEYS if key in fields}
         entries = data.get("commands") or ()
         if self._hashes_only:
             data = _as_go_loaded(data)
         if not self._conforms(data):
             for fault in faults(data, self._schema):
-                explain(fault, node, fields, report, number)
-        own = {} if self._hashes_only or fields.keys().isdisjoint(OWN_KEYS) else self._own(fields, number)
+                explain(fault, node, fields, report)
+        own = {} if self._hashes_only or fields.keys().isdisjoint(OWN_KEYS) else self._own(fields)
         if report.error_count == errors:
             segment = self._segment(node, fields, data, entries, number, own)
             if own and segment:
@@ -97,7 +97,7 @@ class SegmentReader:
         else:
             segment = None
             self._look_at_values(fields)
-        self._remarks.on_segment(node, fields, segment, number)
+        self._remarks.on_segment(node, fields, segment)
         return segment
 
     def finish(self, segments: Sequence[Segment | None]) -> list[Segment]:
@@ -109,23 +109,23 @@ class SegmentReader:
             every = {number: self._fields.get(number, {}) for number in range(1, len(segments) + 1)}
             places = {number: Place(_plain(one, "name"), _is_control(one)) for number, one in every.items()}
             segments = Needs(places, needing, self._report).resolve(segments)
+        self._report.segment = None
         self._remarks.finish()
         return [segment for segment in segments if segment is not None]
 
-    def _own(self, fields: Fields, number: int) -> dict[str, Any]:
+    def _own(self, fields: Fields) -> dict[str, Any]:
         """The values of the keys that say how many, how much and what for; `needs` waits for the other segments."""
         from runner.pipeline.many import read_many
         from runner.pipeline.resources import read_resources, read_retry_memory
 
-        say = SegmentReport(self._report, number)
         for key in ("foreach", "matrix"):
             if key in fields and _is_control(fields):
                 cure = "Delete it, or delete `type`."
-                say.error(fields[key][-1][0], f"`{key}` means nothing in a pause, stop or force", cure)
+                self._report.error(fields[key][-1][0], f"`{key}` means nothing in a pause, stop or force", cure)
         return {
-            "many": read_many(fields, say),
-            "resources": read_resources(fields, say),
-            "retry_memory": read_retry_memory(fields, say),
+            "many": read_many(fields, self._report),
+            "resources": read_resources(fields, self._report),
+            "retry_memory": read_retry_memory(fields, self._report),
         }
 
     def _data(self, key: str, fields: Fields) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from runner.pipeline.near import near
 from runner.pipeline.nodes import ListNode, MapNode, Node
-from runner.pipeline.report import Report, mark_of
+from runner.pipeline.report import Report
 from runner.pipeline.signs import look_alike
 from runner.pipeline.values import Fields
 
@@ -23,12 +23,12 @@ _OTHER_NAMES = {
 }
 
 
-def warn_of_unknown_keys(fields: Fields, known: Iterable[str], report: Report, segment: int) -> None:
+def warn_of_unknown_keys(fields: Fields, known: Iterable[str], report: Report) -> None:
     """For the keys of a segment."""
     known = tuple(known)
     for name, occurrences in fields.items():
         if name not in known and name not in STATUS_KEYS:
-            _warn(name, occurrences[-1][0], known, "segment", report, segment)
+            _warn(name, occurrences[-1][0], known, "segment", report)
 
 
 def warn_of_unknown_top_keys(fields: Fields, report: Report) -> None:
@@ -36,7 +36,7 @@ def warn_of_unknown_top_keys(fields: Fields, report: Report) -> None:
     for name, occurrences in fields.items():
         key, value = occurrences[-1]
         if name not in TOP_KEYS and not _holds_anchor(value):
-            _warn(name, key, TOP_KEYS, "pipeline file", report, None)
+            _warn(name, key, TOP_KEYS, "pipeline file", report)
 
 
 def _holds_anchor(node: Node) -> bool:
@@ -45,7 +45,7 @@ def _holds_anchor(node: Node) -> bool:
     return isinstance(node, ListNode | MapNode) and any(map(_holds_anchor, node.items))
 
 
-def _warn(name: str, key: Node, known: Iterable[str], where: str, report: Report, segment: int | None) -> None:
+def _warn(name: str, key: Node, known: Iterable[str], where: str, report: Report) -> None:
     known = tuple(known)
     meant = (where == "segment" and _OTHER_NAMES.get(name)) or near(name, known)
     if meant:
@@ -55,4 +55,4 @@ def _warn(name: str, key: Node, known: Iterable[str], where: str, report: Report
         cure = "Known keys: " + ", ".join(known) + "."
     else:
         cure = ""
-    report.warning(mark_of(key), f"`{name}` is no key of a {where} and has no effect", cure, segment)
+    report.warning(key, f"`{name}` is no key of a {where} and has no effect", cure)

@@ -32,7 +32,7 @@ def value_of(node: Node, report: Report) -> Value:
     try:
         return scalar_value(node)
     except BadTagError as error:
-        report.error(mark_of(node), str(error), "Leave the tag out, or write a value that fits it.")
+        report.error(node, str(error), "Leave the tag out, or write a value that fits it.")
         return None
 
 
@@ -60,7 +60,7 @@ def _collect(
                 _collect(merged, items, {}, report)
             continue
         if not isinstance(key_node, ScalarEvent):
-            report.error(mark_of(key_node), "a list or a map cannot be a key", "Write the key as text.")
+            report.error(key_node, "a list or a map cannot be a key", "Write the key as text.")
             continue
         key = value_of(key_node, report)
         identity = (type(key), key)  # True, 1 and 1.0 are three keys
@@ -80,46 +80,45 @@ def merged_maps(node: Node, report: Report) -> list[MapNode]:
         return [node]
     if isinstance(node, ListNode) and all(isinstance(item, MapNode) for item in node.items):
         return [item for item in reversed(node.items) if isinstance(item, MapNode)]
-    report.error(mark_of(node), "`<<` takes a map, or a list of maps", "Name a map by its anchor: `<<: *defaults`.")
+    report.error(node, "`<<` takes a map, or a list of maps", "Name a map by its anchor: `<<: *defaults`.")
     return []
 
 
-def fields_of(node: MapNode, report: Report, segment: int | None = None) -> Fields:
+def fields_of(node: MapNode, report: Report) -> Fields:
     """The keys of a segment or of the top level, each with all its values; merge keys applied."""
     fields: Fields = {}
-    _fields(node, fields, report, segment)
+    _fields(node, fields, report)
     return fields
 
 
-def _fields(node: MapNode, fields: Fields, report: Report, segment: int | None) -> None:
+def _fields(node: MapNode, fields: Fields, report: Report) -> None:
     own: dict[str, Node] = {}
     items = node.items
     for index in range(0, len(items), 2):
         key, value = items[index], items[index + 1]
         if not isinstance(key, ScalarEvent):
-            report.error(mark_of(key), "a list or a map cannot be a key", "Write the key as text.", segment)
+            report.error(key, "a list or a map cannot be a key", "Write the key as text.")
             continue
         if key.value == "<<" and is_merge(key):
             for merged in merged_maps(value, report):
-                _merge(merged, fields, own, report, segment)
+                _merge(merged, fields, own, report)
             continue
         name = key.value if key.tag is None else raw_key(key, report)
         if name in own:
-            twice(name, own[name], key, report, segment)
+            twice(name, own[name], key, report)
         own[name] = key
         fields.setdefault(name, []).append((key, value))
 
 
-def _merge(node: MapNode, fields: Fields, own: dict[str, Node], report: Report, segment: int | None) -> None:
+def _merge(node: MapNode, fields: Fields, own: dict[str, Node], report: Report) -> None:
     merged: Fields = {}
-    _fields(node, merged, Report(report.file, report.lines), segment)
+    _fields(node, merged, Report(report.file))
     for name, values in merged.items():
         if name in own:
             report.warning(
-                mark_of(own[name]),
+                own[name],
                 f"`{name}` stands before `<<`, which gives it another value; the one of `<<` counts",
                 "Put `<<` first in the segment, so that the segment's own keys count.",
-                segment,
             )
         fields.setdefault(name, []).extend(values)
 
@@ -129,16 +128,15 @@ def raw_key(node: ScalarEvent, report: Report) -> str:
     try:
         return raw_text(node)
     except BadTagError as error:
-        report.error(mark_of(node), str(error), "Leave the tag out.")
+        report.error(node, str(error), "Leave the tag out.")
         return str(node.value)
 
 
-def twice(name: str, first: Node, last: Node, report: Report, segment: int | None = None) -> None:
+def twice(name: str, first: Node, last: Node, report: Report) -> None:
     """The warning for a key that is given twice."""
     report.warning(
-        mark_of(last),
+        last,
         f"`{name}` is given twice; this one counts, and the one in line {mark_of(first).line}, "
         f"column {mark_of(first).column} does not",
         "Delete one of the two.",
-        segment,
     )
