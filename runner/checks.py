@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from runner.environments import Site, kind
 from runner.model import Diagnostic, Finding, Mark, Pipeline, Segment, Severity
 from runner.pipeline.findings import script_findings
 from runner.pipeline.glued import mended
-from runner.pipeline.tokens import ITEM_TOKEN, SIGN, odd_tokens
+from runner.pipeline.tokens import ITEM_TOKEN, SIGN, odd_tokens, texts_of
 from runner.tasks import Task, make_task
 
 
@@ -20,7 +20,7 @@ def find_warnings(pipeline: Pipeline, site: Site) -> list[Diagnostic]:
         if segment.is_control:
             continue
         in_shell = segment.environment.strip().lower() == "cmd"
-        for key, text in _texts(segment):
+        for key, text in texts_of(segment):
             # nearly every text has none, or begins with a token of ours
             if not SIGN.search(text, 6 if text.startswith(("%YAML%", "%REPO%")) else 0):
                 continue
@@ -30,21 +30,6 @@ def find_warnings(pipeline: Pipeline, site: Site) -> list[Diagnostic]:
             for message, cure in odd_tokens(text, site.dotenv, of_shell=own, items=segment.many is not None):
                 found.append(at_segment(Finding(message, cure, key, Severity.WARNING), segment, pipeline))
     return found
-
-
-def _texts(segment: Segment) -> Iterator[tuple[str, str]]:
-    """Each text of the segment in which tokens are replaced, with the key where it stands."""
-    for number, entry in enumerate(segment.commands):
-        values = (entry,) if isinstance(entry, str) else (value for _, value in entry.items)
-        each = (one for value in values for one in (value if isinstance(value, list) else (value,)))
-        yield from ((f"commands.{number}", v) for v in each if isinstance(v, str))
-    yield from ((f"env.{name}", value) for name, value in segment.env if isinstance(value, str))
-    yield "cwd", segment.cwd
-    yield "environment", segment.environment
-    yield from (("outputs", pattern) for pattern in segment.outputs)
-    yield from (("inputs", pattern) for pattern in segment.inputs)
-    if segment.many and (foreach := segment.many.foreach):
-        yield from (("foreach", text) for text in (foreach.pattern, foreach.csv, *foreach.values))
 
 
 def find_problems(jobs: Iterable[Task], pipeline: Pipeline, site: Site, *, items: bool = False) -> list[Diagnostic]:

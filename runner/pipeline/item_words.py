@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.model import Foreach, Many, Mark, Segment
+from runner.model import Many, Mark, Segment
 from runner.pipeline.near import near
 from runner.pipeline.report import Report
-from runner.pipeline.tokens import ITEM_TOKEN, ITEM_TOKENS
+from runner.pipeline.tokens import ITEM_TOKEN, ITEM_TOKENS, texts_of
 
 # of other tools: `{sample}`, `{wildcards.sample}`, `${{ matrix.sigma }}`, `{}`
 _FOREIGN = re.compile(r"\$\{\{\s*(?:[\w-]+\.)*(?P<github>[\w-]+)\s*\}\}|(?<!\$)\{(?:\w+\.)?(?P<name>[\w-]*)\}")
@@ -53,7 +53,8 @@ class _Look:
         self._many = many
         self._report = report
         self._parameters = [name for name, _ in many.matrix]
-        self._words = list(_words(segment))
+        self._words = [_Word(*told) for told in texts_of(segment, flags=True)]
+        self._words += [_Word("matrix", text) for _, values in many.matrix for text in values]
 
     def all(self) -> None:
         before = self._report.error_count
@@ -177,24 +178,6 @@ class _Look:
 
     def _error(self, key: str, message: str, cure: str) -> None:
         self._report.error(self._mark(key), message, cure)
-
-
-def _words(segment: Segment) -> Iterator[_Word]:
-    for position, entry in enumerate(segment.commands):
-        values = [entry] if isinstance(entry, str) else [part for item in entry.items for part in item]
-        each = (one for value in values for one in (value if isinstance(value, list) else [value]))
-        yield from (_Word(f"commands.{position}", text) for text in each if isinstance(text, str))
-    yield from (_Word(f"env.{name}", value) for name, value in segment.env if isinstance(value, str))
-    yield _Word("cwd", segment.cwd)
-    yield _Word("environment", segment.environment)
-    many = segment.many or Many()
-    foreach = many.foreach or Foreach()
-    yield from (_Word("foreach", text) for text in (foreach.pattern, foreach.csv, *foreach.values))
-    yield from (_Word("matrix", text) for _, values in many.matrix for text in values)
-    for key, patterns in (("outputs", segment.outputs), ("inputs", segment.inputs)):
-        yield from (
-            _Word(f"{key}.{n}" if f"{key}.{n}" in segment.marks else key, text) for n, text in enumerate(patterns)
-        )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from yaml.events import ScalarEvent
 
 from runner.go.text import go_text
-from runner.model import FlagMap, Segment, SegmentType, Value
+from runner.model import FlagMap, Mark, Segment, SegmentType, Value
 from runner.pipeline.near import near
 from runner.pipeline.nodes import ListNode, MapNode, Node
 from runner.pipeline.report import Report
 from runner.pipeline.signs import ANY, in_text, named
-from runner.pipeline.tokens import is_relative_to_here
+from runner.pipeline.tokens import is_relative_to_here, texts_of
 from runner.pipeline.unknown_keys import warn_of_unknown_keys
 from runner.pipeline.values import Fields
 
@@ -34,6 +33,7 @@ _ODD_PARTS = ("./", "\\0", "\\x00", "\\u0000", "\\U00000000", "!!binary")
 _BROKEN_PATH = re.compile(r"(?s)(?:(?:[A-Za-z]:|%\w+%)(?=[\\\x07-\x0d\x1b])|\\)[^\x00-\x1f]*[\x07-\x0d\x1b]")
 _ESCAPES = re.compile(r'"[^"\n]*\\[abtnvfre]')
 
+_REACHING = ("commands", "env", "cwd", "environment")  # keys whose texts reach the command line or the environment
 _LONGEST = 366 * 86400.0  # seconds
 
 _TYPES = tuple(one.value for one in SegmentType)
@@ -49,7 +49,7 @@ class Remarks:
         self._has_odd_texts = any(part in whole for part in _ODD_PARTS) or any(
             one.search(whole) for one in (ANY, _ESCAPES)
         )
-        self._relative: list[Node] = []  # the entries written as ./x
+        self._relative: list[Mark] = []  # the entries written as ./x
 
     def on_segment(self, node: MapNode, fields: Fields, segment: Segment | None) -> None:
         """`segment` is None where the schema found it wrong."""
@@ -100,24 +100,28 @@ class Remarks:
         )
 
     def _on_texts(self, segment: Segment, fields: Fields) -> None:
-        for text, node in _texts(segment, fields) if self._has_odd_texts else ():
+        names = ((f"env.{name}", name) for name, _ in segment.env)
+        for key, text in (*texts_of(segment, flags=True), *names) if self._has_odd_texts else ():
+            if key.partition(".")[0] not in _REACHING:
+                continue
             if is_relative_to_here(text):
-                self._relative.append(node)
+                self._relative.append(segment.marks[key])
             if odd := in_text(text):
                 place, sign = odd
                 self._report.warning(
-                    node,
+                    segment.marks[key],
                     f"sign {place + 1} of this text is {named(sign)}",
                     "It is passed on as it stands; if that is wrong, type the text anew.",
                 )
             if _BROKEN_PATH.match(text):
                 self._report.warning(
-                    node,
+                    segment.marks[key],
                     "in double quotes a backslash with a letter is a sign of its own, such as a line break for `\\n`",
                     "Put the path in single quotes, where a backslash is just a backslash.",
                 )
             if "\0" in text:
-                self._report.error(node, "an argument cannot contain the character NUL", "Delete the `\\0` in it.")
+                mark = segment.marks[key]
+                self._report.error(mark, "an argument cannot contain the character NUL", "Delete the `\\0` in it.")
         for position, entry in enumerate(segment.commands):
             if isinstance(entry, FlagMap):
                 for flag, value in entry.items:
@@ -149,26 +153,6 @@ class Remarks:
             "everything else beside this file",
             "Write '%REPO%/...' for a program and '%YAML%/...' for data.",
         )
-
-
-def _texts(segment: Segment, fields: Fields) -> Iterator[tuple[str, Node]]:
-    """The texts that reach the command line or the environment, with the node of each (or of its entry)."""
-    if segment.commands:
-        for position, entry in enumerate(segment.commands):
-            if isinstance(entry, str):
-                yield entry, _command_node(fields, position)
-                continue
-            for flag, value in entry.items:
-                if "\0" in flag or not flag.isascii():
-                    yield flag, _command_node(fields, position)
-                if isinstance(value, str):
-                    yield value, _command_node(fields, position)
-    for name, value in segment.env:
-        if isinstance(value, str):
-            yield (name if "\0" in name else value), fields["env"][-1][1]
-    for key, text in (("cwd", segment.cwd), ("environment", segment.environment)):
-        if text:
-            yield text, fields[key][-1][1]
 
 
 def _command_node(fields: Fields, position: int) -> Node:

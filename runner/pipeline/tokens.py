@@ -177,6 +177,22 @@ def resolve_entries(
     return entries
 
 
+def texts_of(segment: Segment, *, flags: bool = False) -> Iterator[tuple[str, str]]:
+    """Each text in which tokens are replaced, with the key where it stands, as in Segment.marks; `flags`: those too."""
+    for number, entry in enumerate(segment.commands):
+        values = (entry,) if isinstance(entry, str) else (v for one in entry.items for v in one[0 if flags else 1 :])
+        each = (one for value in values for one in (value if isinstance(value, list) else (value,)))
+        yield from ((f"commands.{number}", text) for text in each if isinstance(text, str))
+    yield from ((f"env.{name}", value) for name, value in segment.env if isinstance(value, str))
+    yield "cwd", segment.cwd
+    yield "environment", segment.environment
+    for key, patterns in (("outputs", segment.outputs), ("inputs", segment.inputs)):
+        for number, pattern in enumerate(patterns):
+            yield (f"{key}.{number}" if f"{key}.{number}" in segment.marks else key), pattern
+    if segment.many and (foreach := segment.many.foreach):
+        yield from (("foreach", text) for text in (foreach.pattern, foreach.csv, *foreach.values))
+
+
 def entry_count(entry: Entry) -> int:
     """How many entries `resolve_entries` makes of this one."""
     lists = isinstance(entry, FlagMap) and any(isinstance(value, list) for _, value in entry.items)
