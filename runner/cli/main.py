@@ -28,6 +28,7 @@ COMMANDS = {
     "compare": ("runner.cli.compare", "Compare the results of two pipelines, or of two folders."),
     "programs": ("runner.cli.programs", "Show the programs that ship, and what arguments they take."),
     "migrate": ("runner.cli.migrate", "Turn a conda environment file into a dependency group."),
+    "login": ("runner.cli.login", "Log in to a cluster, once for all commands that follow."),
     "completion": ("runner.cli.completion", "Print the script that lets the shell's Tab key complete."),
 }
 DEFAULT = "run"

@@ -51,12 +51,15 @@ ALLOWED = {
         *("records", "runs", "executors", "go", "ground", "inputs", "items"),
     },
     "site_file": {"errors", "host", "pipeline"},
+    "login": {"model", "errors", "host", "ground", "process", "pipeline", "items", "state", "site_file"},
     "cluster": {
         *("model", "errors", "host", "go", "ground", "process", "state", "pipeline", "environments", "tasks", "checks"),
         *("records", "plan", "executors", "items", "graph", "budget", "schedule", "machine", "runs", "site_file"),
     },
     "bootstrap": {"environments", "ground", "host"},
 }
+# runs on a login node, where nothing of ours is
+AGENT = REPO / "runner" / "login" / "agent.py"
 # the one place that names its siblings freely
 ROOT = {"cli", "__main__", "__init__"}
 
@@ -153,7 +156,7 @@ def test_only_the_command_line_exits() -> None:
 
 def test_only_process_and_bootstrap_start_programs() -> None:
     for path in modules():
-        if part(path) in ("process", "bootstrap"):
+        if part(path) in ("process", "bootstrap") or path == AGENT:
             continue
         used = imports(path) & {"subprocess", "multiprocessing", "asyncio", "pty"}
         # list2cmdline is text, not a process
@@ -161,6 +164,11 @@ def test_only_process_and_bootstrap_start_programs() -> None:
         if used == {"subprocess"} and source.count("subprocess.") == source.count("subprocess.list2cmdline"):
             continue
         assert not used, path
+
+
+def test_what_runs_on_a_login_node_imports_the_standard_library_alone() -> None:
+    assert {name.split(".")[0] for name in imports(AGENT)} <= sys.stdlib_module_names
+    ast.parse(AGENT.read_text(encoding="utf-8"), feature_version=(3, 6))
 
 
 def test_segment_programs_and_runner_do_not_import_each_other() -> None:

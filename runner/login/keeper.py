@@ -1,0 +1,291 @@
+"""The keeper: a process in the background that holds the ssh of a login and lets this user's commands use it.
+
+It gets what to do as a line of JSON on its standard input, tells of the login on its standard output, a line each, and
+gives up where that input ends before the login is made. It ends with ssh, by --close, or after a time without use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import socket
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, BinaryIO, cast
+
+from runner.errors import Busy, RunnerError
+from runner.host import this_host
+from runner.login import agent, door
+from runner.login.ssh import agent_source, ssh_argv, why_ended
+from runner.login.store import Endpoint, Last, Store
+from runner.process.background import Background, TooLong, leave_terminal, start_background
+from runner.site_file import ClusterSettings
+
+_MOST_NOISE = 1 << 20  # bytes of what a login shell prints before the agent speaks
+_GRACE = 3.0  # seconds for ssh to end by itself
+_NOTED_EVERY = 20.0  # seconds between two notes of when the other end was last heard
+
+
+class _Client:
+    """One command of this user; what goes to it waits in a queue, so that a slow one holds up no other."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self.numbers: dict[int, int] = {}  # its own number of a request -> the agent's
+
+    def write(self) -> None:
+        with contextlib.suppress(OSError):
+            while (data := self.outgoing.get()) is not None:
+                self.connection.sendall(data)
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+
+class Keeper:
+    def __init__(self, cluster: ClusterSettings, store: Store, ssh: Background, idle: float) -> None:
+        self.cluster, self.store, self.ssh, self.idle = cluster, store, ssh, idle
+        assert ssh.stdin and ssh.stdout and ssh.stderr
+        self.sink, self.source = ssh.stdin, cast(BinaryIO, _buffered(ssh.stdout))
+        self.token = os.urandom(32)
+        self.since = self.heard = self.used = time.time()
+        self.hello: dict[str, Any] = {}
+        self.said = ""  # the end of what ssh wrote on standard error
+        self.why = ""
+        self._next = 0
+        self._owners: dict[int, tuple[_Client, int]] = {}
+        self._lock = threading.Lock()  # of numbers and owners
+        self._writing = threading.Lock()
+
+    # --- login
+
+    def log_in(self) -> bool:
+        """Send the agent, and wait for its word; False where ssh ends before it."""
+        threading.Thread(target=self._hear_errors, daemon=True).start()
+        threading.Thread(target=self._to_agent, args=(agent_source(),), daemon=True).start()
+        noise: list[bytes] = []
+        size = 0
+        for line in iter(self.source.readline, b""):
+            if line.rstrip(b"\r\n") == agent.MAGIC:
+                frame = agent.read_frame(self.source)
+                if frame is None:
+                    break
+                self.hello = frame[2]
+                return True
+            noise.append(line)
+            size += len(line)
+            if size > _MOST_NOISE:
+                self.ssh.kill()
+        code = self._ended()
+        what, cure = why_ended(code, self.said, self.cluster, noise)
+        tell({"failed": what, "cure": cure})
+        return False
+
+    def _hear_errors(self) -> None:
+        assert self.ssh.stderr
+        while data := os.read(self.ssh.stderr.fileno(), 4096):
+            text = data.decode("utf-8", "replace")
+            self.said = (self.said + text)[-4000:]
+            tell({"say": text})
+
+    def _ended(self) -> int | None:
+        """ssh's exit code; it is ended where it does not end."""
+        try:
+            return self.ssh.wait(_GRACE)
+        except TooLong:
+            self.ssh.kill()
+            return self.ssh.wait()
+
+    # --- while it is open
+
+    def serve(self, listener: socket.socket) -> None:
+        threading.Thread(target=self._welcome, args=(listener,), daemon=True).start()
+        threading.Thread(target=self._watch, daemon=True).start()
+        try:
+            while (raw := agent.read_raw(self.source)) is not None:
+                self.heard = time.time()
+                self._hand_on(*raw)
+        except (OSError, ValueError) as error:
+            self.why = self.why or f"what came over the line was no answer ({error})"
+        self._finish()
+
+    def _hand_on(self, flags: int, number: int, head: bytes, body: bytes) -> None:
+        with self._lock:
+            client, own = self._owners.get(number, (None, 0))
+            if client and flags & agent.LAST:
+                self._owners.pop(number, None)
+                client.numbers.pop(own, None)
+        if client:
+            client.outgoing.put(agent.pack_raw(flags, own, head, body))
+
+    def _finish(self) -> None:
+        with contextlib.suppress(OSError):
+            self.sink.close()  # the agent ends at that, and ssh with it
+        code = self._ended()
+        lines = self.said.strip().splitlines()
+        why = self.why or (lines[-1] if lines else f"ssh ended with exit code {code}")
+        with contextlib.suppress(RunnerError, OSError):
+            self.store.write_last(Last(self.heard, time.time(), why))
+            self.store.forget_endpoint(self.token)
+        with self._lock:
+            clients = {client for client, _ in self._owners.values()}
+        for client in clients:
+            client.outgoing.put(None)
+        time.sleep(0.05)  # for what is still on its way to them
+
+    def _welcome(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._client, args=(connection,), daemon=True).start()
+
+    def _client(self, connection: socket.socket) -> None:
+        try:
+            door.admit(connection, self.token)
+        except OSError:
+            connection.close()
+            return
+        client = _Client(connection)
+        threading.Thread(target=client.write, daemon=True).start()
+        stream = connection.makefile("rb")
+        with contextlib.suppress(OSError, ValueError):
+            while (raw := agent.read_raw(cast(BinaryIO, stream))) is not None:
+                self.used = time.time()
+                self._pass_on(client, *raw)
+        client.outgoing.put(None)
+        with self._lock:
+            left = list(client.numbers.values())
+            for number in left:
+                self._owners.pop(number, None)
+        for number in left:
+            self._to_agent(agent.pack(agent.LAST, number, {"gone": 1}))
+        stream.close()
+        connection.close()
+
+    def _pass_on(self, client: _Client, flags: int, own: int, head: bytes, body: bytes) -> None:
+        if flags & agent.KEEPER:
+            client.outgoing.put(agent.pack(agent.LAST, own, self._asked(json.loads(head))))
+            return
+        with self._lock:
+            number = client.numbers.get(own)
+            if number is None:
+                self._next += 1
+                number = client.numbers[own] = self._next
+                self._owners[number] = (client, own)
+        self._to_agent(agent.pack_raw(flags, number, head, body))
+
+    def _asked(self, header: Mapping[str, Any]) -> dict[str, Any]:
+        """A question to the keeper itself; it is answered also where the line is stuck."""
+        if header.get("op") == "close":
+            self.why = "closed"
+            threading.Thread(target=self._close, daemon=True).start()
+        return {
+            "since": self.since, "heard": self.heard, "pid": os.getpid(), "ssh": self.ssh.pid, "hello": self.hello,
+            "host": self.cluster.host, "folder": self.cluster.folder,
+        }  # fmt: skip
+
+    def _close(self) -> None:
+        time.sleep(0.05)  # the answer goes first
+        self.ssh.terminate()
+        time.sleep(_GRACE)
+        self.ssh.kill()
+
+    def _to_agent(self, data: bytes) -> None:
+        with self._writing, contextlib.suppress(OSError, ValueError):
+            view = memoryview(data)
+            while view:
+                view = view[self.sink.write(view) or 0 :]
+
+    def _watch(self) -> None:
+        noted = 0.0
+        while True:
+            time.sleep(min(1.0, self.idle / 4))
+            if time.time() - noted > _NOTED_EVERY:
+                noted = time.time()
+                with contextlib.suppress(RunnerError, OSError):
+                    self.store.write_last(Last(self.heard, 0.0, ""))
+            with self._lock:
+                if self._owners:
+                    self.used = time.time()
+            if time.time() - self.used > self.idle:
+                self.why = "nobody had used it for a while"
+                self._close()
+                return
+
+
+def _buffered(stream: Any) -> Any:
+    import io
+
+    return io.BufferedReader(stream, agent.CHUNK)
+
+
+def tell(event: Mapping[str, Any]) -> None:
+    """To who started us; nobody listens after the login."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.write(json.dumps(event) + "\n")
+        sys.stdout.flush()
+
+
+def _give_up_alone(ssh: Background, made: threading.Event) -> None:
+    """Whoever asks for the login is gone: Ctrl-C, or a closed window."""
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    if not made.is_set():
+        ssh.kill()
+
+
+def main() -> None:
+    """`python -c "from runner.login.keeper import main; main()"`, started by `run-pipeline login`."""
+    asked = json.loads(sys.stdin.buffer.readline())
+    cluster, host = _cluster(asked["cluster"]), this_host(interactive=asked["interactive"])
+    store = Store(host, cluster.name)
+    try:
+        store.make()
+        from runner.state.locks import LockFile
+
+        with LockFile(store.lock, f"the login to {cluster.name}").acquire(wait=0):
+            _keep(cluster, store, ssh_argv(cluster, host), float(asked["idle"]))
+    except Busy as error:
+        tell({"failed": error.message, "cure": error.cure, "busy": True})
+    except RunnerError as error:
+        tell({"failed": error.message, "cure": error.cure})
+    except OSError as error:
+        tell({"failed": f"ssh could not be started: {error}", "cure": "Check `ssh` in the site file."})
+
+
+def _cluster(told: Mapping[str, Any]) -> ClusterSettings:
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}
+    return ClusterSettings(**values)
+
+
+def _keep(cluster: ClusterSettings, store: Store, argv: list[str], idle: float) -> None:
+    ssh = start_background(argv)
+    made = threading.Event()
+    threading.Thread(target=_give_up_alone, args=(ssh, made), daemon=True).start()
+    keeper = Keeper(cluster, store, ssh, idle)
+    if not keeper.log_in():
+        return
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(32)
+        store.write_endpoint(Endpoint(listener.getsockname()[1], keeper.token, os.getpid()))
+        made.set()
+        tell({"ready": keeper.hello})
+        leave_terminal()
+        _let_go()
+        keeper.serve(listener)
+
+
+def _let_go() -> None:
+    """Of the streams of who started us, and of the folder."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (1, 2):
+        os.dup2(nothing, stream)
+    os.chdir(os.path.expanduser("~"))  # noqa: PTH111
