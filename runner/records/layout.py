@@ -7,6 +7,14 @@
     01-convert/log.txt    what the segment printed, byte for byte
     01-convert/receipt.json
 
+A run on a cluster, or on several computers of a share, has more, written before anything is submitted:
+
+    cluster.json          for whom it was frozen: executor, repository, Python, what was asked for
+    handles.jsonl         what was submitted
+    probe/                the job that looks from a node whether all is there
+    01-convert/job.json, items.jsonl, job.sh   what each worker needs
+    01-convert/jobs/      what scheduler and workers say of themselves
+
 A receipt is written (write, then rename) before the status file: killed at any moment, a run loses no
 finished segment. Runs are numbered, so that a clock set back changes no order.
 """
@@ -32,8 +40,16 @@ from runner.records.receipt import SCHEMA, Receipt, read_receipt
 
 FOLDER = ".run-pipeline"
 FAILED = "failed"  # in a segment's folder: the logs of items that failed
+CLUSTER = "cluster.json"
+HANDLES = "handles.jsonl"
+PROBE = "probe"
+JOB = "job.json"
+ITEMS = "items.jsonl"
+SCRIPT = "job.sh"
+JOBS = "jobs"  # in a segment's folder: what scheduler and workers say of themselves
 RUNNING = "running"
 BROKEN_OFF = "broken off"  # ended by an error of the runner's own, such as a full disk
+SUBMITTED = "submitted"  # its workers outlive the driver: nobody may take it for killed
 UNFINISHED = (RUNNING, BROKEN_OFF)  # its receipts may say more than the status file
 KEEP_RUNS = 50
 KEEP_DAYS = 180
@@ -42,8 +58,15 @@ _RUN_NAME = re.compile(r"(\d{6,12})-\d{4}-\d\d-\d\d-\d{6}", re.ASCII)
 _SEGMENT_NAME = re.compile(r"(\d{2,9})(-[\w-]*)?", re.ASCII)
 _OWN_FILE = re.compile(
     r"(run\.json|plan\.json|child\.json|events\.jsonl|pipeline\.yaml|prepare-\d+\.(txt|json)|log(\.\d+)?\.txt|receipt\.json"
-    r"|(receipts-[0-9a-f]+-\d+\.jsonl|log-\d+\.txt|items-\d+\.txt|\d{5,9}\.log))"
+    r"|(receipts-[0-9a-f]+-\d+\.jsonl|log-\d+\.txt|items-\d+\.txt|\d{5,9}\.log)"
+    r"|cluster\.json|handles\.jsonl|probe\.json|job\.json|items\.jsonl|job(-\d+)*\.sh)"
     r"(\.[0-9a-f]+\.tmp)?",
+    re.ASCII,
+)
+
+_OF_JOBS = re.compile(  # in JOBS and PROBE, where schedulers name files by a job's id and name
+    r"\d+(\.\d+)?\.json|probe\.(json|txt)|job(-\d+)*\.sh|[\w.\[\]-]+\.(out|err|OU|ER|[oe]\d+(\.\d+|\[\d+\])?)"
+    r"|[\w.-]+\.[0-9a-f]+\.tmp",
     re.ASCII,
 )
 
@@ -158,7 +181,7 @@ def prune(root: Path, *, runs: int = KEEP_RUNS, days: int = KEEP_DAYS) -> list[P
     """Remove runs beyond the newest `runs` or older than `days` days; never the last success nor the newest.
 
     Returns what was removed. What cannot be removed is left for the next time, and a folder with anything in it that
-    no run put there is left for good.
+    no run put there is left for good. One that is submitted stays: workers may yet write to it.
     """
     folders = run_folders(root)
     if len(folders) <= 1:
@@ -174,14 +197,16 @@ def prune(root: Path, *, runs: int = KEEP_RUNS, days: int = KEEP_DAYS) -> list[P
 def _remove(folder: Path) -> bool:
     """Each file by its name and no other; run.json, which tells whose folder it is, last."""
     told = folder / "run.json"
-    if whole((read_json(told) or {}).get("schema")) is None:
+    data = read_json(told) or {}
+    if whole(data.get("schema")) is None or data.get("state") == SUBMITTED:
         return False
     try:
         segments = [path for _, path in _numbered(folder, _SEGMENT_NAME)]
-        failed = [path / FAILED for path in segments if (path / FAILED).is_dir() and not is_link(path / FAILED)]
-        inside = [folder, *segments, *failed]
+        failed = [path / FAILED for path in segments if _is_folder(path / FAILED)]
+        told_there = [path for path in (folder / PROBE, *(one / JOBS for one in segments)) if _is_folder(path)]
+        inside = [folder, *segments, *failed, *told_there]
         files = [path for one in inside for path in one.iterdir() if path not in inside]
-        if not all(_OWN_FILE.fullmatch(path.name) and path.is_file() and not is_link(path) for path in files):
+        if not all(_is_own(path, told_there) for path in files):
             return False
         for path in sorted(files, key=lambda path: path == told):
             path.unlink()
@@ -190,6 +215,15 @@ def _remove(folder: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not is_link(path)
+
+
+def _is_own(path: Path, told_there: list[Path]) -> bool:
+    names = _OF_JOBS if path.parent in told_there else _OWN_FILE
+    return bool(names.fullmatch(path.name)) and path.is_file() and not is_link(path)
 
 
 def _succeeded(folder: Path) -> bool:
