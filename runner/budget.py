@@ -183,5 +183,27 @@ class Budget:
         return all(not taken or needed + taken <= free for free, taken, needed in pairs)
 
 
+class Unlimited(Budget):
+    """Of what runs elsewhere: how much of it does so at once is for a cluster's scheduler to say."""
+
+    def __init__(self) -> None:
+        super().__init__(Machine(1, 1 << 62))
+
+    @property
+    def full(self) -> bool:
+        return False
+
+    def take(self, wanted: Resources, *, many: bool = True, keep: Resources | None = None) -> Lease:
+        lease = Lease(0, threads=False)
+        self._leases.add(lease)
+        return lease
+
+    def why_never(self, wanted: Resources) -> str:
+        return ""
+
+    def warning(self, wanted: Resources) -> str:
+        return ""
+
+
 def _gpus(count: int) -> str:
     return f"{count} GPU{'' if count == 1 else 's'}"

@@ -29,6 +29,7 @@ class Result(StrEnum):
     SKIPPED = "skipped"
     ACCEPTED = "accepted"
     NOT_RUN = "not run"
+    SUBMITTED = "submitted"  # it waits or runs on a cluster, and nobody waits for it here
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,9 @@ def read_receipt(path: Path) -> Receipt | None:
 
 
 _CHECKS: Mapping[str, Any] = {
-    **dict.fromkeys(("name", "content_hash", "state", "started", "runner", "log"), text),
-    **dict.fromkeys(("segment", "peak_memory", "gpu_memory"), whole),
-    "seconds": number,
+    **dict.fromkeys(("name", "content_hash", "state", "explanation", "started", "runner", "log"), text),
+    **dict.fromkeys(("segment", "exit_code", "peak_memory", "gpu_memory"), whole),
+    **dict.fromkeys(("seconds", "cpu_time"), number),
     "environment": environment,
     "outputs": outputs,
     "items": counts,

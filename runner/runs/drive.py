@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from runner import __version__
 from runner.budget import Budget
 from runner.errors import ExitCode, RunnerError, StateError, UsageError
-from runner.executors.local import Finished, LocalExecutor
+from runner.executors.local import Finished
 from runner.executors.preparer import Preparer
 from runner.executors.task import run_task
 from runner.go.duration import to_go
@@ -19,8 +19,9 @@ from runner.graph import Graph, canary_segments, make_graph
 from runner.model import Action, Segment, Step
 from runner.process.stop import next_event
 from runner.records.journal import now_text
-from runner.records.layout import BROKEN_OFF
+from runner.records.layout import BROKEN_OFF, SUBMITTED
 from runner.records.receipt import Receipt, Result
+from runner.runs.executor import Executor, Make, Threads
 from runner.runs.open import Opened
 from runner.schedule import Ending, Schedule, Start
 from runner.state.status import Entry
@@ -33,8 +34,8 @@ _AGAIN = "Start the pipeline again to go on from this segment: what is finished 
 _STATES = {ExitCode.DONE: "done", ExitCode.INTERRUPTED: "interrupted"}
 
 
-def drive(opened: Opened) -> ExitCode:
-    """Raises EnvironmentMissing and StateError; what was finished by then is recorded."""
+def drive(opened: Opened, make: Make = lambda opened, preparer, events: Threads(events)) -> ExitCode:
+    """Raises EnvironmentMissing, StateError and what `make`'s executor does; what was finished by then is recorded."""
     look, request = opened.look, opened.request
     request.journal.say("begin", pipeline=str(look.path), segments=len(look.jobs), to_run=len(look.plan.to_run))
     preparer = Preparer(
@@ -47,7 +48,7 @@ def drive(opened: Opened) -> ExitCode:
         mark=opened.around.mark,
     )
     with preparer:
-        loop = _Loop(opened, preparer)
+        loop = _Loop(opened, preparer, make)
         try:
             loop.go()
         except BaseException as error:
@@ -55,10 +56,14 @@ def drive(opened: Opened) -> ExitCode:
             known = isinstance(error, RunnerError)
             loop.row(loop.reached, loop.state_of(loop.reached), note=str(error) if known else "")
             with suppress(StateError):  # the error that ended the run is the one to show
-                loop.close(error.exit_code if isinstance(error, RunnerError) else ExitCode.INTERNAL, BROKEN_OFF)
+                state = SUBMITTED if loop.executor.holds else BROKEN_OFF
+                loop.close(error.exit_code if isinstance(error, RunnerError) else ExitCode.INTERNAL, state)
             raise
         finally:
             loop.executor.close()
+    if loop.left:
+        loop.close(loop.code, SUBMITTED)
+        return loop.code
     if loop.code is ExitCode.INTERRUPTED:
         opened.advice = _AGAIN
     loop.close(loop.code, _STATES.get(loop.code, "failed"))
@@ -68,22 +73,24 @@ def drive(opened: Opened) -> ExitCode:
 class _Loop:
     """One run on its way."""
 
-    def __init__(self, opened: Opened, preparer: Preparer) -> None:
+    def __init__(self, opened: Opened, preparer: Preparer, make: Make) -> None:
         self.opened = opened
         self.journal = opened.request.journal
         self.stop = opened.request.stop
         self.code = ExitCode.DONE
         self.over = False
+        self.left = False  # jobs go on, and nobody here waits for them
         steps = opened.look.plan.steps
         self.steps = {step.segment.number: step for step in steps}
         self._has_many = any(step.segment.many for step in steps)
         self.reached = steps[0].segment
         self.events: SimpleQueue[Any] = SimpleQueue()
-        self.executor = LocalExecutor(self.events)
+        self.executor: Executor = make(opened, preparer, self.events)
         self._preparer = preparer
         self._running: dict[Start, None] = {}
         self._rows: dict[int, dict[str, Any]] = {}
         self._over: dict[int, Over] = {}  # segments over items that are open
+        self._ready: dict[int, Over] = {}  # those that were handed over before their turn
         self._ran: set[int] = set()  # segments that did something
         self._entered: set[int] = set()  # segments over items whose turn has come, the canary's included
         self._kept_going: set[int] = set()
@@ -96,7 +103,23 @@ class _Loop:
             self._loop(graph.among(canary), one=True)
             self._forecast()
         if not self.over:
+            self._ahead(graph)
             self._loop(graph, one=False)
+
+    def _ahead(self, graph: Graph) -> None:
+        """What is handed over before its turn has come."""
+        self._one = False
+        for number in self.executor.ahead(graph):
+            if self.stop.requested:
+                return
+            segment = self.reached = self.steps[number].segment
+            over = self._made(segment) if segment.many else None
+            if over is not None:
+                if not over.total:  # told when its turn comes
+                    continue
+                self._ready[number] = over
+            self._begin(number)
+            self.executor.enter(segment, over, one=False)
 
     def _canary(self, graph: Graph) -> tuple[int, ...]:
         """The segments that one item goes through before all others do."""
@@ -123,9 +146,15 @@ class _Loop:
                 for start in self._schedule.next():
                     self._start(start)
                 self._judge()
+                if not self.executor.waits and self.events.empty():
+                    self.left = bool(self._running)
+                    break
                 if self._running:
                     self._take(next_event(self.events, None))
-            self._drain()
+            if self.left or (self.executor.detached and self.executor.holds and self.stop.requested):
+                self._leave()
+            else:
+                self._drain()
         if self.stop.requested:
             self._end(ExitCode.INTERRUPTED)
 
@@ -167,12 +196,11 @@ class _Loop:
             if number in self._rows:  # the canary's
                 self._schedule.close(number, Ending.DONE)
             else:
+                self.executor.enter(segment, None, one=self._one)
                 self._schedule.add(number, None, segment.resources)
             return
-        from runner.runs.items import Over
-
         try:
-            over = self._over[number] = Over(self.opened, segment, self._everything(segment))
+            over = self._over[number] = self._ready.pop(number) if number in self._ready else self._made(segment)
         except UsageError as error:  # what an earlier segment made is no good
             self._cannot(segment, f"{error.message}. {error.cure}")
             return
@@ -180,18 +208,26 @@ class _Loop:
         if not over.total:
             self._finish_items(segment, over)
             return
+        self.executor.enter(segment, over, one=self._one)
         if not self._one or keys:
             self.journal.say(
                 "items",
                 segment,
                 total=over.total,
-                to_run=len(keys),
+                to_run=over.to_tell(keys),
                 done=over.done,
                 sentence=over.sentence,
                 environment=segment.environment,
                 total_segments=max(self.opened.look.jobs),
             )
         self._schedule.add(number, keys, segment.resources, segment.many.batch)
+
+    def _made(self, segment: Segment) -> Over:
+        """Raises UsageError."""
+        from runner.runs.items import Over
+
+        frozen, told = self.executor.frozen(segment), self.executor.told(segment)
+        return Over(self.opened, segment, self._everything(segment), frozen, told)
 
     def _forced(self, segment: Segment) -> bool:
         """Whether all items (with --item, those) run because that was asked for, or a force segment stands before."""
@@ -226,15 +262,12 @@ class _Loop:
         from runner.runs.anew import outdate
 
         segments = {n: step.segment for n, step in self.steps.items()}
-        over = self._over.get(number)
+        over = self._over.get(number) or self._ready.get(number)
         outdate(self.opened.look, self._all, number, over.keys(one=False) if over else (), segments)
 
     def _start(self, start: Start) -> None:
         segment = self.steps[start.segment].segment
-        if start.segment not in self._ran:
-            self._ran.add(start.segment)
-            self._outdate(start.segment)
-        self.opened.has_run = True
+        self._begin(start.segment)
         self._running[start] = None
         environ = start.lease.environ()
         over = self._over.get(start.segment)
@@ -248,8 +281,16 @@ class _Loop:
 
             self.executor.start(start, plain)
             return
-        over.tell_starts(start.keys, start.lease.gpus)
+        if not self.executor.detached:
+            over.tell_starts(start.keys, start.lease.gpus)
         self.executor.start(start, lambda worker: over.run(start.keys, worker, environ, self._preparer))
+
+    def _begin(self, number: int) -> None:
+        """Before anything of a segment starts."""
+        if number not in self._ran:
+            self._ran.add(number)
+            self._outdate(number)
+        self.opened.has_run = True
 
     # what ended
 
@@ -276,6 +317,7 @@ class _Loop:
             self._schedule.ended(event.start, failed)
             if over.too_many:
                 self._schedule.cut(segment.number)
+                self.executor.cut(segment.number)
             return
         self._schedule.ended(event.start)
         self._plain_ended(segment, event.result)
@@ -324,6 +366,7 @@ class _Loop:
             self._schedule.close(number, Ending.DONE if good else Ending.FAILED)
         for number, cause in self._schedule.blocked():
             segment = self.steps[number].segment
+            self.executor.cut(number)
             if not segment.is_control and number not in self._rows:
                 self.row(segment, Result.NOT_RUN, note=self._why_not(cause))
 
@@ -364,8 +407,23 @@ class _Loop:
         for number, over in list(self._over.items()):
             self._finish_items(self.steps[number].segment, over, closed=True)
 
+    def _leave(self) -> None:
+        """The jobs go on; what is known of their items by now is kept."""
+        self.left, self.over = True, True
+        for number, over in list(self._over.items()):
+            over.close()
+            self.row(self.steps[number].segment, Result.SUBMITTED, note=over.reached)
+        for number in self._ran - self._rows.keys():
+            self.row(self.steps[number].segment, Result.SUBMITTED)
+        self._over.clear()
+        self._running.clear()
+
     def wait_for_all(self, error: BaseException) -> None:
         """After an error: what else runs comes to its end, and is written down."""
+        if self.executor.holds:
+            with suppress(StateError):
+                self._leave()
+            return
         if self._running and isinstance(error, RunnerError):
             with suppress(Exception):
                 self.journal.warn(f"{error}; nothing more is started, and what runs now comes to its end")

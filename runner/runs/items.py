@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,17 +32,26 @@ if TYPE_CHECKING:
     from runner.runs.open import Opened
 
 MOST_TOLD = 20  # failed items that the summary lists
-_OF_THE_DRIVE = 9999  # the number of no worker
+_OF_THE_DRIVE = 999_999_999  # the number of no worker
 
 
 class Over:
     """Used by the drive's thread, but for `run`."""
 
-    def __init__(self, opened: Opened, segment: Segment, everything: Callable[[ManyTasks], bool]) -> None:
-        self._opened, self.segment = opened, segment
+    def __init__(
+        self,
+        opened: Opened,
+        segment: Segment,
+        everything: Callable[[ManyTasks], bool],
+        frozen: ManyTasks | None = None,
+        told: Collection[str] = (),
+    ) -> None:
+        """`frozen`: its items where they are settled already; `told`: those whose end was told before."""
+        self._opened, self.segment, self._told = opened, segment, told
         self._journal = opened.request.journal
-        self._tasks = self._look(everything)
-        plan = self._tasks.plan
+        self.tasks = frozen or self._look(everything)
+        opened.look.many[segment.number] = self.tasks
+        plan = self.tasks.plan
         self.total, self.done, self.sentence = plan.total, plan.done, plan.sentence
         self.failed: dict[str, ItemReceipt] = {}
         self.failed_items: list[dict[str, Any]] = []
@@ -57,7 +66,7 @@ class Over:
         self._tries: dict[str, int] = {}
         self._peak: int | None = None
         self._seconds = self._bytes = 0.0
-        self._done_path = done_file(opened.look.root, self._tasks.hash)
+        self._done_path = done_file(opened.look.root, self.tasks.hash)
 
     def _look(self, everything: Callable[[ManyTasks], bool]) -> ManyTasks:
         """As it is now; what was looked at for the plan counts where nothing has run since."""
@@ -76,7 +85,6 @@ class Over:
             for finding in tasks.problems(opened.request.site.host.platform):
                 raise UsageError(finding.message, finding.cure)
         settle(opened.look, self.segment, tasks.ledger)
-        opened.look.many[self.segment.number] = tasks
         return tasks
 
     def _look_again(self, *, force: bool) -> ManyTasks:
@@ -90,17 +98,21 @@ class Over:
 
     def keys(self, *, one: bool) -> list[str]:
         """What is to run, in order. `one`: for the canary, where it can be what went through the segments before."""
-        chosen = self._tasks.chosen
+        chosen = self.tasks.chosen
         keys = list(chosen)
         if self.segment.many is not None and self.segment.many.batch > 1:  # so that batches of one combination are full
             keys.sort(key=lambda key: chosen[key].item.label)
         if one and keys:
             known = self._opened.canary_items
             # one that failed last time would only fail again, and hold up all others for good
-            good = [key for key in keys if self._tasks.chosen[key].why is not Why.FAILED] or keys
+            good = [key for key in keys if self.tasks.chosen[key].why is not Why.FAILED] or keys
             keys = [next((key for key in good if key in known), good[0])]
             known.update(keys)
         return keys
+
+    def to_tell(self, keys: Sequence[str]) -> int:
+        """Of how many of these the end is still to be told."""
+        return sum(key not in self._told for key in keys) if self._told else len(keys)
 
     def tell_starts(self, keys: Sequence[str], gpus: Sequence[str]) -> None:
         for key in keys:
@@ -111,19 +123,19 @@ class Over:
         self, keys: Sequence[str], worker: int, environ: Mapping[str, str], preparer: Preparer
     ) -> list[Ended] | None:
         """In a worker's thread; None where a stop was asked for before it began."""
-        items = [self._tasks.chosen[key].item for key in keys]
+        items = [self.tasks.chosen[key].item for key in keys]
         preparer.need(self._opened.look.jobs[self.segment.number])
         if self._opened.request.stop.requested:
             return None
         with self._lock:
             files = self._files.get(worker)
             if files is None:
-                files = self._files[worker] = WorkerFiles(self.folder, worker, self._tasks.hash)
+                files = self._files[worker] = WorkerFiles(self.folder, worker, self.tasks.hash)
         work = ItemWork(
             self._opened.around,
-            self._tasks.task,
-            self._tasks.outputs_of,
-            self._tasks.contents,
+            self.tasks.task,
+            self.tasks.outputs_of,
+            self.tasks.contents,
             dict(environ),
             grows=self.segment.retry_memory > 1 and len(items) == 1,
         )
@@ -145,7 +157,7 @@ class Over:
     def take(self, keys: Sequence[str], result: list[Ended] | None) -> list[str]:
         """What came of a start; the keys that did not end well."""
         if result is None:
-            self._stopped += len(keys)
+            self._stopped += 0 if self.too_many else len(keys)
             return list(keys)
         failed = []
         for ended in result:
@@ -168,19 +180,20 @@ class Over:
         receipt = ended.receipt
         bad = receipt.state is not ItemState.SUCCEEDED
         again = self._again(receipt.key) if bad and receipt.state is not ItemState.NOT_RUN else ""
-        self._journal.say(
-            "item-end",
-            self.segment,
-            receipt.key,
-            state=receipt.state.value,
-            seconds=round(receipt.seconds, 3),
-            peak_memory=receipt.peak_memory,
-            explanation=receipt.note,
-            log=ended.log,
-            tail=list(ended.tail),
-            again=again,
-            attempts=receipt.attempts,
-        )
+        if receipt.key not in self._told:
+            self._journal.say(
+                "item-end",
+                self.segment,
+                receipt.key,
+                state=receipt.state.value,
+                seconds=round(receipt.seconds, 3),
+                peak_memory=receipt.peak_memory,
+                explanation=receipt.note,
+                log=ended.log,
+                tail=list(ended.tail),
+                again=again,
+                attempts=receipt.attempts,
+            )
         if bad and receipt.key in self.failed and len(self.failed_items) < MOST_TOLD:
             self.failed_items.append(
                 {
@@ -207,13 +220,13 @@ class Over:
         with self._lock:
             files = self._files.get(-1)
             if files is None:
-                files = self._files[-1] = WorkerFiles(self.folder, _OF_THE_DRIVE, self._tasks.hash)
+                files = self._files[-1] = WorkerFiles(self.folder, _OF_THE_DRIVE, self.tasks.hash)
         files.put(receipt)
         self._tell_end(Ended(receipt))
 
     @property
     def reached(self) -> str:
-        return f"{self._good + len(self.failed):,} of {len(self._tasks.chosen):,} items ended"
+        return f"{self._good + len(self.failed):,} of {len(self.tasks.chosen):,} items ended"
 
     @property
     def too_many(self) -> bool:
@@ -230,23 +243,23 @@ class Over:
         for files in self._files.values():
             files.close()
         self._keep(sorted(self.folder.glob("receipts-*.jsonl")))
-        if self._tasks.contents:
-            self._tasks.contents.save()
+        if self.tasks.contents:
+            self.tasks.contents.save()
 
     def _keep(self, paths: Sequence[Path]) -> None:
         with added_to(self._done_path) as lines:
             append_files(lines, paths, self._done_path)
-            for key in self._tasks.plan.removed:
+            for key in self.tasks.plan.removed:
                 append(lines, ItemReceipt(key, ItemState.STOPPED, note="it was removed"), self._done_path)
-            for item, mark in self._tasks.plan.renewed:
+            for item, mark in self.tasks.plan.renewed:
                 append(lines, ItemReceipt(item.key, ItemState.SUCCEEDED, mark), self._done_path)
-        if self._tasks.ledger.stale:
+        if self.tasks.ledger.stale:
             compact(self._done_path)
 
     def accept(self) -> int:
         """Every item, or each that was asked for, counts as done as it is now. How many are still to be run."""
-        plan = self._tasks.plan
-        items: Sequence[Item] = [planned.item for planned in plan.to_run] if plan.left_out else self._tasks.items
+        plan = self.tasks.plan
+        items: Sequence[Item] = [planned.item for planned in plan.to_run] if plan.left_out else self.tasks.items
         with added_to(self._done_path) as lines:
             for item, mark in zip(items, marks(list(items)), strict=True):
                 append(lines, ItemReceipt(item.key, ItemState.SUCCEEDED, mark, note="accepted"), self._done_path)
@@ -254,7 +267,7 @@ class Over:
 
     def forecast(self, at_once: int) -> str:
         """From the first item: time and disk for the rest."""
-        rest = len(self._tasks.chosen) - 1
+        rest = len(self.tasks.chosen) - 1
         if not self._good or rest < 1:
             return ""
         seconds = self._seconds / self._good * rest / max(at_once, 1)
@@ -281,9 +294,9 @@ class Over:
         elif self._left_out:
             state = Result.FAILED if tried else Result.NOT_RUN
             why = f"{self._left_out:,} of {total:,} items not run, since they failed before"
-        elif self._tasks.plan.left_out:
-            state, why = Result.STOPPED, f"{self._tasks.plan.left_out:,} of {total:,} items are still to be run"
-        if self._stopped or (self._opened.request.stop.requested and tried < len(self._tasks.chosen)):
+        elif self.tasks.plan.left_out:
+            state, why = Result.STOPPED, f"{self.tasks.plan.left_out:,} of {total:,} items are still to be run"
+        if self._stopped or (self._opened.request.stop.requested and tried < len(self.tasks.chosen)):
             state, why = Result.STOPPED, "stopped"
         seconds = round(time.monotonic() - self._begin, 3)
         counts = {

@@ -127,9 +127,12 @@ class Look:
     @cached_property
     def budget(self) -> Budget:
         """What the machine has to give. A pipeline that runs one thing after the other asks for nothing of it."""
-        from runner.budget import Budget
+        from runner.budget import Budget, Unlimited
         from runner.ground.disk import free_space
         from runner.machine import Machine, read_machine
+
+        if self.request.elsewhere:
+            return Unlimited()
 
         segments = [step.segment for step in self.plan.steps]
         if not any(s.many or s.resources or s.needs is not None for s in segments) and self.request.jobs is None:
