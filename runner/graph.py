@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
+from runner.frozen import frozen
 from runner.model import Segment
 
 
-@dataclass(frozen=True)
+@frozen
 class Graph:
     """Segments by number. The order in which they are written is kept by every mapping."""
 

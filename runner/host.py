@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import IO, Any
 
+from runner.frozen import frozen
 from runner.model import Capture as Capture
 from runner.model import Captured as Captured
 
 
-@dataclass(frozen=True)
+@frozen
 class Host:
     """Everything about the machine that decides what is started and how.
 

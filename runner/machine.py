@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from runner.frozen import frozen
 
-@dataclass(frozen=True)
+
+@frozen
 class Machine:
     cores: int
     memory: int  # bytes

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from pathlib import PurePath
 from typing import Protocol, TypedDict, Union
+
+from runner.frozen import frozen
 
 # A scalar, list or map of the pipeline file with the types that the Go runner gave it.
 Value = Union[None, bool, int, float, str, "list[Value]", "dict[Value, Value]"]
@@ -24,7 +26,7 @@ class Severity(Enum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True)
+@frozen
 class Mark:
     """A place in the pipeline file; line and column count from 1."""
 
@@ -33,7 +35,7 @@ class Mark:
     length: int = 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Diagnostic:
     """One thing to say about a pipeline file: what is wrong, and what to do."""
 
@@ -47,7 +49,7 @@ class Diagnostic:
     is_environment: bool = False  # an environment is missing, not the file wrong: another exit code
 
 
-@dataclass(frozen=True)
+@frozen
 class Finding:
     """Why a segment cannot run, or is not what it seems; shown with the segment's position."""
 
@@ -57,7 +59,7 @@ class Finding:
     severity: Severity = Severity.ERROR
 
 
-@dataclass(frozen=True)
+@frozen
 class FlagMap:
     """A `- --flag: value` entry of `commands`, the flags as written; the file's order is kept."""
 
@@ -67,7 +69,7 @@ class FlagMap:
 Entry = str | FlagMap
 
 
-@dataclass(frozen=True)
+@frozen
 class Resources:
     """What a segment, or one item of it, takes of the machine while it runs; 0: nothing was said."""
 
@@ -87,7 +89,7 @@ class Resources:
         return any((self.cpus, self.memory, self.gpus, self.disk))
 
 
-@dataclass(frozen=True)
+@frozen
 class Foreach:
     """What a segment goes over: one of a glob, values as text, a CSV file (a line an item), or 0 to count - 1."""
 
@@ -97,7 +99,7 @@ class Foreach:
     count: int | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Many:
     """A segment that runs its command once for each item."""
 
@@ -110,7 +112,7 @@ class Many:
     canary: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Need:
     """One entry of `needs:`."""
 
@@ -118,7 +120,7 @@ class Need:
     items: bool = False  # item by item: written as `{items: name}`
 
 
-@dataclass(frozen=True)
+@frozen
 class Segment:
     """One entry of `run:`, as written (tokens not yet resolved)."""
 
@@ -152,7 +154,7 @@ class Segment:
         return self.type is not SegmentType.NORMAL
 
 
-@dataclass(frozen=True)
+@frozen
 class Pipeline:
     """A pipeline file that was read and found valid."""
 
@@ -168,7 +170,7 @@ class Pipeline:
         return self.path.parent
 
 
-@dataclass(frozen=True)
+@frozen
 class ResolvedFlags:
     """A FlagMap with tokens resolved and values as text; None is a flag alone."""
 
@@ -178,7 +180,7 @@ class ResolvedFlags:
 ResolvedEntry = str | ResolvedFlags
 
 
-@dataclass(frozen=True)
+@frozen
 class EnvironmentSpec:
     """What `environment:` (with `use-linux-distro`) names. `kind` is for `runner.environments` alone."""
 
@@ -189,7 +191,7 @@ class EnvironmentSpec:
     text: str = ""  # as written
 
 
-@dataclass(frozen=True)
+@frozen
 class Command:
     """A process to start. `env` is what the runner sets, `activation` what an activated environment brings.
 
@@ -207,7 +209,7 @@ class Command:
     raw_command_line: str | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Outcome:
     """How a started command ended."""
 
@@ -230,7 +232,7 @@ class Outcome:
         return self.exit_code == 0 and not self.timed_out and not self.stopped and not self.error
 
 
-@dataclass(frozen=True)
+@frozen
 class Captured:
     """What a short query printed. `code` is None when it could not be started or did not end in time."""
 
@@ -271,7 +273,7 @@ class Action(Enum):
     ACCEPT = "accept"
 
 
-@dataclass(frozen=True)
+@frozen
 class Step:
     """One line of the plan."""
 

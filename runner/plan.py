@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 from runner.changes import what_changed
+from runner.frozen import frozen
 from runner.go.duration import from_go
 from runner.graph import make_graph
 from runner.ground.words import time_text
@@ -19,7 +19,7 @@ _CONTROL = {SegmentType.PAUSE: Action.PAUSE, SegmentType.STOP: Action.STOP, Segm
 _NEVER = "not done yet"
 
 
-@dataclass(frozen=True)
+@frozen
 class Selection:
     """What the command line asks for; segments by number, from 1."""
 
@@ -31,7 +31,7 @@ class Selection:
     items: tuple[str, ...] = ()  # --item: patterns of those to run
 
 
-@dataclass(frozen=True)
+@frozen
 class Plan:
     steps: tuple[Step, ...]
     keep: tuple[Entry, ...]  # what the status file holds before anything runs
@@ -45,7 +45,7 @@ class Plan:
 def make_plan(
     segments: Sequence[Segment],
     entries: Sequence[Entry],
-    selection: Selection = Selection(),
+    selection: Selection = Selection(),  # noqa: B008  (nothing changes it)
     again: Mapping[int, str] | None = None,
     earlier: Callable[[str], Segment | None] = lambda content_hash: None,
 ) -> Plan:

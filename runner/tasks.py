@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import PurePath
 from typing import Any
 
 from runner.environments import Request, Site, kind
 from runner.environments.spec import parse_environment
+from runner.frozen import frozen
 from runner.model import Command, EnvironmentSpec, Many, Pipeline, ResolvedEntry, Segment
 from runner.pipeline.masking import Noting
 from runner.pipeline.tokens import ITEM_TOKEN, resolve, resolve_entries, resolve_env, resolve_foreach
 
 
-@dataclass(frozen=True)
+@frozen
 class Task:
     """What one normal segment needs to be started."""
 

@@ -8,18 +8,18 @@ returns commands and never starts one; what it must ask a program (`conda info -
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path, PurePath
 
 from runner.environments.site import Site as Site
 from runner.errors import RunnerError
+from runner.frozen import frozen
 from runner.model import Command, EnvironmentSpec, Finding, ResolvedEntry
 
 Entries = Sequence[ResolvedEntry]
 
 
-@dataclass(frozen=True)
+@frozen
 class Request:
     """What is to be started where."""
 
@@ -31,7 +31,7 @@ class Request:
     many: bool = False  # one of many items: no program between the runner and the segment's own
 
 
-@dataclass(frozen=True)
+@frozen
 class Preparation:
     """What brings an environment up to date. The runner holds `lock` while it runs `commands` in order."""
 
@@ -46,7 +46,7 @@ class Preparation:
     changes: Path | None = None  # the virtual environment that is changed, once no program runs from it any more
 
 
-@dataclass(frozen=True)
+@frozen
 class Lack:
     """What only a person can tell: where conda or ImageJ is."""
 
@@ -55,7 +55,7 @@ class Lack:
     accept: Callable[[str], str]  # the answer counts from here on; how to write it. ValueError: why it is none
 
 
-@dataclass(frozen=True)
+@frozen
 class Kind:
     """What callers need of a kind of environment; the functions without a default are those that each has."""
 

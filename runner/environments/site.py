@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import PurePath
 from typing import Generic, TypeVar, TypeVarTuple, cast
 
+from runner.frozen import frozen
 from runner.host import Host
 
 T = TypeVarTuple("T")
 V = TypeVar("V")
 
 
-@dataclass(frozen=True)
+@frozen
 class Site:
     """The surroundings of one invocation, the same for every segment."""
 

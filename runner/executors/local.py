@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
+from runner.frozen import frozen
 from runner.schedule import Start
 
 Work = Callable[[int], Any]  # given the worker's number; what it returns is handed back
 
 
-@dataclass(frozen=True)
+@frozen
 class Finished:
     """What came of a start: what its work returned, or raised."""
 

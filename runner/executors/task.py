@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 from runner.environments import Site, how_to_add, kind
 from runner.environments import fingerprint as fingerprint_of
 from runner.errors import RunnerError
+from runner.frozen import frozen
 from runner.ground.codes import spell_code
 from runner.ground.files import Syncer
 from runner.ground.words import time_text
@@ -33,7 +34,7 @@ _LOOKED_AT = 4096  # bytes of the log: whether it begins with a message of the p
 _INTERRUPTED = re.compile(rb"(?ms)^Traceback \(most recent call last\):\r?$.*?^KeyboardInterrupt\b[^\n]*\n?")
 
 
-@dataclass(frozen=True)
+@frozen
 class Around:
     """What all tasks of a run have in common."""
 
@@ -49,7 +50,7 @@ class Around:
     reading: Callable[[Task], Callable[[], None]] = lambda job: lambda: None
 
 
-@dataclass(frozen=True)
+@frozen
 class Attempt:
     state: Result
     outcome: Outcome

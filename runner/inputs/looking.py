@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runner.frozen import frozen
+
 # how a file is: size, time of its last change in ns, and of a small one that is named by itself what it holds
 Fact = tuple[int, int, str]
 MOST_FILES = 20_000
@@ -34,7 +36,7 @@ def is_litter(name: str) -> bool:
     return low in _NAMES or low.endswith(_END) or low.startswith(_BEGIN) or bool(_LOCK.search(low))
 
 
-@dataclass(frozen=True)
+@frozen
 class Source:
     """Where a segment reads."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from threading import Thread
 
+from runner.frozen import frozen
 from runner.inputs.ledger import Ledger, Line
 from runner.inputs.looking import Fact, Found, Look, Source, fact_of, same
 from runner.inputs.see import Use, in_place, of_glob, path_of
@@ -17,7 +17,7 @@ _NAMED = 3  # files that are named
 Order = Sequence[tuple[int, str]]  # number and content hash of each normal segment, as in the file
 
 
-@dataclass(frozen=True)
+@frozen
 class Difference:
     """Files by their names below the source's root."""
 

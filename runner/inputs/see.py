@@ -6,8 +6,9 @@ import os
 import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from runner.frozen import frozen
 from runner.inputs.flags import is_script, pieces, values_read
 from runner.inputs.ledger import Ledger, Line
 from runner.inputs.looking import MOST_FILES, PATIENCE, Fact, Found, Look, Source, is_zarr, same, with_content
@@ -19,7 +20,7 @@ _PIECES = re.compile(r"[\s,;:=]")
 _NO_GLOB = re.compile(r"[{}();,|]")  # *.{tif,png} or *.tif;*.png: a program's own kind of pattern
 
 
-@dataclass(frozen=True)
+@frozen
 class Use:
     """A segment as plain values, all tokens replaced."""
 
@@ -33,7 +34,7 @@ class Use:
     skip: Sequence[str] = ()  # paths that are no inputs: the pipeline file
 
 
-@dataclass(frozen=True)
+@frozen
 class Seen:
     """What was there when a segment started."""
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from runner.frozen import frozen
 from runner.inputs.flags import output_values
 from runner.model import ResolvedEntry
 from runner.state.outputs import fits, fixed_part, full_pattern, unescaped
 
 
-@dataclass(frozen=True)
+@frozen
 class Told:
     """A file or folder with all that lies in it; with a pattern (`rest`), what that matches below `root`."""
 

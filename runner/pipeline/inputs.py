@@ -7,10 +7,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
+from runner.frozen import frozen
 from runner.model import Finding, Foreach, ResolvedEntry, ResolvedFlags, Segment, Severity
 from runner.pipeline.near import did_you_mean, near
 from runner.pipeline.tokens import ITEM_TOKEN, entry_count
@@ -20,7 +21,7 @@ _NEVER = re.compile(r"(?!)")
 _MAGIC = re.compile(r"[*?\[]")
 
 
-@dataclass(frozen=True)
+@frozen
 class Step:
     """What a segment names on the disk: the inputs it reads, and all other paths, where it may write."""
 
@@ -30,7 +31,7 @@ class Step:
     anywhere: bool  # a line of the shell, that may write where nothing tells
 
 
-@dataclass(frozen=True)
+@frozen
 class Input:
     """A value that names files which must be there."""
 

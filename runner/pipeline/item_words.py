@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from runner.frozen import frozen
 from runner.model import Many, Mark, Segment
 from runner.pipeline.near import near
 from runner.pipeline.report import Report
@@ -22,7 +22,7 @@ _TOKEN_FIRST = re.compile(r"%[^\W\d][\w.-]*%")
 _PLACES = ("commands", "env", "cwd")  # where an item is told to the program
 
 
-@dataclass(frozen=True)
+@frozen
 class _Word:
     key: str  # as in Segment.marks
     text: str

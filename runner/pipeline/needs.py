@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
 from yaml.events import ScalarEvent
 
+from runner.frozen import frozen
 from runner.model import Need, Segment
 from runner.pipeline.near import did_you_mean, near
 from runner.pipeline.nodes import ListNode, MapNode, Node
@@ -19,7 +20,7 @@ from runner.pipeline.values import Fields, fields_of, raw_text, value_of
 _CURE = "Write names of segments: needs: [Convert, Segment]. `needs: []` waits for nothing."
 
 
-@dataclass(frozen=True)
+@frozen
 class Place:
     """What is known of a segment though it may be wrong."""
 
@@ -30,7 +31,7 @@ class Place:
         return f"`{self.name}`" if self.name else f"segment {number}"
 
 
-@dataclass(frozen=True)
+@frozen
 class _Entry:
     name: str
     items: bool

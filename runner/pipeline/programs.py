@@ -9,10 +9,10 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from runner.frozen import frozen
 from runner.host import Host
 from runner.model import Finding, ResolvedEntry, Segment, Severity, Value
 from runner.pipeline.findings import keyed_words, script_place
@@ -25,7 +25,7 @@ _MODULE = "standard_code.python."
 Facts = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@frozen
 class Line:
     """The command line of one segment: its program, and the words behind it with the keys of their entries."""
 
@@ -34,7 +34,7 @@ class Line:
     segment: Segment
 
 
-@dataclass(frozen=True)
+@frozen
 class Answer:
     """What the program says of a line: what it takes, and what it would refuse."""
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from runner.frozen import frozen
 
 SCHEMA_PATH = Path(__file__).parent.parent / "schema" / "pipeline.schema.json"
 
 _NOTES = frozenset({"title", "description", "examples", "$schema", "$id", "$defs"})
 
 
-@dataclass(frozen=True)
+@frozen
 class Fault:
     """What jsonschema found: where in the data, and against which keyword."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from runner.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Entry:
     """One process. `started` as `identity.process_started` says, `memory` resident bytes, `cpu` seconds."""
 
@@ -22,7 +22,7 @@ class Entry:
         return f"{self.name} (pid {self.pid})"
 
 
-@dataclass(frozen=True)
+@frozen
 class Tree:
     """What we know a segment's processes by: its leader, the marker in their environment, and their tag."""
 

@@ -6,9 +6,9 @@ import errno
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PureWindowsPath
 
+from runner.frozen import frozen
 from runner.model import Command
 
 MARKER = "RUN_PIPELINE_TREE"
@@ -22,7 +22,7 @@ class StartError(Exception):
     """Why a program could not be started, in plain words."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Launch:
     """What `subprocess.Popen` gets."""
 

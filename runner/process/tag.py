@@ -9,9 +9,9 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 
+from runner.frozen import frozen
 from runner.process.launch import new_marker
 
 _LIMIT = 10  # RLIMIT_LOCKS, getrlimit(2)
@@ -23,7 +23,7 @@ _lock = threading.Lock()
 _turn = 0
 
 
-@dataclass(frozen=True)
+@frozen
 class RunMark:
     """What the processes of a run are known by, also once the runner was killed: see `ending.end_run`.
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Protocol
 
+from runner.frozen import frozen
 from runner.process.entry import Entry
 from runner.process.snapshot import Look
 
 EXITED = "exited"
 
 
-@dataclass(frozen=True)
+@frozen
 class Ended:
     """How the leader ended. `code` is 128+n after signal n; None when somebody else took its exit status."""
 

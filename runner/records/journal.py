@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
 
+from runner.frozen import frozen
 from runner.ground.files import state_error
 from runner.ground.plain import NO_LINK
 from runner.model import Segment
@@ -23,7 +24,7 @@ def now_text() -> str:
     return datetime.now(UTC).astimezone().isoformat(timespec="milliseconds")
 
 
-@dataclass(frozen=True)
+@frozen
 class Event:
     """One thing that happened.
 

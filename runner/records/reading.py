@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.frozen import frozen
 from runner.ground.told import is_texts, number, read_json, text, whole
 from runner.model import Output
 
 MARKER = re.compile(r"((?:[^/\s]+/)*[0-9a-f]{16})?")  # as runner.process.launch makes it
 
 
-@dataclass(frozen=True)
+@frozen
 class Child:
     """The process that a run had started last."""
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from runner import __version__
+from runner.frozen import frozen
 from runner.ground.files import Syncer
 from runner.ground.told import number, read_json, text, whole, write_json
 from runner.model import Output
@@ -32,7 +35,7 @@ class Result(StrEnum):
     SUBMITTED = "submitted"  # it waits or runs on a cluster, and nobody waits for it here
 
 
-@dataclass(frozen=True)
+@frozen
 class Receipt:
     """Of a segment that ended. None and empty: not known."""
 
@@ -90,11 +93,20 @@ _CHECKS: Mapping[str, Any] = {
 def machine() -> dict[str, str]:
     """Which computer, system and user this is."""
     import getpass
-    import platform
     import socket
 
     try:
         user = getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container's user without a name
         user = ""
-    return {"host": socket.gethostname(), "user": user, "platform": platform.platform()}
+    return {"host": socket.gethostname(), "user": user, "platform": _system()}
+
+
+def _system() -> str:
+    """As `platform.platform()`, which on Linux starts a program to learn of a processor that it does not name."""
+    import platform
+
+    if sys.platform != "linux":
+        return platform.platform()
+    own = os.uname()
+    return f"{own.sysname}-{own.release}-{own.machine}-with-{''.join(platform.libc_ver())}"

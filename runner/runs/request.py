@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from runner.environments import Site
+from runner.frozen import frozen
 from runner.model import Pipeline
 from runner.plan import Selection
 from runner.process.stop import StopRequest
@@ -17,7 +18,7 @@ from runner.tasks import Task
 WaitForEnter = Callable[[], bool]
 
 
-@dataclass(frozen=True)
+@frozen
 class RunRequest:
     """A pipeline and what of it is to run."""
 

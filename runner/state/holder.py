@@ -9,12 +9,13 @@ import os
 import re
 import socket
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from runner.frozen import frozen
 from runner.ground.told import number
 
 # a lock of this host name from another start of the machine: may also be a second machine of the same name,
@@ -23,7 +24,7 @@ SAME_NAME_PATIENCE = 60.0
 _TOKEN = re.compile(r"[\w-]{1,64}", re.ASCII)  # it becomes part of a file's name
 
 
-@dataclass(frozen=True)
+@frozen
 class Holder:
     """The content of a lock file."""
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from runner.errors import InTheWay
+from runner.frozen import frozen
 from runner.ground.files import Syncer, state_error, write_atomic
 from runner.ground.plain import read_plain
 
 FIELDS = ("name", "content_hash", "last_processed", "code_version", "run_duration")
 
 
-@dataclass(frozen=True)
+@frozen
 class Entry:
     """One finished segment; texts as in the file (a date, a Go duration)."""
 
@@ -36,7 +37,7 @@ class Entry:
         return bool(self.content_hash and self.last_processed)
 
 
-@dataclass(frozen=True)
+@frozen
 class Status:
     """What a status file held. `broken` says why it could not be read; it then counts as empty."""
 
