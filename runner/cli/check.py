@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
+from collections.abc import Iterable
 from glob import glob
 from pathlib import Path
 
@@ -15,8 +14,10 @@ from runner.cli.common import (
     json_option,
     make_site,
     pipeline_path,
+    print_json,
     repo_option,
     reports_errors,
+    screen,
     show_diagnostics,
     show_error,
 )
@@ -25,15 +26,15 @@ from runner.cli.dry_run import finding_values
 from runner.cli.options import request_for
 from runner.environments import Site, kind
 from runner.errors import ExitCode, PipelineError
+from runner.ground.words import counted
 from runner.model import Diagnostic, Pipeline
 from runner.pipeline.reader import read_pipeline
-from runner.report.console import open_console
 from runner.runs.look import look_at
 from runner.state.status import pipeline_of
-from runner.tasks import Task, make_task
+from runner.tasks import Task, Tasks
 
 
-@click.command(name="check", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="check")
 @click.argument("files", metavar="FILE.yaml...", shell_complete=complete_files, nargs=-1, required=True)
 @json_option
 @repo_option
@@ -58,7 +59,6 @@ def _chosen(files: tuple[str, ...]) -> list[str]:
 
 
 def _check(file: str, site: Site, *, as_json: bool) -> int:
-    console = open_console(sys.stdout, os.environ)
     path = pipeline_path(file)
     try:
         pipeline = read_pipeline(path)
@@ -66,9 +66,9 @@ def _check(file: str, site: Site, *, as_json: bool) -> int:
         if as_json:
             _print_findings(error.diagnostics)
         else:
-            show_error(error, console)
+            show_error(error, screen())
         return error.exit_code
-    jobs = [make_task(s, pipeline, site) for s in pipeline.segments if not s.is_control]
+    jobs = list(Tasks(pipeline, site).values())
     found = [*find_problems(jobs, pipeline, site), *_item_problems(pipeline, site)]
     problems = errors(found)
     warnings = [*find_warnings(pipeline, site), *(one for one in found if one not in problems)]
@@ -85,36 +85,28 @@ def _item_problems(pipeline: Pipeline, site: Site) -> list[Diagnostic]:
     """Of what its segments go over, and of what they ask of this machine."""
     if not any(segment.many or segment.resources for segment in pipeline.segments):
         return []
-
     return list(look_at(request_for(pipeline, site)).item_problems(every=True))
 
 
-def _print_findings(diagnostics: list[Diagnostic] | tuple[Diagnostic, ...]) -> None:
+def _print_findings(diagnostics: Iterable[Diagnostic]) -> None:
     for diagnostic in diagnostics:
-        print(json.dumps({"event": "finding", **finding_values(diagnostic)}))
+        print_json("finding", **finding_values(diagnostic))
 
 
 def _show(
     pipeline: Pipeline, jobs: list[Task], warnings: list[Diagnostic], problems: list[Diagnostic], site: Site
 ) -> None:
-    console = open_console(sys.stdout, os.environ)
+    console = screen()
     show_diagnostics([*warnings, *problems], console)
     bad = {p.segment for p in problems}
     for job in jobs:
         if job.segment.number not in bad:
-            text = f"ok    {job.segment.number:>3}. {job.segment.name or '(no name)'}  {_environment_text(job, site)}"
-            console.line(console.style(text, "green"))
-    count = len(problems)
-    if count:
-        console.line(console.style(f"{pipeline.path}: {count} problem{'s' if count > 1 else ''}", "red", "bold"))
+            needs = kind(job.spec).prepare(job.spec, job.entries, site) is not None
+            where = f"{job.segment.environment}{' (would be prepared first)' if needs else ''}"
+            console.line(f"ok    {job.segment.number:>3}. {job.segment.name or '(no name)'}  {where}", "green")
+    if problems:
+        console.line(f"{pipeline.path}: {counted(len(problems), 'problem')}", "red", "bold")
     elif warnings:
-        console.line(
-            f"{pipeline.path}: could run, but look at {'the warning' if len(warnings) == 1 else 'the warnings'}"
-        )
+        console.line(f"{pipeline.path}: could run, but look at the warning{'s' * (len(warnings) != 1)}")
     else:
         console.line(f"{pipeline.path}: could run as it is")
-
-
-def _environment_text(job: Task, site: Site) -> str:
-    needs = kind(job.spec).prepare(job.spec, job.entries, site) is not None
-    return f"{job.segment.environment}{' (would be prepared first)' if needs else ''}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -80,12 +81,17 @@ def _path_of(folder: str) -> Path:
     return Path(path).expanduser()
 
 
+def as_given(text: str) -> Path:
+    """Absolute; a relative one is relative to where the user stands. No links are resolved: %YAML% is as given."""
+    return Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100
+
+
 def pipeline_path(text: str) -> Path:
-    """FILE as given, absolute; a relative one is relative to where the user stands."""
+    """FILE as given, where it is a pipeline file. Raises UsageError."""
     from runner.errors import UsageError
     from runner.state.status import pipeline_of
 
-    path = Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100  (no links resolved: %YAML% is as given)
+    path = as_given(text)
     if path.is_dir():
         candidates = sorted(p.name for p in path.glob("*.y*ml") if pipeline_of(p) is None)
         hint = f" It holds {', '.join(candidates[:5])}." if candidates else ""
@@ -107,10 +113,20 @@ def _near_file(path: Path) -> str:
     return did_you_mean(path.name, meant) if meant else f"Check the name; you stand in {Path.cwd()}."
 
 
-def error_console() -> Console:
+def screen(*, as_json: bool = False) -> Console:
+    """What people read: standard output, or the other stream where programs read that one (--json)."""
     from runner.report.console import open_console
 
-    return open_console(sys.stderr, os.environ)
+    return open_console(sys.stderr if as_json else sys.stdout, os.environ)
+
+
+def error_console() -> Console:
+    return screen(as_json=True)
+
+
+def print_json(event: str, **values: Any) -> None:
+    """An object for programs, on a line of its own."""
+    print(json.dumps({"event": event, **values}))
 
 
 def show_diagnostics(diagnostics: Sequence[Diagnostic], console: Console) -> None:
@@ -121,7 +137,7 @@ def show_diagnostics(diagnostics: Sequence[Diagnostic], console: Console) -> Non
     for diagnostic, *others in alike(diagnostics):
         colour = "red" if diagnostic.severity is Severity.ERROR else "yellow"
         first, *rest = render(diagnostic, others)
-        console.line(console.style(first, colour, "bold"))
+        console.line(first, colour, "bold")
         for line in rest:
             console.line(line)
 
@@ -131,7 +147,7 @@ def show_error(error: RunnerError, console: Console) -> None:
 
     if isinstance(error, PipelineError):
         show_diagnostics(error.diagnostics, console)
-    console.line(console.style(f"error: {error.message}", "red", "bold"))
+    console.line(f"error: {error.message}", "red", "bold")
     for line in error.cure.splitlines():
         console.line(f"  {line}")
 
@@ -151,9 +167,7 @@ def reports_errors(function: Callable[..., Any]) -> Callable[..., Any]:
         except (KeyboardInterrupt, click.exceptions.Abort):  # Abort: Ctrl-C or the end of the input at a question
             error_console().line("interrupted")
             code = ExitCode.INTERRUPTED
-        except click.exceptions.Exit:
-            raise
-        except click.ClickException:
+        except (click.exceptions.Exit, click.ClickException):
             raise
         except Exception as error:
             from runner.cli.crash import write_report

@@ -51,7 +51,7 @@ Examples:
 Exit codes: 0 the same, or within the tolerance; 1 different, missing or not comparable; others as everywhere."""
 
 
-@click.command(name="compare", context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
+@click.command(name="compare", epilog=EPILOG)
 @click.argument("a", metavar="A", shell_complete=complete_files)
 @click.argument("b", metavar="B", shell_complete=complete_files)
 @click.option("--report", metavar="DIR", help="Write a page with pictures (index.html) and report.json into DIR.")
@@ -262,7 +262,7 @@ def _show(comparison: Comparison, page: Path | None, options: dict[str, Any]) ->
     console = _console(options)
     console.line("")
     for part in comparison.parts:
-        console.line(console.style(part.name, "bold"))
+        console.line(part.name, "bold")
         console.line(f"   {part.sentence}")
         bad = sorted((p for p in part.pairs if not p.rung.good), key=lambda p: p.order)
         for pair in bad[:SHOWN]:
@@ -280,7 +280,7 @@ def _show(comparison: Comparison, page: Path | None, options: dict[str, Any]) ->
     console.line("")
     for note in comparison.notes:
         console.line(f"note: {note}")
-    console.line(console.style(comparison.sentence, "green" if comparison.good else "red", "bold"))
+    console.line(comparison.sentence, "green" if comparison.good else "red", "bold")
     if comparison.sign_off:
         entry = comparison.sign_off
         console.line(f"Accepted by {entry['signed_by']} on {entry['when'][:10]}: {entry['reason']}")

@@ -81,7 +81,7 @@ for one in (Bash, PowerShell):
     add_completion_class(one)
 
 
-@click.command(name="completion", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="completion")
 @click.argument("shell", type=click.Choice(_SHELLS))
 def command(shell: str) -> None:
     """Print the script that lets the Tab key of SHELL complete commands, files, segments, groups and programs."""

@@ -32,7 +32,7 @@ def write_report(error: BaseException, console: Console) -> ExitCode:
         from runner.pipeline.masking import masked
 
         text = masked(text, known, windows=sys.platform == "win32")
-    console.line(console.style(f"error: the runner itself failed: {type(error).__name__}: {error}", "red", "bold"))
+    console.line(f"error: the runner itself failed: {type(error).__name__}: {error}", "red", "bold")
     try:
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", errors="backslashreplace", prefix="run-pipeline-", suffix=".txt", delete=False

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import sys
 import time
-from pathlib import Path
 
 import click
 
-from runner.cli.common import json_option, make_site, pipeline_path, repo_option, reports_errors
+from runner.cli.common import json_option, make_site, pipeline_path, print_json, repo_option, reports_errors, screen
 from runner.cli.completing import complete_files
+from runner.cli.options import records_of
 from runner.doctor import Context, Line
 from runner.doctor.checks import CHECKS
 from runner.doctor.examine import TOTAL, Result, examine, within
 from runner.doctor.registry import this_registry
 from runner.environments import Site
 from runner.errors import PipelineError
-from runner.ground.words import time_text
+from runner.ground.words import counted, time_text
 from runner.pipeline.reader import read_pipeline
-from runner.records.layout import records_root
-from runner.report.console import Console, open_console
-from runner.tasks import make_task
+from runner.report.console import Console
+from runner.tasks import Tasks
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 _STATE_WIDTH = 9
@@ -31,7 +27,7 @@ _READING = 8.0  # seconds for the repository's settings and FILE
 _NARROWEST, _WIDEST = 60, 140
 
 
-@click.command(name="doctor", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="doctor")
 @click.argument("file", metavar="[FILE.yaml]", shell_complete=complete_files, required=False)
 @click.option(
     "--gpu", is_flag=True, help="Also compute on the GPU with PyTorch; prepares its environment as a run does."
@@ -46,7 +42,7 @@ def command(file: str | None, gpu: bool, records: str | None, as_json: bool, rep
     Takes less than 30 seconds and changes nothing. Exit status 1: there is a problem.
     """
     began = time.monotonic()
-    console = open_console(sys.stdout, os.environ)
+    console = screen()
     if not as_json:
         console.live("looking at this machine…")
     context = within(_READING, lambda: _context(file, gpu, records, make_site(repo, interactive=False)))
@@ -72,18 +68,16 @@ def _context(file: str | None, gpu: bool, records: str | None, site: Site) -> Co
         pipeline = read_pipeline(path)
     except PipelineError as error:
         return Context(site, registry, refused=error, gpu=gpu)
-    jobs = tuple(make_task(s, pipeline, site) for s in pipeline.segments if not s.is_control)
-    root = records_root(path, Path(records).expanduser().absolute() if records else None)
-    return Context(site, registry, pipeline, jobs, records=root, gpu=gpu)
+    jobs = tuple(Tasks(pipeline, site).values())
+    return Context(site, registry, pipeline, jobs, records=records_of(path, records), gpu=gpu)
 
 
 def _print_json(results: list[Result], counts: dict[str, int], seconds: float) -> None:
     for result in results:
         for line in result.lines:
-            values = {"check": result.check.title, "state": line.state.value, "text": line.text, "cure": line.cure}
-            print(json.dumps({"event": "line", **values}))
+            print_json("line", check=result.check.title, state=line.state.value, text=line.text, cure=line.cure)
     numbers = {"ok": counts["ok"], "warnings": counts["warning"], "problems": counts["problem"]}
-    print(json.dumps({"event": "summary", **numbers, "seconds": round(seconds, 1)}))
+    print_json("summary", **numbers, seconds=round(seconds, 1))
 
 
 def _show(results: list[Result], counts: dict[str, int], seconds: float, console: Console) -> None:
@@ -93,16 +87,16 @@ def _show(results: list[Result], counts: dict[str, int], seconds: float, console
         for line in result.lines:
             _show_line(title, line, title_width, console)
             title = ""
-    parts = [f"{counts['problem']} problem{'s' if counts['problem'] != 1 else ''}"]
-    parts += [f"{counts['warning']} warning{'s' if counts['warning'] != 1 else ''}", f"{counts['ok']} ok"]
+    parts = [counted(counts["problem"], "problem"), counted(counts["warning"], "warning"), f"{counts['ok']} ok"]
     worst = "problem" if counts["problem"] else "warning" if counts["warning"] else "ok"
     console.line()
-    console.line(console.style(f"{', '.join(parts)} ({time_text(seconds)})", _COLOURS[worst], "bold"))
+    console.line(f"{', '.join(parts)} ({time_text(seconds)})", _COLOURS[worst], "bold")
 
 
 def _show_line(title: str, line: Line, title_width: int, console: Console) -> None:
     indent = _STATE_WIDTH + title_width
-    width = max(_NARROWEST, min(_WIDEST, _columns())) - indent
+    columns = shutil.get_terminal_size((100, 24)).columns
+    width = max(_NARROWEST, min(_WIDEST, columns)) - indent
     first, *rest = _wrapped(line.text, width)
     state = console.style(line.state.value.ljust(_STATE_WIDTH), _COLOURS[line.state.value], "bold")
     console.line(f"{state}{title.ljust(title_width)}{first}")
@@ -118,7 +112,3 @@ def _wrapped(text: str, width: int) -> list[str]:
     import textwrap
 
     return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
-
-
-def _columns() -> int:
-    return shutil.get_terminal_size((100, 24)).columns

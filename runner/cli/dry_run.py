@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from dataclasses import replace
 from typing import Any
 
 from runner.checks import find_problems
-from runner.cli.common import show_diagnostics
+from runner.cli.common import print_json, screen, show_diagnostics
 from runner.environments import Site
 from runner.graph import make_graph
+from runner.ground.words import counted
 from runner.model import Action, Command, Diagnostic, Severity, Step
-from runner.report.console import Console, open_console
+from runner.report.console import Console
 from runner.report.lines import command_text
 from runner.runs.anew import expected
 from runner.runs.look import Look
@@ -34,13 +32,13 @@ def _as_json(look: Look, commands: dict[int, Command], problems: list[Diagnostic
     counts = _item_counts(look)
     for step in look.plan.steps:
         number = step.segment.number
-        print(json.dumps({"event": "step", **step_values(step, commands.get(number)), **counts.get(number, {})}))
+        print_json("step", **step_values(step, commands.get(number)), **counts.get(number, {}))
     for text in look.news():
-        print(json.dumps({"event": "note", "text": text}))
+        print_json("note", text=text)
     for text in look.plan.warnings:
-        print(json.dumps({"event": "warning", "text": text}))
+        print_json("warning", text=text)
     for problem in problems:
-        print(json.dumps({"event": "finding", **finding_values(problem)}))
+        print_json("finding", **finding_values(problem))
 
 
 def _item_counts(look: Look) -> dict[int, dict[str, Any]]:
@@ -49,16 +47,13 @@ def _item_counts(look: Look) -> dict[int, dict[str, Any]]:
         return {}
 
     runs = expected(look, make_graph(look.pipeline.segments).among([step.segment.number for step in look.plan.steps]))
-    return {
-        number: {
-            "items": tasks.plan.total,
-            "items_to_run": runs.get(number, (0, False))[0],
-            "perhaps_more": runs.get(number, (0, False))[1],
-            "why": {why.value: count for why, count in tasks.plan.counts.items()},
-            "removed": len(tasks.plan.removed),
-        }
-        for number, tasks in look.many.items()
-    }
+    told = {}
+    for number, tasks in look.many.items():
+        to_run, more = runs.get(number, (0, False))
+        why = {why.value: count for why, count in tasks.plan.counts.items()}
+        counts = {"items": tasks.plan.total, "items_to_run": to_run, "perhaps_more": more, "why": why}
+        told[number] = {**counts, "removed": len(tasks.plan.removed)}
+    return told
 
 
 def step_values(step: Step, command: Command | None) -> dict[str, Any]:
@@ -87,7 +82,7 @@ def finding_values(problem: Diagnostic) -> dict[str, Any]:
 
 
 def _as_text(look: Look, commands: dict[int, Command], problems: list[Diagnostic]) -> None:
-    console = open_console(sys.stdout, os.environ)
+    console = screen()
     count, counts = len(look.plan.to_run), _item_counts(look)
     console.line(f"{look.path}: {count} of {len(commands)} segments would run")
     for step in look.plan.steps:
@@ -98,19 +93,23 @@ def _as_text(look: Look, commands: dict[int, Command], problems: list[Diagnostic
             told = f"{least}{runs:,} of {there:,} items" if there else "no item is there yet"
             step = replace(step, reason=f"{step.reason}; {told}")
         _step(step, commands.get(step.segment.number), console, look.request.site, item=bool(items and items["items"]))
-    for text in look.news():
-        console.line(text)
-    for text in look.plan.warnings:
-        console.line(console.style(f"warning: {text}", "yellow"))
-    if look.status.broken:
-        text = f"warning: the status file could not be read ({look.status.broken}): nothing counts as done"
-        console.line(console.style(text, "yellow"))
+    show_news(look, console)
     if problems:
         console.line()
         show_diagnostics(problems, console)
     if errors := sum(problem.severity is Severity.ERROR for problem in problems):
-        text = f"{errors} problem{'s' if errors != 1 else ''} would stop this run before it starts."
-        console.line(console.style(text, "red", "bold"))
+        console.line(f"{counted(errors, 'problem')} would stop this run before it starts.", "red", "bold")
+
+
+def show_news(look: Look, console: Console) -> None:
+    """What is to be known beside the plan: files that changed, and why something does not count as done."""
+    for text in look.news():
+        console.line(text)
+    for text in look.plan.warnings:
+        console.line(f"warning: {text}", "yellow")
+    if look.status.broken:
+        text = f"warning: the status file could not be read ({look.status.broken}): nothing counts as done"
+        console.line(text, "yellow")
 
 
 def _step(step: Step, command: Command | None, console: Console, site: Site, *, item: bool) -> None:
@@ -123,8 +122,8 @@ def _step(step: Step, command: Command | None, console: Console, site: Site, *, 
     if command.cwd != str(site.repo):
         console.line(f"       in {command.cwd}")
     for name, value in command.env.items():
-        console.line(console.style(f"       {name}={value}", "dim"))
+        console.line(f"       {name}={value}", "dim")
     if item:
-        console.line(console.style("       for each item, such as:", "dim"))
+        console.line("       for each item, such as:", "dim")
     text = command.raw_command_line or command_text(command.argv, windows=site.host.windows)
     console.line(f"       {text}")

@@ -54,7 +54,7 @@ Exit codes: 0 done, 2 usage or a recipe that cannot become a group,
 3 the group does not lock."""
 
 
-@click.command(name="migrate", context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
+@click.command(name="migrate", epilog=EPILOG)
 @click.argument("recipe", metavar="RECIPE.yml", required=False, shell_complete=complete_files)
 @click.option("--group", metavar="NAME", default="", help="Name of the group (default: the environment's name).")
 @click.option(
@@ -252,7 +252,7 @@ class _Migration:
                 print(json.dumps(record, ensure_ascii=False))
 
     def _say(self, text: str, *styles: str) -> None:
-        self.console.line(self.console.style(text, *styles))
+        self.console.line(text, *styles)
 
 
 def _installed(prefix: str | None, site: Site) -> Installed | None:

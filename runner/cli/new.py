@@ -17,7 +17,7 @@ from runner.pipeline.new_file import TASKS, images_in, pipeline_text
 from runner.state.status import pipeline_of
 
 
-@click.command(name="new", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="new")
 @click.argument("folder", metavar="[FOLDER]", required=False, type=click.Path())
 @click.option("--task", metavar="TASK", shell_complete=complete_tasks, help="threshold, er, rois, convert or metadata.")
 @click.option(

@@ -43,19 +43,23 @@ def request_for(
     canary: bool = False,
 ) -> RunRequest:
     """`records`: as --records gives it."""
-    root = records_root(Path(pipeline.path), Path(records).expanduser().absolute() if records else None)
     return RunRequest(
         pipeline,
         site,
         Journal(reporter or Silent()),
         stop or StopRequest(),
         selection or Selection(),
-        root,
+        records_of(Path(pipeline.path), records),
         wait_for_enter=wait_for_enter,
         prepare_ahead=prepare_ahead,
         jobs=jobs,
         canary=canary,
     )
+
+
+def records_of(pipeline: Path, records: str | None) -> Path:
+    """Where its run records are, by --records."""
+    return records_root(pipeline, Path(records).expanduser().absolute() if records else None)
 
 
 def load(path: Path, site: Site, records: str | None) -> Look:

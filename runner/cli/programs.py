@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 import textwrap
 from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from runner.cli.common import json_option, make_site, repo_option, reports_errors
+from runner.cli.common import json_option, make_site, print_json, repo_option, reports_errors, screen
 from runner.cli.completing import complete_programs
 from runner.errors import UsageError
 from runner.pipeline.near import did_you_mean, near
 from runner.pipeline.programs import FOLDER, Facts, all_programs
-from runner.report.console import open_console
 
 _VALUES = {"pattern": "'%YAML%/images/**/*.tif'", "output": "'%YAML%/results'"}
 _WIDTH = 100
 
 
-@click.command(name="programs", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="programs")
 @click.argument("name", metavar="[NAME]", required=False, shell_complete=complete_programs)
 @json_option
 @repo_option
@@ -36,9 +32,9 @@ def command(name: str | None, as_json: bool, repo: str | None) -> int:
     chosen = _chosen(all_programs(site.repo, site.host), name, str(site.repo))
     if as_json:
         for facts in chosen:
-            print(json.dumps({"event": "program", **facts}))
+            print_json("program", **facts)
         return 0
-    console = open_console(sys.stdout, os.environ)
+    console = screen()
     for line in _details(chosen[0]) if name else _overview(chosen):
         console.line(line)
     return 0

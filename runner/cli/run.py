@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 @click.command(
     name="run",
-    context_settings={"help_option_names": ["-h", "--help"]},
     epilog="SEGMENT is a segment's number (from 1, as --dry-run shows it) or its name.",
 )
 @click.argument("file", metavar="FILE.yaml", shell_complete=complete_files)
@@ -61,6 +60,7 @@ def command(file: str, **options: Any) -> int:
     """
     from dataclasses import replace
 
+    from runner.checks import find_warnings
     from runner.cli.common import make_site, pipeline_path
     from runner.cli.options import select
     from runner.pipeline.reader import read_pipeline
@@ -77,7 +77,7 @@ def command(file: str, **options: Any) -> int:
         retry_failed=options["retry_failed"],
         items=options["items"],
     )
-    _show_warnings(pipeline, site)
+    show_warnings(find_warnings(pipeline, site))
     if options["dry_run"]:
         from runner.cli.dry_run import show_plan
         from runner.cli.options import request_for
@@ -151,12 +151,6 @@ def _enter(stop: StopRequest) -> bool:
     return wait_for_enter(stop)
 
 
-def _show_warnings(pipeline: Pipeline, site: Site) -> None:
-    from runner.checks import find_warnings
-
-    show_warnings(find_warnings(pipeline, site))
-
-
 def show_warnings(warnings: Sequence[Diagnostic]) -> None:
     from runner.cli.common import error_console, show_diagnostics
 
@@ -166,16 +160,18 @@ def show_warnings(warnings: Sequence[Diagnostic]) -> None:
 
 def _print_hashes(path: Path, records: str | None) -> int:
     """Of the file as the Go runner would read it, whatever environments it names."""
+    from runner.cli.options import records_of
     from runner.pipeline.reader import read_pipeline
-    from runner.records.layout import latest_run, records_root
+    from runner.records.layout import latest_run
     from runner.records.recovery import unrecorded
     from runner.state.status import Entry, entry_text, status_of, status_text
 
     pipeline = read_pipeline(path, hashes_only=True)
     show_warnings(pipeline.warnings)
     entries = status_of(path).entries
-    root = records_root(path, Path(records).expanduser().absolute() if records else None)
-    done = {e.content_hash: e for e in (*entries, *unrecorded(latest_run(root), entries)) if e.done}
+    done = {
+        e.content_hash: e for e in (*entries, *unrecorded(latest_run(records_of(path, records)), entries)) if e.done
+    }
     texts = [
         entry_text(done.get(s.content_hash) or Entry(s.name, s.content_hash))
         for s in pipeline.segments
@@ -186,17 +182,15 @@ def _print_hashes(path: Path, records: str | None) -> int:
 
 
 def _reporter(*, as_json: bool, verbose: bool) -> Reporter:
-    import os
+    from runner.cli.common import screen
 
-    from runner.report.console import open_console
-
+    console = screen(as_json=as_json)
     if as_json:
         from runner.report.events import EventReporter
 
-        return EventReporter(sys.stdout, open_console(sys.stderr, os.environ))
+        return EventReporter(sys.stdout, console)
     from runner.report.lines import LineReporter
 
-    console = open_console(sys.stdout, os.environ)
     return LineReporter(console, windows=sys.platform == "win32", verbose=verbose, clock=_awake)
 
 

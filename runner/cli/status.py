@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from typing import Any
 
 import click
 
-from runner.cli.common import json_option, make_site, pipeline_path, repo_option, reports_errors
+from runner.cli.common import json_option, make_site, pipeline_path, print_json, repo_option, reports_errors, screen
 from runner.cli.completing import complete_files
+from runner.cli.dry_run import show_news
 from runner.cli.options import load
 from runner.cli.status_items import show, tell
 from runner.errors import StateError
@@ -19,12 +17,12 @@ from runner.ground.words import time_text
 from runner.model import Step
 from runner.records.layout import RUNNING
 from runner.records.view import running_now
-from runner.report.console import open_console
+from runner.report.console import Console
 from runner.runs.look import Look
 from runner.state.locks import LockFile
 
 
-@click.command(name="status", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="status")
 @click.argument("file", metavar="FILE.yaml", shell_complete=complete_files)
 @click.option("--records", metavar="DIR", help="Where the run records are kept, if not beside the file.")
 @click.option("--items", is_flag=True, help="Of segments over many items also those that are not done, with reasons.")
@@ -33,20 +31,20 @@ from runner.state.locks import LockFile
 @reports_errors
 def command(file: str, records: str | None, items: bool, as_json: bool, repo: str | None) -> int:
     """Show each segment: done or not, when, how long it took, why it would run again; and the last run."""
-    path = pipeline_path(file)
-    look = load(path, make_site(repo, interactive=False), records)
+    look = load(pipeline_path(file), make_site(repo, interactive=False), records)
     rows = [_row(step, look) for step in look.plan.steps if not step.segment.is_control]
     if as_json:
         for row in rows:
-            print(json.dumps({"event": "status", **row}))
+            print_json("status", **row)
         for text in look.news():
-            print(json.dumps({"event": "note", "text": text}))
+            print_json("note", text=text)
         if items:
             tell(look)
     else:
-        _show(rows, look)
+        console = screen()
+        _show(rows, look, console)
         if items:
-            show(look, open_console(sys.stdout, os.environ))
+            show(look, console)
     return 0
 
 
@@ -63,8 +61,7 @@ def _row(step: Step, look: Look) -> dict[str, Any]:
     }
 
 
-def _show(rows: list[dict[str, Any]], look: Look) -> None:
-    console = open_console(sys.stdout, os.environ)
+def _show(rows: list[dict[str, Any]], look: Look, console: Console) -> None:
     console.line(f"{look.path}")
     width = min(48, max((len(row["name"]) for row in rows), default=0))
     for row in rows:
@@ -72,30 +69,21 @@ def _show(rows: list[dict[str, Any]], look: Look) -> None:
         took = time_text(row["seconds"] or None)
         text = f"{row['segment']:>3}. {row['name'][:width]:<{width}}  {mark:<11}"
         text += f"  {row['when'] or '':<10}  {took:>12}" if row["done"] else f"  {row['reason']}"
-        console.line(console.style(text.rstrip(), style))
-    for text in look.news():
-        console.line(text)
-    for text in look.plan.warnings:
-        console.line(console.style(f"warning: {text}", "yellow"))
-    if look.status.broken:
-        text = f"warning: the status file could not be read ({look.status.broken}): nothing counts as done"
-        console.line(console.style(text, "yellow"))
-    _last_run(look)
+        console.line(text.rstrip(), style)
+    show_news(look, console)
+    _last_run(look, console)
 
 
-def _last_run(look: Look) -> None:
-    console = open_console(sys.stdout, os.environ)
-    lock = look.status_file.with_name(look.status_file.name + ".lock")
-    file = LockFile(lock, look.path.name)
+def _last_run(look: Look, console: Console) -> None:
     try:
-        holder = file.held()
+        holder = LockFile.of_run(look.status_file, look.path.name).held()
     except StateError as error:
         holder = None
-        console.line(console.style(f"warning: {error.message}", "yellow"))
+        console.line(f"warning: {error.message}", "yellow")
     if holder is not None:
         console.line(f"It is being run: {holder}.")
         for text in running_now(look.last.folder) if look.last else ():
-            console.line(console.style(f"Now: {text}".rstrip(), "bold"))
+            console.line(f"Now: {text}".rstrip(), "bold")
     if look.last is None:
         return
     state = look.last.state

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+from runner.cli.common import print_json
 from runner.errors import StateError
 from runner.items.decide import ItemPlan
 from runner.records.view import items_running_now
@@ -26,17 +26,17 @@ def tell(look: Look) -> None:
         who = {"segment": number, "name": look.jobs[number].segment.name}
         counts = {why.value: count for why, count in plan.counts.items()}
         told = {"total": plan.total, "done": plan.done, "removed": len(plan.removed), "why": counts}
-        print(json.dumps({"event": "items", **who, "sentence": plan.sentence, **told, "running": running}))
+        print_json("items", **who, sentence=plan.sentence, **told, running=running)
         for key, why, reason in _others(plan):
-            print(json.dumps({"event": "item", **who, "item": key, "why": why, "reason": reason}))
+            print_json("item", **who, item=key, why=why, reason=reason)
     for number, finding in look.findings:
-        print(json.dumps({"event": "warning", "segment": number, "text": finding.message}))
+        print_json("warning", segment=number, text=finding.message)
 
 
 def show(look: Look, console: Console) -> None:
     for number, plan, running in _all(look):
         console.line()
-        console.line(console.style(f"{number}. {look.jobs[number].segment.name}: {plan.sentence}", "bold"))
+        console.line(f"{number}. {look.jobs[number].segment.name}: {plan.sentence}", "bold")
         others = _others(plan)
         for count, (key, why, reason) in enumerate(others):
             if count == MOST:
@@ -46,11 +46,11 @@ def show(look: Look, console: Console) -> None:
             text = f"   {mark} {shown(key)} – {why}"
             if reason:
                 text += f": {reason.splitlines()[0]}"
-            console.line(console.style(text, style))
+            console.line(text, style)
         for key in running:
-            console.line(console.style(f"   now: {shown(key)}", "bold"))
+            console.line(f"   now: {shown(key)}", "bold")
     for number, finding in look.findings:
-        console.line(console.style(f"warning: segment {number}: {finding.message}", "yellow"))
+        console.line(f"warning: segment {number}: {finding.message}", "yellow")
     if not look.many and not look.findings:
         console.line("No segment of it goes over many items (`foreach`, `matrix`).")
 
@@ -63,9 +63,8 @@ def _all(look: Look) -> Iterator[tuple[int, ItemPlan, list[str]]]:
 
 
 def _running(look: Look) -> dict[int, list[str]]:
-    lock = look.status_file.with_name(look.status_file.name + ".lock")
     try:
-        held = LockFile(lock, look.path.name).held()
+        held = LockFile.of_run(look.status_file, look.path.name).held()
     except StateError:
         return {}
     return items_running_now(look.last.folder) if held is not None and look.last is not None else {}

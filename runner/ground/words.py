@@ -79,3 +79,8 @@ def _wrong(text: str) -> str:
     if number := re.match(r"[0-9.]+\s*([a-zµ]+)$", text.strip(), re.IGNORECASE):
         return f"{text!r}: {number[1]} is no unit of size (B, kB, MB, GB, TB, KiB, MiB, GiB, TiB)"
     return f"{text!r} is no size; {_HOW}"
+
+
+def counted(count: int, what: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{count} {what}{'s' * (count != 1)}"

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from runner.environments.spec import normalised_group as normalised
 from runner.migrate.facts import Facts
+from runner.migrate.plan import Plan
 from runner.migrate.versions import allows, minors
-
-if TYPE_CHECKING:
-    from runner.migrate.plan import Plan
 
 _PLAIN = re.compile(r"\d+(?:\.\d+)*")
 

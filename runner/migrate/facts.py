@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,8 +53,6 @@ def read_facts(repo: Path) -> Facts:
 
 def facts_of(text: str, repo: Path) -> Facts:
     """As `read_facts`, of a text."""
-    import tomllib
-
     path = repo / "pyproject.toml"
     try:
         data = tomllib.loads(text)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tomlkit
+
 from runner.environments import Site
 from runner.environments.uv.binary import find_uv
 from runner.environments.uv.settings import clean, settings, temporary_options
@@ -107,8 +109,6 @@ def workbench(site: Site, repo: Path) -> Iterator[Workbench]:
 
 def anchored(text: str, repo: Path) -> str:
     """`text` with the paths that are relative to the repository made absolute, so that it can lie elsewhere."""
-    import tomlkit
-
     document: Any = tomlkit.parse(text.replace("\r\n", "\n"))
     uv = document.get("tool", {}).get("uv", {})
     changed = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -29,8 +30,6 @@ class Status(Enum):
 @lru_cache(maxsize=1)
 def read_table() -> Mapping[str, Any]:
     """names.toml, which is part of the package."""
-    import tomllib
-
     return tomllib.loads((Path(__file__).with_name("names.toml")).read_text(encoding="utf-8"))
 
 

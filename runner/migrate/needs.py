@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
 
+import yaml
+
 from runner.errors import PipelineError
 from runner.ground.told import read_json
 from runner.migrate.files import YAML
 from runner.migrate.pipelines import as_pipeline, conda_name, plain_name, uses
+from runner.migrate.recipe_lines import read_text
 from runner.model import FlagMap, Pipeline
 
 # `conda run -n cells`, `mamba run -p D:/envs/cells`, `activate cells`, `D:\envs\cells\python.exe`
@@ -86,9 +89,6 @@ def mentioned(path: Path, names: Iterable[str]) -> list[str]:
     wanted = [name for name in names if may_mention(path, [name.lower()])]
     if not wanted or path.suffix.lower() not in YAML:
         return wanted
-    import yaml
-
-    from runner.migrate.recipe_lines import read_text
 
     try:
         loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -13,6 +14,7 @@ from runner.migrate.names import Status
 from runner.migrate.plan import IndexSource, Item
 from runner.migrate.recipe_lines import Line, Recipe
 from runner.migrate.requirement import Requirement, parse_pip
+from runner.migrate.requirements_file import expand
 
 _OPTION = re.compile(r"(?P<name>--?[a-z][a-z-]*)(?:[\s=]+(?P<value>.+))?", re.IGNORECASE)
 _PATH = re.compile(r"(?:\.{1,2}(?:[/\\]|$)|[/\\~]|[A-Za-z]:[/\\]|file:).*")
@@ -121,8 +123,6 @@ class PipOptions:
             return path.as_posix()
 
     def _constraint_file(self, line: Line, value: str) -> Item:
-        from runner.migrate.requirements_file import expand
-
         asked = [parse_pip(one.text) for one in expand(replace(line, text=f"-r {value}"))]
         for one in asked:
             if one is not None:
@@ -132,8 +132,6 @@ class PipOptions:
 
 def _project_name(path: Path) -> str:
     """As the project itself says, else the name of the folder or wheel."""
-    import tomllib
-
     if path.is_file():
         return path.name.partition("-")[0]
     try:

@@ -11,11 +11,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
+import yaml
+
 from runner.environments.spec import conda_environment
 from runner.errors import PipelineError, UsageError
 from runner.ground.files import write_atomic
 from runner.migrate.files import files_below
 from runner.model import Mark, Pipeline, Segment
+from runner.pipeline.nodes import MapNode, compose
+from runner.pipeline.reader import parse_pipeline, read_pipeline
+from runner.pipeline.report import Report
+from runner.pipeline.text import decode, encoding_of
+from runner.pipeline.tokens import resolve
+from runner.pipeline.values import fields_of
 from runner.state.status import pipeline_of
 
 SUFFIX = "_uv"
@@ -81,14 +89,6 @@ def as_pipeline(path: Path) -> Pipeline | None:
 
     Raises PipelineError for what cannot be read.
     """
-    import yaml
-
-    from runner.pipeline.nodes import MapNode, compose
-    from runner.pipeline.reader import parse_pipeline, read_pipeline
-    from runner.pipeline.report import Report
-    from runner.pipeline.text import decode
-    from runner.pipeline.values import fields_of
-
     try:
         data = path.read_bytes()
     except OSError:
@@ -115,8 +115,6 @@ def conda_name(segment: Segment, pipeline: Pipeline, dotenv: Mapping[str, str] =
 
     `dotenv`: what tokens such as `%ENVS%` stand for; a token that it does not know stays.
     """
-    from runner.pipeline.tokens import resolve
-
     if segment.is_control:
         return ""
     text = resolve(segment.environment, repo=pipeline.folder, folder=pipeline.folder, dotenv=dotenv, windows=False)
@@ -160,8 +158,6 @@ def _note(pipeline: Pipeline, dotenv: Mapping[str, str]) -> str:
 
 def _replaced(data: bytes, marks: Iterable[Mark], group: str) -> bytes:
     """In the encoding, with the byte-order mark and the ends of the lines that are there."""
-    from runner.pipeline.text import encoding_of
-
     encoding, bom = encoding_of(data)
     lines = re.split("(\r\n|[\r\n\x85\u2028\u2029])", data[len(bom) :].decode(encoding))
     for mark in sorted(marks, key=lambda one: (one.line, one.column), reverse=True):
@@ -183,8 +179,6 @@ def _quoted_like(written: str, value: str) -> str:
 
 def _check(twin: bytes, pipeline: Pipeline, numbers: Sequence[int], group: str) -> None:
     """The twin says what it should and nothing else. Raises UsageError when an edit of the text cannot say it."""
-    from runner.pipeline.reader import parse_pipeline
-
     path = Path(pipeline.path)
     try:
         new = parse_pipeline(twin, path).segments

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import Whitespace
 
 from runner.environments.spec import normalised_group
 from runner.errors import UsageError
 from runner.migrate.plan import IndexSource, Plan, recipe_in
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from runner.migrate.requirement import Requirement
+from runner.migrate.requirement import Requirement
 
 # a table's header right below a line that is neither empty nor a comment
 _TIGHT = re.compile(r"(^(?!\s*#)[^\n]*\S[^\n]*\n)(\[{1,2}[^\[\]{}\n]+\]{1,2}[ \t]*$)", re.MULTILINE)
@@ -21,9 +22,6 @@ MADE_BY = "by run-pipeline migrate"
 
 def with_group(text: str, plan: Plan, repo: Path) -> str:
     """`text` of pyproject.toml with the plan's group, Python, indexes, sources and conflicts. Raises UsageError."""
-    import tomlkit
-    from tomlkit.exceptions import TOMLKitError
-
     # one kind of line end inside; what the file had is put back
     ends = "\r\n" if "\r\n" in text else "\n"
     try:
@@ -50,8 +48,6 @@ def _blank_before_tables(text: str, before: str) -> str:
 
 
 def _add_group(document: Any, plan: Plan, repo: Path) -> None:
-    import tomlkit
-
     groups = _table(document, "dependency-groups")
     lines = tomlkit.array()
     for requirement in plan.requirements:
@@ -67,8 +63,6 @@ def _add_group(document: Any, plan: Plan, repo: Path) -> None:
 
 def _append(table: Any, name: str, value: Any, comment: str = "") -> None:
     """Behind the table's last entry, before the blank lines that part it from the next table."""
-    import tomlkit
-
     blank = _take_trailing_blank(table)
     if comment:
         table.add(tomlkit.comment(comment))
@@ -79,8 +73,6 @@ def _append(table: Any, name: str, value: Any, comment: str = "") -> None:
 
 def _take_trailing_blank(table: Any) -> bool:
     """Whether an empty line ended the table; it is taken away, to be put back behind the new entry."""
-    from tomlkit.items import Whitespace
-
     body = getattr(getattr(table, "value", table), "body", [])
     found = False
     while body and body[-1][0] is None and isinstance(body[-1][1], Whitespace):
@@ -102,8 +94,6 @@ def _add_python(document: Any, plan: Plan) -> None:
 
 
 def _add_indexes(document: Any, plan: Plan) -> None:
-    import tomlkit
-
     if not plan.indexes:
         return
     uv = _uv(document)
@@ -123,8 +113,6 @@ def _add_indexes(document: Any, plan: Plan) -> None:
 
 def _add_source(document: Any, group: str, source: IndexSource) -> None:
     """A source for this group; what the package has for others stays."""
-    import tomlkit
-
     sources = _table(_uv(document), "sources")
     place = {"index": source.index} if source.index else {"path": source.path}
     marker = {"marker": source.marker} if source.marker else {}
@@ -156,8 +144,6 @@ def _apart(one: Any, source: IndexSource) -> bool:
 
 
 def _add_conflict(document: Any, group: str, other: str) -> None:
-    import tomlkit
-
     uv = _uv(document)
     if "conflicts" not in uv:
         uv["conflicts"] = tomlkit.array()
@@ -188,8 +174,6 @@ def _groups_of(pair: Any) -> set[str]:
 
 def without_group(text: str, group: str, *, whole: bool = False) -> str:
     """`text` less the group's sources and conflicts, for writing it anew; `whole`: less the group itself too."""
-    import tomlkit
-
     document: Any = tomlkit.parse(text.replace("\r\n", "\n"))
     key = normalised_group(group)
     uv = document.get("tool", {}).get("uv", {})
@@ -221,8 +205,6 @@ def _uv(document: Any) -> Any:
 
 
 def _table(parent: Any, name: str, *, is_super_table: bool | None = None) -> Any:
-    import tomlkit
-
     if name not in parent:
         parent.add(name, tomlkit.table(is_super_table))
     return parent[name]
@@ -230,15 +212,11 @@ def _table(parent: Any, name: str, *, is_super_table: bool | None = None) -> Any
 
 def _inline(values: dict[str, object]) -> Any:
     """`{ group = "x" }`, with blanks inside the braces."""
-    import tomlkit
-
     inside = ", ".join(f"{key} = {tomlkit.item(value).as_string()}" for key, value in values.items())
     return tomlkit.parse(f"it = {{ {inside} }}")["it"]
 
 
 def _quoted(requirement: Requirement) -> Any:
-    import tomlkit
-
     text = str(requirement)
     # a literal string only where a basic one would need escapes
     return tomlkit.string(text, literal='"' in text and "'" not in text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from runner.environments.spec import normalised_group as normalised
 from runner.environments.uv.failures import explain
 from runner.errors import EnvironmentMissing
 from runner.ground.codes import spell_code
@@ -130,8 +131,6 @@ def unsound(attempt: Attempt, facts: Facts) -> EnvironmentMissing:
 
 def _line(plan: Plan, name: str) -> str:
     """The line of the recipe that asks for `name`; "" for what another package needs."""
-    from runner.environments.spec import normalised_group as normalised
-
     for item in plan.items:
         if any(one.key == normalised(name) for one in item.requirements):
             return str(item.line.number or "")

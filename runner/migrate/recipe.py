@@ -8,10 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from runner.errors import UsageError
+from runner.go.scalars import BadTagError
 from runner.migrate import selectors
 from runner.migrate.recipe_lines import Line, Recipe, Source, read_text
 from runner.migrate.requirements_file import expand
+from runner.pipeline.nodes import ListNode, MapNode, compose, scalar_value
 
 _NO_ENTRY = "no kind of entry that conda knows"
 
@@ -41,10 +45,6 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def _root(text: str, path: Path) -> Any:
-    import yaml
-
-    from runner.pipeline.nodes import MapNode, compose
-
     _no_list_of_packages(text, path)
     try:
         root = compose(text)
@@ -92,9 +92,6 @@ def _none_twice(root: Any, path: Path) -> None:
 
 def _name(node: Any) -> str:
     """A name as it is written; "" for none: `null` and `~` are no names."""
-    from runner.go.scalars import BadTagError
-    from runner.pipeline.nodes import scalar_value
-
     try:
         return "" if scalar_value(node) is None else str(node.value).strip()
     except BadTagError:
@@ -167,14 +164,10 @@ def _texts(node: Any) -> list[tuple[str, int]]:
 
 
 def _items(node: Any) -> list[Any]:
-    from runner.pipeline.nodes import ListNode
-
     return list(node.items) if isinstance(node, ListNode) else []
 
 
 def _pairs(node: Any) -> list[tuple[Any, Any]]:
-    from runner.pipeline.nodes import MapNode
-
     return node.pairs() if isinstance(node, MapNode) else []
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from runner.compare.sign_off import signed_off
 from runner.errors import StateError, UsageError
 from runner.ground.files import state_error
 from runner.migrate.files import SCRIPTS, files_below, first_link
@@ -143,7 +144,7 @@ class _Search:
         if self.wanted.used_by(found):
             obstacles.append(f"{twin.name}, the twin of {shown}, still names the conda environment")
             return
-        if holder := _lock(path).held():
+        if holder := LockFile.of_run(status_path(path), path.name).held():
             obstacles.append(f"{shown} is being run: {holder}")
         self.retirement.pipelines.append(path)
         signature = find_sign_off(path, twin, self.repo)
@@ -198,11 +199,6 @@ def _not_ours(status: Path, pipeline: Path, going: set[Path]) -> str:
     return ""
 
 
-def _lock(pipeline: Path) -> LockFile:
-    status = status_path(pipeline)
-    return LockFile(status.with_name(status.name + ".lock"), pipeline.name)
-
-
 def _candidates(repo: Path, others: Sequence[str], start: Path) -> list[Path]:
     """The YAML files of pipeline_configs, and what --pipelines names. Raises UsageError."""
     found = dict.fromkeys(files_below(repo / PIPELINES, linked=True))
@@ -224,8 +220,6 @@ def candidates(path: Path) -> Iterator[Path]:
 
 def find_sign_off(path: Path, twin: Path, repo: Path) -> Mapping[str, Any] | str:
     """The newest sign-off of the pair as both files are now, or why there is none."""
-    from runner.compare.sign_off import signed_off
-
     found = signed_off(path, twin, repo) or signed_off(twin, path, repo)
     if found is not None:
         return found

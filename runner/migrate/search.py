@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import tomlkit
+
 from runner.environments.spec import normalised_group as normalised
 from runner.migrate.conflicts import foreseen
 from runner.migrate.facts import Facts
@@ -143,8 +145,6 @@ class Search:
 
     def _alone_text(self, plan: Plan) -> str:
         """A project with this group and nothing else but the repository's settings for uv."""
-        import tomlkit
-
         document = tomlkit.parse(self.facts.text.replace("\r\n", "\n"))
         data = document.unwrap()
         uv = data.get("tool", {}).get("uv", {})

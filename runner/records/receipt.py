@@ -92,14 +92,11 @@ _CHECKS: Mapping[str, Any] = {
 @cache
 def machine() -> dict[str, str]:
     """Which computer, system and user this is."""
-    import getpass
     import socket
 
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container's user without a name
-        user = ""
-    return {"host": socket.gethostname(), "user": user, "platform": _system()}
+    from runner.state.holder import user
+
+    return {"host": socket.gethostname(), "user": user(), "platform": _system()}
 
 
 def _system() -> str:

@@ -57,8 +57,8 @@ class Console:
             text = text.replace(char, stand_in)
         return self._writable(text)
 
-    def line(self, text: str = "") -> None:
-        self.write(self.start_of_line() + self.plain(text) + "\n")
+    def line(self, text: str = "", *styles: str) -> None:
+        self.write(self.start_of_line() + self.plain(self.style(text, *styles)) + "\n")
 
     def start_of_line(self) -> str:
         """What must be written before a line of ours."""

@@ -72,9 +72,8 @@ def run(
     Raises RunnerError.
     """
     look = look or look_at(request)
-    lock = look.status_file.with_name(look.status_file.name + ".lock")
     _still_there(request.path)
-    with LockFile(lock, f"run-pipeline {request.path.name}").acquire(wait=0) as held:
+    with LockFile.of_run(look.status_file, f"run-pipeline {request.path.name}").acquire(wait=0) as held:
         _still_there(request.path)
         if held.taken_from is not None:
             request.journal.note(f"took over the lock of {held.taken_from}, which broke off")

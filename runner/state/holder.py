@@ -101,7 +101,7 @@ def _machine() -> tuple[str, str, str]:
     boot = boot_id(this_host(interactive=False))
     with contextlib.suppress(OSError):  # only Linux has it: a container counts its processes anew
         boot += " " + str(Path("/proc/self/ns/pid").readlink())
-    return socket.gethostname(), boot, _user()
+    return socket.gethostname(), boot, user()
 
 
 @cache
@@ -111,7 +111,8 @@ def _started(pid: int) -> float | None:
     return process_started(pid)
 
 
-def _user() -> str:
+def user() -> str:
+    """Of this process."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # a container's user without a name

@@ -95,6 +95,11 @@ class LockFile:
         self.expiry = expiry
         self.heartbeat = heartbeat
 
+    @classmethod
+    def of_run(cls, status: Path, what: str) -> LockFile:
+        """That of a pipeline, beside its status file."""
+        return cls(status.with_name(status.name + ".lock"), what)
+
     def acquire(
         self,
         wait: float | None = None,
