@@ -129,6 +129,15 @@ def print_json(event: str, **values: Any) -> None:
     print(json.dumps({"event": event, **values}))
 
 
+def confirmed(question: str, site: Site, *, yes: bool, as_json: bool = False) -> bool:
+    """Whether to remove what was shown. Raises UsageError where nobody could answer."""
+    from runner.errors import UsageError
+
+    if not (yes or site.host.interactive):
+        raise UsageError("nobody is there to confirm the removal", "Give --yes to remove them without a question.")
+    return yes or click.confirm(question, err=as_json)
+
+
 def show_diagnostics(diagnostics: Sequence[Diagnostic], console: Console) -> None:
     """Each with its position, excerpt and cure; errors red, warnings yellow. Equal ones once, with all their lines."""
     from runner.model import Severity

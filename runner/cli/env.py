@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 
 import click
 
-from runner.cli.common import error_console, json_option, make_site, pipeline_path, repo_option, reports_errors
+from runner.cli.common import (
+    confirmed,
+    error_console,
+    json_option,
+    make_site,
+    pipeline_path,
+    print_json,
+    repo_option,
+    reports_errors,
+)
 from runner.cli.completing import complete_groups, complete_groups_and_files
 from runner.environments import Preparation, Site, kind
 from runner.environments.spec import normalised_group, parse_environment
@@ -18,21 +26,19 @@ from runner.environments.uv.settings import ask_uv
 from runner.environments.uv.stamp import venv_settings
 from runner.errors import EnvironmentMissing, UsageError
 from runner.ground.disk import on_disk
-from runner.ground.words import size_text
+from runner.ground.words import counted, size_text
 from runner.model import Segment, SegmentType
 from runner.pipeline.reader import read_pipeline
 from runner.report.console import Console
-from runner.tasks import Task, make_task
-
-_HELP = {"help_option_names": ["-h", "--help"]}
+from runner.tasks import Task, Tasks
 
 
-@click.group(name="env", context_settings=_HELP)
+@click.group(name="env")
 def command() -> None:
     """List, update or remove the environments of uv groups."""
 
 
-@command.command(name="list", context_settings=_HELP)
+@command.command(name="list")
 @json_option
 @repo_option
 @reports_errors
@@ -44,9 +50,9 @@ def list_command(as_json: bool, repo: str | None) -> int:
     old = [(folder.name, size_of(folder)) for folder in left_by_go(site)]
     if as_json:
         for environment, size in zip(environments, sizes, strict=True):
-            print(json.dumps(_as_data(environment, size)))
+            print_json("environment", **_as_data(environment, size))
         for name, size in old:
-            print(json.dumps({"event": "left by the Go runner", "name": name, "bytes": size}))
+            print_json("left by the Go runner", name=name, bytes=size)
         return 0
     if not environments:
         print(f"No environments yet in {site.environments}: they are made when a pipeline needs them.")
@@ -60,7 +66,7 @@ def list_command(as_json: bool, repo: str | None) -> int:
     return 0
 
 
-@command.command(name="sync", context_settings=_HELP)
+@command.command(name="sync")
 @click.argument("names", metavar="[GROUP]... [FILE.yaml]...", nargs=-1, shell_complete=complete_groups_and_files)
 @click.option("--all", "everything", is_flag=True, help="Every group of pyproject.toml but `dev`.")
 @repo_option
@@ -85,7 +91,7 @@ def sync_command(names: tuple[str, ...], everything: bool, repo: str | None) -> 
     return 0
 
 
-@command.command(name="lock", context_settings={**_HELP, "ignore_unknown_options": True})
+@command.command(name="lock", context_settings={"ignore_unknown_options": True})
 @click.argument("options", metavar="[OPTION]...", nargs=-1, type=click.UNPROCESSED)
 @click.option("--script", metavar="FILE.py", help="Lock this script, which names its own packages, instead.")
 @repo_option
@@ -108,7 +114,7 @@ def lock_command(options: tuple[str, ...], script: str | None, repo: str | None)
     return 0
 
 
-@command.command(name="remove", context_settings=_HELP)
+@command.command(name="remove")
 @click.argument("names", metavar="[GROUP]...", nargs=-1, shell_complete=complete_groups)
 @click.option("--unused", is_flag=True, help="All whose group is no longer in pyproject.toml.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
@@ -128,14 +134,12 @@ def remove_command(names: tuple[str, ...], unused: bool, yes: bool, repo: str | 
         size = size_of(on_disk(environment.place.folder))
         total += size
         print(f"  {environment.name}  {size_text(size)}  {environment.place.folder}")
-    if not yes:
-        if not site.host.interactive:
-            raise UsageError("nobody is there to confirm the removal", "Give --yes to remove them without a question.")
-        if not click.confirm(f"Remove {_count(doomed)} ({size_text(total)})?"):
-            return 0
+    count = counted(len(doomed), "environment")
+    if not confirmed(f"Remove {count} ({size_text(total)})?", site, yes=yes):
+        return 0
     for environment in doomed:
         remove(environment, site)
-    print(f"Removed {_count(doomed)}, {size_text(total)}.")
+    print(f"Removed {count}, {size_text(total)}.")
     return 0
 
 
@@ -145,7 +149,8 @@ def _wanted(names: tuple[str, ...], everything: bool, site: Site) -> list[Task]:
     if everything:
         jobs += [_group_job(name, site) for name in read_project(on_disk(site.repo)).groups if name != "dev"]
     for name in names:
-        jobs += _pipeline_jobs(name, site) if _is_file(name) else [_group_job(name, site)]
+        is_file = name.lower().endswith((".yaml", ".yml"))
+        jobs += _pipeline_jobs(name, site) if is_file else [_group_job(name, site)]
     distinct: dict[object, Task] = {}
     for job in jobs:
         distinct.setdefault(job.environment_key, job)
@@ -154,8 +159,7 @@ def _wanted(names: tuple[str, ...], everything: bool, site: Site) -> list[Task]:
 
 def _pipeline_jobs(name: str, site: Site) -> list[Task]:
     pipeline = read_pipeline(pipeline_path(name))
-    jobs = [make_task(segment, pipeline, site) for segment in pipeline.segments if not segment.is_control]
-    return [job for job in jobs if kind(job.spec).managed]
+    return [job for job in Tasks(pipeline, site).values() if kind(job.spec).managed]
 
 
 def _group_job(name: str, site: Site) -> Task:
@@ -164,10 +168,6 @@ def _group_job(name: str, site: Site) -> Task:
     spec = parse_environment(text, "", site.host.platform)
     segment = Segment(0, name, SegmentType.NORMAL, "", environment=text)
     return Task(segment, spec, ("python",), {}, str(site.repo), ())
-
-
-def _is_file(name: str) -> bool:
-    return name.lower().endswith((".yaml", ".yml"))
 
 
 def _prepare(preparation: Preparation, site: Site, console: Console) -> None:
@@ -205,7 +205,6 @@ def _doomed(names: tuple[str, ...], unused: bool, site: Site) -> list[Environmen
 
 def _as_data(environment: Environment, size: int) -> dict[str, object]:
     return {
-        "event": "environment",
         "name": environment.name,
         "group": environment.place.group,
         "python": environment.place.python,
@@ -223,13 +222,8 @@ def _row(environment: Environment, size: int) -> list[str]:
     if environment.preparing is not None:
         state = f"being prepared by {environment.preparing}"
     version = venv_settings(environment.place.folder).get("version_info", "?")
-    return [
-        environment.name,
-        version,
-        size_text(size),
-        (_when(environment.used) or "never")[:16].replace("T", " "),
-        state,
-    ]
+    used = (_when(environment.used) or "never")[:16].replace("T", " ")
+    return [environment.name, version, size_text(size), used, state]
 
 
 def _table(head: list[str], rows: list[list[str]]) -> None:
@@ -240,7 +234,3 @@ def _table(head: list[str], rows: list[list[str]]) -> None:
 
 def _when(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")
-
-
-def _count(doomed: list[Environment]) -> str:
-    return "1 environment" if len(doomed) == 1 else f"{len(doomed)} environments"

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
-from runner.cli.common import json_option, make_site, repo_option, reports_errors
+from runner.cli.common import json_option, make_site, repo_option, reports_errors, screen
 from runner.cli.completing import complete_files
 from runner.cli.migrate_progress import Progress
+from runner.cli.retire import retire_command
 from runner.environments import Site
 from runner.environments.conda.base import find_base
 from runner.environments.conda.prefix import environment_names, prefix_of
@@ -41,7 +41,7 @@ from runner.migrate.report import (
 )
 from runner.migrate.search import Found, Search
 from runner.migrate.write import write
-from runner.report.console import Console, open_console
+from runner.report.console import Console
 
 EPILOG = """\b
 Examples:
@@ -65,7 +65,7 @@ Exit codes: 0 done, 2 usage or a recipe that cannot become a group,
 )
 @click.option("--python", metavar="3.X", default="", help="Another Python than the recipe's.")
 @click.option("--cuda", metavar="VERSION", default="", help="PyTorch's own builds for this CUDA (12.4), or `cpu`.")
-@click.option("--replace", "anew", is_flag=True, help="Write a group that is there already anew.")
+@click.option("--replace", is_flag=True, help="Write a group that is there already anew.")
 @click.option(
     "--pipelines",
     metavar="FILE",
@@ -84,64 +84,50 @@ Exit codes: 0 done, 2 usage or a recipe that cannot become a group,
 @json_option
 @repo_option
 @reports_errors
-def command(
-    recipe: str | None,
-    group: str,
-    prefix: str | None,
-    pin: bool,
-    python: str,
-    cuda: str,
-    anew: bool,
-    pipelines: tuple[str, ...],
-    environment: tuple[str, ...],
-    retire: str | None,
-    report_file: str | None,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-    repo: str | None,
-) -> int:
+def command(recipe: str | None, retire: str | None, **options: Any) -> int:
     """Turn a conda environment file into a dependency group of pyproject.toml.
 
     Every line of the recipe is accounted for. The plan is shown first; nothing is written before you agree, and
     pyproject.toml and uv.lock stay as they are when the group does not lock.
     """
-    site = make_site(repo)
+    site, pipelines, prefix = make_site(options["repo"]), options["pipelines"], options["prefix"]
+    asked = {name: options[name] for name in ("as_json", "dry_run", "yes")}
     if retire is not None:
-        from runner.cli.retire import retire_command
-
         if recipe is not None:
             raise UsageError("migrate: a recipe and --retire exclude each other", "Give one of them.")
-        return retire_command(retire, pipelines, environment, site, dry_run=dry_run, yes=yes, as_json=as_json)
+        return retire_command(retire, pipelines, options["environment"], site, **asked)
     if recipe is None:
         raise UsageError("migrate: which recipe?", "Name a conda environment file, such as conda_envs/NAME.yml.")
-    if pin and not prefix:
+    if options["pin"] and not prefix:
         raise UsageError("migrate: --pin needs the installed environment", "Give it with --prefix.")
-    wishes = Wishes(group, python, cuda, pin, anew, _installed(prefix, site))
-    run = _Migration(site, as_json=as_json, dry_run=dry_run, yes=yes, report_file=report_file)
-    return run.start(Path(recipe), wishes, pipelines, [*environment, *([prefix] if prefix else [])])
+    of_group = {name: options[name] for name in ("group", "python", "cuda", "pin", "replace")}
+    report = Path(options["report_file"]).expanduser().absolute() if options["report_file"] else None
+    run = _Migration(site, report, screen(as_json=options["as_json"]), **asked)
+    names = [*options["environment"], *([prefix] if prefix else [])]
+    return run.start(Path(recipe), Wishes(**of_group, installed=_installed(prefix, site)), pipelines, names)
 
 
+@dataclass
 class _Migration:
     """One run of the command."""
 
-    def __init__(self, site: Site, *, as_json: bool, dry_run: bool, yes: bool, report_file: str | None) -> None:
-        self.site, self.repo = site, on_disk(site.repo)
-        self.as_json, self.dry_run, self.yes, self.report_file = as_json, dry_run, yes, report_file
-        # with --json the screen is for programs, so people are spoken to on the other stream
-        self.console: Console = open_console(sys.stderr if as_json else sys.stdout, os.environ)
+    site: Site
+    report: Path | None
+    console: Console
+    as_json: bool
+    dry_run: bool
+    yes: bool
 
-    def start(self, path: Path, wishes: object, pipelines: tuple[str, ...], names: list[str]) -> int:
+    def start(self, path: Path, wishes: Wishes, pipelines: tuple[str, ...], names: list[str]) -> int:
         """The exit code."""
-        assert isinstance(wishes, Wishes)
         self._check_report()
-        facts = read_facts(self.repo)
+        facts = read_facts(on_disk(self.site.repo))
         plan = make_plan(read_recipe(path.expanduser().absolute()), facts, wishes)
         if wishes.installed is None and (hint := _hint(plan.recipe.name, self.site)):
             plan = replace(plan, remarks=(*plan.remarks, hint))
-        outcome = Outcome(self.repo)
         files = pipeline_files(pipelines, Path.cwd())
-        outcome.twins = plan_twins(files, [plan.recipe.name, *names], plan.group, self.site.dotenv)
+        twins = plan_twins(files, [plan.recipe.name, *names], plan.group, self.site.dotenv)
+        outcome = Outcome(facts.repo, twins=twins)
         self._show(plan)
         if normalised_group(plan.group) in facts.groups and pipelines and not wishes.replace:
             return self._twins_only(plan, outcome)
@@ -165,7 +151,7 @@ class _Migration:
         return 0
 
     def _search(self, plan: Plan, facts: Facts) -> Found:
-        with Progress(self.console) as progress, workbench(self.site, self.repo) as bench:
+        with Progress(self.console) as progress, workbench(self.site, facts.repo) as bench:
             found = Search(bench, facts, progress).find(plan)
         changed = [(old, new) for old, new in zip(plan.items, found.plan.items, strict=True) if old != new]
         if changed:
@@ -177,10 +163,8 @@ class _Migration:
         with Progress(self.console) as progress:
             progress("uv lock in the repository")
             write(found, facts, self.site)
-        outcome.written = True
         self._say(f"Wrote the group {found.plan.group} to pyproject.toml and uv.lock.")
-        for path in write_twins(outcome.twins):
-            self._say(f"Wrote {path}")
+        self._write_twins(outcome)
         self._finish(found.plan, outcome)
         self._say(
             f"Next: run a pipeline with `environment: uv:{found.plan.group}`, and compare its results with conda's."
@@ -191,11 +175,14 @@ class _Migration:
         self._say(f"The group {plan.group} is there already; only the pipelines are written (--replace writes both).")
         self._consequences(replace(plan, indexes=(), sources=(), remarks=(), requires_python=""), outcome)
         if not self.dry_run and self._agreed(plan):
-            outcome.written = True
-            for path in write_twins(outcome.twins):
-                self._say(f"Wrote {path}")
+            self._write_twins(outcome)
         self._finish(plan, outcome)
         return 0
+
+    def _write_twins(self, outcome: Outcome) -> None:
+        outcome.written = True
+        for path in write_twins(outcome.twins):
+            self._say(f"Wrote {path}")
 
     def _refuse(self, plan: Plan, outcome: Outcome) -> int:
         outcome.reason = "\n".join(f"{one.message}\n{one.cure}" for one in plan.problems)
@@ -208,13 +195,10 @@ class _Migration:
 
     def _check_report(self) -> None:
         """Raises UsageError."""
-        if not self.report_file:
-            return
-        target = Path(self.report_file).expanduser().absolute()
-        if not target.parent.is_dir():
-            raise UsageError(f"--report: there is no folder {target.parent}", "Make it, or give another file.")
-        if not is_replaceable(target):
-            raise UsageError(f"--report: {target} is there, and is no page of a migration", "Give another file.")
+        if self.report and not self.report.parent.is_dir():
+            raise UsageError(f"--report: there is no folder {self.report.parent}", "Make it, or give another file.")
+        if self.report and not is_replaceable(self.report):
+            raise UsageError(f"--report: {self.report} is there, and is no page of a migration", "Give another file.")
 
     def _prepare(self) -> None:
         """Whatever would stop it later is said before uv works for minutes. Raises UsageError."""
@@ -224,13 +208,11 @@ class _Migration:
             )
 
     def _agreed(self, plan: Plan) -> bool:
-        if self.yes:
-            return True
-        return bool(click.confirm(f"Write the group {plan.group}?", err=self.as_json))
+        return self.yes or click.confirm(f"Write the group {plan.group}?", err=self.as_json)
 
     def _show(self, plan: Plan) -> None:
         width = shutil.get_terminal_size((100, 24)).columns
-        for status, text in table(plan, self.repo, width):
+        for status, text in table(plan, width):
             self._say(text, *([COLOURS[status]] if status else ["bold"]))
         self._say(f"{summary(plan)}.")
 
@@ -243,10 +225,9 @@ class _Migration:
     def _finish(self, plan: Plan, outcome: Outcome) -> None:
         """The report and the records: also of what was not done."""
         self.console.clear_live()
-        if self.report_file:
-            target = Path(self.report_file).expanduser().absolute()
-            write_atomic(target, markdown(plan, outcome).encode("utf-8"))
-            self._say(f"Wrote {target}")
+        if self.report:
+            write_atomic(self.report, markdown(plan, outcome).encode("utf-8"))
+            self._say(f"Wrote {self.report}")
         if self.as_json:
             for record in records(plan, outcome):
                 print(json.dumps(record, ensure_ascii=False))

@@ -6,8 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
+from runner.cli.common import confirmed
 from runner.environments import Site
 from runner.errors import UsageError
 from runner.ground.disk import on_disk
@@ -45,26 +44,17 @@ def retire_command(
         lines = "\n".join(f"- {text}" for text in retirement.obstacles)
         raise UsageError(f"{name} cannot be retired yet; nothing was removed", lines)
     if not as_json:
-        _show(retirement)
+        lists: list[Sequence[object]] = [retirement.signed, retirement.left, retirement.files]
+        for what, texts in zip(("signed off", "stays", "to remove"), lists, strict=True):
+            for text in texts:
+                print(f"  {what:<10}  {text}")
     if dry_run:
         return 0
-    if not yes:
-        if not site.host.interactive:
-            raise UsageError("nobody is there to confirm the removal", "Give --yes to remove them without a question.")
-        if not click.confirm(f"Remove {len(retirement.files)} files?", err=as_json):
-            return 0
-        if look() != retirement:
-            raise UsageError(f"files of {name} were changed meanwhile; nothing was removed", "Start again.")
+    if not confirmed(f"Remove {len(retirement.files)} files?", site, yes=yes, as_json=as_json):
+        return 0
+    if not yes and look() != retirement:
+        raise UsageError(f"files of {name} were changed meanwhile; nothing was removed", "Start again.")
     gone = carry_out(retirement)
     if not as_json:
         print(f"Removed {len(gone)} files. The installed environment is still there: `conda env remove --name {name}`.")
     return 0
-
-
-def _show(retirement: Retirement) -> None:
-    for text in retirement.signed:
-        print(f"  signed off  {text}")
-    for text in retirement.left:
-        print(f"  stays       {text}")
-    for path in retirement.files:
-        print(f"  to remove   {path}")

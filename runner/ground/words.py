@@ -84,3 +84,8 @@ def _wrong(text: str) -> str:
 def counted(count: int, what: str) -> str:
     """`1 file`, `2 files`."""
     return f"{count} {what}{'s' * (count != 1)}"
+
+
+def joined(*notes: str) -> str:
+    """Those that say something, side by side."""
+    return "; ".join(note for note in notes if note)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from runner.environments.spec import normalised_group as normalised
 from runner.errors import UsageError
+from runner.ground.told import read_json
 
 _METADATA = re.compile(r"site-packages/(?P<folder>[^/]+\.(?:dist-info/METADATA|egg-info/PKG-INFO|egg-info))$")
 _SUBDIRS = {"win": "win32", "linux": "linux", "osx": "darwin"}
@@ -24,7 +25,6 @@ class Dist:
 
     name: str
     version: str
-    requires: tuple[str, ...] = ()
     url: str = ""  # where pip fetched it from, when not from an index: with the commit
     editable: bool = False
 
@@ -39,8 +39,6 @@ class CondaPackage:
 
     name: str
     version: str
-    build: str
-    channel: str
     subdir: str
     python: bool  # it has files below site-packages
     empty: bool = False  # a metapackage: it only names others
@@ -101,7 +99,9 @@ def read_installed(prefix: Path) -> Installed:
                 dists[dist.key] = dist
     owners = {}
     for package in packages.values():
-        own = [dist.key for path in package.metadata if (dist := _dist(_info_folder(prefix / path)))]
+        files = [prefix / name for name in package.metadata]
+        infos = [file if file.name.endswith(".egg-info") else file.parent for file in files]
+        own = [dist.key for info in infos if (dist := _dist(info))]
         if own:
             owners[package.name] = normalised(package.name) if normalised(package.name) in own else own[0]
     python = packages["python"].version if "python" in packages else ""
@@ -109,18 +109,13 @@ def read_installed(prefix: Path) -> Installed:
 
 
 def _record(path: Path) -> CondaPackage | None:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+    data = read_json(path)
+    if data is None or "name" not in data:
         return None  # half-written by a conda that was killed
-    if not isinstance(data, dict) or "name" not in data:
-        return None
     files = [str(name).replace("\\", "/") for name in data.get("files", [])]
     return CondaPackage(
         name=str(data["name"]).lower(),
         version=str(data.get("version", "")),
-        build=str(data.get("build", "")),
-        channel=str(data.get("channel", "")),
         subdir=str(data.get("subdir", "")),
         python=any("site-packages/" in name for name in files),
         empty=not files,
@@ -129,42 +124,20 @@ def _record(path: Path) -> CondaPackage | None:
     )
 
 
-def _info_folder(metadata: Path) -> Path:
-    return metadata if metadata.name.endswith(".egg-info") else metadata.parent
-
-
 def _dist(info: Path) -> Dist | None:
     """Name and version as METADATA has them: conda's own may be others."""
     file = next((path for path in (info / "METADATA", info / "PKG-INFO", info) if path.is_file()), None)
     if file is None:
         return None
-    fields: dict[str, list[str]] = {}
-    for key, value in _header(file):
-        fields.setdefault(key, []).append(value)
-    if "name" not in fields or "version" not in fields:
-        return None
-    direct = _direct_url(info / "direct_url.json")
-    url, editable = _source_url(direct)
-    return Dist(fields["name"][0], fields["version"][0], tuple(fields.get("requires-dist", ())), url, editable)
-
-
-def _header(file: Path) -> Iterator[tuple[str, str]]:
-    """The fields before the first empty line; what follows is the description."""
+    fields: dict[str, str] = {}
     with file.open(encoding="utf-8", errors="replace") as stream:
-        for line in stream:
-            if not line.strip():
-                return
+        for line in takewhile(str.strip, stream):  # what follows the first empty line is the description
             key, colon, value = line.partition(":")
             if colon and not key.startswith((" ", "\t")):
-                yield key.strip().lower(), value.strip()
-
-
-def _direct_url(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return data if isinstance(data, dict) else {}
+                fields.setdefault(key.strip().lower(), value.strip())
+    if "name" not in fields or "version" not in fields:
+        return None
+    return Dist(fields["name"], fields["version"], *_source_url(read_json(info / "direct_url.json") or {}))
 
 
 def _source_url(direct: dict[str, Any]) -> tuple[str, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +42,8 @@ class Attempt:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What uv did not like, though it locked: an extra that a package does not have, for one."""
-        lines = [
-            line.removeprefix("warning:").strip() for line in self.said.splitlines() if line.startswith("warning:")
-        ]
-        return tuple(f"uv warns: {line}" for line in dict.fromkeys(lines))
+        lines = [line.partition("warning:") for line in self.said.splitlines()]
+        return tuple(dict.fromkeys(f"uv warns: {text.strip()}" for before, mark, text in lines if mark and not before))
 
 
 @dataclass
@@ -63,22 +61,16 @@ class Workbench:
         lock.unlink(missing_ok=True)
         if not fresh and (self.repo / "uv.lock").is_file():
             shutil.copyfile(self.repo / "uv.lock", lock)
-        got = self.uv("lock", "--no-progress", seconds=seconds)
-        return attempt_of(got, self.site)
+        return attempt_of(run_uv(self.site, self.folder, ["lock", "--no-progress"], seconds), self.site)
 
     def versions(self, group: str) -> frozenset[str] | None:
         """`name==version` of all that a group installs, for every Python and platform; None when uv cannot say."""
-        got = self.uv(
-            "export", "--quiet", "--frozen", "--only-group", group, "--no-header", "--no-hashes", "--no-annotate"
-        )
+        flags = ["--quiet", "--frozen", "--no-header", "--no-hashes", "--no-annotate"]
+        got = run_uv(self.site, self.folder, ["export", *flags, "--only-group", group])
         if got.code != 0:
             return None
         lines = got.stdout.decode("utf-8", "replace").splitlines()
         return frozenset(f"{m['name']}{m['version'].strip()}" for line in lines if (m := _LINE.match(line)))
-
-    def uv(self, *arguments: str, seconds: float = LOCK_SECONDS) -> Captured:
-        """Run uv in the folder, without the variables that change what it does."""
-        return run_uv(self.site, self.folder, arguments, seconds)
 
 
 def run_uv(site: Site, folder: Path, arguments: Sequence[str], seconds: float = LOCK_SECONDS) -> Captured:
@@ -115,17 +107,16 @@ def anchored(text: str, repo: Path) -> str:
 
     def absolute(table: Any, key: Any) -> None:
         nonlocal changed
-        value = table[key]
+        value = table[key] if isinstance(key, int) else table.get(key)
         if isinstance(value, str) and "://" not in value and not os.path.isabs(value):  # noqa: PTH117
             table[key] = (repo / value).as_posix()
             changed = True
 
-    for source in _entries(uv.get("sources", {})):
-        if "path" in source:
+    for value in uv.get("sources", {}).values():
+        for source in value if isinstance(value, list) else [value]:
             absolute(source, "path")
     for index in uv.get("index", []):
-        if "url" in index:
-            absolute(index, "url")
+        absolute(index, "url")
     for number in range(len(uv.get("find-links", []))):
         absolute(uv["find-links"], number)
     return str(tomlkit.dumps(document)) if changed else text
@@ -134,11 +125,3 @@ def anchored(text: str, repo: Path) -> str:
 def is_anchored(text: str, repo: Path) -> bool:
     """Whether `text` means the same in every folder, and so its lock does."""
     return anchored(text, repo) == text
-
-
-def _entries(sources: Any) -> Iterator[Any]:
-    for value in sources.values():
-        yield from value if isinstance(value, list) else [value]
-
-
-Progress = Callable[[str], None]

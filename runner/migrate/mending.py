@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 from runner.environments.spec import normalised_group as normalised
 from runner.migrate.names import Status
-from runner.migrate.plan import IndexSource, Plan
+from runner.migrate.plan import IndexSource, Item, Plan
 from runner.migrate.recipe_lines import Source
 
 _WRONG_NAME = re.compile(r"`(?P<real>[^`]+)` does not match given name `(?P<given>[^`]+)`")
@@ -34,15 +35,21 @@ def mended(plan: Plan, said: str) -> Plan | None:
     return None
 
 
+def _changed(plan: Plan, name: str, change: Callable[[Item], Item]) -> Plan | None:
+    """With `change` made to the items that ask for `name`; None where that changes none."""
+    key = normalised(name)
+    items = [change(item) if any(one.key == key for one in item.requirements) else item for item in plan.items]
+    return replace(plan, items=tuple(items)) if tuple(items) != plan.items else None
+
+
 def _renamed(plan: Plan, given: str, real: str) -> Plan | None:
     """A URL's package has the name that its own metadata says."""
-    items, changed = [], False
-    for item in plan.items:
+
+    def change(item: Item) -> Item:
         new = tuple(replace(one, name=real) if one.key == normalised(given) else one for one in item.requirements)
-        if new != item.requirements:
-            item, changed = replace(item, requirements=new).noted(f"its own metadata names it {real}"), True
-        items.append(item)
-    return replace(plan, items=tuple(items)) if changed else None
+        return replace(item, requirements=new).noted(f"its own metadata names it {real}")
+
+    return _changed(plan, given, change)
 
 
 def _from_candidate(plan: Plan, name: str) -> Plan | None:
@@ -51,39 +58,32 @@ def _from_candidate(plan: Plan, name: str) -> Plan | None:
     index = next((one for one in plan.candidates if one.name not in tried), None)
     if index is None:
         return None
-    items = [
-        item.noted(f"from the index {index.name}")
-        if any(one.key == normalised(name) for one in item.requirements)
-        else item
-        for item in plan.items
-    ]
+    plan = _changed(plan, name, lambda item: item.noted(f"from the index {index.name}")) or plan
     sources = [one for one in plan.sources if normalised(one.package) != normalised(name)]
     indexes = plan.indexes if index in plan.indexes else (*plan.indexes, index)
-    return replace(plan, items=tuple(items), sources=(*sources, IndexSource(name, index.name)), indexes=indexes)
+    return replace(plan, sources=(*sources, IndexSource(name, index.name)), indexes=indexes)
 
 
 def _looser(plan: Plan, name: str) -> Plan | None:
     """A pin that PyPI does not have: the releases that begin so (4.10.0 of conda is 4.10.0.84 there)."""
-    items, changed = [], False
-    for item in plan.items if plan.pinned else ():
-        pin = next((one for one in item.requirements if one.key == normalised(name)), None)
-        if pin is not None and (found := re.fullmatch(r"==(\d+(?:\.\d+)*)", pin.specifier)):
-            new = tuple(
-                replace(one, specifier=f"{one.specifier}.*") if one == pin else one for one in item.requirements
-            )
-            status = Status.GUESSED if item.status is Status.KEPT else item.status
-            item = replace(item, requirements=new, status=status)
-            item, changed = item.noted(f"PyPI has no {found[1]}: a release of {found[1]}.*"), True
-        items.append(item)
-    return replace(plan, items=tuple(items)) if changed else None
+
+    def change(item: Item) -> Item:
+        pin = next(one for one in item.requirements if one.key == normalised(name))
+        if not (found := re.fullmatch(r"==(\d+(?:\.\d+)*)", pin.specifier)):
+            return item
+        new = [replace(one, specifier=f"{one.specifier}.*") if one == pin else one for one in item.requirements]
+        status = Status.GUESSED if item.status is Status.KEPT else item.status
+        item = replace(item, requirements=tuple(new), status=status)
+        return item.noted(f"PyPI has no {found[1]}: a release of {found[1]}.*")
+
+    return _changed(plan, name, change) if plan.pinned else None
 
 
 def _left_open(plan: Plan, name: str, why: str) -> Plan | None:
     """A package that --pin added, and that cannot be had: what needs it may choose another version."""
-    items, changed = [], False
-    for item in plan.items:
-        added = item.line.source is Source.INSTALLED and item.requirements
-        if added and any(one.key == normalised(name) for one in item.requirements):
-            item, changed = replace(item, requirements=(), status=Status.LOST).noted(f"{why}: not pinned"), True
-        items.append(item)
-    return replace(plan, items=tuple(items)) if changed else None
+
+    def change(item: Item) -> Item:
+        added = item.line.source is Source.INSTALLED
+        return replace(item, requirements=(), status=Status.LOST).noted(f"{why}: not pinned") if added else item
+
+    return _changed(plan, name, change)

@@ -7,11 +7,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from runner.environments.spec import normalised_group as normalised
+from runner.ground.words import joined
 from runner.migrate.installed import Dist, Installed
 from runner.migrate.requirement import Requirement, parse_pip
 
@@ -54,6 +55,10 @@ class Names:
     installed: Installed | None = None
     table: Mapping[str, Any] = field(default_factory=read_table)
 
+    @cached_property
+    def _same(self) -> frozenset[str]:
+        return frozenset(map(normalised, self.table["same"]))
+
     def of(self, conda_name: str) -> Named:
         """What `conda_name` (lower case) is on PyPI."""
         special = self._special(conda_name)
@@ -63,7 +68,7 @@ class Names:
             return seen
         if special is not None:
             return special
-        if normalised(conda_name) in _same(self.table):
+        if normalised(conda_name) in self._same:
             return Named(Status.KEPT, Requirement(conda_name))
         if known := self._not_python(conda_name):
             return known
@@ -103,21 +108,17 @@ class Names:
             return self._system(name, table["system"][name])
         if name == "cudnn" and self.has_torch:
             return Named(Status.REPLACED, None, "the wheel of torch brings it")
-        if name in table["cuda"]["packages"] and not (self.has_gpu_wheels or name in table["cuda"]["gpu"]):
-            return Named(Status.SYSTEM, None, "which wheel looks for it is not known: most look in the system")
-        if name in table["cuda"]["packages"]:
-            entry = table["cuda"]["packages"][name]
+        if entry := table["cuda"]["packages"].get(name):
+            if not (self.has_gpu_wheels or name in table["cuda"]["gpu"]):
+                return Named(Status.SYSTEM, None, "which wheel looks for it is not known: most look in the system")
             to = entry["to"].format(major=self.cuda_major)
             return Named(Status.RENAMED, Requirement(to, marker=entry["marker"]), f"for CUDA {self.cuda_major}")
-        if name in table["noted"]:
-            entry = table["noted"][name]
-            requirement = _requirement(entry["to"]).with_marker(entry.get("marker", ""))
-            status = Status.KEPT if requirement.key == normalised(name) else Status.RENAMED
-            return Named(status, requirement, entry.get("note", ""), versions=entry.get("versions", ""))
-        if name in table["renamed"]:
-            requirement = _requirement(table["renamed"][name])
-            return Named(Status.KEPT if requirement.key == normalised(name) else Status.RENAMED, requirement)
-        return None
+        entry = table["noted"].get(name) or {"to": table["renamed"].get(name)}
+        if not entry["to"]:
+            return None
+        requirement = _requirement(entry["to"]).with_marker(entry.get("marker", ""))
+        status = Status.KEPT if requirement.key == normalised(name) else Status.RENAMED
+        return Named(status, requirement, entry.get("note", ""), versions=entry.get("versions", ""))
 
     def _not_python(self, name: str) -> Named | None:
         """A program, a compiler, a package of another language, a library: by its name."""
@@ -131,18 +132,8 @@ class Names:
     def _system(self, name: str, entry: Mapping[str, str]) -> Named:
         systems = {"windows": "Windows", "linux": "Linux", "macos": "macOS"}
         places = [f"{title}: {entry[system]}" for system, title in systems.items() if system in entry]
-        note = "; ".join(part for part in (entry.get("note", ""), ", ".join(places)) if part)
         instead = _requirement(entry["instead"]) if "instead" in entry else None
-        return Named(Status.SYSTEM, instead, note)
-
-
-@lru_cache(maxsize=4)
-def _same_names(names: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(normalised(name) for name in names)
-
-
-def _same(table: Mapping[str, Any]) -> frozenset[str]:
-    return _same_names(tuple(table["same"]))
+        return Named(Status.SYSTEM, instead, joined(entry.get("note", ""), ", ".join(places)))
 
 
 def _requirement(text: str) -> Requirement:

@@ -12,9 +12,8 @@ from urllib.parse import unquote, urlsplit
 from runner.migrate.facts import Facts, Index
 from runner.migrate.names import Status
 from runner.migrate.plan import IndexSource, Item
-from runner.migrate.recipe_lines import Line, Recipe
+from runner.migrate.recipe_lines import Line, Recipe, expand
 from runner.migrate.requirement import Requirement, parse_pip
-from runner.migrate.requirements_file import expand
 
 _OPTION = re.compile(r"(?P<name>--?[a-z][a-z-]*)(?:[\s=]+(?P<value>.+))?", re.IGNORECASE)
 _PATH = re.compile(r"(?:\.{1,2}(?:[/\\]|$)|[/\\~]|[A-Za-z]:[/\\]|file:).*")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
+from runner.ground.words import joined
 from runner.migrate.facts import Index
 from runner.migrate.installed import Installed
 from runner.migrate.names import Status
@@ -28,7 +29,7 @@ class Item:
         return ", ".join(map(str, self.requirements))
 
     def noted(self, note: str) -> Item:
-        return replace(self, note="; ".join(part for part in (self.note, note) if part))
+        return replace(self, note=joined(self.note, note))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from tomlkit.items import Whitespace
 from runner.environments.spec import normalised_group
 from runner.errors import UsageError
 from runner.migrate.plan import IndexSource, Plan, recipe_in
-from runner.migrate.requirement import Requirement
 
 # a table's header right below a line that is neither empty nor a comment
 _TIGHT = re.compile(r"(^(?!\s*#)[^\n]*\S[^\n]*\n)(\[{1,2}[^\[\]{}\n]+\]{1,2}[ \t]*$)", re.MULTILINE)
@@ -50,19 +49,20 @@ def _blank_before_tables(text: str, before: str) -> str:
 def _add_group(document: Any, plan: Plan, repo: Path) -> None:
     groups = _table(document, "dependency-groups")
     lines = tomlkit.array()
-    for requirement in plan.requirements:
-        lines.append(_quoted(requirement))
+    for text in map(str, plan.requirements):
+        # a literal string only where a basic one would need escapes
+        lines.append(tomlkit.string(text, literal='"' in text and "'" not in text))
     lines.multiline(bool(plan.requirements))
     comment = f"from {recipe_in(repo, plan.recipe.path)}, {MADE_BY}"
     name = _name_there(groups, plan.group)
-    if name in groups:
-        groups[name] = lines
+    _put(groups, name, lines, comment)
+
+
+def _put(table: Any, name: str, value: Any, comment: str = "") -> None:
+    """In place of the entry of that name, or behind the last one, before the blank lines that part the next table."""
+    if name in table:
+        table[name] = value
         return
-    _append(groups, name, lines, comment)
-
-
-def _append(table: Any, name: str, value: Any, comment: str = "") -> None:
-    """Behind the table's last entry, before the blank lines that part it from the next table."""
     blank = _take_trailing_blank(table)
     if comment:
         table.add(tomlkit.comment(comment))
@@ -85,12 +85,7 @@ def _add_python(document: Any, plan: Plan) -> None:
     if not plan.requires_python:
         return
     settings = _table(_uv(document), "dependency-groups")
-    entry = _inline({"requires-python": plan.requires_python})
-    name = _name_there(settings, plan.group)
-    if name in settings:
-        settings[name] = entry
-    else:
-        _append(settings, name, entry)
+    _put(settings, _name_there(settings, plan.group), _inline({"requires-python": plan.requires_python}))
 
 
 def _add_indexes(document: Any, plan: Plan) -> None:
@@ -122,16 +117,14 @@ def _add_source(document: Any, group: str, source: IndexSource) -> None:
     there = sources.get(name, [])
     others = [one for one in (there if isinstance(there, list) else [there]) if one.get("group") != group]
     for one in others:
-        if not one.get("group") and not one.get("extra") and not _apart(one, source):
+        apart = one.get("marker") and one.get("marker") != source.marker
+        if not (one.get("group") or one.get("extra") or apart):
             raise UsageError(
                 f"[tool.uv.sources] has {name} for the whole repository, so this group cannot have another",
                 "Give that entry a `group`, then start again.",
             )
     if not others:
-        if name in sources:
-            sources[name] = entry
-        else:
-            _append(sources, name, entry)
+        _put(sources, name, entry)
         return
     array = tomlkit.array()
     for one in [*others, entry]:
@@ -139,18 +132,13 @@ def _add_source(document: Any, group: str, source: IndexSource) -> None:
     sources[name] = array.multiline(True)
 
 
-def _apart(one: Any, source: IndexSource) -> bool:
-    return bool(one.get("marker")) and one.get("marker") != source.marker
-
-
 def _add_conflict(document: Any, group: str, other: str) -> None:
     uv = _uv(document)
     if "conflicts" not in uv:
         uv["conflicts"] = tomlkit.array()
     wanted = {normalised_group(group), normalised_group(other)}
-    for pair in uv["conflicts"]:
-        if wanted <= _groups_of(pair):
-            return
+    if any(wanted <= _groups_of(pair) for pair in uv["conflicts"]):
+        return
     pair = tomlkit.array()
     for name in (group, other):
         pair.append(_inline({"group": name}))
@@ -190,7 +178,7 @@ def without_group(text: str, group: str, *, whole: bool = False) -> str:
             sources[name] = left[0] if len(left) == 1 else left
     if "conflicts" in uv:
         for number in reversed(range(len(uv["conflicts"]))):
-            if any(normalised_group(str(one.get("group", ""))) == key for one in uv["conflicts"][number]):
+            if key in _groups_of(uv["conflicts"][number]):
                 del uv["conflicts"][number]
     return str(tomlkit.dumps(document)).replace("\n", "\r\n" if "\r\n" in text else "\n")
 
@@ -214,9 +202,3 @@ def _inline(values: dict[str, object]) -> Any:
     """`{ group = "x" }`, with blanks inside the braces."""
     inside = ", ".join(f"{key} = {tomlkit.item(value).as_string()}" for key, value in values.items())
     return tomlkit.parse(f"it = {{ {inside} }}")["it"]
-
-
-def _quoted(requirement: Requirement) -> Any:
-    text = str(requirement)
-    # a literal string only where a basic one would need escapes
-    return tomlkit.string(text, literal='"' in text and "'" not in text)

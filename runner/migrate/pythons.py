@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from runner.errors import UsageError
+from runner.ground.words import joined
 from runner.migrate.facts import Facts
 from runner.migrate.plan import Problem
 from runner.migrate.versions import minors
@@ -41,9 +42,7 @@ class GroupPython:
             specifier, note = f"=={found[1]}.*", "any release of that Python"
         self.specifier = specifier
         self._check()
-        return "; ".join(
-            part for part in (f"requires-python = {specifier!r}" if specifier else "any Python", note) if part
-        )
+        return joined(f"requires-python = {specifier!r}" if specifier else "any Python", note)
 
     def from_installed(self) -> bool:
         """Take that of the installed environment, where the recipe names none and there is one."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from runner.environments.spec import normalised_group as normalised
 from runner.errors import UsageError
+from runner.ground.words import joined
 from runner.migrate.recipe_lines import Recipe, Source
 from runner.migrate.requirement import Requirement, parse_match_spec, parse_pip
 from runner.migrate.versions import allows
@@ -89,7 +90,7 @@ def _nearest(name: str, text: str, urls: list[str], table: Mapping[str, Any]) ->
     if not below:
         return "", f"{said}, for which PyTorch has no builds, nor for one before it: torch is PyPI's"
     remark = f"{said}, for which PyTorch has no index: {below[-1]}, the nearest before it, was taken"
-    return below[-1], "; ".join(filter(None, (f"{remark}; --cuda names another", _age(below[-1]))))
+    return below[-1], joined(remark, "--cuda names another", _age(below[-1]))
 
 
 def _age(tag: str) -> str:
@@ -136,12 +137,9 @@ def _cuda_lines(recipe: Recipe) -> Iterable[tuple[str, str]]:
 def uses_torch(recipe: Recipe, table: Mapping[str, Any]) -> bool:
     """Whether the recipe itself asks for PyTorch."""
     wanted = {*table["pytorch"]["packages"], "pytorch", "pytorch-gpu", "pytorch-cpu"}
-    for line in recipe.lines:
-        if line.source is Source.CONDA and (spec := parse_match_spec(line.text)) and spec.name in wanted:
-            return True
-        if line.source is Source.PIP and (one := parse_pip(line.text)) and one.key in wanted:
-            return True
-    return False
+    conda = (parse_match_spec(line.text) for line in recipe.lines if line.source is Source.CONDA)
+    pip = (parse_pip(line.text) for line in recipe.lines if line.source is Source.PIP)
+    return any(one and one.name in wanted for one in conda) or any(one and one.key in wanted for one in pip)
 
 
 def split_local(requirement: Requirement, marker: str) -> list[Requirement]:

@@ -12,9 +12,9 @@ import yaml
 
 from runner.errors import UsageError
 from runner.go.scalars import BadTagError
+from runner.ground.words import joined
 from runner.migrate import selectors
-from runner.migrate.recipe_lines import Line, Recipe, Source, read_text
-from runner.migrate.requirements_file import expand
+from runner.migrate.recipe_lines import Line, Recipe, Source, expand, read_text
 from runner.pipeline.nodes import ListNode, MapNode, compose, scalar_value
 
 _NO_ENTRY = "no kind of entry that conda knows"
@@ -154,7 +154,7 @@ def _with_selector(line: Line, texts: Sequence[str]) -> Line:
     if not found:
         return line
     marker, remark = selectors.marker_of(found["words"])
-    return replace(line, marker=marker, remark="; ".join(filter(None, (line.remark, remark))))
+    return replace(line, marker=marker, remark=joined(line.remark, remark))
 
 
 def _texts(node: Any) -> list[tuple[str, int]]:

@@ -21,7 +21,6 @@ COLOURS = {
     Status.SYSTEM: "yellow",
     Status.LOST: "red",
 }
-ORDER = tuple(Status)
 
 
 @dataclass
@@ -35,7 +34,7 @@ class Outcome:
     twins: list[Twin] = field(default_factory=list)
 
 
-def table(plan: Plan, repo: Path, width: int = 100) -> Iterator[tuple[Status | None, str]]:
+def table(plan: Plan, width: int = 100) -> Iterator[tuple[Status | None, str]]:
     """Lines for the screen, each with the status that colours it."""
     rows = [(_place(item, plan), item.line.text, item.status.value, item.result) for item in plan.items]
     head = ("line", "in the recipe", "", "in the group")
@@ -49,7 +48,7 @@ def table(plan: Plan, repo: Path, width: int = 100) -> Iterator[tuple[Status | N
 
 def summary(plan: Plan) -> str:
     """3 kept, 2 renamed, 1 guessed."""
-    return ", ".join(f"{count} {status.value}" for status in ORDER if (count := plan.count(status)))
+    return ", ".join(f"{count} {status.value}" for status in Status if (count := plan.count(status)))
 
 
 def consequences(plan: Plan) -> Iterator[str]:
@@ -150,43 +149,24 @@ def is_replaceable(target: Path) -> bool:
 
 def markdown(plan: Plan, outcome: Outcome) -> str:
     """The page to keep."""
-    recipe = recipe_in(outcome.repo, plan.recipe.path)
-    out = [f"# {recipe} to the group {plan.group}", "", _state(outcome), "", f"{summary(plan)}.", ""]
-    out += [_HEAD, "|---|---|---|---|---|"]
-    for item in plan.items:
-        cells = (_place(item, plan), _code(item.line.text), item.status.value, _code(item.result), item.note)
-        out.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
-    lines = list(consequences(plan))
-    if lines:
-        out += ["", "## Beside the packages", "", *(f"- {line}" for line in lines)]
-    if rows := list(versions(plan)):
-        out += ["", "## Versions", "", "| package | installed in conda | locked |", "|---|---|---|"]
-        out += [
-            f"| {name} | {old or '-'} | {f'**{new}**' if _differs(plan, name) else new} |" for name, old, new in rows
-        ]
-    if outcome.twins:
-        out += ["", "## Pipelines", ""]
-        for twin in outcome.twins:
-            segments = ", ".join(map(str, twin.segments))
-            out.append(f"- `{twin.source.name}` -> `{twin.target.name}`, segments {segments}: {twin.note}")
-    if outcome.reason:
-        out += ["", "## Why it does not lock", "", "```text", outcome.reason, "```"]
-    checks = [item for item in plan.items if item.status in (Status.GUESSED, Status.SYSTEM, Status.LOST)]
-    if checks:
-        out += ["", "## To look at", ""]
-        out += [
-            f"- [ ] {_code(item.line.text)}: {item.status.value}{': ' + item.note if item.note else ''}"
-            for item in checks
-        ]
-    return "\n".join(out) + "\n"
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-
-def _state(outcome: Outcome) -> str:
-    if outcome.written:
-        return "Written to pyproject.toml and uv.lock."
-    if outcome.locked:
-        return "It locks. Nothing was written."
-    return "Nothing was written." if outcome.locked is None else "It does not lock. Nothing was written."
+    templates = FileSystemLoader(Path(__file__).with_name("templates"))
+    # Markdown, which nobody opens in a browser as it is
+    environment = Environment(loader=templates, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
+    environment.filters["cell"] = lambda text: text.replace("|", "\\|").replace("\n", " ")
+    return environment.get_template("page.md").render(
+        recipe=recipe_in(outcome.repo, plan.recipe.path),
+        plan=plan,
+        outcome=outcome,
+        summary=summary(plan),
+        head=_HEAD,
+        place=lambda item: _place(item, plan),
+        beside=list(consequences(plan)),
+        versions=list(versions(plan)),
+        differs=lambda name: _differs(plan, name),
+        look_at=[item for item in plan.items if item.status in (Status.GUESSED, Status.SYSTEM, Status.LOST)],
+    )
 
 
 def _place(item: Item, plan: Plan) -> str:
@@ -198,7 +178,3 @@ def _place(item: Item, plan: Plan) -> str:
 def _row(cells: tuple[str, str, str, str], widths: list[int]) -> str:
     first = cells[0].rjust(widths[0])
     return "  ".join(["", first, cells[1].ljust(widths[1]), cells[2].ljust(widths[2]), cells[3]]).rstrip()
-
-
-def _code(text: str) -> str:
-    return f"`{text}`" if text else ""

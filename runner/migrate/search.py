@@ -54,11 +54,8 @@ class Search:
 
     def _baseline(self, plan: Plan) -> Versions:
         """What the other groups have now."""
-        text = self.facts.text
-        if normalised(plan.group) in self.facts.groups:
-            text = without_group(text, plan.group, whole=True)
         self.progress("uv lock of the repository as it is")
-        attempt = self.bench.lock(text)
+        attempt = self.bench.lock(self._without(plan, whole=True))
         if not attempt.locked:
             raise unsound(attempt, self.facts)
         return {name: self.bench.versions(name) for name in self._others(plan)}
@@ -137,11 +134,12 @@ class Search:
         declared = {normalised(name) for name in (*plan.conflicts, plan.group)}
         return [self.facts.groups[key] for key in self.facts.groups if key in words - declared]
 
+    def _without(self, plan: Plan, *, whole: bool) -> str:
+        there = normalised(plan.group) in self.facts.groups
+        return without_group(self.facts.text, plan.group, whole=whole) if there else self.facts.text
+
     def _text(self, plan: Plan) -> str:
-        text = self.facts.text
-        if normalised(plan.group) in self.facts.groups:
-            text = without_group(text, plan.group)
-        return with_group(text, plan, self.facts.repo)
+        return with_group(self._without(plan, whole=False), plan, self.facts.repo)
 
     def _alone_text(self, plan: Plan) -> str:
         """A project with this group and nothing else but the repository's settings for uv."""
