@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
+from functools import partial
 from pathlib import PurePath
 from typing import Any
 
@@ -13,7 +14,7 @@ from runner.environments.spec import parse_environment
 from runner.frozen import frozen
 from runner.model import Command, EnvironmentSpec, Many, Pipeline, ResolvedEntry, Segment
 from runner.pipeline.masking import Noting
-from runner.pipeline.tokens import ITEM_TOKEN, resolve, resolve_entries, resolve_env, resolve_foreach
+from runner.pipeline.tokens import ITEM_TOKEN, Where, resolve, resolve_entries, resolve_env, resolve_foreach
 
 
 @frozen
@@ -80,58 +81,43 @@ class Tasks(Mapping[int, Task]):
 
 def make_task(segment: Segment, pipeline: Pipeline, site: Site) -> Task:
     """`segment` of `pipeline` on `site`; reads nothing from disk."""
-    host = site.host
-    repo, folder, dotenv, windows = site.repo, pipeline.folder, Noting(site.dotenv), host.windows
-
-    def plain(text: str) -> str:
-        return resolve(text, repo=repo, folder=folder, dotenv=dotenv, windows=windows, items=segment.many is not None)
-
-    cwd = host.path(repo)
+    host, dotenv = site.host, Noting(site.dotenv)
+    where = Where(repo=site.repo, folder=pipeline.folder, dotenv=dotenv, windows=host.windows)
+    plain = partial(resolve, **where, items=segment.many is not None)
+    globs = partial(_globs, site=site, where=where, items=segment.many is not None)
+    cwd = host.path(site.repo)
     if segment.cwd:
         cwd /= host.path(plain(segment.cwd))
+    many = segment.many
+    if many and many.foreach:
+        own = resolve_foreach(many.foreach, partial(resolve, **where), lambda text: _globs((text,), site, where)[0])
+        many = replace(many, foreach=own)
     of_item = segment.many is not None and ITEM_TOKEN.match(segment.cwd)  # then the item says where it is
     return Task(
         segment=segment,
         spec=parse_environment(plain(segment.environment), segment.distro, host.platform),
-        entries=tuple(resolve_entries(segment, repo=repo, folder=folder, dotenv=dotenv, windows=windows)),
-        env=resolve_env(segment, repo=repo, folder=folder, dotenv=dotenv, windows=windows),
+        entries=tuple(resolve_entries(segment, **where)),
+        env=resolve_env(segment, **where),
         cwd=plain(segment.cwd) if of_item else str(cwd),
-        outputs=_globs(segment.outputs, pipeline, site, dotenv, items=segment.many is not None),
-        inputs=_globs(segment.inputs, pipeline, site, dotenv, items=segment.many is not None),
-        many=segment.many and _resolved(segment.many, pipeline, site, dotenv),
+        outputs=globs(segment.outputs),
+        inputs=globs(segment.inputs),
+        many=many,
         secrets=dotenv.used,
-        base=str(repo),
-        folder=str(folder),
+        base=str(site.repo),
+        folder=str(pipeline.folder),
     )
 
 
-def _resolved(many: Many, pipeline: Pipeline, site: Site, dotenv: Noting) -> Many:
-    if many.foreach is None:
-        return many
-
-    def plain(text: str) -> str:
-        windows = site.host.windows
-        return resolve(text, repo=site.repo, folder=pipeline.folder, dotenv=dotenv, windows=windows) if text else ""
-
-    def pattern(text: str) -> str:
-        return _globs((text,), pipeline, site, dotenv)[0] if text else ""
-
-    return replace(many, foreach=resolve_foreach(many.foreach, plain, pattern))
-
-
-def _globs(
-    patterns: Sequence[str], pipeline: Pipeline, site: Site, dotenv: Noting, *, items: bool = False
-) -> tuple[str, ...]:
+def _globs(patterns: Sequence[str], site: Site, where: Where, *, items: bool = False) -> tuple[str, ...]:
     """Brackets in the name of a token's own folder are no pattern."""
 
     def quoted(path: PurePath) -> PurePath:
         return site.host.path(glob.escape(str(path)))
 
-    repo, folder = quoted(site.repo), quoted(pipeline.folder)
     escaped = Noting({name: glob.escape(value) for name, value in site.dotenv.items()})
-    windows = site.host.windows
-    found = tuple(
-        resolve(pattern, repo=repo, folder=folder, dotenv=escaped, windows=windows, items=items) for pattern in patterns
-    )
-    dotenv.used.update({name: dotenv[name] for name in escaped.used})
+    repo, folder = quoted(where["repo"]), quoted(where["folder"])
+    own = Where(repo=repo, folder=folder, dotenv=escaped, windows=where["windows"])
+    found = tuple(resolve(pattern, **own, items=items) for pattern in patterns)
+    for name in escaped.used:
+        _ = where["dotenv"][name]  # noted as used
     return found

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from runner.pipeline.report import quoted
+
 # a blank, a colon with a quote, a token or a blank behind it, or `=` with a quote: no program has such flags
 _GLUED = re.compile(r"(?s)(--?[A-Za-z][\w-]*)(?:\s*:\s*(?=['\"%])|\s*=\s*(?=['\"])|\s*:\s+|\s+)(\S.*)")
 
@@ -16,4 +18,4 @@ def mended(text: str) -> tuple[str, str] | None:
     value = match[2].strip()
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         value = value[1:-1]
-    return match[1], "'" + value.replace("'", "''") + "'"
+    return match[1], quoted(value)

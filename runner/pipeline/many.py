@@ -11,7 +11,7 @@ from runner.model import Foreach, Many, Value
 from runner.pipeline.near import near
 from runner.pipeline.nodes import ListNode, MapNode, Node
 from runner.pipeline.problems import checked, describe
-from runner.pipeline.report import Report
+from runner.pipeline.report import Report, quoted
 from runner.pipeline.schema import segment_schema
 from runner.pipeline.values import Fields, fields_of, value_of
 
@@ -73,15 +73,15 @@ def _foreach(node: Node, value: Value, report: Report) -> Foreach | None:
 def _of_text(node: Node, text: str, report: Report) -> Foreach | None:
     lines = text.strip().splitlines()
     if len(lines) > 1:
-        cure = f"Write a list, or one pattern on one line: [{', '.join(map(_quoted, lines[:2]))}, …]."
+        cure = f"Write a list, or one pattern on one line: [{', '.join(map(quoted, map(str.strip, lines[:2])))}, …]."
         report.error(node, "`foreach` is a text of several lines, which is no pattern", cure)
         return None
     if braces := _BRACES.search(text):
-        cure = f"Write `*` in its place: {_quoted(_BRACES.sub('*', text))}."
+        cure = f"Write `*` in its place: {quoted(_BRACES.sub('*', text.strip()))}."
         report.warning(node, f"`{braces[0]}` means nothing in a pattern: it stands for these very signs", cure)
     if not _MAGIC.search(text) and text.lower().rstrip().endswith((".csv", ".tsv")):
         report.warning(
-            node, f"this goes over one file, {text} itself", f"For its lines write {{csv: {_quoted(text)}}}."
+            node, f"this goes over one file, {text} itself", f"For its lines write {{csv: {quoted(text.strip())}}}."
         )
     return Foreach(pattern=text)
 
@@ -180,7 +180,3 @@ def _matrix(node: Node, report: Report) -> tuple[tuple[str, tuple[str, ...]], ..
 
 def _shown(node: Node) -> str:
     return "an empty map" if isinstance(node, MapNode) else describe(node)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.strip().replace("'", "''") + "'"

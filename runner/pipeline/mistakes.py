@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from runner.model import Mark
 from runner.pipeline.remarks import KEYS
+from runner.pipeline.report import quoted
 from runner.pipeline.signs import in_structure, named
 
 
@@ -29,11 +30,11 @@ class Line:
     start: int  # where the value begins
     value: str  # without the comment behind it
 
-    def mark(self, offset: int = 0, length: int | None = None) -> Mark:
-        return Mark(self.number, self.start + offset + 1, max(1, len(self.value) if length is None else length))
-
-    def with_value(self, value: str) -> str:
-        return self.text[: self.start] + value + self.text[self.start + len(self.value) :]
+    def wrong(self, message: str, cure: str, value: str, offset: int = 0, length: int | None = None) -> Mistake:
+        """`value`: what was probably meant; what is wrong begins at `offset` of what stands there."""
+        mark = Mark(self.number, self.start + offset + 1, max(1, len(self.value) if length is None else length))
+        mended = self.text[: self.start] + value + self.text[self.start + len(self.value) :]
+        return Mistake(mark, message, cure, mended)
 
 
 _DASHES = re.compile(r" *(?:-[ ]+)*")
@@ -90,11 +91,6 @@ def _split(number: int, text: str) -> Line:
     return Line(number, text, start, value.rstrip())
 
 
-def quoted(text: str) -> str:
-    """`text` in single quotes."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _odd_sign(line: Line, lines: list[str]) -> Mistake | None:
     found = in_structure(line.text)
     if found is None:
@@ -138,12 +134,7 @@ def _special_first(line: Line, lines: list[str]) -> Mistake | None:
     if first not in ("%", "@", "`", "*") or not first or (first == "*" and _ALIAS.fullmatch(line.value)):
         return None
     mended = quoted(line.value)
-    return Mistake(
-        line.mark(),
-        f"a value that begins with `{first}` must stand in quotes",
-        f"Write {mended}",
-        line.with_value(mended),
-    )
+    return line.wrong(f"a value that begins with `{first}` must stand in quotes", f"Write {mended}", mended)
 
 
 def _escape(line: Line, lines: list[str]) -> Mistake | None:
@@ -153,16 +144,12 @@ def _escape(line: Line, lines: list[str]) -> Mistake | None:
     cure = f"Put it in single quotes, where a backslash is just a backslash: {mended}"
     closed = _DOUBLE.match(line.value)
     if not closed and line.value.endswith('\\"') and line.value.count('"') == 2:
-        return Mistake(
-            line.mark(len(line.value) - 2, 2),
-            "the backslash before the last quote keeps the text open",
-            cure,
-            line.with_value(mended),
-        )
+        message = "the backslash before the last quote keeps the text open"
+        return line.wrong(message, cure, mended, len(line.value) - 2, 2)
     for match in _ESCAPE.finditer(closed[0] if closed else line.value):
         if len(match[1]) == 1 and match[1] not in _GOOD_ESCAPES:
             message = f"`{match[0]}` means nothing in double quotes, where a backslash begins a special character"
-            return Mistake(line.mark(match.start(), 2), message, cure, line.with_value(mended))
+            return line.wrong(message, cure, mended, match.start(), 2)
     return None
 
 
@@ -174,12 +161,8 @@ def _quote_not_closed(line: Line, lines: list[str]) -> Mistake | None:
     next_line = _split(line.number + 1, after)
     if after and next_line.start == len(after) - len(after.lstrip()):
         return None  # the text goes on in the next line
-    return Mistake(
-        line.mark(0, 1),
-        "the quote that opens here is not closed on this line",
-        f"Close it at the end of the value: {line.value}{quote}",
-        line.with_value(line.value + quote),
-    )
+    cure = f"Close it at the end of the value: {line.value}{quote}"
+    return line.wrong("the quote that opens here is not closed on this line", cure, line.value + quote, 0, 1)
 
 
 def _two_values(line: Line, lines: list[str]) -> Mistake | None:
@@ -194,20 +177,14 @@ def _two_values(line: Line, lines: list[str]) -> Mistake | None:
     if rest[0] not in " \t":
         inner = line.value[1:-1] if line.value.endswith(quote) else line.value[1:]
         cure = "Write '' for a quote inside single quotes" + (f": {quoted(inner)}" if quote == "'" else ".")
-        place = line.mark(closed.end() - 1, 1)
-        return Mistake(
-            place, "the text ends at this quote, but goes on behind it", cure, line.with_value(quoted(inner))
-        )
+        message = "the text ends at this quote, but goes on behind it"
+        return line.wrong(message, cure, quoted(inner), closed.end() - 1, 1)
     second = rest.split("  #")[0].split(" #")[0].strip()
     offset = closed.end() + len(rest) - len(rest.lstrip())
     flag = line.text[: line.start].strip().removeprefix("- ").rstrip(": ").strip()
     parts = [part for part in (flag, closed[0], second) if part]
-    return Mistake(
-        line.mark(offset, len(second)),
-        "two values on one line",
-        "\n".join(["Write one argument per line:", *(f"- {part}" for part in parts)]),
-        line.with_value(closed[0]),
-    )
+    cure = "\n".join(["Write one argument per line:", *(f"- {part}" for part in parts)])
+    return line.wrong("two values on one line", cure, closed[0], offset, len(second))
 
 
 def _second_colon(line: Line, lines: list[str]) -> Mistake | None:
@@ -218,12 +195,8 @@ def _second_colon(line: Line, lines: list[str]) -> Mistake | None:
     if not match:
         return None
     mended = quoted(line.value)
-    return Mistake(
-        line.mark(match.start(), 1),
-        "a value that contains `: ` must stand in quotes",
-        f"Write {mended}",
-        line.with_value(mended),
-    )
+    message = "a value that contains `: ` must stand in quotes"
+    return line.wrong(message, f"Write {mended}", mended, match.start(), 1)
 
 
 _CHECKS: tuple[Callable[[Line, list[str]], Mistake | None], ...] = (

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from runner.errors import UsageError
+from runner.pipeline.report import quoted
 from runner.pipeline.schema import SCHEMA_PATH
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -86,8 +87,8 @@ def pipeline_text(task: str, folder: Path, images: Images, results: Path, file: 
     text = re.sub(r"^(  environment: )'(uv:\w+)'$", r"\1\2", text, flags=re.MULTILINE)
     if environment:
         plain = re.fullmatch(r"[\w.-]+(:[\w.-]+)?", environment)
-        quoted = environment if plain else "'" + environment.replace("'", "''") + "'"
-        text = re.sub(r"^(  environment: ).*$", lambda match: match[1] + quoted, text, flags=re.MULTILINE)
+        value = environment if plain else quoted(environment)
+        text = re.sub(r"^(  environment: ).*$", lambda match: match[1] + value, text, flags=re.MULTILINE)
     head = [
         f"# yaml-language-server: $schema={_schema(file)}",
         f"# Made by `run-pipeline new`, to {says}. Change what you like.",

@@ -21,21 +21,20 @@ GROWTH = 20
 
 
 @dataclass(slots=True, eq=False)
-class ListNode:
+class _Collection:
     start_mark: Any
-    items: list[Any] = field(default_factory=list)  # of Node
+    items: list[Any] = field(default_factory=list)  # of Node; of a map: key, value, key, value …
     size: int = 1  # nodes below and including this one, aliases counted in full
     height: int = 1
     anchor: str | None = None
 
 
-@dataclass(slots=True, eq=False)
-class MapNode:
-    start_mark: Any
-    items: list[Any] = field(default_factory=list)  # of Node: key, value, key, value …
-    size: int = 1
-    height: int = 1
-    anchor: str | None = None
+class ListNode(_Collection):
+    __slots__ = ()
+
+
+class MapNode(_Collection):
+    __slots__ = ()
 
     def pairs(self) -> list[tuple[Node, Node]]:
         return list(zip(self.items[::2], self.items[1::2], strict=True))
@@ -82,7 +81,6 @@ def compose(text: str) -> Node | None:
             if not open_nodes:
                 return cast(Node, root.items[0])
             _close(done, open_nodes[-1], written)
-    raise AssertionError("unreachable")
 
 
 def _parser(text: str) -> Any:

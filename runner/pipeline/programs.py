@@ -142,7 +142,12 @@ def _finding(line: Line, problem: dict[str, Any]) -> Finding:
     key = "commands" if word is None else line.words[word][0]
     if problem["kind"] in ("unknown", "extra"):
         problem = problem | {"text": _written(line.segment, key, problem["text"])}
-    message, cure = _WORDS[problem["kind"]](line.program, problem)
+    if words := _WORDS.get(problem["kind"]):
+        message, cure = words(line.program, problem)
+    else:
+        flags = " or ".join(problem["choices"] or [problem["flag"]])
+        values = {**problem, "program": line.program, "name": line.program.removesuffix(".py"), "flags": flags}
+        message, cure = (text.format_map(values) for text in _SAID[problem["kind"]])
     severity = Severity.WARNING if problem["kind"] == "twice" else Severity.ERROR
     return Finding(message, cure, key, severity)
 
@@ -183,16 +188,6 @@ def _choice(program: str, problem: dict[str, Any]) -> tuple[str, str]:
     return message, f"{did_you_mean(text, meant)} {cure}" if meant else cure
 
 
-def _no_value(program: str, problem: dict[str, Any]) -> tuple[str, str]:
-    return f"{problem['flag']} of {program} needs a value", f"Write it behind a colon: `- {problem['flag']}: VALUE`."
-
-
-def _dash(program: str, problem: dict[str, Any]) -> tuple[str, str]:
-    flag, text = problem["flag"], problem["text"]
-    message = f"{flag} of {program}: its value `{text}` begins with a dash, so that the program takes it for a flag"
-    return message, f"Write both as one argument: `- {flag}={text}`."
-
-
 def _extra(program: str, problem: dict[str, Any]) -> tuple[str, str]:
     flag, text = problem["flag"], problem["text"]
     message = f"{flag} of {program} takes {problem['wanted']}, and `{text}` follows it"
@@ -205,29 +200,17 @@ def _extra(program: str, problem: dict[str, Any]) -> tuple[str, str]:
     return message, "Write the flag of that value before it, or put both into quotes as one value."
 
 
-def _missing(program: str, problem: dict[str, Any]) -> tuple[str, str]:
-    flags = " or ".join(problem["choices"] or [problem["flag"]])
-    return f"{program} needs {flags}, which is not given", f"Add to `commands`: `- {problem['flag']}: VALUE`."
-
-
-def _whole(program: str, problem: dict[str, Any]) -> tuple[str, str]:
-    return f"{program}: {problem['text']}", f"`run-pipeline programs {program.removesuffix('.py')}` tells of each."
-
-
-def _twice(program: str, problem: dict[str, Any]) -> tuple[str, str]:
-    return f"{problem['flag']} of {program} is given before; the last one counts", "Delete one of them."
-
-
-_WORDS = {
-    "unknown": _unknown,
-    "value": _value,
-    "choice": _choice,
-    "no value": _no_value,
-    "dash": _dash,
-    "extra": _extra,
-    "missing": _missing,
-    "whole": _whole,
-    "twice": _twice,
+_WORDS = {"unknown": _unknown, "value": _value, "choice": _choice, "extra": _extra}
+# of the other kinds: what is said, and the cure
+_SAID = {
+    "no value": ("{flag} of {program} needs a value", "Write it behind a colon: `- {flag}: VALUE`."),
+    "dash": (
+        "{flag} of {program}: its value `{text}` begins with a dash, so that the program takes it for a flag",
+        "Write both as one argument: `- {flag}={text}`.",
+    ),
+    "missing": ("{program} needs {flags}, which is not given", "Add to `commands`: `- {flag}: VALUE`."),
+    "whole": ("{program}: {text}", "`run-pipeline programs {name}` tells of each."),
+    "twice": ("{flag} of {program} is given before; the last one counts", "Delete one of them."),
 }
 
 

@@ -10,18 +10,15 @@ from runner.go.text import go_text
 from runner.model import FlagMap, Mark, Segment, SegmentType, Value
 from runner.pipeline.near import near
 from runner.pipeline.nodes import ListNode, MapNode, Node
-from runner.pipeline.report import Report
+from runner.pipeline.report import Report, quoted
+from runner.pipeline.schema import segment_schema
 from runner.pipeline.signs import ANY, in_text, named
 from runner.pipeline.tokens import is_relative_to_here, texts_of
 from runner.pipeline.unknown_keys import warn_of_unknown_keys
 from runner.pipeline.values import Fields
 
 TEXT_KEYS = ("name", "type", "message", "environment", "use-linux-distro", "cwd")
-KEYS = (
-    *(*TEXT_KEYS, "env", "commands", "timeout", "retries", "retry-delay", "keep-going"),
-    *("outputs", "outputs-may-be-old", "inputs"),
-    *("needs", "resources", "retry-memory", "foreach", "matrix", "batch", "max-failures", "identity", "canary"),
-)
+KEYS = tuple(segment_schema()["properties"])
 # read by `many`, `needs` and `resources`, which know their places better than the schema does
 OWN_KEYS = frozenset(KEYS[KEYS.index("needs") :])
 _KNOWN = frozenset(KEYS)
@@ -132,7 +129,7 @@ class Remarks:
         if isinstance(node, MapNode):
             node = next((v for k, v in node.pairs() if isinstance(k, ScalarEvent) and k.value == name), node)
         kind = "list" if isinstance(value, list) else "map"
-        items = [f"- {_quoted(go_text(item))}" for item in value] if isinstance(value, list) else []
+        items = [f"- {quoted(go_text(item))}" for item in value] if isinstance(value, list) else []
         several = "\n".join(["To be clear to every reader, write one argument per line:", f"- {name}", *items])
         becomes = f"the one argument `{go_text(value)}`" if kind == "map" else "one argument per element"
         self._report.warning(
@@ -158,7 +155,3 @@ class Remarks:
 def _command_node(fields: Fields, position: int) -> Node:
     node = fields["commands"][-1][1]
     return node.items[position] if isinstance(node, ListNode) else node
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -40,6 +40,11 @@ class Report:
         return sorted(self.found, key=lambda one: (one.mark.line, one.mark.column) if one.mark else (0, 0))
 
 
+def quoted(text: str) -> str:
+    """`text` in YAML's single quotes."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def mark_of(node: Any) -> Mark:
     """Where a node stands; as long as the scalar is, on its first line."""
     start = node.start_mark

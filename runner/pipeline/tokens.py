@@ -6,7 +6,9 @@ import ntpath
 import posixpath
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from pathlib import PurePath
+from typing import TypedDict, Unpack
 
 from runner.go.text import go_text
 from runner.model import Entry, FlagMap, Foreach, ResolvedEntry, ResolvedFlags, Segment, Value
@@ -152,21 +154,24 @@ def _join_before(token: re.Match[str], base: str, rest: str, windows: bool) -> s
     return head + tail if not head or head.endswith(sep) else head + sep + tail
 
 
-def resolve_entries(
-    segment: Segment, *, repo: PurePath, folder: PurePath, dotenv: Mapping[str, str], windows: bool
-) -> list[ResolvedEntry]:
+class Where(TypedDict):
+    """What the tokens of a pipeline stand for."""
+
+    repo: PurePath
+    folder: PurePath
+    dotenv: Mapping[str, str]
+    windows: bool
+
+
+def resolve_entries(segment: Segment, **where: Unpack[Where]) -> list[ResolvedEntry]:
     """The commands of `segment` with tokens replaced and values as text; a null value leaves the flag alone.
 
     A list as a value gives one argument per element, which the Go runner could not.
     """
-
-    def plain(text: str) -> str:
-        return resolve(text, repo=repo, folder=folder, dotenv=dotenv, windows=windows, items=segment.many is not None)
+    plain = partial(resolve, **where, items=segment.many is not None)
 
     def text_of(value: Value) -> str | None:
-        if value is None:
-            return None
-        return plain(go_text(value))
+        return None if value is None else plain(go_text(value))
 
     entries: list[ResolvedEntry] = []
     for entry in segment.commands:
@@ -218,12 +223,6 @@ def resolve_foreach(foreach: Foreach, plain: Callable[[str], str], pattern: Call
     return Foreach(pattern(foreach.pattern), values, plain(foreach.csv), foreach.count)
 
 
-def resolve_env(
-    segment: Segment, *, repo: PurePath, folder: PurePath, dotenv: Mapping[str, str], windows: bool
-) -> dict[str, str]:
+def resolve_env(segment: Segment, **where: Unpack[Where]) -> dict[str, str]:
     """The variables of `env:` as text; null is `<nil>`, as the Go runner set it."""
-    items = segment.many is not None
-    return {
-        name: resolve(go_text(value), repo=repo, folder=folder, dotenv=dotenv, windows=windows, items=items)
-        for name, value in segment.env
-    }
+    return {name: resolve(go_text(value), **where, items=segment.many is not None) for name, value in segment.env}
