@@ -7,7 +7,7 @@ Making 70 dataclasses took a seventh of a start, since each compiles a text for 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field
 from operator import attrgetter
 from typing import Any, TypeVar, dataclass_transform
 
@@ -21,13 +21,16 @@ def frozen(cls: type[_T]) -> type[_T]:
     names = tuple(cls.__annotations__)
     values: Callable[[object], Any] = attrgetter(*names)
 
-    def first(self: Any, *args: Any, **keys: Any) -> None:
+    def make() -> None:
         """In two threads at once it comes to the same."""
         given = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
         own = {"__annotations__": cls.__annotations__, "__module__": cls.__module__, "__doc__": "has one", **given}
         like: Any = dataclass(eq=False, repr=False, match_args=False)(type(cls.__name__, (), own))
         made.__dataclass_fields__ = like.__dataclass_fields__
         made.__init__ = like.__init__
+
+    def first(self: Any, *args: Any, **keys: Any) -> None:
+        make()
         self.__init__(*args, **keys)
 
     def equal(self: object, other: object) -> bool:
@@ -36,6 +39,18 @@ def frozen(cls: type[_T]) -> type[_T]:
     def text(self: object) -> str:
         return f"{cls.__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
-    made.__init__, made.__eq__, made.__repr__ = first, equal, text
-    made.__hash__ = lambda self: hash(values(self))
+    made.__dataclass_fields__, made.__init__ = _Fields(make), first
+    made.__eq__, made.__hash__, made.__repr__ = equal, lambda self: hash(values(self)), text
     return cls
+
+
+class _Fields:
+    """Of a class that has not been made yet; `dataclasses.fields` may ask before there is a record."""
+
+    def __init__(self, make: Callable[[], None]) -> None:
+        self._make = make
+
+    def __get__(self, record: object, cls: Any) -> dict[str, Field[Any]]:
+        self._make()
+        made: dict[str, Field[Any]] = cls.__dataclass_fields__
+        return made

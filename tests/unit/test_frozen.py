@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import asdict, field, fields, replace
 from functools import cached_property
 
 import pytest
@@ -43,6 +43,16 @@ def test_it_is_made_of_values_and_equal_by_them() -> None:
     assert hash(Place(1, 2, ())) == hash(Place(1, 2, ()))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"missing 1 required positional argument: 'line'"):
         Place()  # type: ignore[call-arg]
+
+
+def test_its_fields_can_be_asked_for_before_there_is_one() -> None:
+    @frozen
+    class Asked:
+        value: int
+        more: str = ""
+
+    assert [one.name for one in fields(Asked)] == ["value", "more"]
+    assert asdict(Asked(1)) == {"value": 1, "more": ""}
 
 
 def test_several_threads_may_make_the_first_ones() -> None:
