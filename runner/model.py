@@ -184,11 +184,12 @@ ResolvedEntry = str | ResolvedFlags
 class EnvironmentSpec:
     """What `environment:` (with `use-linux-distro`) names. `kind` is for `runner.environments` alone."""
 
-    kind: str  # uv, script, conda, imagej, shell
+    kind: str  # uv, script, conda, imagej, shell, wsl, combined
     name: str = ""  # group (as normalised by uv), conda name or prefix
     python: str = ""  # the version asked for in `uv@VERSION:`, or ""
     distro: str = ""  # WSL distribution (Windows only); "default" is WSL's own default
     text: str = ""  # as written
+    parts: tuple[EnvironmentSpec, ...] = ()  # of a combined one: what stands below first
 
 
 @frozen

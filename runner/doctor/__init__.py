@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
 from runner.doctor.registry import Registry
-from runner.environments import Site, kind
+from runner.environments import Site, kind, parts
 from runner.errors import PipelineError, RunnerError
 from runner.model import EnvironmentSpec, Pipeline
 from runner.tasks import Task
@@ -79,8 +79,9 @@ class Context:
         return self.pipeline is not None or self.refused is not None
 
     def uses(self, tool: str) -> list[Task]:
-        """The jobs of FILE whose environment needs this tool of the machine."""
-        return [job for job in self.jobs if kind(job.spec).tool == tool]
+        """The jobs of FILE whose environment needs this tool of the machine; of one put together, with that part."""
+        each = [(job, part) for job in self.jobs for part in parts(job.spec) if kind(part).tool == tool]
+        return [job if part is job.spec else replace(job, spec=part) for job, part in each]
 
     def uv_groups(self) -> list[EnvironmentSpec]:
         """The uv groups of FILE; without FILE every group but `dev`. None of a project that cannot be read."""

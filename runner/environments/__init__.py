@@ -56,6 +56,16 @@ class Lack:
 
 
 @frozen
+class Below:
+    """An environment as another one stands on it: variables and libraries, and nothing of its Python."""
+
+    # what would stop it, apart from a program
+    check: Callable[[EnvironmentSpec, Site], list[Finding]]
+    # all variables of this machine with it in force, and those that tell of it alone; raises EnvironmentMissing
+    environ: Callable[[EnvironmentSpec, Site], tuple[dict[str, str], dict[str, str]]]
+
+
+@frozen
 class Kind:
     """What callers need of a kind of environment; the functions without a default are those that each has."""
 
@@ -83,6 +93,8 @@ class Kind:
     refusal: Callable[[Command, int | None, str, EnvironmentSpec, Site], RunnerError | None] = (
         lambda command, code, said, spec, site: None
     )
+    below: Below | None = None  # where another environment can stand on it
+    above: bool = False  # it can stand on another
     tool: str = ""  # what must be installed on the machine: uv, conda, imagej or wsl
     managed: bool = False  # the runner makes the environment: `prepare`
     by_commands: bool = False  # which environment it is, `commands` tell
@@ -97,14 +109,22 @@ _KINDS = {
     "imagej": "runner.environments.imagej.kind",
     "shell": "runner.environments.shell",
     "wsl": "runner.environments.wsl.kind",
+    "combined": "runner.environments.combined",
 }
 
 
 def kind(spec: EnvironmentSpec) -> Kind:
     """That of `spec`; its module is imported when first needed."""
     found = import_module(_KINDS[spec.kind]).KIND
+    if not isinstance(found, Kind):  # of one put together, its parts decide
+        found = found(spec)
     assert isinstance(found, Kind)
     return found
+
+
+def parts(spec: EnvironmentSpec) -> tuple[EnvironmentSpec, ...]:
+    """What `spec` is put together from; of most environments that is itself."""
+    return spec.parts or (spec,)
 
 
 def fingerprint(spec: EnvironmentSpec, entries: Entries, site: Site) -> Mapping[str, object]:

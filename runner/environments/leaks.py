@@ -20,6 +20,7 @@ LEAKS = {
     "PYTHONPATH": "packages of another Python would be imported first",
     "PYTHONUSERBASE": "moves the folder of the user's packages",
     "PYTHONPLATLIBDIR": "moves the standard library",
+    "_PYTHON_SYSCONFIGDATA_NAME": "conda's compilers set it: another Python's sysconfig fails",
     "PYTHONEXECUTABLE": "macOS: Python takes itself for another program",
     "__PYVENV_LAUNCHER__": "macOS: Python takes itself for another program",
     "PYTHONSTARTUP": "the caller's own code would run",

@@ -9,6 +9,7 @@ from runner.model import EnvironmentSpec
 _UV = re.compile(r"uv(?:@(?P<python>[^:]*))?:(?P<group>.*)", re.IGNORECASE | re.DOTALL)
 _CONDA = "conda:"
 _WORDS = {"script": "script", "imagej": "imagej", "cmd": "shell"}
+_PLUS = re.compile(r"\s+\+\s+")
 
 
 def parse_environment(text: str, distro: str, platform: str) -> EnvironmentSpec:
@@ -16,7 +17,7 @@ def parse_environment(text: str, distro: str, platform: str) -> EnvironmentSpec:
 
     What is no form of ours is a conda environment's name, blanks included, as the Go runner took it.
     """
-    spec = _without_distro(text, platform)
+    spec = _without_distro(text)
     if not distro.strip() or platform != "win32":
         return spec
     name = "default" if distro.strip().lower() == "default" else distro.strip()
@@ -24,7 +25,15 @@ def parse_environment(text: str, distro: str, platform: str) -> EnvironmentSpec:
     return EnvironmentSpec("wsl", spec.name if spec.kind == "uv" else "", spec.python, name, text)
 
 
-def _without_distro(text: str, platform: str) -> EnvironmentSpec:
+def _without_distro(text: str) -> EnvironmentSpec:
+    first, *others = _PLUS.split(text)
+    # nothing else is behind a plus sign with blanks around it: so a folder called `a + b` stays what it was
+    if others and all(is_named_form(other) for other in others):
+        return EnvironmentSpec("combined", text=text, parts=tuple(_plain(part) for part in (first, *others)))
+    return _plain(text)
+
+
+def _plain(text: str) -> EnvironmentSpec:
     if found := _UV.fullmatch(text):
         python = (found["python"] or "").strip()
         if found["python"] is not None and not python:
@@ -38,10 +47,21 @@ def _without_distro(text: str, platform: str) -> EnvironmentSpec:
     return EnvironmentSpec("conda", name, text=text)
 
 
+def is_named_form(text: str) -> bool:
+    """Whether the text itself says of which kind it is."""
+    return text.lower() in _WORDS or text.lower().startswith((_CONDA, "uv:", "uv@"))
+
+
 def conda_environment(text: str) -> str:
     """The name or folder of the conda environment that `environment: TEXT` is; "" for another kind."""
     spec = parse_environment(text, "", "linux")
     return spec.name if spec.kind == "conda" else ""
+
+
+def conda_below(text: str) -> str:
+    """The name or folder of the conda environment that a combined one stands on; "" where there is none."""
+    spec = parse_environment(text, "", "linux")
+    return next((part.name for part in spec.parts if part.kind == "conda"), "")
 
 
 def normalised_group(name: str) -> str:

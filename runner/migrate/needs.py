@@ -11,10 +11,11 @@ from unicodedata import normalize
 
 import yaml
 
+from runner.environments.spec import conda_below, conda_environment
 from runner.errors import PipelineError
 from runner.ground.told import read_json
 from runner.migrate.files import YAML
-from runner.migrate.pipelines import as_pipeline, conda_name, plain_name, uses
+from runner.migrate.pipelines import as_pipeline, conda_name, plain_name, stands_on, uses
 from runner.migrate.recipe_lines import read_text
 from runner.model import FlagMap, Pipeline
 
@@ -38,12 +39,13 @@ class Wanted:
 
     def used_by(self, pipeline: Pipeline) -> bool:
         """Whether a segment's `environment:` names it."""
-        return bool(uses(pipeline, self.names, self.dotenv))
+        return bool(uses(pipeline, self.names, self.dotenv)) or stands_on(pipeline, self.names, self.dotenv)
 
     def other_uses(self, pipeline: Pipeline) -> Iterator[str]:
         """How else it may need the environment: an unknown token, or conda called by hand."""
         for segment in pipeline.segments:
-            if re.fullmatch(r"%[^%]+%", conda_name(segment, pipeline, self.dotenv)):
+            names = (conda_name(segment, pipeline, self.dotenv, find=find) for find in (conda_environment, conda_below))
+            if any(re.fullmatch(r"%[^%]+%", name) for name in names):
                 yield f"segment {segment.number} runs in {segment.environment}, which .env does not tell here"
             words = [part for entry in segment.commands for part in _words(entry)]
             for found in self._by_hand(" ".join(words)):

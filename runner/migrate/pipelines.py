@@ -6,14 +6,14 @@ import os
 import posixpath
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 import yaml
 
-from runner.environments.spec import conda_environment
+from runner.environments.spec import conda_below, conda_environment
 from runner.errors import PipelineError, UsageError
 from runner.ground.files import write_atomic
 from runner.migrate.files import files_below
@@ -110,7 +110,19 @@ def uses(pipeline: Pipeline, names: Iterable[str], dotenv: Mapping[str, str] = N
     return [one for one in pipeline.segments if conda_name(one, pipeline, dotenv) in wanted]
 
 
-def conda_name(segment: Segment, pipeline: Pipeline, dotenv: Mapping[str, str] = NO_VALUES) -> str:
+def stands_on(pipeline: Pipeline, names: Iterable[str], dotenv: Mapping[str, str] = NO_VALUES) -> bool:
+    """Whether a segment with a uv group or a script needs one of these for its libraries (`conda:NAME + uv:GROUP`)."""
+    wanted = {plain_name(name) for name in names}
+    return any(conda_name(one, pipeline, dotenv, find=conda_below) in wanted for one in pipeline.segments)
+
+
+def conda_name(
+    segment: Segment,
+    pipeline: Pipeline,
+    dotenv: Mapping[str, str] = NO_VALUES,
+    *,
+    find: Callable[[str], str] = conda_environment,
+) -> str:
     """The name of the conda environment, also of one given by its folder; "" for another kind.
 
     `dotenv`: what tokens such as `%ENVS%` stand for; a token that it does not know stays.
@@ -118,7 +130,7 @@ def conda_name(segment: Segment, pipeline: Pipeline, dotenv: Mapping[str, str] =
     if segment.is_control:
         return ""
     text = resolve(segment.environment, repo=pipeline.folder, folder=pipeline.folder, dotenv=dotenv, windows=False)
-    name = conda_environment(text)
+    name = find(text)
     return plain_name(name) if name else ""
 
 

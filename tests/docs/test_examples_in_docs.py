@@ -48,7 +48,7 @@ def test_an_example_names_groups_and_programs_that_the_repository_has(block: Blo
     if block.note == "wrong":
         return
     for segment in yaml.safe_load(whole(block))["run"]:
-        environment = segment.get("environment", "")
+        environment = segment.get("environment", "").rpartition(" + ")[2]
         assert not environment.startswith("uv:") or environment.removeprefix("uv:") in groups
         for word in segment.get("commands", []):
             if isinstance(word, str) and word.startswith("%REPO%/standard_code/python/"):

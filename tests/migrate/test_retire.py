@@ -179,6 +179,16 @@ def test_an_environment_named_by_a_token_is_the_one_that_the_token_stands_for(ba
     assert obstacles(bare, dotenv={"CELL_ENV": "other"}) == ""
 
 
+@pytest.mark.parametrize("environment", ["conda:cells + uv:g", "cells + script"])
+def test_a_uv_segment_that_stands_on_the_environment_holds_the_recipe_and_is_not_rewritten(
+    bare: Place, environment: str
+) -> None:
+    path = bare.repo / "pipeline_configs" / "job.yaml"
+    path.write_text(SIMPLE.replace("cells", environment), encoding="utf-8")
+    assert any("job.yaml" in text for text in plan_retirement("cells", bare.repo, [], bare.repo).obstacles)
+    assert plan_twins([path], ["cells"], "g") == []
+
+
 def test_all_names_of_the_environment_are_looked_for(bare: Place) -> None:
     path = bare.repo / "conda_envs" / "cells.yml"
     path.write_text("name: cells-gpu\ndependencies: [grid]\nprefix: C:\\conda\\envs\\segmenting\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A conda channel on disk with three small packages, written as conda-build writes them; needs no conda."""
+"""A conda channel on disk with small packages, written as conda-build writes them; needs no conda."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ def main():
 """
 
 
-def make_channel(folder: Path) -> Path:
-    """`python` (this one), `cell-tools` (a module and the program `cell-count`), `lab-vars` (activation scripts)."""
+def make_channel(folder: Path, library: bytes = b"") -> Path:
+    """`python` (this one), `cell-tools` (a module and the program `cell-count`), `lab-vars` (activation scripts).
+
+    With the bytes of a shared library, `cell-library` as well: libcells.so, and the program `cell-where`.
+    """
     records = [
         _package(
             folder,
@@ -65,6 +68,14 @@ def make_channel(folder: Path) -> Path:
             },
         ),
     ]
+    if library:
+        files = {
+            "lib/libcells.so": library,
+            "bin/cell-where": '#!/bin/sh\necho "$CELL_DATA" "$@"\n',
+            "etc/conda/activate.d/cells.sh": 'export CELL_DATA="$CONDA_PREFIX/share/cells" PYTHONPATH=/conda/here\n',
+            f"{_SITE}/only_conda.py": "",
+        }
+        records.append(_package(folder, "cell-library", "3.1", files))
     data = {"info": {"subdir": "noarch"}, "packages": dict(records), "packages.conda": {}, "repodata_version": 1}
     (folder / "noarch" / "repodata.json").write_text(json.dumps(data), encoding="utf-8")
     return folder
@@ -74,7 +85,7 @@ def _package(
     channel: Path,
     name: str,
     version: str,
-    files: Mapping[str, str],
+    files: Mapping[str, str | bytes],
     *,
     links: Mapping[str, str] | None = None,
     depends: Sequence[str] = (),
@@ -88,7 +99,7 @@ def _package(
         "license": "MIT",
         "timestamp": _TIME * 1000,
     }
-    members = {path: text.encode() for path, text in files.items()}
+    members = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
     paths = [_path(path, content) for path, content in members.items()]
     paths += [_path(path, b"") | {"path_type": "softlink"} for path in links or {}]
     members |= {
@@ -125,7 +136,7 @@ def _path(path: str, content: bytes) -> dict[str, Any]:
 
 def _add(archive: tarfile.TarFile, path: str, content: bytes, target: str = "") -> None:
     member = tarfile.TarInfo(path)
-    member.mode, member.mtime = 0o644, _TIME
+    member.mode, member.mtime = 0o755 if path.startswith("bin/") else 0o644, _TIME
     if target:
         member.type, member.linkname = tarfile.SYMTYPE, target
     else:

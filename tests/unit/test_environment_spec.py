@@ -50,6 +50,35 @@ def test_the_explicit_form_reaches_conda_environments_that_have_a_reserved_name(
     assert parse("conda:/data/envs/my env") == ("conda", "/data/envs/my env", "")
 
 
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("conda:cuda12 + uv@3.12:My_Group", [("conda", "cuda12", ""), ("uv", "my-group", "3.12")]),
+        ("Conda:vllm  +\tScript", [("conda", "vllm", ""), ("script", "", "")]),
+        ("cuda12 + uv:g", [("conda", "cuda12", ""), ("uv", "g", "")]),
+        ("conda:c++ + uv:g", [("conda", "c++", ""), ("uv", "g", "")]),
+        ("conda:C:\\envs\\a b + uv:g", [("conda", "C:\\envs\\a b", ""), ("uv", "g", "")]),
+        ("conda: + uv:g", [("conda", "", ""), ("uv", "g", "")]),
+        ("uv:g + conda:a + cmd", [("uv", "g", ""), ("conda", "a", ""), ("shell", "", "")]),
+    ],
+)
+def test_a_plus_sign_between_blanks_puts_two_together(text: str, parts: list[tuple[str, str, str]]) -> None:
+    spec = parse_environment(text, "", "linux")
+    assert (spec.kind, spec.text) == ("combined", text)
+    assert [(part.kind, part.name, part.python) for part in spec.parts] == parts
+
+
+@pytest.mark.parametrize(
+    "text", ["c++", "a+b", "a+uv:b", "a + b", "/data/c++ + tools", "/data/my + script/", "a +uv:b"]
+)
+def test_any_other_plus_sign_belongs_to_the_name_of_a_conda_environment(text: str) -> None:
+    assert parse(text) == ("conda", text, "")
+
+
+def test_a_combined_environment_in_a_distribution_is_for_its_check_to_refuse() -> None:
+    assert parse("conda:a + uv:b", "Ubuntu", "win32") == ("wsl", "", "")
+
+
 def test_no_environment_is_a_conda_environment_without_a_name() -> None:
     assert parse("") == ("conda", "", "")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
-from runner.environments import Kind, Lack, Request, Site, words
+from runner.environments import Below, Kind, Lack, Request, Site, words
 from runner.environments.conda.base import accept_base, find_base
 from runner.environments.conda.prefix import prefix_of
 from runner.environments.conda.program import find_program, program_words
@@ -21,6 +21,15 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
     """No name, no conda, no such environment or a damaged one, no such program; nothing is asked at the terminal."""
     from runner.environments.conda import findings as conda_findings
 
+    found = check_environment(spec, site)
+    base, prefix = _places(spec, site) if not found else (None, None)
+    return conda_findings.about_program(words(entries), prefix, base, site) if prefix else found
+
+
+def check_environment(spec: EnvironmentSpec, site: Site) -> list[Finding]:
+    """The same without a look at the program."""
+    from runner.environments.conda import findings as conda_findings
+
     if finding := conda_findings.about_name(spec):
         return [finding]
     base, prefix = _places(spec, site)
@@ -31,9 +40,8 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
         return [conda_findings.no_environment(spec, prefix, base, site)]
     if not is_folder(prefix / "conda-meta"):
         return [conda_findings.no_conda_meta(prefix)]
-    if finding := conda_findings.about_variables(prefix):
-        return [finding]
-    return conda_findings.about_program(words(entries), prefix, base, site)
+    finding = conda_findings.about_variables(prefix)
+    return [finding] if finding else []
 
 
 def lacks(spec: EnvironmentSpec, site: Site) -> Lack | None:
@@ -62,6 +70,19 @@ def wrap(request: Request, site: Site) -> Command:
     # Python holds back what it prints into a pipe; with a console, as before, it did not
     own = {"PYTHONUNBUFFERED": "1", **python_prints_utf8(site.host), **SHUT_OUT}
     return Command(tuple(argv), cwd, env, {**own, **change.variables}, change.unset)
+
+
+def environ_below(spec: EnvironmentSpec, site: Site) -> tuple[dict[str, str], dict[str, str]]:
+    """For a program of another environment; raises EnvironmentMissing."""
+    from runner.environments.conda.activation_cache import activated
+    from runner.environments.conda.below import without_python
+
+    base, prefix = _places(spec, site)
+    if prefix is None or not is_folder(prefix):
+        raise _missing(spec, prefix, base, site)
+    change = activated(site, prefix, base)
+    kept = {name: value for name, value in site.host.environ.items() if name not in change.unset}
+    return without_python({**kept, **SHUT_OUT, **change.variables}, prefix, site.host)
 
 
 def how_to_add(package: str, spec: EnvironmentSpec, site: Site) -> str:
@@ -113,5 +134,5 @@ KIND = Kind(
     check, wrap, fingerprint,
     folder=lambda spec, entries, site: _places(spec, site)[1],
     program=lambda word, spec, site: (prefix := _places(spec, site)[1]) and find_program(word, prefix, site.host),
-    lacks=lacks, how_to_add=how_to_add, tool="conda",
+    lacks=lacks, how_to_add=how_to_add, below=Below(check_environment, environ_below), tool="conda",
 )  # fmt: skip

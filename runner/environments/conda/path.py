@@ -31,7 +31,7 @@ def about_program_of_path(word: str, prefix: PurePath, base: PurePath | None, ho
     cure = f"{install}, or write the full path if that one is meant."
     if _SHELL.fullmatch(_stem(word)) and not _of(found):
         return None
-    if whose := _other_python(word, found, host):
+    if whose := runs_with_python(word, found, host):
         return Finding(f"{lacks}; the one on PATH, {found}, {whose}", cure, "commands.0")
     return Finding(f"{lacks}: the one on PATH is taken, {found}{_of(found)}", cure, "commands.0", Severity.WARNING)
 
@@ -48,7 +48,7 @@ def program_of_path(word: str, base: PurePath | None, host: Host) -> PurePath | 
     return next((f / name for f in folders for name in with_endings(word, host) if is_file(f / name)), None)
 
 
-def _other_python(word: str, program: PurePath, host: Host) -> str:
+def runs_with_python(word: str, program: PurePath, host: Host) -> str:
     """Why `program` would run with packages that are not this environment's; "" where it would not."""
     if _PYTHON_WORD.fullmatch(_stem(word)):
         return f"is another Python{_of(program)}"

@@ -296,5 +296,5 @@ KIND = Kind(
     check, wrap, fingerprint, prepare,
     folder=lambda spec, entries, site: place(spec, site).folder,
     program=lambda word, spec, site: own_program(word, place(spec, site), site),
-    how_to_add=how_to_add, refusal=refusal, tool="uv", managed=True,
+    how_to_add=how_to_add, refusal=refusal, above=True, tool="uv", managed=True,
 )  # fmt: skip

@@ -281,5 +281,6 @@ def _explain(script: _Script, site: Site, code: int, output: str) -> RunnerError
 
 
 KIND = Kind(
-    check, wrap, fingerprint, prepare, key, folder, how_to_add=how_to_add, tool="uv", managed=True, by_commands=True
-)
+    check, wrap, fingerprint, prepare, key, folder,
+    how_to_add=how_to_add, above=True, tool="uv", managed=True, by_commands=True,
+)  # fmt: skip
