@@ -30,6 +30,10 @@ class Selection:
     retry_failed: bool = False  # of items, only those that failed last time
     items: tuple[str, ...] = ()  # --item: patterns of those to run
 
+    def forces(self, number: int) -> bool:
+        """Whether all items of a segment (with --item, those) run because that was asked for."""
+        return not self.retry_failed and (self.force or number in (self.start, self.only))
+
 
 @frozen
 class Plan:

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.compare.places import Place, flagged, places_of
+from runner.ground.patterns import fixed_part, full_pattern
 from runner.items.globs import before_item
 from runner.items.table import absolute, read_table
 from runner.model import Many, Pipeline, ResolvedEntry, ResolvedFlags, Segment, SegmentType
 from runner.pipeline.tokens import resolve_foreach
-from runner.state.outputs import fixed_part, full_pattern
 from runner.tasks import Task, Tasks
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.compare.pairing import Item, ignored, images_of, is_zarr, items_below
+from runner.ground.patterns import fits, fixed_part, full_pattern, unescaped
 from runner.inputs.flags import output_values
 from runner.items.globs import output_globs
 from runner.pipeline.tokens import ITEM_TOKEN
-from runner.state.outputs import fits, fixed_part, full_pattern, unescaped
 from runner.tasks import Task
 
 

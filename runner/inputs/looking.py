@@ -112,19 +112,24 @@ class _Walk:
         todo = [below]
         while todo:
             below = todo.pop()
-            try:
-                with os.scandir(os.path.join(self._root, below)) as entries:  # noqa: PTH118  (a hundred thousand)
-                    inside = list(entries)
-            except (FileNotFoundError, NotADirectoryError):
+            inside = self._inside(below)
+            if inside is None:
                 continue
-            except OSError as error:  # a share that is away for a moment: what lies there is not known
-                raise _Late from error
             if below.rstrip(os.sep).lower().endswith(".zarr") or any(entry.name in _ZARR for entry in inside):
                 self.files[below.rstrip(os.sep)] = self._whole(os.path.join(self._root, below))  # noqa: PTH118
                 continue
             for entry in inside:
                 if not is_litter(entry.name):
                     self._entry(entry, below + entry.name, todo)
+
+    def _inside(self, below: str) -> list[os.DirEntry[str]] | None:
+        try:
+            with os.scandir(os.path.join(self._root, below)) as entries:  # noqa: PTH118  (a hundred thousand)
+                return list(entries)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:  # a share that is away for a moment: what lies there is not known
+            raise _Late from error
 
     def _entry(self, entry: os.DirEntry[str], name: str, todo: list[str]) -> None:
         if time.monotonic() > self._end:
@@ -160,14 +165,7 @@ class _Walk:
             below, states = todo.pop()
             # ** stands for no folder too
             states |= {n + 1 for n in states if parts[n] == "**" and n + 1 < len(parts)}
-            try:
-                with os.scandir(os.path.join(self._root, below)) as entries:  # noqa: PTH118
-                    inside = list(entries)
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            except OSError as error:  # a share that is away for a moment: what lies there is not known
-                raise _Late from error
-            for entry in inside:
+            for entry in self._inside(below) or ():
                 name = entry.name
                 hit = [n for n in states if tests[n](name)]
                 if not hit or is_litter(name):

@@ -9,13 +9,13 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 
 from runner.frozen import frozen
+from runner.ground.patterns import MAGIC
 from runner.inputs.flags import is_script, pieces, values_read
 from runner.inputs.ledger import Ledger, Line
 from runner.inputs.looking import MOST_FILES, PATIENCE, Fact, Found, Look, Source, is_zarr, same, with_content
 from runner.inputs.told import Told, absolute, of_pattern, told_by
 from runner.model import ResolvedEntry
 
-_MAGIC = re.compile(r"[*?\[]")
 _PIECES = re.compile(r"[\s,;:=]")
 _NO_GLOB = re.compile(r"[{}();,|]")  # *.{tif,png} or *.tif;*.png: a program's own kind of pattern
 
@@ -119,7 +119,7 @@ def _of_value(value: str, cwd: str) -> Iterator[Source]:
             yield Source("argument", "file" if is_zarr(path) else "folder", path)
         elif os.path.isfile(path):  # noqa: PTH113
             yield Source("argument", "file", path)
-        elif _MAGIC.search(value) and ("/" in value or os.sep in value):
+        elif MAGIC.search(value) and ("/" in value or os.sep in value):
             told = of_pattern(value, cwd)
             # a folder that is there: what will be put into it is news. Below the current one it may be no path at all
             # and `/*` is what is left of a shell's "$folder"/*

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from runner.frozen import frozen
+from runner.ground.patterns import fits, fixed_part, full_pattern, unescaped
 from runner.inputs.flags import output_values
 from runner.model import ResolvedEntry
-from runner.state.outputs import fits, fixed_part, full_pattern, unescaped
 
 
 @frozen

@@ -71,18 +71,6 @@ class Ledger:
                 hashes.pop(key, None)
         self.lines += lines
 
-    def add(self, receipt: ItemReceipt) -> None:
-        """One that was just written."""
-        self.lines += 1
-        if receipt.state is not ItemState.SUCCEEDED:
-            self._note(receipt.key, receipt.state, receipt.note, receipt.mark)
-            return
-        self.done[receipt.key] = receipt.mark
-        self.unfinished.pop(receipt.key, None)
-        self.hashes.pop(receipt.key, None)
-        if receipt.content_hash:
-            self.hashes[receipt.key] = receipt.content_hash
-
     def _note(self, key: str, state: ItemState, note: str, mark: Mark) -> None:
         """One that was not even started changes nothing of what was done before."""
         if state is ItemState.NOT_RUN and key in self.done:

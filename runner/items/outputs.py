@@ -10,18 +10,12 @@ import sys
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
+from runner.ground.patterns import ESCAPED, is_plain, unescaped
 from runner.items.fill import Filler, Template
 from runner.items.item import Item
 from runner.pipeline.tokens import ITEM_TOKEN
 
-_ESCAPED = re.compile(r"\[([*?[])\]")
-_MAGIC = re.compile(r"[*?\[]")
 _LIST_FROM = 3  # questions about one folder, from which on listing it is cheaper
-
-
-def is_plain(pattern: str) -> bool:
-    """Whether it names one path, brackets of folders that stand for a token escaped."""
-    return _MAGIC.search(_ESCAPED.sub("", pattern)) is None
 
 
 def in_folder(patterns: Sequence[str], folder: str) -> list[str]:
@@ -39,7 +33,7 @@ class Outputs:
 
     def __init__(self, patterns: Sequence[str], filler: Filler, folder: str) -> None:
         self._folder = folder
-        self.paths = [filler.template(_ESCAPED.sub(r"\1", one)) for one in patterns if is_plain(one)]
+        self.paths = [filler.template(unescaped(one)) for one in patterns if is_plain(one)]
         self.globs = [filler.template(one, pattern=True) for one in patterns if not is_plain(one)]
         self._listings = _Listings()
 
@@ -55,7 +49,7 @@ class Outputs:
         for template in self.globs:
             pattern = template(item)
             if not self._listings.any(os.path.join(glob.escape(self._folder), pattern)):  # noqa: PTH118
-                return _ESCAPED.sub(r"\1", pattern)
+                return unescaped(pattern)
         return ""
 
 
@@ -80,7 +74,7 @@ class _Listings:
         folder, name = os.path.split(pattern)
         if not is_plain(folder) or name in ("", "**"):
             return next(glob.iglob(pattern, recursive=True), None) is not None  # noqa: PTH207
-        folder = _ESCAPED.sub(r"\1", folder)
+        folder = unescaped(folder)
         if folder not in self._sorted:
             self._sorted[folder] = sorted(map(os.path.normcase, self._names_in(folder)))
         names, name = self._sorted[folder], os.path.normcase(name)
@@ -109,7 +103,7 @@ _EXACT = sys.platform not in ("win32", "darwin")
 def _test(pattern: str, start: str, rest: str) -> Callable[[str], object]:
     """`NAME_*.csv`, by far the commonest, needs no expression of its own for each item."""
     if rest[:1] == "*" and is_plain(rest[1:]):
-        end = _ESCAPED.sub(r"\1", rest[1:])
+        end = unescaped(rest[1:])
         return lambda name: name.endswith(end) and len(name) >= len(start) + len(end)
     return re.compile(fnmatch.translate(pattern)).match
 
@@ -118,10 +112,10 @@ def _cut(pattern: str) -> tuple[str, str]:
     """What every match begins with, and the rest of the pattern."""
     at = 0
     while at < len(pattern):
-        if escaped := _ESCAPED.match(pattern, at):
+        if escaped := ESCAPED.match(pattern, at):
             at = escaped.end()
         elif pattern[at] in "*?[":
             break
         else:
             at += 1
-    return _ESCAPED.sub(r"\1", pattern[:at]), pattern[at:]
+    return unescaped(pattern[:at]), pattern[at:]

@@ -7,7 +7,6 @@ brackets in the names of folders that exist are no pattern; and the listing tell
 from __future__ import annotations
 
 import fnmatch
-import glob
 import os
 import re
 import stat
@@ -16,6 +15,7 @@ import unicodedata
 from pathlib import Path
 
 from runner.errors import UsageError
+from runner.ground.patterns import MAGIC, full_pattern, is_plain, unescaped
 from runner.ground.plain import is_link
 from runner.items.item import Mark
 
@@ -23,8 +23,6 @@ OWN_FOLDER = ".run-pipeline"
 # folders that are one image each: one of them is an item, and nobody looks for files in it
 IMAGE_FOLDERS = (".zarr", ".n5")
 _NEVER = {OWN_FOLDER, "System Volume Information", "$RECYCLE.BIN", "lost+found"}
-_ESCAPED = re.compile(r"\[([*?[])\]")
-_MAGIC = re.compile(r"[*?\[]")
 _TREE = "**"
 
 Found = tuple[str, str, Mark | None]  # path relative to the fixed part, with `/`; path; how it is
@@ -32,26 +30,13 @@ Found = tuple[str, str, Mark | None]  # path relative to the fixed part, with `/
 
 def split_pattern(pattern: str, folder: str) -> tuple[str, list[str]]:
     """The fixed part of `pattern`, a folder, and its other parts (the last at least)."""
-    if pattern.startswith("~"):
-        home, rest = re.fullmatch(r"(~[^/\\]*)(.*)", pattern, re.DOTALL).groups()  # type: ignore[union-attr]
-        pattern = glob.escape(os.path.expanduser(home)) + rest  # noqa: PTH111
-    whole = os.path.join(glob.escape(folder), pattern)  # noqa: PTH118  (a pattern, not a path)
-    parts = list(Path(whole).parts)
-    if whole.endswith(("/", os.sep)):
+    parts = list(Path(full_pattern(pattern, folder)).parts)
+    if pattern.endswith(("/", os.sep)):
         parts.append("")
     fixed = Path()
-    while len(parts) > (2 if parts[-1] == "" else 1):
-        if _is_magic(parts[0]) and (parts[0] == _TREE or not os.path.lexists(fixed / parts[0])):
-            break
-        part = parts.pop(0)
-        fixed /= part if _is_magic(part) else _ESCAPED.sub(r"\1", part)
-    if os.path.lexists(fixed / parts[0]) and parts[0] != _TREE:
-        parts[0] = glob.escape(parts[0])
+    while len(parts) > (2 if parts[-1] == "" else 1) and is_plain(parts[0]):
+        fixed /= unescaped(parts.pop(0))
     return str(fixed), parts
-
-
-def _is_magic(part: str) -> bool:
-    return _MAGIC.search(_ESCAPED.sub("", part)) is not None
 
 
 def walk(pattern: str, folder: str) -> list[Found]:
@@ -80,7 +65,7 @@ class _Walk:
     def __init__(self, parts: list[str], only_folders: bool) -> None:
         self._parts = parts
         self._tests = [_test(part) for part in parts]
-        self._folders_too = only_folders or not _is_magic(parts[-1]) or parts[-1].lower().endswith(IMAGE_FOLDERS)
+        self._folders_too = only_folders or is_plain(parts[-1]) or parts[-1].lower().endswith(IMAGE_FOLDERS)
         self._files_too = not only_folders
         self._seen: set[tuple[int, int, int]] = set()
         self._links: list[tuple[str, str, int]] = []  # folders behind links, to be gone through last
@@ -194,7 +179,7 @@ class _test:  # noqa: N801  (called as a function)
         flags = re.IGNORECASE if sys.platform == "win32" else 0
         self._match = re.compile(fnmatch.translate(part), flags).match
         # by far the commonest, and several times as fast
-        ending = part[1:] if part[:1] == "*" and not _MAGIC.search(part[1:]) and not flags else None
+        ending = part[1:] if part[:1] == "*" and not MAGIC.search(part[1:]) and not flags else None
         self._ending = None if self._composed else ending
 
     def __call__(self, name: str) -> bool:

@@ -12,13 +12,13 @@ from pathlib import Path
 from threading import Thread
 
 from runner.frozen import frozen
+from runner.ground.patterns import MAGIC
 from runner.model import Finding, Foreach, ResolvedEntry, ResolvedFlags, Segment, Severity
 from runner.pipeline.near import did_you_mean, near
 from runner.pipeline.tokens import ITEM_TOKEN, entry_count
 
 _PATIENCE = 3.0  # seconds for all: a share may be slow, and this is but a warning
 _NEVER = re.compile(r"(?!)")
-_MAGIC = re.compile(r"[*?\[]")
 
 
 @frozen
@@ -119,7 +119,7 @@ def may_be_made(value: str, places: Iterable[str]) -> bool:
 def _fixed(pattern: str) -> Path:
     """The part of a pattern that is literal."""
     parts = Path(os.path.normcase(os.path.normpath(pattern))).parts
-    magic = next((n for n, part in enumerate(parts) if _MAGIC.search(part)), len(parts))
+    magic = next((n for n, part in enumerate(parts) if MAGIC.search(part)), len(parts))
     return Path(*parts[:magic])
 
 
@@ -182,7 +182,7 @@ def _cure(one: Input) -> str:
         there = sorted(path.name for path in start.iterdir())
     except OSError:
         there = []
-    if first and not _MAGIC.search(first):
+    if first and not MAGIC.search(first):
         meant = near(first, there)
         question = did_you_mean(first, meant) if meant else "Is the drive connected?" if start.parent == start else ""
         return f"There is no `{first}` in {start}. {question}".rstrip()

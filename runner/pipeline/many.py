@@ -7,6 +7,7 @@ import re
 from yaml.events import ScalarEvent
 
 from runner.go.text import go_text
+from runner.ground.patterns import MAGIC
 from runner.model import Foreach, Many, Value
 from runner.pipeline.near import near
 from runner.pipeline.nodes import ListNode, MapNode, Node
@@ -21,7 +22,6 @@ _FOREACH_CURE = (
     "Write a pattern such as '%YAML%/input/**/*.tif', a list of values, {csv: plates.csv}, or {range: 10} for 0 to 9."
 )
 _MATRIX_CURE = "Write for example matrix: {sigma: [1, 2], method: [otsu, li]}."
-_MAGIC = re.compile(r"[*?\[]")
 _BRACES = re.compile(r"\{[^{}]*\}")
 _PARAMETER = re.compile(r"[\w-]+")
 
@@ -79,7 +79,7 @@ def _of_text(node: Node, text: str, report: Report) -> Foreach | None:
     if braces := _BRACES.search(text):
         cure = f"Write `*` in its place: {quoted(_BRACES.sub('*', text.strip()))}."
         report.warning(node, f"`{braces[0]}` means nothing in a pattern: it stands for these very signs", cure)
-    if not _MAGIC.search(text) and text.lower().rstrip().endswith((".csv", ".tsv")):
+    if not MAGIC.search(text) and text.lower().rstrip().endswith((".csv", ".tsv")):
         report.warning(
             node, f"this goes over one file, {text} itself", f"For its lines write {{csv: {quoted(text.strip())}}}."
         )
@@ -91,7 +91,7 @@ def _of_list(node: ListNode, report: Report) -> Foreach | None:
     if values is None:
         return None
     for item, text in zip(node.items, values, strict=True):
-        if _MAGIC.search(text) and re.search(r"[\\/]|\.\w+$", text):
+        if MAGIC.search(text) and re.search(r"[\\/]|\.\w+$", text):
             cure = "For the files that match write the pattern alone, without a list (`**` goes through folders)."
             report.warning(item, f"`{text}` is taken as it stands: a list holds values, and no patterns", cure)
             break

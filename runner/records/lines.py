@@ -16,23 +16,16 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from runner.ground.files import replace_whole, state_error
 from runner.ground.plain import NO_LINK, NotPlain
+from runner.ground.told import number
+from runner.records.receipt import Result
 
 _HIGHEST = 2**63
-
-
-class ItemState(StrEnum):
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    TIMED_OUT = "timed out"
-    STOPPED = "stopped"
-    NOT_RUN = "not run"  # what it needs failed
-    ANEW = "to be made anew"  # it was done; what it is made of is made anew
+ItemState = Result  # of an item
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +119,7 @@ def read_lines(path: Path) -> Iterator[ItemReceipt]:
 
     Raises StateError where a file is there and cannot be read: it is not for us to say that nothing was done.
     """
-    for told in read_told(path):
-        receipt = _receipt(told)
-        if receipt is not None:
-            yield receipt
+    yield from map(_receipt, read_told(path))
 
 
 def read_told(path: Path) -> Iterator[dict[str, Any]]:
@@ -177,14 +167,14 @@ def text_in(told: dict[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _receipt(told: dict[str, Any]) -> ItemReceipt | None:
+def _receipt(told: dict[str, Any]) -> ItemReceipt:
     return ItemReceipt(
         told["key"],
         _STATES[told["state"]],
         mark_in(told),
         text_in(told, "note"),
-        _number(told.get("seconds")),
-        _number(told.get("started")),
+        number(told.get("seconds")) or 0.0,
+        number(told.get("started")) or 0.0,
         _whole(told.get("exit_code")),
         _whole(told.get("peak_memory")),
         _outputs(told["outputs"]) if "outputs" in told else (),
@@ -192,10 +182,6 @@ def _receipt(told: dict[str, Any]) -> ItemReceipt | None:
         _whole(told.get("attempts")) or 1,
         text_in(told, "content_hash"),
     )
-
-
-def _number(value: object) -> float:
-    return float(value) if type(value) in (int, float) and 0 <= value < _HIGHEST else 0.0  # type: ignore[operator,arg-type]
 
 
 def _whole(value: object) -> int | None:

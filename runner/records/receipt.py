@@ -31,7 +31,8 @@ class Result(StrEnum):
     STOPPED = "stopped"
     SKIPPED = "skipped"
     ACCEPTED = "accepted"
-    NOT_RUN = "not run"
+    NOT_RUN = "not run"  # of an item: what it needs failed
+    ANEW = "to be made anew"  # an item was done; what it is made of is made anew
     SUBMITTED = "submitted"  # it waits or runs on a cluster, and nobody waits for it here
 
 

@@ -232,10 +232,8 @@ class _Loop:
     def _forced(self, segment: Segment) -> bool:
         """Whether all items (with --item, those) run because that was asked for, or a force segment stands before."""
         selection = self.opened.request.selection
-        if selection.retry_failed:
-            return False
-        named = segment.number in (selection.start, selection.only)
-        return selection.force or named or self._behind_force(segment.number)
+        number = segment.number
+        return selection.forces(number) or (not selection.retry_failed and self._behind_force(number))
 
     def _behind_force(self, number: int) -> bool:
         steps = (self.steps[n] for n in self._all.before[number])

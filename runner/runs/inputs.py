@@ -5,8 +5,7 @@ Items know their own inputs: a segment with `foreach` or `matrix` is left out.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 
@@ -16,12 +15,9 @@ from runner.inputs.looking import Look
 from runner.inputs.news import news, why_again
 from runner.inputs.see import Use, adopt, remember, see, settle
 from runner.model import Segment
-from runner.pipeline.tokens import ITEM_TOKEN
 from runner.records.layout import make_root
 from runner.runs.request import RunRequest
 from runner.tasks import Task, Tasks
-
-_WITH_FOLDERS = ("ITEM", "PARENT", "RELATIVE", "ITEMS", "ITEMS_FILE")  # tokens that may hold several folders
 
 
 class Inputs:
@@ -107,14 +103,10 @@ class Inputs:
         return make_graph(self._pipeline).before
 
 
-def _globs(job: Task) -> Iterator[str]:
+def _globs(job: Task) -> Sequence[str]:
     """Its declared outputs; of one that goes over many items, those of all."""
-    for pattern in job.outputs:
-        if job.segment.many is None:
-            yield pattern
-            continue
-        if deep := next((m for m in ITEM_TOKEN.finditer(pattern) if m["name"] in _WITH_FOLDERS or m["column"]), None):
-            head = re.split(r"[\\/](?=[^\\/]*$)", pattern[: deep.start()])[0]
-            pattern = f"{head}/**/*" if deep.start() else ""
-        if pattern:
-            yield ITEM_TOKEN.sub("*", pattern)
+    if job.many is None:
+        return job.outputs
+    from runner.items.globs import output_globs
+
+    return output_globs(job.outputs, job.many, job.cwd, job.base, job.folder)

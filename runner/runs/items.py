@@ -26,7 +26,7 @@ from runner.records.layout import done_file, records_root
 from runner.records.lines import ItemReceipt, ItemState, added_to, append, append_files
 from runner.records.receipt import Receipt, Result
 from runner.runs.anew import forget, settle
-from runner.runs.many import ManyTasks, look_at_items
+from runner.runs.many import ManyTasks, look_at_items, no_item
 
 if TYPE_CHECKING:
     from runner.runs.open import Opened
@@ -282,11 +282,7 @@ class Over:
         job = self._opened.look.jobs[self.segment.number]
         state, why = Result.SUCCEEDED, ""
         if not total:
-            pattern = self.segment.many.foreach.pattern if self.segment.many and self.segment.many.foreach else ""
-            state, why = (
-                Result.FAILED,
-                f"there is no item: nothing matches {pattern}" if pattern else "there is no item",
-            )
+            state, why = Result.FAILED, no_item(self.segment.many)
         elif bad:
             state, why = Result.FAILED, f"{bad:,} of {total:,} items failed"
             if self.too_many:

@@ -185,7 +185,7 @@ def _look_at_many(
     if not request.selection.items and not any(segment.many for segment in request.pipeline.segments):
         return {}, []
     from runner.items.decide import Selection as Items
-    from runner.runs.many import check_patterns, look_at_items
+    from runner.runs.many import check_patterns, look_at_items, no_item
 
     selection, findings = request.selection, []
     many: dict[int, ManyTasks] = {}
@@ -196,24 +196,22 @@ def _look_at_many(
         if segment.many is None or selection.only not in (None, number) or number < (selection.start or 0):
             earlier = earlier or not segment.is_control
             continue
-        named = number in (selection.start, selection.only)
-        force = selection.force or (named and not selection.retry_failed)
+        severity = Severity.WARNING if earlier else Severity.ERROR
         try:
             tasks = look_at_items(
                 jobs[number],
                 root,
-                Items(force, selection.retry_failed, selection.items),
+                Items(selection.forces(number), selection.retry_failed, selection.items),
                 broken,
                 windows=request.site.host.windows,
             )
         except UsageError as error:
-            severity = Severity.WARNING if earlier else Severity.ERROR
             findings.append((number, Finding(error.message, error.cure, "foreach", severity)))
         else:
             many[number] = tasks
             if not tasks.items:
-                severity = Severity.WARNING if earlier else Severity.ERROR
-                findings.append((number, _nothing(tasks, severity)))
+                what = no_item(jobs[number].many) + (" yet" if earlier else "")
+                findings.append((number, Finding(what, "Check the folder and the ending.", "foreach", severity)))
         earlier = True
     if selection.items:
         check_patterns(list(many.values()), selection.items)
@@ -225,13 +223,6 @@ def items_file(look: Look, number: int) -> Path:
     from runner.runs.many import remembered_as
 
     return done_file(look.root, remembered_as(look.jobs[number]))
-
-
-def _nothing(tasks: ManyTasks, severity: Severity) -> Finding:
-    foreach = tasks.job.many.foreach if tasks.job.many else None
-    what = f"nothing matches {foreach.pattern}" if foreach and foreach.pattern else "there is no item"
-    told = " yet" if severity is Severity.WARNING else ""
-    return Finding(f"{what}{told}", "Check the folder and the ending.", "foreach", severity)
 
 
 def _again(request: RunRequest, status: Status, jobs: Tasks, inputs: Inputs) -> dict[int, str]:

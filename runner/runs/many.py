@@ -22,7 +22,7 @@ from runner.items.item import Item
 from runner.items.ledger import Ledger
 from runner.items.outputs import Outputs, in_folder
 from runner.items.walk import split_pattern
-from runner.model import Finding
+from runner.model import Finding, Many
 from runner.pipeline.tokens import ITEM_TOKEN
 from runner.records.layout import Record, done_file
 from runner.records.lines import added_to, append_files
@@ -172,6 +172,12 @@ def adopt_items(broken: Record, records: Path) -> None:
         done = done_file(records, path.name.split("-")[1])
         with added_to(done) as lines:
             append_files(lines, [path], done)
+
+
+def no_item(many: Many | None) -> str:
+    """That there is nothing to go over."""
+    pattern = many.foreach.pattern if many and many.foreach else ""
+    return f"there is no item: nothing matches {pattern}" if pattern else "there is no item"
 
 
 def check_patterns(found: Sequence[ManyTasks], patterns: Sequence[str]) -> None:

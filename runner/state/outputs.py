@@ -7,22 +7,20 @@ copies or unpacks keeps old times.
 
 from __future__ import annotations
 
-import fnmatch
 import glob
 import os
-import re
 import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from runner.ground.patterns import full_pattern
 from runner.model import Output
 
 MOST_LISTED = 1000
 # FAT and some shares count whole seconds, by twos; elsewhere a time is as fine as the kernel's tick
 _COARSE, _FINE = 2.0, 0.02
 _YOUNG = 600.0  # seconds by which a share's clock may differ from ours for `settling` to see a young file
-ESCAPED = re.compile(r"\[([*?[])\]")
 
 _CURE = "(if it leaves out on purpose what is finished, write `outputs-may-be-old: true`)"
 
@@ -75,48 +73,6 @@ def matches(pattern: str, folder: str) -> Iterator[Path]:
         return
     for name in glob.iglob(full, recursive=True):  # noqa: PTH207  (absolute patterns)
         yield Path(name)
-
-
-def full_pattern(pattern: str, folder: str) -> str:
-    """`pattern` below `folder`. Brackets and stars in the names of folders and files that exist are no pattern."""
-    if pattern.startswith("~"):
-        home, rest = re.fullmatch(r"(~[^/\\]*)(.*)", pattern, re.DOTALL).groups()  # type: ignore[union-attr]
-        pattern = glob.escape(os.path.expanduser(home)) + rest  # noqa: PTH111
-    full = os.path.join(glob.escape(folder), pattern)  # noqa: PTH118  (a pattern, not a path)
-    literal, parts = Path(), list(Path(full).parts)
-    for number, part in enumerate(parts):
-        if glob.has_magic(ESCAPED.sub("", part)):
-            if part == "**" or not os.path.lexists(literal / part):
-                break
-            parts[number] = glob.escape(part)
-        literal /= unescaped(parts[number])
-    return str(Path(*parts))
-
-
-def unescaped(text: str) -> str:
-    """`glob.escape` undone."""
-    return ESCAPED.sub(r"\1", text)
-
-
-def fits(path: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Whether a glob means this path."""
-    if not pattern or pattern[0] != "**":
-        own = bool(path and pattern) and fnmatch.fnmatch(path[0], pattern[0])
-        return fits(path[1:], pattern[1:]) if own else not path and not pattern
-    return any(fits(path[start:], pattern[1:]) for start in range(len(path) + 1))
-
-
-def fixed_part(pattern: str) -> tuple[Path, str]:
-    """The folder in which a glob starts, and the rest; for a plain path its folder and nothing."""
-    parts = Path(pattern).parts
-    fixed: list[str] = []
-    for part in parts:
-        if glob.has_magic(ESCAPED.sub("", part)):
-            break
-        fixed.append(unescaped(part))
-    if len(fixed) == len(parts):
-        return Path(*fixed[:-1]), ""
-    return Path(*fixed), str(Path(*parts[len(fixed) :]))
 
 
 def _has_content(path: Path) -> bool:

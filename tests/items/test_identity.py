@@ -10,7 +10,7 @@ from runner.items.expand import expand
 from runner.items.identity import Contents, mark_of_path, marks
 from runner.items.ledger import Ledger
 from runner.model import Foreach, Many
-from runner.records.lines import ItemReceipt, ItemState
+from runner.records.lines import ItemReceipt, ItemState, write_lines
 
 
 def test_the_same_content_with_another_time_is_done(tmp_path: Path) -> None:
@@ -19,8 +19,10 @@ def test_the_same_content_with_another_time_is_done(tmp_path: Path) -> None:
     os.utime(path, (1e9, 1e9))
     many = Many(Foreach(pattern="*.tif"), by_content=True)
     items = expand(many, str(tmp_path))
-    contents, ledger = Contents(tmp_path / "cache"), Ledger()
-    ledger.add(ItemReceipt("a.tif", ItemState.SUCCEEDED, marks(items)[0], content_hash=contents.digest(items[0])))
+    contents = Contents(tmp_path / "cache")
+    done = ItemReceipt("a.tif", ItemState.SUCCEEDED, marks(items)[0], content_hash=contents.digest(items[0]))
+    write_lines(tmp_path / "done", iter([done]))
+    ledger = Ledger.read(tmp_path / "done")
     contents.save()
     os.utime(path, (1.1e9, 1.1e9))
     items = expand(many, str(tmp_path))

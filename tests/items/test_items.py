@@ -17,7 +17,16 @@ from runner.items.item import Item
 from runner.items.ledger import Ledger, compact
 from runner.items.outputs import Outputs
 from runner.model import Foreach, Many, ResolvedFlags
-from runner.records.lines import ItemReceipt, ItemState, append, append_files, line_of, open_lines, read_lines
+from runner.records.lines import (
+    ItemReceipt,
+    ItemState,
+    append,
+    append_files,
+    line_of,
+    open_lines,
+    read_lines,
+    write_lines,
+)
 
 
 def of_files(folder: Path, *names: str) -> None:
@@ -152,12 +161,13 @@ def test_the_reasons_tell_what_changed(tmp_path: Path) -> None:
     of_files(tmp_path, "a.tif", "b.tif", "c.tif", "d.tif")
     many = Many(Foreach(pattern="*.tif"))
     items = expand(many, str(tmp_path))
-    ledger = Ledger()
+    known = [ItemReceipt("gone.tif", ItemState.SUCCEEDED, (1, 1))]
     for item, mark in zip(items, marks(items), strict=True):
         if item.key != "d.tif":
             state = ItemState.FAILED if item.key == "c.tif" else ItemState.SUCCEEDED
-            ledger.add(ItemReceipt(item.key, state, mark, note="it ran out of memory"))
-    ledger.add(ItemReceipt("gone.tif", ItemState.SUCCEEDED, (1, 1)))
+            known.append(ItemReceipt(item.key, state, mark, note="it ran out of memory"))
+    write_lines(tmp_path / "done", iter(known))
+    ledger = Ledger.read(tmp_path / "done")
     (tmp_path / "b.tif").write_bytes(b"x" * 2000)
     items = expand(many, str(tmp_path))
     plan = decide(items, ledger, marks(items))

@@ -21,7 +21,7 @@ ALLOWED = {
     "process": {"model", "errors", "host", "ground"},
     "pipeline": {"model", "errors", "host", "state", "go", "ground"},
     "state": {"model", "errors", "host", "process", "go", "ground"},
-    "inputs": {"model", "errors", "state", "ground"},
+    "inputs": {"model", "errors", "ground"},
     "records": {"model", "errors", "go", "ground", "state"},
     "items": {"model", "errors", "go", "ground", "pipeline", "records"},
     "changes": {"model", "go"},
