@@ -70,16 +70,21 @@ class Over:
 
     def _look(self, everything: Callable[[ManyTasks], bool]) -> ManyTasks:
         """As it is now; what was looked at for the plan counts where nothing has run since."""
-        opened, selection = self._opened, self._opened.request.selection
-        tasks = opened.look.many.get(self.segment.number)
+        opened, number = self._opened, self.segment.number
+        force = opened.request.selection.force and not opened.has_run
+        tasks = opened.look.many.pop(number, None)  # there may be 100,000 of them: never twice
         if tasks is None or opened.has_run:
-            tasks = self._look_again(force=selection.force and not opened.has_run)
+            del tasks
+            tasks = self._look_again(force=force)
         if everything(tasks):
             if tasks.ledger.all_again:  # also those that --item does not name
                 forget(opened.look, self.segment, list(tasks.ledger.done), "what it is made of was made anew")
+                del tasks
                 tasks = self._look_again(force=False)
             else:
-                tasks = self._look_again(force=True)
+                if tasks.plan.done:
+                    del tasks
+                    tasks = self._look_again(force=True)
                 forget(opened.look, self.segment, tasks.chosen, "it is to run again")
         if opened.has_run:  # what the check before the run could not see yet
             for finding in tasks.problems(opened.request.site.host.platform):
