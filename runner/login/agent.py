@@ -524,7 +524,6 @@ OPERATIONS: Dict[str, Callable[[Request, Dict[str, Any], bytes], Dict[str, Any]]
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     # whatever else would print there would tear a frame
     sys.stdout = sys.stderr
