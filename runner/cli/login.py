@@ -11,7 +11,7 @@ import click
 from runner.cli.common import find_repo, repo_option, reports_errors
 
 if TYPE_CHECKING:
-    from runner.login.remote import Remote
+    from runner.login.line import Remote
 
 
 @click.command(name="login", context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,7 +36,7 @@ def command(cluster: str, what: str | None, idle: float, repo: str | None) -> in
     host = this_host()
     found = find_cluster(cluster, find_repo(repo), host)
     if what == "status":
-        from runner.login.remote import connect
+        from runner.login.line import connect
 
         with connect(found, host) as remote:
             return _show(remote)
@@ -71,7 +71,7 @@ def _time(seconds: float) -> time.struct_time:
 
 def _show(remote: Remote) -> int:
     """The keeper is asked first, which knows without the line; then the other end."""
-    from runner.login.remote import PATIENCE, clock
+    from runner.login.line import PATIENCE, clock
 
     told, begun = remote.keeper(), time.perf_counter()
     print(f"{remote.cluster.name}: login open since {clock(told['since'])}, {told['hello']['host']}, {told['folder']}")

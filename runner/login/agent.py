@@ -1,5 +1,5 @@
 # Python 3.6, and paths as bytes since the login node's locale may know no UTF-8
-# ruff: noqa: PTH101, PTH103, PTH105, PTH110, PTH111, PTH113, PTH116, PTH118, PTH120, PTH123, PTH202, RUF005, UP006, UP031, UP035, UP045
+# ruff: noqa: PTH101, PTH103, PTH105, PTH108, PTH110, PTH111, PTH113, PTH116, PTH118, PTH120, PTH123, PTH202, RUF005, UP006, UP031, UP035, UP045
 """What runs on the login node: commands, and files there and back, on standard input and output.
 
 One file of plain Python, 3.6 and newer, which ssh brings along; nothing is installed and nothing is removed there.
@@ -29,6 +29,7 @@ MAGIC = b"run-pipeline agent 1"
 LAST, KEEPER = 1, 2  # flags: the last frame of a request or an answer; for the keeper, not for the agent
 CHUNK = 256 * 1024
 WINDOW = 16  # chunks under way that nobody has acknowledged
+GRACE = 20.0  # seconds for a command to end kindly
 ALIVE = 5.0  # seconds between two signs of life of a request
 _PREFIX = struct.Struct(">BQII")
 _MOST = 64 << 20  # bytes of a frame
@@ -158,7 +159,7 @@ class Agent:
             request.frames.put(None)
         for thread in self.kept:  # a command that was to go on, such as a submission: its output has to go somewhere
             thread.join()
-        deadline = time.time() + 10
+        deadline = time.time() + GRACE + 10
         while self.requests and time.time() < deadline:
             time.sleep(0.05)
 
@@ -333,9 +334,13 @@ def put(request: Request, header: Dict[str, Any], body: bytes) -> Dict[str, Any]
             os.makedirs(folder, exist_ok=True)
             made.add(folder)
         part = part_of(target, "%x" % os.getpid())
-        with open(part, "wb") as stream:
-            stream.write(body[at : at + size])
-        finish(part, target, changed, mode)
+        try:
+            with open(part, "wb") as stream:
+                stream.write(body[at : at + size])
+        except OSError:
+            os.unlink(part)  # our own, and not whole
+            raise
+        finish(part, target, changed, mode, header.get("keep", {}).get(path))
         at += size
     return {"count": len(header["files"])}
 
@@ -366,7 +371,7 @@ def send(request: Request, header: Dict[str, Any], body: bytes) -> Dict[str, Any
         size = stream.tell()
     if size != header["size"]:
         raise ValueError("%s came with %d of %d bytes" % (header["path"], size, header["size"]))
-    finish(part, target, header["changed"], header["mode"])
+    finish(part, target, header["changed"], header["mode"], header.get("keep"))
     return {"size": size}
 
 
@@ -375,11 +380,13 @@ def part_of(target: bytes, mark: str) -> bytes:
     return os.path.join(folder, b"." + name[:150] + b"." + mark.encode("ascii") + b".part~")
 
 
-def finish(part: bytes, target: bytes, changed: int, mode: Optional[int]) -> None:
-    """From here on it is there, whole."""
+def finish(part: bytes, target: bytes, changed: int, mode: Optional[int], keep: Optional[str] = None) -> None:
+    """From here on it is there, whole. `keep`: under this name what was there stays beside it."""
     os.utime(part, ns=(changed, changed))
     if mode is not None:
         os.chmod(part, mode)
+    if keep:
+        os.replace(target, os.path.join(os.path.dirname(target), on_disk(keep)))
     os.replace(part, target)
 
 
@@ -495,7 +502,7 @@ def heed(request: Request, process: Any, keep: bool) -> None:
         frame = request.frames.get()
         if frame is None and (keep or not request.gone.is_set()):
             return
-        grace = frame[0].get("stop", 5.0) if frame else 5.0
+        grace = frame[0].get("stop", GRACE) if frame else GRACE
         end(process, grace)
 
 

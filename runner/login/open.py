@@ -13,7 +13,7 @@ from typing import Any
 
 from runner.errors import Busy, ExitCode, RunnerError
 from runner.host import Host
-from runner.login.remote import NotLoggedIn, Remote, connect
+from runner.login.line import NotLoggedIn, Remote, connect
 from runner.login.ssh import ssh_program
 from runner.login.store import Store
 from runner.site_file import ClusterSettings

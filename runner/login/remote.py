@@ -1,263 +1,166 @@
-"""Calls over an open login: commands and files of the cluster, each with a limit on how long it may stay silent."""
+"""A command of the runner on a cluster: what the pipeline needs goes up, it runs there, what it made comes back."""
 
 from __future__ import annotations
 
-import contextlib
-import queue
-import socket
+import glob
+import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, cast
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from runner.errors import ExitCode, RunnerError, UsageError
-from runner.host import Host
-from runner.login import agent, door
-from runner.login.store import Store
+from runner.environments import Site
+from runner.errors import EnvironmentMissing, RunnerError
+from runner.ground.words import size_text
+from runner.login.download import Download, There, listed
+from runner.login.line import Remote, connect
+from runner.login.places import Places, make_folder
+from runner.login.sent import Known
+from runner.login.store import Store, this_computer
+from runner.login.upload import upload
+from runner.login.wanted import Wanted, wanted
+from runner.model import Pipeline
+from runner.pipeline.reader import read_pipeline
+from runner.records.layout import FOLDER, hide
 from runner.site_file import ClusterSettings
+from runner.state.status import status_path
 
-PATIENCE = 30.0  # seconds without a sign of life from the other end; it gives one every 5
-Header = dict[str, Any]
-
-
-class NotLoggedIn(UsageError):
-    """No login is open, so nothing is known of the cluster but what was known before."""
+_NOT_HALF = ("submit", "cancel")  # go on there where the line breaks; what only follows jobs is ended
+_EVERY = 10.0  # seconds between two looks for what came meanwhile
 
 
-class Lost(RunnerError):
-    """The line is gone, or nobody answers at the other end. Jobs there go on."""
+def run_there(
+    cluster: ClusterSettings,
+    command: Sequence[str],
+    pipeline: Path,
+    options: Sequence[str],
+    site: Site,
+    *,
+    say: Callable[[str], None],
+    output: Callable[[int, bytes], None] | None = None,
+    up: bool = False,
+    back: bool = True,
+) -> int:
+    """`run-pipeline COMMAND FILE OPTIONS` on the cluster, with its output here; the exit code is the command's.
 
-    exit_code = ExitCode.INTERNAL
-
-
-class Refusal(RunnerError):
-    """The other end could not do what it was asked to: `errno` as there, where the system said no."""
-
-    exit_code = ExitCode.INTERNAL
-
-    def __init__(self, message: str, cure: str, errno: int = 0) -> None:
-        super().__init__(message, cure)
-        self.errno = errno
-
-
-def clock(seconds: float) -> str:
-    """`14:02`, with the date where that is another one than today's."""
-    told, now = time.localtime(seconds), time.localtime()
-    return time.strftime("%H:%M" if told[:3] == now[:3] else "%Y-%m-%d %H:%M", told)
-
-
-def unknown_since(cluster: ClusterSettings, store: Store) -> str:
-    """Since when nothing is known, and why; "" where there never was a login."""
-    last = store.read_last()
-    if last is None:
-        return ""
-    why = f" ({last.why})" if last.why else ""
-    return f"nothing is known of {cluster.name} since {clock(last.heard)}{why}; jobs there go on"
+    `pipeline` is the file here, absolute; `up` sends first what it needs (for `submit` and `run`); with `back`
+    receipts, logs and outputs come back, while it runs and at its end. `say` gets lines for a person.
+    Raises NotLoggedIn, Lost (jobs there go on), Refusal, UsageError.
+    """
+    with connect(cluster, site.host) as remote:
+        work = Work(remote, read_pipeline(pipeline), site, say)
+        if up:
+            work.send()
+        return work.run(command, options, output or _show, back=back)
 
 
-def connect(cluster: ClusterSettings, host: Host, *, patience: float = PATIENCE) -> Remote:
-    """Raises NotLoggedIn."""
-    store = Store(host, cluster.name)
-    endpoint = store.read_endpoint()
-    known = unknown_since(cluster, store)
-    try:
-        if endpoint is None:
-            raise ConnectionRefusedError
-        connection = door.enter(endpoint.port, endpoint.token)
-    except OSError as error:
-        raise NotLoggedIn(
-            f"no login to {cluster.name} is open" + (f": {known}" if known else ""),
-            f"Open one: run-pipeline login {cluster.name}",
-        ) from error
-    return Remote(cluster, connection, patience)
+class Work:
+    """One pipeline on one cluster, over an open login."""
 
+    def __init__(self, remote: Remote, pipeline: Pipeline, site: Site, say: Callable[[str], None]) -> None:
+        self.remote, self.pipeline, self.site, self.say = remote, pipeline, site, say
+        self.base = make_folder(remote)
+        self.places = Places(site.repo, pipeline.folder, this_computer(), self.base)
+        self.wanted: Wanted = wanted(pipeline, site, self.places)
+        self._own = Path(pipeline.folder) / FOLDER / pipeline.path.name / f"on-{remote.cluster.name}"
+        self._told: set[str] = set()
 
-class Remote:
-    """One connection to the keeper; several threads may call at once."""
-
-    def __init__(self, cluster: ClusterSettings, connection: socket.socket, patience: float) -> None:
-        self.cluster, self.patience = cluster, patience
-        self._connection = connection
-        self._stream = cast(BinaryIO, connection.makefile("rb"))
-        self._lock = threading.Lock()
-        self._next = 0
-        self._answers: dict[int, queue.SimpleQueue[tuple[int, Header, bytes] | None]] = {}
-        self._over = False
-        self._heard = time.time()
-        threading.Thread(target=self._listen, name=f"from {cluster.name}", daemon=True).start()
-
-    def __enter__(self) -> Remote:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._connection.shutdown(socket.SHUT_RDWR)
-        self._connection.close()
-
-    def _listen(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while (frame := agent.read_frame(self._stream)) is not None:
-                self._heard = time.time()
-                if waiting := self._answers.get(frame[1]):
-                    waiting.put((frame[0], frame[2], frame[3]))
-        with self._lock:
-            self._over = True
-            for waiting in self._answers.values():
-                waiting.put(None)
-        self._stream.close()
-
-    def call(self, header: Header, body: bytes = b"", **options: Any) -> Header:
-        """A question with one answer."""
-        return self.open(header, body, **options).end()
-
-    def open(self, header: Header, body: bytes = b"", *, flags: int = agent.LAST, patience: float = 0) -> Call:
-        answers: queue.SimpleQueue[tuple[int, Header, bytes] | None] = queue.SimpleQueue()
-        with self._lock:
-            self._next += 1
-            number = self._next
-            self._answers[number] = answers
-            over = self._over
-        call = Call(self, number, answers, patience or self.patience, str(header.get("op")))
-        if over:
-            raise self.lost()
-        call.write(header, body, flags)
-        return call
-
-    def keeper(self, op: str = "status") -> Header:
-        """Asks the keeper itself, which answers also where the line is stuck."""
-        return self.call({"op": op}, flags=agent.LAST | agent.KEEPER, patience=door.PATIENCE)
-
-    def send(self, data: bytes) -> None:
-        try:
-            with self._lock:
-                self._connection.sendall(data)
-        except OSError as error:
-            raise self.lost() from error
-
-    def forget(self, number: int) -> None:
-        with self._lock:
-            self._answers.pop(number, None)
-
-    def lost(self, silent: float = 0) -> Lost:
-        name = self.cluster.name
-        what = (
-            f"{name} has not answered for {silent:.0f} s"
-            if silent
-            else f"the line to {name} is gone"
-        )  # fmt: skip
-        return Lost(
-            f"{what}: nothing is known of it since {clock(self._heard)}; jobs there go on",
-            f"Look whether the network is there: run-pipeline login {name} --status. Then go on where it was:"
-            f" run-pipeline login {name}",
-        )
-
-    def refusal(self, answer: Mapping[str, Any]) -> Refusal:
-        import errno
-
-        code, path = answer.get("errno") or 0, answer.get("path") or ""
-        at = f" {path}" if path else ""
-        if code in (errno.ENOSPC, errno.EDQUOT):
-            return Refusal(
-                f"{self.cluster.name}: the disk (or your quota on it) is full:{at or ' ' + self.cluster.folder}",
-                "Free some space there and start again: what arrived stays there.",
-                code,
-            )
-        if code in (errno.EACCES, errno.EPERM, errno.EROFS):
-            return Refusal(
-                f"{self.cluster.name}: no permission:{at or ' ' + self.cluster.folder}",
-                f"Name a folder that you may write to as `folder` in [clusters.{self.cluster.name}] of the site file.",
-                code,
-            )
-        return Refusal(
-            f"{self.cluster.name}: {answer['error']}{':' + at if at else ''}", "Look there by hand with ssh.", code
-        )
-
-    # --- what is asked
-
-    def ping(self) -> None:
-        self.call({"op": "ping"})
+    def send(self) -> None:
+        """Everything that is needed there and is not there yet."""
+        for remark in self.wanted.remarks:
+            self.say(f"note: {remark}")
+        name = self.remote.cluster.name
+        known = Known(Store(self.site.host, name).sent(self.base))
+        sent = upload(self.remote, self.base, self.wanted.up, known)
+        if sent.files:
+            self.say(f"{name}: {sent.files:,} files went up ({size_text(sent.bytes)}), {sent.there:,} were there")
+        for one in sent.kept:
+            self.say(f"note: it was different on {name}; what was there is now {self.base}/{one}")
 
     def run(
-        self,
-        argv: Sequence[str],
-        *,
-        cwd: str = "",
-        env: Mapping[str, str] | None = None,
-        stdin: bytes = b"",
-        output: Callable[[int, bytes], None] = lambda which, data: None,
-        keep: bool = False,
-        grace: float = 10.0,
+        self, command: Sequence[str], options: Sequence[str], output: Callable[[int, bytes], None], *, back: bool
     ) -> int:
-        """A command's exit code; its output goes to `output` as it comes (1: standard output, 2: standard error).
-
-        `keep`: it goes on where the line breaks. Ctrl-C ends it there, first kindly. Raises Lost, Refusal.
-        """
-        header = {"op": "run", "argv": list(argv), "cwd": cwd, "env": dict(env or {}), "keep": keep}
-        call = self.open(header, stdin)
-        while True:
-            try:
-                for told, data in call.parts():
-                    output(told["out"], data)
-                code = call.answer["code"]
-                assert isinstance(code, int)
-                return code
-            except KeyboardInterrupt:
-                call.write({"stop": grace}, b"", 0)
-                grace = 0.0  # asked twice
-
-
-class Call:
-    """A question under way."""
-
-    def __init__(
-        self,
-        remote: Remote,
-        number: int,
-        answers: queue.SimpleQueue[tuple[int, Header, bytes] | None],
-        patience: float,
-        op: str,
-    ) -> None:
-        self._remote, self._number, self._answers, self._patience, self._op = remote, number, answers, patience, op
-        self.answer: Header = {}
-
-    def write(self, header: Header, body: bytes, flags: int) -> None:
-        self._remote.send(agent.pack(flags, self._number, header, body))
-
-    def next(self) -> tuple[int, Header, bytes]:
-        """Raises Lost, Refusal."""
+        """The command there. What it makes comes back meanwhile, and once more at its end."""
+        file = self.places.absolute(self.pipeline.path)
+        argv = [*self.remote.cluster.program, *command, file, *options]
+        environ = {"RUN_PIPELINE_REPO": self.base, "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"}
+        if sys.stdout.isatty():
+            environ["FORCE_COLOR"] = "1"
+        ended = threading.Event()
+        follower = threading.Thread(target=self._follow, args=(ended,), daemon=True)
+        if back:
+            follower.start()
+        last = _Last(output)
         try:
-            found = self._answers.get(timeout=self._patience)
-        except queue.Empty:
-            self._remote.forget(self._number)
-            raise self._remote.lost(self._patience) from None
-        if found is None:
-            raise self._remote.lost()
-        if found[0] & agent.LAST:
-            self._remote.forget(self._number)
-            self.answer = found[1]
-            if "error" in found[1]:
-                raise self._remote.refusal(found[1])
-        return found
+            code = self.remote.run(argv, cwd=self.base, env=environ, output=last, keep=command[0] in _NOT_HALF)
+        finally:
+            ended.set()
+        if code and "No module named runner" in last.text:
+            raise EnvironmentMissing(
+                f"{self.remote.cluster.name}: there is no runner in {self.base}",
+                f"Put the lab's checkout there (git clone, or copy it), or write how it is started as `program` in"
+                f" [clusters.{self.remote.cluster.name}] of the site file.",
+            )
+        if back:
+            follower.join()
+            self.bring()
+        return code
 
-    def part(self) -> tuple[Header, bytes] | None:
-        """The next part of the answer; None at its end, which is then in `answer`."""
-        while True:
-            flags, header, body = self.next()
-            if flags & agent.LAST:
-                return None
-            if "alive" not in header:
-                return header, body
+    def _follow(self, ended: threading.Event) -> None:
+        while not ended.wait(_EVERY):
+            try:
+                self.bring()
+            except RunnerError:
+                return  # the command itself will meet it, and say so
 
-    def parts(self) -> Iterator[tuple[Header, bytes]]:
-        """All parts, each acknowledged once it was dealt with."""
-        while (found := self.part()) is not None:
-            yield found
-            self.write({"ack": 1}, b"", 0)
+    def bring(self) -> None:
+        """Receipts, logs and declared outputs that are new there. Raises Lost, Refusal, StateError."""
+        folder = Path(self.pipeline.folder)
+        records = self._records()
+        if records:
+            self._own.mkdir(parents=True, exist_ok=True)
+            hide(folder / FOLDER)
+        known = Known(self._own / "brought.json")
+        told = self._there(FOLDER, self.pipeline.path.name) + "/"
 
-    def end(self) -> Header:
-        for _ in self.parts():
-            pass
-        return self.answer
+        def here(path: str) -> Path | None:
+            return self._own / (path[len(told) :] if path.startswith(told) else path.rpartition("/")[2])
+
+        Download(self.remote, self.base, (self._own,), here, known, theirs=True).bring(records)
+        outputs = listed(self.remote, self.base, self.wanted.back)
+        roots = (Path(self.site.repo), folder)
+        brought = Download(self.remote, self.base, roots, self.places.here, known).bring(outputs)
+        if brought.files:
+            name = self.remote.cluster.name
+            self.say(f"{name}: {brought.files:,} files came back ({size_text(brought.bytes)})")
+        for one in (*brought.kept, *(f"{one}; it stays on the cluster" for one in brought.refused)):
+            if one not in self._told:
+                self._told.add(one)
+                self.say(f"note: {one}")
+
+    def _there(self, *parts: str) -> str:
+        """Below the pipeline's folder there."""
+        return "/".join(part for part in (self.places.there(self.pipeline.folder), *parts) if part)
+
+    def _records(self) -> list[There]:
+        status = status_path(Path(self.pipeline.path)).name
+        records = glob.escape(self._there(FOLDER, self.pipeline.path.name))
+        return listed(self.remote, self.base, [f"{records}/**", glob.escape(self._there(status))])
+
+
+class _Last:
+    """Passes output on, and keeps its end."""
+
+    def __init__(self, output: Callable[[int, bytes], None]) -> None:
+        self._output = output
+        self.text = ""
+
+    def __call__(self, which: int, data: bytes) -> None:
+        self._output(which, data)
+        self.text = (self.text + data.decode("utf-8", "replace"))[-2000:]
+
+
+def _show(which: int, data: bytes) -> None:
+    stream = sys.stdout if which == 1 else sys.stderr
+    stream.flush()
+    stream.buffer.write(data)
+    stream.buffer.flush()

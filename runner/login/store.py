@@ -5,6 +5,7 @@ No password, code or key is among it; the token opens the keeper of this compute
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import sys
@@ -48,15 +49,25 @@ class Last:
     why: str
 
 
+def this_computer() -> str:
+    return socket.gethostname()
+
+
 class Store:
     """The files of one cluster's login; each computer that shares a home folder has its own, as it has its ports."""
 
     def __init__(self, host: Host, name: str) -> None:
         self.folder = state_folder(host) / "login"
-        own = f"{name}@{socket.gethostname()}"
+        self._name = name
+        own = f"{name}@{this_computer()}"
         self.endpoint = self.folder / f"{own}.json"
         self.lock = self.folder / f"{own}.lock"
         self.last = self.folder / f"{own}.last.json"
+
+    def sent(self, base: str) -> Path:
+        """Where it is noted what we put into the folder `base` there."""
+        digest = hashlib.sha256(base.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return self.folder / "sent" / f"{self._name}-{digest}.json"
 
     def make(self) -> None:
         """Raises StateError."""

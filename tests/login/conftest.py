@@ -18,7 +18,7 @@ import pytest
 
 from runner.host import Host, this_host
 from runner.login.cluster import find_cluster
-from runner.login.remote import Remote, connect
+from runner.login.line import Remote, connect
 from runner.site_file import ClusterSettings
 from tests.support import sshd
 from tests.support.lab import clean_environ

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from runner.login.remote import Refusal
+from runner.login.line import Refusal
 from runner.login.ssh import ssh_argv
 from tests.login.conftest import Place, until
 
@@ -111,7 +111,7 @@ def test_ctrl_c_ends_the_command_there_with_all_its_children(logged_in: Place) -
     mark = f"{time.time_ns()}"
     script = (
         "import sys; from tests.login.conftest import *; import subprocess\n"
-        "from runner.login.remote import connect\n"
+        "from runner.login.line import connect\n"
         "from runner.host import this_host\n"
         f"found = find_cluster('hpc', Path({str(logged_in.repo)!r}), this_host())\n"
         "with connect(found, this_host()) as remote:\n"
@@ -150,7 +150,7 @@ def test_a_command_whose_caller_is_gone_ends_unless_it_was_to_go_on(logged_in: P
 
 
 def _lost(action: object) -> None:
-    from runner.login.remote import Lost
+    from runner.login.line import Lost
 
     with pytest.raises(Lost):
         action()  # type: ignore[operator]

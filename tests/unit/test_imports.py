@@ -52,7 +52,10 @@ ALLOWED = {
         *("records", "runs", "executors", "go", "ground", "inputs", "items"),
     },
     "site_file": {"errors", "host", "pipeline"},
-    "login": {"model", "errors", "host", "ground", "process", "pipeline", "items", "state", "site_file"},
+    "login": {
+        *("model", "errors", "host", "ground", "process", "pipeline", "items", "inputs", "state", "site_file", "tasks"),
+        *("environments", "records"),
+    },
     "cluster": {
         *("model", "errors", "host", "go", "ground", "process", "state", "pipeline", "environments", "tasks", "checks"),
         *("records", "plan", "executors", "items", "graph", "budget", "schedule", "machine", "runs", "site_file"),
