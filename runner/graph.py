@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from runner.frozen import frozen
@@ -81,6 +81,15 @@ def make_graph(segments: Sequence[Segment]) -> Graph:
             }
         before[segment.number] = waits
     return Graph(before, frozenset(pairs), frozenset(streams))
+
+
+def neighbours(graph: Graph, number: int, edges: str, segments: Mapping[int, Segment]) -> Iterator[int]:
+    """The segments right behind (`after`) or before (`before`) one, through what only controls."""
+    for other in getattr(graph, edges)[number]:
+        if segments[other].is_control:
+            yield from neighbours(graph, other, edges, segments)
+        else:
+            yield other
 
 
 def same_items(one: Segment, other: Segment) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from runner.changes import what_changed
 from runner.frozen import frozen
 from runner.go.duration import from_go
-from runner.graph import make_graph
+from runner.graph import make_graph, neighbours
 from runner.ground.words import time_text
 from runner.model import Action, Segment, SegmentType, Step
 from runner.state.status import Entry
@@ -187,6 +187,10 @@ def _only(segments: Sequence[Segment], done: Mapping[str, Entry], selection: Sel
         if not s.is_control and s.content_hash in done and s.content_hash != chosen.content_hash
     )
     later = [s for s in segments[chosen.number :] if not s.is_control and s.content_hash in done]
+    graph, numbered = make_graph(segments), {segment.number: segment for segment in segments}
+    # it makes their items old, so that they run at the next start, and what follows them
+    old = [number for number in neighbours(graph, chosen.number, "after", numbered) if numbered[number].many]
+    later = [s for s in later if s.number not in (*old, *graph.downstream(*old))]
     warnings: tuple[str, ...] = ()
     if later and not selection.accept:
         warnings = (

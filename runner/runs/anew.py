@@ -8,9 +8,9 @@ from __future__ import annotations
 import fnmatch
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
-from runner.graph import Graph
+from runner.graph import Graph, neighbours
 from runner.items.ledger import ALL, Ledger
 from runner.model import Action, Segment
 from runner.records.lines import ItemReceipt, ItemState, added_to, append
@@ -18,15 +18,6 @@ from runner.runs.look import Look, items_file
 from runner.runs.many import ManyTasks
 
 _LOOKED_AT = 100  # items of which the outputs are compared
-
-
-def neighbours(graph: Graph, number: int, edges: str, segments: dict[int, Segment]) -> Iterator[int]:
-    """The segments right behind (`after`) or before (`before`) one, through what only controls."""
-    for other in getattr(graph, edges)[number]:
-        if segments[other].is_control:
-            yield from neighbours(graph, other, edges, segments)
-        else:
-            yield other
 
 
 def outdate(look: Look, graph: Graph, number: int, keys: Sequence[str], segments: dict[int, Segment]) -> None:

@@ -175,6 +175,7 @@ def look_at(request: RunRequest) -> Look:
     again = _again(request, status, jobs, inputs)
     again |= {number: why for number, tasks in many.items() if (why := tasks.plan.why_again)}
     plan = make_plan(request.pipeline.segments, status.entries, request.selection, again, partial(_earlier, root))
+    plan = replace(plan, warnings=(*plan.warnings, *_emptied(plan, status, many, root)))
     return Look(request, plan, jobs, inputs, status, len(found), last, root, status_file, many, tuple(findings), stamp)
 
 
@@ -216,6 +217,25 @@ def _look_at_many(
     if selection.items:
         check_patterns(list(many.values()), selection.items)
     return many, findings
+
+
+def _emptied(plan: Plan, status: Status, many: dict[int, ManyTasks], root: Path) -> Iterator[str]:
+    """What is known of items of finished segments was taken out of its file, and so they all run again."""
+    done = {entry.content_hash for entry in status.entries if entry.done}
+    for step in plan.steps:
+        tasks = many.get(step.segment.number)
+        if (
+            tasks is None
+            or tasks.ledger.lines
+            or step.action is not Action.RUN
+            or step.segment.content_hash not in done
+        ):
+            continue
+        if (path := done_file(root, tasks.hash)).exists():
+            yield (
+                f"{path} holds nothing of the items of segment {step.segment.number}, which was done: all of them run "
+                "again; --accept marks them as done without running"
+            )
 
 
 def items_file(look: Look, number: int) -> Path:

@@ -111,3 +111,36 @@ def test_an_item_that_is_named_runs_although_it_is_done(lab: Lab, raw: Path) -> 
     lab.run(pipeline)
     lab.run(pipeline, "--only", "1", "--item", "b.txt")
     assert noted(one) == ["a", "b", "b", "c"]
+
+
+def test_what_only_made_old_is_not_told_to_stay_done(lab: Lab, raw: Path) -> None:
+    one, two = lab.root / "one", lab.root / "two"
+    plain = {"name": "plain", "environment": "cmd", "commands": ["true"]}
+    pipeline = lab.pipeline([over("one", one), over("two", two), plain])
+    lab.run(pipeline)
+    assert "stay marked as done" not in lab.run(pipeline, "--only", "1").stdout
+    assert noted(two) == ["a", "b", "c"]
+    lab.run(pipeline)
+    assert noted(two) == ["a", "a", "b", "b", "c", "c"]
+
+
+def test_what_only_leaves_done_is_warned_of(lab: Lab, raw: Path) -> None:
+    plain = {"name": "plain", "environment": "cmd", "commands": ["true"]}
+    pipeline = lab.pipeline([plain, {**plain, "name": "next"}, over("one", lab.root / "one")])
+    lab.run(pipeline)
+    assert "segment 2 (next) and what follows stay marked as done" in lab.run(pipeline, "--only", "1").stdout
+
+
+def test_an_emptied_file_of_what_is_done_is_warned_of(lab: Lab, raw: Path) -> None:
+    one = lab.root / "one"
+    pipeline = lab.pipeline([over("one", one)])
+    lab.run(pipeline)
+    (done,) = (lab.data / ".run-pipeline" / pipeline.name / "done").iterdir()
+    done.write_bytes(b"")
+    said = lab.run(pipeline)
+    assert f"{done} holds nothing of the items of segment 1, which was done: all of them run again" in said.stdout
+    assert noted(one) == ["a", "a", "b", "b", "c", "c"]
+    assert "holds nothing" not in lab.run(pipeline).stdout
+    done.write_bytes(b"torn")
+    assert "--accept" in lab.run(pipeline, "--dry-run").stdout
+    assert "holds nothing" not in lab.run(pipeline, "--accept").stdout
