@@ -31,6 +31,7 @@ COMMANDS = {
     "login": ("runner.cli.login", "Log in to a cluster, once for all commands that follow."),
     "completion": ("runner.cli.completion", "Print the script that lets the shell's Tab key complete."),
 }
+HIDDEN = {"worker": "runner.cli.worker"}  # what no person types
 DEFAULT = "run"
 COMPLETE = "_RUN_PIPELINE_COMPLETE"  # click's name for it
 
@@ -53,9 +54,10 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
+        module = HIDDEN.get(name) or COMMANDS.get(name, ("", ""))[0]
+        if not module:
             return None
-        command = import_module(COMMANDS[name][0]).command
+        command = import_module(module).command
         assert isinstance(command, click.Command)
         if not gc.isenabled():  # what is imported by now stays; what follows may last for days and make garbage
             gc.freeze()
@@ -63,7 +65,7 @@ class Commands(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] not in COMMANDS and args[0] not in ("--help", "-h", "--version"):
+        if args and args[0] not in (*COMMANDS, *HIDDEN) and args[0] not in ("--help", "-h", "--version"):
             _refuse_mistyped(args[0])
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
