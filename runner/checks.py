@@ -110,7 +110,9 @@ def _is_folder(text: str, site: Site) -> bool:
 
 def at_segment(finding: Finding, segment: Segment, pipeline: Pipeline) -> Diagnostic:
     """`finding` with the place in the pipeline file that it is about."""
-    mark = segment.marks.get(finding.key) or segment.marks.get("commands") or segment.marks.get("")
+    of_modules = finding.key.startswith("modules.")
+    keys = ("modules", "resources.modules") if of_modules else ("commands", "")
+    mark = next((mark for key in (finding.key, *keys, "") if (mark := segment.marks.get(key))), None)
     return Diagnostic(
         finding.severity,
         finding.message,
@@ -119,7 +121,7 @@ def at_segment(finding: Finding, segment: Segment, pipeline: Pipeline) -> Diagno
         mark,
         _line(pipeline.lines, mark),
         segment.number,
-        finding.key == "environment",
+        of_modules or finding.key == "environment",
     )
 
 

@@ -141,6 +141,7 @@ class Segment:
     outputs: tuple[str, ...] = ()
     outputs_may_be_old: bool = False
     inputs: tuple[str, ...] = ()  # globs, as `outputs`
+    modules: tuple[str, ...] = ()  # loaded before its environment
     needs: tuple[Need, ...] | None = None  # None: the segment before
     resources: Resources = Resources()
     retry_memory: float = 1.0  # by how much `resources.memory` grows at a retry after a kill for memory
@@ -184,12 +185,13 @@ ResolvedEntry = str | ResolvedFlags
 class EnvironmentSpec:
     """What `environment:` (with `use-linux-distro`) names. `kind` is for `runner.environments` alone."""
 
-    kind: str  # uv, script, conda, imagej, shell, wsl, combined
+    kind: str  # uv, script, conda, imagej, shell, wsl, combined, modules
     name: str = ""  # group (as normalised by uv), conda name or prefix
     python: str = ""  # the version asked for in `uv@VERSION:`, or ""
     distro: str = ""  # WSL distribution (Windows only); "default" is WSL's own default
     text: str = ""  # as written
     parts: tuple[EnvironmentSpec, ...] = ()  # of a combined one: what stands below first
+    modules: tuple[str, ...] = ()  # loaded before the one of `parts`
 
 
 @frozen

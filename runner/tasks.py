@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from runner.environments import Request, Site, kind
-from runner.environments.spec import parse_environment
+from runner.environments.spec import parse_environment, with_modules
 from runner.frozen import frozen
 from runner.model import Command, EnvironmentSpec, Many, Pipeline, ResolvedEntry, Segment
 from runner.pipeline.masking import Noting
@@ -95,7 +95,10 @@ def make_task(segment: Segment, pipeline: Pipeline, site: Site) -> Task:
     of_item = segment.many is not None and ITEM_TOKEN.match(segment.cwd)  # then the item says where it is
     return Task(
         segment=segment,
-        spec=parse_environment(plain(segment.environment), segment.distro, host.platform),
+        spec=with_modules(
+            parse_environment(plain(segment.environment), segment.distro, host.platform),
+            (*segment.modules, *segment.resources.modules),
+        ),
         entries=tuple(resolve_entries(segment, **where)),
         env=resolve_env(segment, **where),
         cwd=plain(segment.cwd) if of_item else str(cwd),

@@ -28,6 +28,7 @@ class Request:
     env: Mapping[str, str]
     cwd: str
     dry: bool = False  # nothing may be asked of a program, best effort
+    loaded: bool = False  # in a place with modules loaded: nothing may set PATH anew
     many: bool = False  # one of many items: no program between the runner and the segment's own
 
 
@@ -110,6 +111,7 @@ _KINDS = {
     "shell": "runner.environments.shell",
     "wsl": "runner.environments.wsl.kind",
     "combined": "runner.environments.combined",
+    "modules": "runner.environments.modules",
 }
 
 
@@ -124,7 +126,7 @@ def kind(spec: EnvironmentSpec) -> Kind:
 
 def parts(spec: EnvironmentSpec) -> tuple[EnvironmentSpec, ...]:
     """What `spec` is put together from; of most environments that is itself."""
-    return spec.parts or (spec,)
+    return tuple(each for part in spec.parts for each in parts(part)) or (spec,)
 
 
 def fingerprint(spec: EnvironmentSpec, entries: Entries, site: Site) -> Mapping[str, object]:

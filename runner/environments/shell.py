@@ -42,7 +42,8 @@ def wrap(request: Request, site: Site) -> Command:
     live = {} if "PYTHONUNBUFFERED" in site.host.environ else {"PYTHONUNBUFFERED": "1"}
     live |= python_prints_utf8(site.host)
     if not site.host.windows:
-        return Command(("bash", "-lc", line), cwd, env, live)
+        # a login shell's profile would undo what modules changed
+        return Command(("bash", "-c" if request.loaded else "-lc", line), cwd, env, live)
     if cwd.startswith("\\\\") and not request.dry:
         site.notes.add(
             f"cmd.exe cannot work in a network folder: its line runs in the folder of Windows and not in {cwd}; "

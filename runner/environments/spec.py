@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from runner.model import EnvironmentSpec
 
@@ -45,6 +46,11 @@ def _plain(text: str) -> EnvironmentSpec:
     if name.lower() == "base":
         name = "base"
     return EnvironmentSpec("conda", name, text=text)
+
+
+def with_modules(spec: EnvironmentSpec, names: Sequence[str]) -> EnvironmentSpec:
+    """`spec`, started where these are loaded, in this order."""
+    return EnvironmentSpec("modules", text=spec.text, parts=(spec,), modules=tuple(names)) if names else spec
 
 
 def is_named_form(text: str) -> bool:

@@ -37,7 +37,7 @@ _MUST = {
     "time": ("a time", "Write for example time: 2h30m, or 90m."),
     "queue": ("a name", "Write for example queue: imaging."),
     "account": ("a name", "Write for example account: imaging."),
-    "modules": ("a list of texts", "Write for example modules: [gcc/12, cuda/12.4]."),
+    "modules": ("names of modules, without blanks in them", "Write for example modules: [gcc/12, cuda/12.4]."),
     "scheduler-options": ("a list of texts", 'Write for example scheduler-options: ["--exclude=node7"].'),
     "retry-memory": ("a factor of more than 1", "Write for example retry-memory: x2."),
     "batch": (

@@ -76,11 +76,18 @@ def _words(value: Value) -> tuple[str, ...] | None:
     return tuple(str(word).strip() for word in words) if good else None
 
 
+def _names(value: Value) -> tuple[str, ...] | None:
+    """Of modules: no options, and not several in one text."""
+    words = _words(value)
+    return words if words and not any(word.startswith("-") or len(word.split()) > 1 for word in words) else None
+
+
 # for what the schema does not tell whether it is right; None: it is wrong
 _READ: dict[str, Callable[[Value], object]] = {
     **dict.fromkeys(("memory", "disk"), _size),
     **dict.fromkeys(("queue", "account"), _word),
-    **dict.fromkeys(("modules", "scheduler-options"), _words),
+    "modules": _names,
+    "scheduler-options": _words,
     "time": _time,
 }
 

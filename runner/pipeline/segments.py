@@ -19,7 +19,7 @@ from runner.pipeline.schema import conforms, faults, segment_schema
 from runner.pipeline.values import Fields, fields_of, map_items, raw_text, value_of
 
 # whose value, and not only its type, decides whether the schema holds
-_VALUE_MATTERS = frozenset({"environment", "timeout", "retries", "retry-delay", "outputs", "inputs"})
+_VALUE_MATTERS = frozenset({"environment", "timeout", "retries", "retry-delay", "outputs", "inputs", "modules"})
 _SCHEMA_KEYS = tuple(key for key in KEYS if key not in OWN_KEYS)
 
 _TYPES = {one.value: one for one in SegmentType}
@@ -188,6 +188,7 @@ class SegmentReader:
             outputs=_list(data.get("outputs")),
             outputs_may_be_old=bool(data.get("outputs-may-be-old")),
             inputs=_list(data.get("inputs")),
+            modules=tuple(name.strip() for name in _list(data.get("modules"))),
             marks=Marks(node, fields),
             **own,
         )
