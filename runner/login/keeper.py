@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, cast
 from runner.errors import Busy, RunnerError
 from runner.host import this_host
 from runner.login import agent, door
-from runner.login.ssh import agent_source, ssh_argv, why_ended
+from runner.login.ssh import NOISE, agent_source, ssh_argv, why_ended
 from runner.login.store import Endpoint, Last, Store
 from runner.process.background import Background, TooLong, leave_terminal, start_background
 from runner.site_file import ClusterSettings
@@ -56,6 +56,7 @@ class Keeper:
         self.hello: dict[str, Any] = {}
         self.said = ""  # the end of what ssh wrote on standard error
         self.why = ""
+        self._errors = threading.Thread(target=self._hear_errors, daemon=True)
         self._next = 0
         self._owners: dict[int, tuple[_Client, int]] = {}
         self._lock = threading.Lock()  # of numbers and owners
@@ -65,7 +66,7 @@ class Keeper:
 
     def log_in(self) -> bool:
         """Send the agent, and wait for its word; False where ssh ends before it."""
-        threading.Thread(target=self._hear_errors, daemon=True).start()
+        self._errors.start()
         threading.Thread(target=self._to_agent, args=(agent_source(),), daemon=True).start()
         noise: list[bytes] = []
         size = 0
@@ -79,7 +80,9 @@ class Keeper:
             noise.append(line)
             size += len(line)
             if size > _MOST_NOISE:
+                self.said = NOISE
                 self.ssh.kill()
+                break
         code = self._ended()
         what, cure = why_ended(code, self.said, self.cluster, noise)
         tell({"failed": what, "cure": cure})
@@ -93,12 +96,14 @@ class Keeper:
             tell({"say": text})
 
     def _ended(self) -> int | None:
-        """ssh's exit code; it is ended where it does not end."""
+        """ssh's exit code; it is ended where it does not end. By then all that it said is known."""
         try:
-            return self.ssh.wait(_GRACE)
+            code = self.ssh.wait(_GRACE)
         except TooLong:
             self.ssh.kill()
-            return self.ssh.wait()
+            code = self.ssh.wait()
+        self._errors.join(1.0)  # what it left running may hold the pipe open
+        return code
 
     # --- while it is open
 
@@ -276,6 +281,7 @@ def _keep(cluster: ClusterSettings, store: Store, argv: list[str], idle: float) 
         listener.bind(("127.0.0.1", 0))
         listener.listen(32)
         store.write_endpoint(Endpoint(listener.getsockname()[1], keeper.token, os.getpid()))
+        store.write_last(Last(keeper.heard, 0.0, ""))
         made.set()
         tell({"ready": keeper.hello})
         leave_terminal()

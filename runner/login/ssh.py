@@ -16,9 +16,14 @@ ALIVE_EVERY, ALIVE_MISSED = 15, 4  # seconds between two questions of ssh, and h
 _BOOT = (
     "import sys;v=sys.version_info;"
     'v<(3,6)and sys.exit("run-pipeline: Python %d.%d is too old"%v[:2]);'
-    's=sys.stdin.buffer;exec(compile(s.read(int(s.readline())),"agent","exec"))'
+    "s=sys.stdin.buffer;n=s.readline();"
+    'n.strip().isdigit()or sys.exit("run-pipeline: no agent came");'
+    'exec(compile(s.read(int(n)),"agent","exec"))'
 )
 _PLAIN = re.compile(r"~?[\w./+@:-]+", re.ASCII)
+
+
+NOISE = "the login shell does not stop printing"
 
 
 def ssh_program(cluster: ClusterSettings, host: Host) -> str:
@@ -38,19 +43,22 @@ def ssh_program(cluster: ClusterSettings, host: Host) -> str:
 
 def ssh_argv(cluster: ClusterSettings, host: Host) -> list[str]:
     """The process of a login; nothing in it is read by a shell of this computer."""
-    options = [
+    options = ["ControlMaster=no", "ControlPath=none"] if host.windows else []  # it has no such sockets
+    ours = [
         f"ServerAliveInterval={ALIVE_EVERY}",
         f"ServerAliveCountMax={ALIVE_MISSED}",
         "ClearAllForwardings=yes",  # a port that the user's own session forwards cannot be taken twice
         "RemoteCommand=none",
     ]
-    if host.windows:  # it has no such sockets, and fails where the settings ask for them
-        options += ["ControlMaster=no", "ControlPath=none"]
     if not host.interactive:
         options.append("BatchMode=yes")
-    words = [word for option in options for word in ("-o", option)]
-    words += cluster.options
+    # of two values for one option the first counts: the site file's before ours
+    words = [*_of(options), *cluster.options, *_of(ours)]
     return [ssh_program(cluster, host), "-T", *words, "--", cluster.host, f"{quoted(cluster.python)} -I -c '{_BOOT}'"]
+
+
+def _of(options: Sequence[str]) -> list[str]:
+    return [word for option in options for word in ("-o", option)]
 
 
 def agent_source() -> bytes:
@@ -98,6 +106,17 @@ _SIGNS = (
         r"run-pipeline: Python [\d.]+ is too old",
         "{python} of {host} is older than Python 3.6",
         "Name a newer one as `python` in [clusters.{name}] of the site file.",
+    ),
+    (
+        NOISE,
+        "the login shell of {host} prints without end, and the agent is not heard",
+        "Look at its start-up files (.bashrc) there: what they print is for a terminal alone ([ -t 1 ]).",
+    ),
+    (
+        "run-pipeline: no agent came",
+        "the agent did not arrive whole at {host}",
+        "Most likely a start-up file of the login shell there (.bashrc) reads what is meant for the agent: let it do so"
+        " only for a terminal ([ -t 0 ]).",
     ),
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED|Host key for .* has changed",

@@ -62,8 +62,10 @@ class Place:
             "python": sys.executable,
             **keys,
         }
+        options = keys.pop("options", "")
+        told.pop("options", None)
         lines = "".join(f"{key} = '{value}'\n" for key, value in told.items())
-        program = f"program = ['{sys.executable}', '-m', 'runner']\n"
+        program = f"program = ['{sys.executable}', '-m', 'runner']\noptions = [{options}]\n"
         (self.repo / "run-pipeline.toml").write_text(f"[clusters.hpc]\n{lines}{program}", encoding="utf-8")
 
     def environ(self) -> dict[str, str]:

@@ -11,7 +11,6 @@ import os
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import time
@@ -85,8 +84,9 @@ def code_now() -> str:
 
 
 class Sshd:
-    def __init__(self, root: Path, *, second_factor: bool = False, more: str = "") -> None:
-        self.root, self.second_factor, self.more = root, second_factor, more
+    def __init__(self, root: Path, *, second_factor: bool = False, small: Path | None = None) -> None:
+        self.root, self.second_factor = root, second_factor
+        self.small = small  # root alone: a folder that is a disk of one MiB for those who log in
         self.home = root / "home there"
         self.port = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -123,7 +123,7 @@ class Sshd:
         methods = "publickey,keyboard-interactive" if self.second_factor else "publickey"
         pam = "yes" if self.second_factor else "no"
         text = _CONFIG.format(port=self.port, root=self.root, home=f'"{self.home}"', pam=pam, methods=methods)
-        (self.root / "sshd_config").write_text(text + self.more)
+        (self.root / "sshd_config").write_text(text)
         (self.root / "config").write_text(_CLIENT.format(port=self.port, root=self.root, user=user))
         key = (self.root / "host_key.pub").read_text().split()[:2]
         (self.root / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {' '.join(key)}\n")
@@ -149,6 +149,9 @@ class Sshd:
                 "account required pam_permit.so\nsession required pam_permit.so\n"
             )
             lines.append(f'mount --bind "{pam}" /etc/pam.d')
+        if self.small:
+            self.small.mkdir(parents=True, exist_ok=True)
+            lines.append(f'mount -t tmpfs -o size=1m tmpfs "{self.small}"')
         lines.append('exec "$@"')
         return [str(program("unshare")), "-m", "sh", "-ec", "\n".join(lines), "sh", *words]
 
@@ -188,15 +191,11 @@ def with_no_error(action: Callable[[], object]) -> None:
 
 
 @contextmanager
-def running(root: Path, *, second_factor: bool = False, more: str = "") -> Iterator[Sshd]:
-    sshd = Sshd(root, second_factor=second_factor, more=more)
+def running(root: Path, *, second_factor: bool = False, small: Path | None = None) -> Iterator[Sshd]:
+    sshd = Sshd(root, second_factor=second_factor, small=small)
     sshd.make()
     try:
         sshd.start()
         yield sshd
     finally:
         sshd.stop()
-
-
-def only_mine(path: Path) -> bool:
-    return stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
