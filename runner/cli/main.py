@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import os
 import sys
+import threading
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
@@ -131,4 +133,14 @@ def start() -> NoReturn:
         with contextlib.suppress(OSError):
             print(f"error: not everything could be printed: {why}", file=sys.stderr, flush=True)
         code = code or 4
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """At once: Python would take down piece by piece, in a fifth of a short command's time, what the system frees."""
+    if threading.active_count() == 1 and sys.getprofile() is None:
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
     sys.exit(code)
