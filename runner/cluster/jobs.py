@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from pathlib import PurePath
 
-from runner.errors import RunnerError
+from runner.errors import ExitCode, RunnerError
 from runner.model import Resources
 
 
 class ClusterError(RunnerError):
     """The scheduler refused, or cannot be used here: what it said, and what to do."""
+
+    exit_code = ExitCode.USAGE
 
 
 class SchedulerAway(ClusterError):

@@ -19,16 +19,24 @@ class Scheduler(Protocol):
     job_variable: str  # that tells a job its id
 
     def options(self, submission: Submission) -> list[str]:
-        """As they will be passed: shown by `--dry-run`. Pure."""
+        """As they will be passed: shown by `--dry-run`. Pure. Raises ClusterError for one that cannot be given."""
 
     def test(self, submission: Submission) -> str:
         """Whether it would be taken, without submitting: when it would start, or "". Raises ClusterError."""
 
     def submit(self, submission: Submission) -> str:
-        """The job's id. Raises QueueFull, ClusterError with what the scheduler said."""
+        """The job's id. Raises QueueFull, ClusterError with what the scheduler said.
 
-    def look(self, jobs: Sequence[str]) -> Looks:
-        """One query for all; also of those that ended, as far as the scheduler still tells. No others' jobs."""
+        After SchedulerAway it may have been taken all the same: look for its name (`find`) before submitting again.
+        """
+
+    def look(self, elements: Sequence[Element]) -> Looks:
+        """Of each of `elements`, UNKNOWN where the scheduler answers and does not know it (any more). No others' jobs.
+
+        Such an element is not in the queue: it ended a while ago, or was cancelled while it waited.
+        One query for all that the scheduler still has in its memory; one more, of the accounts that are kept, only
+        for jobs that are gone from there.
+        """
 
     def find(self, names: Sequence[str]) -> dict[str, str]:
         """name -> job id, of own jobs with these names that are in the queue or ended a short while ago."""
@@ -36,7 +44,8 @@ class Scheduler(Protocol):
     def cancel(self, elements: Sequence[Element]) -> None:
         """Those that are over already are passed over."""
 
-    def limits(self) -> Limits: ...
+    def limits(self) -> Limits:
+        """Two questions: only for a segment of more than a thousand elements, or after a refusal."""
 
 
 _SCHEDULERS = {"slurm": "runner.cluster.slurm", "pbs": "runner.cluster.pbs"}
