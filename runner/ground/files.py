@@ -9,6 +9,7 @@ import stat
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -83,10 +84,8 @@ def write_atomic(
     """
     if not (durable and Syncer.WORKS):
         syncer = None
-    try:
+    with state_errors("write", path):
         replace_whole(path, data, durable=durable and syncer is None, through_link=through_link)
-    except OSError as error:
-        raise state_error("write", path, error) from error
     if syncer is not None:
         syncer.later(path)
 
@@ -144,6 +143,21 @@ def _in_use(verb: str, path: Path) -> StateError:
         f"cannot {verb} {path}: another program has it open, or it is write-protected",
         "Close it there (an editor, Excel, a sync or backup program), or take off its write protection; start again.",
     )
+
+
+def write_whole(descriptor: int, data: bytes) -> None:
+    """One write. Raises OSError where the data got there in part only."""
+    if os.write(descriptor, data) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@contextlib.contextmanager
+def state_errors(verb: str, path: Path) -> Iterator[None]:
+    """What is done to the file at `path` within raises StateError instead of OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise state_error(verb, path, error) from error
 
 
 def state_error(verb: str, path: Path, error: OSError) -> StateError:

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any, Protocol
 
 from runner.frozen import frozen
-from runner.ground.files import state_error
+from runner.ground.files import state_errors
 from runner.ground.plain import NO_LINK
 from runner.model import Segment
 
@@ -69,10 +69,8 @@ class Journal:
     def open(self, folder: Path) -> None:
         """Raises StateError."""
         self._path = folder / NAME
-        try:
+        with state_errors("write", self._path):
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_LINK, 0o666)
-        except OSError as error:
-            raise state_error("write", self._path, error) from error
 
     def close(self) -> None:
         with self._lock:

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import StateError
-from runner.ground.files import Syncer, state_error, write_atomic
+from runner.ground.files import Syncer, state_errors, write_atomic
 from runner.ground.plain import is_link
 from runner.ground.told import read_json, text, whole, write_json
 from runner.records.reading import MARKER, Child, read_child
@@ -149,14 +149,12 @@ def latest_run(root: Path) -> Record | None:
 
 def new_run(root: Path, data: Mapping[str, Any], syncer: Syncer | None = None) -> Record:
     """Make the next run's folder. Raises StateError where it cannot be written."""
-    try:
+    with state_errors("write", root):
         make_root(root)
         folders = run_folders(root)
         number = int(folders[-1].name.split("-")[0]) + 1 if folders else 1
         folder = root / f"{number:06d}-{datetime.now():%Y-%m-%d-%H%M%S}"
         folder.mkdir()
-    except OSError as error:
-        raise state_error("write", root, error) from error
     run = Record(folder, {"schema": SCHEMA, **data})
     run.save(syncer)
     return run

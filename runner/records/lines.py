@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.ground.files import replace_whole, state_error
+from runner.ground.files import state_errors, write_atomic, write_whole
 from runner.ground.plain import NO_LINK, NotPlain
 from runner.ground.told import number
 from runner.records.receipt import Result
@@ -64,19 +64,15 @@ def line_of(receipt: ItemReceipt) -> bytes:
 
 def open_lines(path: Path) -> int:
     """A descriptor to append to the file at `path`. Raises StateError."""
-    try:
+    with state_errors("write", path):
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_LINK, 0o666)
-    except OSError as error:
-        raise state_error("write", path, error) from error
 
 
 @contextmanager
 def added_to(path: Path) -> Iterator[int]:
     """A descriptor for `append`, closed at the end; the folder is made where there is none. Raises StateError."""
-    try:
+    with state_errors("write", path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise state_error("write", path, error) from error
     descriptor = open_lines(path)
     try:
         yield descriptor
@@ -86,32 +82,22 @@ def added_to(path: Path) -> Iterator[int]:
 
 def append(descriptor: int, receipt: ItemReceipt, path: Path | None = None) -> None:
     """One write; a line that got there in part only is none. Raises StateError, which names `path`."""
-    line = line_of(receipt)
-    try:
-        if os.write(descriptor, line) != len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    except OSError as error:
-        raise state_error("write", path or Path("the receipts"), error) from error
+    with state_errors("write", path or Path("the receipts")):
+        write_whole(descriptor, line_of(receipt))
 
 
 def append_files(descriptor: int, sources: Sequence[Path], path: Path) -> None:
     """All that the files `sources` hold, as it is: a line that is torn there is none here. Raises StateError."""
-    try:
+    with state_errors("write", path):
         for source in sources:
             with source.open("rb") as stream:
                 while chunk := stream.read(1 << 20):
-                    if os.write(descriptor, chunk) != len(chunk):
-                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    except OSError as error:
-        raise state_error("write", path, error) from error
+                    write_whole(descriptor, chunk)
 
 
 def write_lines(path: Path, receipts: Iterator[ItemReceipt]) -> None:
     """All of them in place of what the file holds, whole or not at all. Raises StateError."""
-    try:
-        replace_whole(path, b"".join(map(line_of, receipts)))
-    except OSError as error:
-        raise state_error("write", path, error) from error
+    write_atomic(path, b"".join(map(line_of, receipts)))
 
 
 def read_lines(path: Path) -> Iterator[ItemReceipt]:
@@ -140,19 +126,15 @@ def read_told(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _raw_lines(path: Path) -> Iterator[bytes]:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | NO_LINK | getattr(os, "O_NONBLOCK", 0))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise state_error("read", path, error) from error
-    try:
+    with state_errors("read", path):
+        try:
+            descriptor = os.open(path, os.O_RDONLY | NO_LINK | getattr(os, "O_NONBLOCK", 0))
+        except FileNotFoundError:
+            return
         with os.fdopen(descriptor, "rb", buffering=1 << 18) as stream:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise NotPlain(errno.EINVAL, "it is a pipe or a device, and no file")
             yield from stream
-    except OSError as error:
-        raise state_error("read", path, error) from error
 
 
 def mark_in(told: dict[str, Any]) -> tuple[int, ...]:

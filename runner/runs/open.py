@@ -15,7 +15,7 @@ from runner.budget import Budget
 from runner.errors import ExitCode, StateError, UsageError
 from runner.executors.task import Around
 from runner.go.duration import from_go
-from runner.ground.files import Syncer, state_error, write_atomic
+from runner.ground.files import Syncer, state_errors, write_atomic
 from runner.ground.plain import read_plain
 from runner.ground.told import write_json
 from runner.host import Host
@@ -160,10 +160,8 @@ def _set_aside(path: Path) -> Path:
     for number in range(1, 1000):
         target = path.with_name(f"{path.name}.broken-{number}")
         if not os.path.lexists(target):
-            try:
+            with state_errors("rename", path):
                 path.replace(target)
-            except OSError as error:
-                raise state_error("rename", path, error) from error
             return target
     raise StateError(f"there are too many {path.name}.broken-* files", "Remove the old ones.")
 

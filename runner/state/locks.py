@@ -16,12 +16,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from runner.errors import Busy, Interrupted
-from runner.ground.files import state_error
+from runner.ground.files import state_errors, write_whole
 from runner.ground.plain import NO_LINK, NotPlain, beside, create, look_at
 from runner.state.holder import Holder, proven_dead, read_holder, this_process
 
+T = TypeVar("T")
 HEARTBEAT = 15.0  # seconds
 EXPIRY = 300.0  # seconds without a heartbeat after which another host's lock counts as left behind
 TORN = 10.0  # seconds after which a lock file without readable content counts as left behind
@@ -114,10 +116,8 @@ class LockFile:
         deadline = None if wait is None else time.monotonic() + wait
         told, pause = "", 0.02
         while True:
-            try:
+            with state_errors("write", self.path):
                 lock = self._try()
-            except OSError as error:
-                raise state_error("write", self.path, error) from error
             if lock is not None:
                 return lock
             holder = self.holder()
@@ -134,10 +134,8 @@ class LockFile:
 
     def holder(self) -> Holder | None:
         """Who holds it, dead or alive; None when nobody does or the file is torn. Raises StateError."""
-        try:
+        with state_errors("read", self.path):
             look = _look(self.path)
-        except OSError as error:
-            raise state_error("read", self.path, error) from error
         return read_holder(look.data) if look else None
 
     def held(self) -> Holder | None:
@@ -173,23 +171,14 @@ class LockFile:
 
 def _create(path: Path, what: str) -> Holder | None:
     """Make the lock file; None when there is one. Raises OSError."""
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            descriptor = create(path)
-            break
-        except FileExistsError:
-            return None
-        except PermissionError:
-            if os.name != "nt" or time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
+    try:
+        descriptor = _patiently(lambda: create(path))
+    except FileExistsError:
+        return None
     mine = this_process(what)
     try:
         try:
-            content = mine.to_bytes()
-            if os.write(descriptor, content) < len(content):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            write_whole(descriptor, mine.to_bytes())
         finally:
             os.close(descriptor)
     except BaseException:
@@ -233,11 +222,14 @@ def _remove(path: Path, token: str, expiry: float) -> bool:
 
 
 def _unlink(path: Path) -> None:
+    _patiently(lambda: path.unlink(missing_ok=True))
+
+
+def _patiently(action: Callable[[], T]) -> T:
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            path.unlink(missing_ok=True)
-            return
+            return action()
         except PermissionError:
             if os.name != "nt" or time.monotonic() > deadline:
                 raise

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +52,23 @@ class GroupLock:
 
 def read_project(repo: Path) -> Project:
     """pyproject.toml of `repo`. Raises EnvironmentMissing when it is not there or cannot be read."""
-    path = repo / "pyproject.toml"
     try:
-        info = path.stat()
-    except OSError as error:
-        raise EnvironmentMissing(
-            f"there is no pyproject.toml in {repo}" if isinstance(error, FileNotFoundError) else f"{path}: {error}",
-            "uv groups stand in the pyproject.toml of the repository: give the repository with --repo.",
-        ) from error
-    return _project(path, info.st_mtime_ns, info.st_size)
+        data = load_toml(repo / "pyproject.toml", "Correct that line of pyproject.toml.")
+    except EnvironmentMissing as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            error.cure = "uv groups stand in the pyproject.toml of the repository: give the repository with --repo."
+        raise
+    uv = data.get("tool", {}).get("uv", {})
+    own = uv.get("dependency-groups", {})
+    groups = {normalised_group(name): name for name in data.get("dependency-groups", {})}
+    if "dev-dependencies" in uv:  # uv's older way of writing the group `dev`
+        groups.setdefault("dev", "dev")
+    requires = {
+        normalised_group(name): str(settings["requires-python"])
+        for name, settings in own.items()
+        if isinstance(settings, dict) and "requires-python" in settings
+    }
+    return Project(groups, requires, {name: uv[name] for name in INSTALL_SETTINGS if name in uv})
 
 
 def lock_file(repo: Path) -> Path:
@@ -110,12 +117,13 @@ def group_packages(repo: Path, group: str, project: Project) -> list[Table]:
 def _wanted_and_packages(repo: Path, group: str, project: Project) -> tuple[list[Table], list[Table]] | None:
     path = lock_file(repo)
     try:
-        info = path.stat()
-    except FileNotFoundError as error:
-        raise no_lock(repo) from error
-    except OSError as error:
-        raise EnvironmentMissing(f"{path} cannot be read: {error.strerror}", "Check that you may read it.") from error
-    lock = _lock(path, info.st_mtime_ns, info.st_size)
+        lock = load_toml(path, _BROKEN_LOCK)
+    except EnvironmentMissing as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise no_lock(repo) from error
+        if error.cure is _BROKEN_LOCK and b"\n<<<<<<< " in b"\n" + path.read_bytes():
+            error.cure = _MERGED_LOCK
+        raise
     packages: list[Table] = lock.get("package", [])
     own = "." if path.parent == repo else repo.relative_to(path.parent).as_posix()
     root = next((p for p in packages if own in (_source(p).get("virtual"), _source(p).get("editable"))), None)
@@ -127,31 +135,6 @@ def _wanted_and_packages(repo: Path, group: str, project: Project) -> tuple[list
     if wanted is None:
         return None
     return wanted, list(_closure(packages, wanted))
-
-
-@lru_cache(maxsize=2)
-def _lock(path: Path, changed_ns: int, size: int) -> Table:
-    """Kept as long as the file is the same; 30 ms for a megabyte otherwise, for each group."""
-    merged = b"\n<<<<<<< " in b"\n" + path.read_bytes()
-    return load_toml(path, _MERGED_LOCK if merged else _BROKEN_LOCK)
-
-
-@lru_cache(maxsize=8)
-def _project(path: Path, changed_ns: int, size: int) -> Project:
-    """Kept as long as the file is the same."""
-    data = load_toml(path, "Correct that line of pyproject.toml.")
-    uv = data.get("tool", {}).get("uv", {})
-    own = uv.get("dependency-groups", {})
-    groups = {normalised_group(name): name for name in data.get("dependency-groups", {})}
-    if "dev-dependencies" in uv:  # uv's older way of writing the group `dev`
-        groups.setdefault("dev", "dev")
-    requires = {
-        normalised_group(name): str(settings["requires-python"])
-        for name, settings in own.items()
-        if isinstance(settings, dict) and "requires-python" in settings
-    }
-    settings = {name: uv[name] for name in INSTALL_SETTINGS if name in uv}
-    return Project(groups, requires, settings)
 
 
 def _closure(packages: list[Table], wanted: list[Table]) -> Iterator[Table]:

@@ -15,7 +15,7 @@ from runner.environments.users import in_use, programs_in
 from runner.environments.uv.groups import read_project
 from runner.environments.uv.stamp import Place, State, condition, is_ours, read_stamp, whose
 from runner.errors import EnvironmentMissing, StateError
-from runner.ground.disk import on_disk
+from runner.ground.disk import entries, on_disk
 from runner.ground.files import write_atomic
 from runner.state.holder import Holder
 from runner.state.locks import LockFile
@@ -47,12 +47,12 @@ def our_environments(site: Site) -> list[Environment]:
     except EnvironmentMissing:
         groups = None
     folder = on_disk(site.environments)
-    return [_look(name, site, groups) for name in sorted(p.name for p in _entries(folder) if _is_shown(p))]
+    return [_look(path.name, site, groups) for path in entries(folder) if _is_shown(on_disk(path))]
 
 
 def left_by_go(site: Site) -> list[Path]:
     """The folders `.venv_GROUP` that the Go runner made; ours to mention and not to touch."""
-    return sorted(p for p in _entries(on_disk(site.repo)) if p.name.startswith(".venv_") and p.is_dir())
+    return [path for p in entries(site.repo) if p.name.startswith(".venv_") and (path := on_disk(p)).is_dir()]
 
 
 def size_of(folder: Path) -> int:
@@ -124,10 +124,3 @@ def _look(name: str, site: Site, groups: Collection[str] | None) -> Environment:
         used = place.stamp.stat().st_mtime
     preparing = LockFile(place.lock, "").held() if place.lock.exists() else None
     return Environment(place, in_step, why, unused, used, preparing)
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError:
-        return []
