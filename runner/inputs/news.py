@@ -194,17 +194,14 @@ def _sentences(what: Difference, source: Source, ledger: Ledger) -> Iterator[tup
     where = _named(source, ledger)
     if what.told:
         yield f"{where} {what.told}", ""
-    if source.kind == "file":
-        for names, verb in ((what.new, "is new"), (what.changed, "was changed"), (what.gone, "is gone")):
-            if names:
-                yield f"{where} {verb}", ""
-        return
     for names, one, many in (
         (what.new, "is new", "are new"),
         (what.changed, "was changed", "were changed"),
         (what.gone, "is gone", "are gone"),
     ):
-        if names:
+        if names and source.kind == "file":
+            yield f"{where} {one}", ""
+        elif names:
             some = sorted(map(_shown, names))
             rest = len(some) - _NAMED
             listed = ", ".join(some[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")

@@ -34,17 +34,8 @@ class Use:
     skip: Sequence[str] = ()  # paths that are no inputs: the pipeline file
 
 
-@frozen
-class Seen:
-    """What was there when a segment started."""
-
-    content_hash: str
-    sources: list[tuple[Source, Found]]
-    writes: tuple[Told, ...]
-
-
-def see(use: Use, ledger: Ledger) -> Seen:
-    """Look at what the segment reads; declared inputs in full, the rest within limits."""
+def see(use: Use, ledger: Ledger) -> Line:
+    """What a segment reads, as it is when it starts: declared inputs in full, the rest within limits."""
     look = Look(MOST_FILES, PATIENCE)
     writes = told_by(use.entries, use.outputs, use.cwd)
     sources = [(source, _taken(source, look)) for source in sources_of(use, writes)]
@@ -53,7 +44,7 @@ def see(use: Use, ledger: Ledger) -> Seen:
     for place in sorted(places - {source.root for source, _ in sources}):
         source = Source("output", "folder" if os.path.isdir(place) else "file", place)  # noqa: PTH112
         sources.append((source, look.at(source)))
-    return Seen(use.content_hash, sources, writes)
+    return Line(use.content_hash, sources, writes)
 
 
 def _taken(source: Source, look: Look) -> Found:
@@ -131,7 +122,7 @@ def _of_value(value: str, cwd: str) -> Iterator[Source]:
         return
 
 
-def remember(ledger: Ledger, seen: Seen) -> None:
+def remember(ledger: Ledger, seen: Line) -> None:
     """The segment succeeded. What it did to its inputs meanwhile is no news; what others did is."""
     look = Look(MOST_FILES, PATIENCE)
     line = Line(seen.content_hash, [], seen.writes)

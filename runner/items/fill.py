@@ -12,19 +12,10 @@ from runner.model import Many, ResolvedEntry, ResolvedFlags
 from runner.pipeline.tokens import ITEM_TOKEN
 
 ALL, ALL_FILE = "%ITEMS%", "%ITEMS_FILE%"
-Value = Callable[[Item], str]
+Value = Callable[[Item, str], str]  # of an item, and the name of the file that %ITEMS_FILE% is
 Quote = Callable[[str], str]
 # what makes the value of each token (from, to) fit into a line for a shell
 ShellQuotes = Callable[[str, Sequence[tuple[int, int]]], Sequence[Quote]]
-
-
-class TheFile:
-    """Where the name of the file goes that %ITEMS_FILE% is."""
-
-    __slots__ = ("quote",)
-
-    def __init__(self, quote: Quote) -> None:
-        self.quote = quote
 
 
 class Template:
@@ -32,13 +23,13 @@ class Template:
 
     __slots__ = ("parts", "text", "tokens")
 
-    def __init__(self, text: str, parts: Sequence[str | Value | TheFile], tokens: frozenset[str]) -> None:
+    def __init__(self, text: str, parts: Sequence[str | Value], tokens: frozenset[str]) -> None:
         self.text = text
         self.parts = tuple(parts)
         self.tokens = tokens  # names of what it holds; `COL` for a column
 
-    def __call__(self, item: Item) -> str:
-        return "".join([part if part.__class__ is str else part(item) for part in self.parts])  # type: ignore[operator]
+    def __call__(self, item: Item, file: str = "") -> str:
+        return "".join([part if part.__class__ is str else part(item, file) for part in self.parts])  # type: ignore[operator]
 
 
 class Filler:
@@ -59,17 +50,15 @@ class Filler:
     ) -> Template:
         """`pattern`: `text` is a glob, and what is put in stands for itself there. `word`: it is one of a command,
         or with `shell` a line for that."""
-        parts: list[str | Value | TheFile] = []
+        parts: list[str | Value] = []
         tokens = set()
         at = 0
         found = [t for t in ITEM_TOKEN.finditer(text) if t["name"] != "ITEMS" and (word or t["name"] != "ITEMS_FILE")]
         quotes = shell(text, [token.span() for token in found]) if shell else [None] * len(found)
         for token, quote in zip(found, quotes, strict=True):
             parts.append(text[at : token.start()])
-            if token["name"] == "ITEMS_FILE":
-                parts.append(TheFile(quote or str))
-            else:
-                parts.append(_quoted(self._value(token, pattern), quote))
+            parts.append(_quoted(self._value(token, pattern), quote))
+            if token["name"] != "ITEMS_FILE":
                 tokens.add(token["name"] or "COL")
             at = token.end()
         parts.append(text[at:])
@@ -77,7 +66,7 @@ class Filler:
 
     def _value(self, token: re.Match[str], pattern: bool) -> Value:
         value = self._raw(token)
-        return (lambda item: glob.escape(value(item))) if pattern else value
+        return (lambda item, file: glob.escape(value(item, file))) if pattern else value
 
     def _raw(self, token: re.Match[str]) -> Value:
         windows, column = self._windows, token["column"]
@@ -85,17 +74,18 @@ class Filler:
             name = column.strip()
             if name not in self._columns and self._known_columns:
                 raise UsageError(f"there is no column `{name}` for {token[0]}", _columns_there_are(self._columns))
-            return lambda item: item.column(name)
+            return lambda item, _: item.column(name)
         if token["name"] == "MATRIX" and not self._has_matrix:
             raise UsageError(f"{token[0]} means something only with `matrix:`", "Delete it, or write `matrix:`.")
         values: Mapping[str, Value] = {
-            "ITEM": lambda item: item.text,
-            "NAME": lambda item: parent_and_name(item.text, windows)[1],
-            "STEM": lambda item: stem_of(parent_and_name(item.text, windows)[1]),
-            "PARENT": lambda item: parent_and_name(item.text, windows)[0],
-            "RELATIVE": lambda item: item.relative.replace("/", "\\") if windows and item.is_file else item.relative,
-            "INDEX": lambda item: str(item.index),
-            "MATRIX": lambda item: item.label,
+            "ITEM": lambda item, _: item.text,
+            "NAME": lambda item, _: parent_and_name(item.text, windows)[1],
+            "STEM": lambda item, _: stem_of(parent_and_name(item.text, windows)[1]),
+            "PARENT": lambda item, _: parent_and_name(item.text, windows)[0],
+            "RELATIVE": lambda item, _: item.relative.replace("/", "\\") if windows and item.is_file else item.relative,
+            "INDEX": lambda item, _: str(item.index),
+            "MATRIX": lambda item, _: item.label,
+            "ITEMS_FILE": lambda _, file: file,
         }
         return values[token["name"]]
 
@@ -118,7 +108,7 @@ class Filler:
 
 
 def _quoted(value: Value, quote: Quote | None) -> Value:
-    return value if quote is None else lambda item: quote(value(item))
+    return value if quote is None else lambda item, file: quote(value(item, file))
 
 
 def _columns_there_are(columns: Mapping[str, str]) -> str:
@@ -161,12 +151,7 @@ class FilledEntries:
         item, found = items[0], list[ResolvedEntry]()
 
         def text(template: Template) -> str:
-            if len(template.parts) == 1 and template.parts[0].__class__ is str:
-                return template.text
-            return "".join(
-                part if isinstance(part, str) else part.quote(file) if isinstance(part, TheFile) else part(item)
-                for part in template.parts
-            )
+            return template(item, file)
 
         for place, entry in enumerate(self._entries):
             if isinstance(entry, Template):

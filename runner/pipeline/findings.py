@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path, PurePath
@@ -15,8 +16,6 @@ __all__ = ["near", "script_findings"]
 
 _SCRIPTS = (".py", ".ijm")
 _PYTHONS = frozenset({"python", "python3", "pythonw", "py"})
-_PROGRAM_OPTIONS = frozenset({"-m", "-c"})  # of python: no script follows
-_VALUE_OPTIONS = frozenset({"-W", "-X"})  # of python: the next word is theirs
 
 
 def script_findings(segment: Segment, entries: Sequence[ResolvedEntry], cwd: str, host: Host) -> list[Finding]:
@@ -39,14 +38,28 @@ def script_findings(segment: Segment, entries: Sequence[ResolvedEntry], cwd: str
 
 def script_place(words: Sequence[tuple[str, str]]) -> int | None:
     """Where the script stands: the first word, or the first behind `python` and its options."""
-    for position, (_, word) in enumerate(words):
-        if position == 0 and PurePath(word).stem.lower() in _PYTHONS:
+    plain = [word for _, word in words]
+    first = int(bool(plain) and PurePath(plain[0]).stem.lower() in _PYTHONS)
+    place = place_behind_options(plain[first:])
+    return None if place is None or not plain[first + place].lower().endswith(_SCRIPTS) else first + place
+
+
+def place_behind_options(words: Sequence[str]) -> int | None:
+    """Where Python's options end and the script stands; None for `-c`, `-m`, standard input or nothing."""
+    place = 0
+    while place < len(words):
+        word = words[place]
+        if word == "--":
+            place += 1
+        if word == "--" or not word.startswith("-"):
+            return place if place < len(words) else None
+        if word.startswith("--"):
+            place += 2 if word == "--check-hash-based-pycs" else 1
             continue
-        if word in _PROGRAM_OPTIONS:
+        taking = re.search("[cmWX]", word[1:])  # of several letters in one word the first of these takes what follows
+        if word == "-" or (taking and taking[0] in "cm"):
             return None
-        if word.startswith("-") or (position > 0 and words[position - 1][1] in _VALUE_OPTIONS):
-            continue
-        return position if word.lower().endswith(_SCRIPTS) else None
+        place += 2 if taking and taking.end() == len(word) - 1 else 1
     return None
 
 

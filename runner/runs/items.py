@@ -132,10 +132,7 @@ class Over:
         preparer.need(self._opened.look.jobs[self.segment.number])
         if self._opened.request.stop.requested:
             return None
-        with self._lock:
-            files = self._files.get(worker)
-            if files is None:
-                files = self._files[worker] = WorkerFiles(self.folder, worker, self.tasks.hash)
+        files = self._files_of(worker)
         work = ItemWork(
             self._opened.around,
             self.tasks.task,
@@ -146,6 +143,12 @@ class Over:
         )
         tries = self._tries.get(keys[0], 0)
         return [ended for batch in batches(items, len(items)) for ended in run_items(batch, work, files, tries)]
+
+    def _files_of(self, worker: int) -> WorkerFiles:
+        with self._lock:
+            if worker not in self._files:
+                self._files[worker] = WorkerFiles(self.folder, worker, self.tasks.hash)
+            return self._files[worker]
 
     def wants_more(self, finished: Finished) -> tuple[Resources, float] | None:
         """What it had, and how many times the memory it is to have, where it was ended for lack of that."""
@@ -222,11 +225,7 @@ class Over:
         """An item that is not run because it failed in an earlier segment."""
         self._left_out += 1
         receipt = ItemReceipt(key, ItemState.NOT_RUN, note=f"it failed in segment {cause}", started=time.time())
-        with self._lock:
-            files = self._files.get(-1)
-            if files is None:
-                files = self._files[-1] = WorkerFiles(self.folder, _OF_THE_DRIVE, self.tasks.hash)
-        files.put(receipt)
+        self._files_of(_OF_THE_DRIVE).put(receipt)
         self._tell_end(Ended(receipt))
 
     @property

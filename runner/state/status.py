@@ -271,8 +271,9 @@ class StatusBook:
 
     def record(self, entry: Entry, later: frozenset[str] = frozenset()) -> None:
         """Add `entry`, or replace the one of the same hash; it goes before entries whose hash is in `later`."""
-        for index, old in enumerate(self._entries) if later else _last_first(self._entries):
-            if old.content_hash == entry.content_hash:
+        places = range(len(self._entries))
+        for index in places if later else reversed(places):
+            if self._entries[index].content_hash == entry.content_hash:
                 self._entries[index], self._texts[index] = entry, entry_text(entry)
                 return
         place = next((i for i, old in enumerate(self._entries) if old.content_hash in later), len(self._entries))
@@ -290,7 +291,3 @@ class StatusBook:
     def save(self, syncer: Syncer | None = None) -> None:
         data = self.text().encode("utf-8", "surrogatepass")
         write_atomic(self.path, data, syncer=syncer, through_link=True)
-
-
-def _last_first(entries: list[Entry]) -> Iterable[tuple[int, Entry]]:
-    return ((index, entries[index]) for index in range(len(entries) - 1, -1, -1))

@@ -6,7 +6,6 @@ import codecs
 import hashlib
 import json
 import platform
-import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -25,6 +24,7 @@ from runner.errors import EnvironmentMissing, RunnerError
 from runner.ground.disk import is_file, on_disk
 from runner.ground.told import read_json
 from runner.model import Command, EnvironmentSpec, Finding, ResolvedEntry
+from runner.pipeline.findings import place_behind_options
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def how_to_add(package: str, spec: EnvironmentSpec, site: Site) -> str:
 def key(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry]) -> Hashable:
     """Each script has an environment of its own, whatever its arguments are."""
     plain = without_python(words(entries))
-    place = script_place(plain)
+    place = place_behind_options(plain)
     return spec, tuple(plain) if place is None else plain[place]
 
 
@@ -171,7 +171,7 @@ def _words(entries: Sequence[ResolvedEntry], cwd: str, site: Site) -> tuple[list
     """The words for Python, and the place of the script: the first that is no option of Python."""
     argv, program = python_words(entries, cwd, site.host)
     argv = argv if program else argv[1:]
-    place = script_place(argv)
+    place = place_behind_options(argv)
     if place is None:
         raise EnvironmentMissing(
             "`environment: script` needs a script, and `commands` names none",
@@ -192,25 +192,6 @@ def _located(word: str, cwd: str, site: Site) -> _Script:
     # the environment lies in uv's cache, which each machine has for itself; no group's name begins with a dot
     name = hashlib.sha256(f"{platform.node()}\0{real}".encode()).hexdigest()[:16]
     return _Script(real, on_disk(site.environments / ".scripts" / f"{name}.json"))
-
-
-def script_place(words: Sequence[str]) -> int | None:
-    """Where Python's options end and the script stands; None for `-c`, `-m`, standard input or nothing."""
-    place = 0
-    while place < len(words):
-        word = words[place]
-        if word == "--":
-            place += 1
-        if word == "--" or not word.startswith("-"):
-            return place if place < len(words) else None
-        if word.startswith("--"):
-            place += 2 if word == "--check-hash-based-pycs" else 1
-            continue
-        taking = re.search("[cmWX]", word[1:])  # of several letters in one word the first of these takes what follows
-        if word == "-" or (taking and taking[0] in "cm"):
-            return None
-        place += 2 if taking and taking.end() == len(word) - 1 else 1
-    return None
 
 
 def _key(script: _Script) -> str:
