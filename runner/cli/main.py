@@ -31,6 +31,7 @@ COMMANDS = {
     "programs": ("runner.cli.programs", "Show the programs that ship, and what arguments they take."),
     "migrate": ("runner.cli.migrate", "Turn a conda environment file into a dependency group."),
     "login": ("runner.cli.login", "Log in to a cluster, once for all commands that follow."),
+    "kernel": ("runner.cli.kernel", "Use the environment of a segment in Jupyter."),
     "completion": ("runner.cli.completion", "Print the script that lets the shell's Tab key complete."),
 }
 HIDDEN = {"worker": "runner.cli.worker"}  # what no person types

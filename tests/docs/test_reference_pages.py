@@ -26,7 +26,7 @@ def leaves() -> list[tuple[str, click.Command]]:
         command = cli.get_command(click.Context(cli), name)
         assert command is not None
         if isinstance(command, click.Group):
-            found += [(f"run-pipeline {name} {sub}", one) for sub, one in command.commands.items()]
+            found += [(f"run-pipeline {name} {sub}", one) for sub, one in command.commands.items() if not one.hidden]
         else:
             found.append((f"run-pipeline {name}", command))
     return found

@@ -51,6 +51,7 @@ ALLOWED = {
         *("model", "errors", "host", "state", "process", "pipeline", "environments", "tasks", "checks", "plan"),
         *("records", "runs", "executors", "go", "ground", "inputs", "items"),
     },
+    "kernels": {"errors", "host", "ground", "frozen"},
     "site_file": {"errors", "host", "pipeline"},
     "login": {
         *("model", "errors", "host", "ground", "process", "pipeline", "items", "inputs", "state", "site_file", "tasks"),
