@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from getpass import getuser
 
 from runner.cluster.asking import SUBMIT_PATIENCE, Answer, Asking, missing, refused
 from runner.cluster.elements import indices_of, ranges
@@ -121,9 +122,9 @@ class Slurm:
             raise _no_answer(answer)
         told = dict(re.findall(r"(?m)^(MaxArraySize|MaxJobCount)\s*=\s*(\d+)", answer.out))
         size, count = (int(told[name]) if name in told else None for name in ("MaxArraySize", "MaxJobCount"))
-        user = self.asking.host.environ.get("USER", "") or self.asking.host.environ.get("LOGNAME", "")
+        user = self.asking.host.environ.get("USER") or getuser()
         answer = self.asking.ask("scontrol", "show", "assoc_mgr", f"users={user}", "flags=assoc")
-        own = list(_submit_limits(answer.out, user, self.settings)) if user and not answer.code else []
+        own = [] if answer.code else list(_submit_limits(answer.out, user, self.settings))
         most = [limit for limit, _ in own] + ([count] if count is not None else [])
         left = [max(0, limit - used) for limit, used in own]
         return Limits(size, min(most, default=None), min(left, default=None))

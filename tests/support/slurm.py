@@ -28,6 +28,7 @@ from runner.host import Host, this_host
 
 NODES = ("n1", "n2", "n3")
 CPUS, MEMORY, GPUS = 4, 4000, 2  # that each node says it has
+USER = "" if os.name == "nt" else getpass.getuser() if os.geteuid() else "root"
 _DAEMONS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
 _ACCOUNTING = ("slurmdbd", "mariadbd", "mariadb-install-db", "sacct", "sacctmgr")
 _PATH = os.pathsep.join((os.environ.get("PATH", "/usr/bin:/bin"), "/usr/sbin", "/sbin"))
@@ -297,7 +298,7 @@ class Slurm:
         given = {
             "folder": self.folder,
             "host": host,
-            "user": getpass.getuser() if os.geteuid() else "root",
+            "user": USER,
             "bind": _bind(),
             "controller": self.ports[0],
             "ports": ",".join(map(str, self.ports[1:4])),
@@ -331,16 +332,15 @@ class Slurm:
 
     def _start_database(self) -> None:
         data, made = self.folder / "mysql", self.folder / "log" / "mysql.sql"
-        user = getpass.getuser() if os.geteuid() else "root"
         self.run(
-            *("mariadb-install-db", "--no-defaults", f"--datadir={data}", f"--user={user}", "--skip-test-db"),
+            *("mariadb-install-db", "--no-defaults", f"--datadir={data}", f"--user={USER}", "--skip-test-db"),
             "--auth-root-authentication-method=normal",
             timeout=_PATIENCE,
         )
         made.write_text(_SQL, encoding="utf-8")
         self._daemon(
             "mariadbd",
-            *("mariadbd", "--no-defaults", f"--user={user}", f"--datadir={data}", "--skip-networking"),
+            *("mariadbd", "--no-defaults", f"--user={USER}", f"--datadir={data}", "--skip-networking"),
             *(f"--socket={self.folder}/mysql.sock", f"--pid-file={self.folder}/log/mariadbd.pid"),
             *(f"--init-file={made}", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=16M"),
         )
@@ -351,7 +351,7 @@ class Slurm:
         self._wait_for("slurmdbd", lambda: self.run("sacctmgr", "-n", "list", "qos") != "")
         self.run("sacctmgr", "-i", "add", "cluster", "test")
         self.run("sacctmgr", "-i", "add", "account", "lab")
-        self.run("sacctmgr", "-i", "add", "user", user, "account=lab")
+        self.run("sacctmgr", "-i", "add", "user", USER, "account=lab")
 
     def _daemon(self, name: str, *words: str, **environ: str) -> None:
         with (self.folder / "log" / f"{name}.out").open("ab") as out:
