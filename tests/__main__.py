@@ -16,7 +16,7 @@ def main() -> int:
         return start_again(["-m", "tests", *sys.argv[1:]], group="dev")
     import pytest
 
-    return int(pytest.main(["-n", "auto", "--dist", "worksteal", *sys.argv[1:]]))
+    return int(pytest.main(["-n", "auto", "--dist", "worksteal", "-rs", *sys.argv[1:]]))
 
 
 if __name__ == "__main__":
