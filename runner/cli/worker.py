@@ -31,12 +31,15 @@ class _Plain:
 
 @click.command(name="worker", hidden=True)
 @click.argument("record", type=click.Path(path_type=Path))
-@click.argument("segment", type=click.IntRange(1))
+@click.argument("segment", type=click.IntRange(1), required=False)
 @click.option("--index", type=click.IntRange(0), default=0, metavar="N", help="Which chunk of the items.")
 @click.option("--generation", type=click.IntRange(0, 999), default=0, metavar="N", help="0: the first submission.")
+@click.option("--probe", "is_probe", is_flag=True, help="Look whether this node sees all that the jobs need; run none.")
 @reports_errors
-def command(record: Path, segment: int, index: int, generation: int) -> int:
+def command(record: Path, segment: int | None, index: int, generation: int, is_probe: bool) -> int:
     """Run one chunk of a segment that was submitted. RECORD is the folder of the run."""
+    if (segment is None) != is_probe:
+        raise click.UsageError("give the number of a segment, or --probe")
     record = record.absolute()
     stop = StopRequest()
     with install_signal_handlers(stop):
@@ -44,4 +47,9 @@ def command(record: Path, segment: int, index: int, generation: int) -> int:
         seconds = PATIENCE if job_of(this_host()) else 0.0
         submitted = patient(lambda: read_submitted(record), record, stop, seconds)
         site = make_site(submitted.repo, interactive=False)
-        return int(work(Element(record, segment, index, generation), site, Journal(_Plain()), stop))
+        journal = Journal(_Plain())
+        if segment is None:
+            from runner.cluster.probe import probe
+
+            return probe(record, site, journal, stop)
+        return int(work(Element(record, segment, index, generation), site, journal, stop))

@@ -62,6 +62,7 @@ class SegmentJob:
     forerunners: tuple[Forerunner, ...] = ()
     keep_going: bool = False
     task: str = ""  # `task_digest`, by which a changed .env is noticed
+    reads: tuple[str, ...] = ()  # paths that were there when it was frozen: `probe.reads`
     columns: tuple[str, ...] = ()  # of the CSV that its items are lines of
     count: int = 0  # of its items, and the SHA-256 of their file
     items: str = field(default="", compare=False)
@@ -121,6 +122,7 @@ def read_segment(folder: Path) -> SegmentJob:
         **{one: data[one] for one in ("segment", "name", "content_hash", "remembered", "many", "keep_going", "task")},
         chunking=Chunking(chunks, data["seconds"], data["reason"]),
         forerunners=tuple(Forerunner(*pair) for pair in data["forerunners"]),
+        reads=tuple(data["reads"]),
         columns=tuple(data["columns"]),
         count=data["count"],
         items=data["items"],
@@ -270,7 +272,7 @@ _SEGMENT: Mapping[str, Test] = {
     **dict.fromkeys(("many", "keep_going"), _bool),
     **dict.fromkeys(("segment", "count"), _is(whole)),
     "seconds": _is(number),
-    "columns": _texts,
+    **dict.fromkeys(("columns", "reads"), _texts),
     "forerunners": _all(_pair(_is(whole), _bool)),
     "chunks": _all(_pair(_is(whole), _all(_range))),
 }

@@ -102,7 +102,8 @@ class Work:
 
 def work(element: Element, site: Site, journal: Journal, stop: StopRequest) -> WorkerExit:
     """Raises RunnerError for what is no item's fault; the note in `jobs/` says it too."""
-    segments, pipeline, folder = find(element.record, element.segment)
+    pipeline, segments = _segment(element.record, element.segment)
+    folder = Record(element.record).segment_folder(element.segment, segments[element.segment].name)
     # what a shared disk does not show yet is no reason to give up
     job = patient(lambda: read_segment(folder), folder, stop)
     number = worker_number(element.generation, element.chunk)
@@ -145,14 +146,18 @@ def work(element: Element, site: Site, journal: Journal, stop: StopRequest) -> W
         claim.end(**told)
 
 
-def find(record: Path, number: int) -> tuple[dict[int, Segment], Pipeline, Path]:
-    """The pipeline as it was frozen, and the folder of one of its segments. Raises RunnerError."""
-    submitted = read_submitted(record)
-    pipeline = replace(read_pipeline(record / "pipeline.yaml"), path=Path(submitted.pipeline))
+def frozen_pipeline(record: Path) -> Pipeline:
+    """As it was submitted, wherever its file is by now. Raises RunnerError."""
+    return replace(read_pipeline(record / "pipeline.yaml"), path=Path(read_submitted(record).pipeline))
+
+
+def _segment(record: Path, number: int) -> tuple[Pipeline, dict[int, Segment]]:
+    """Raises RunnerError."""
+    pipeline = frozen_pipeline(record)
     segments = {segment.number: segment for segment in pipeline.segments if not segment.is_control}
     if number not in segments:
         raise UsageError(f"{record} has no segment {number}", f"It has {', '.join(map(str, segments))}.")
-    return segments, pipeline, Record(record).segment_folder(number, segments[number].name)
+    return pipeline, segments
 
 
 def patient(read: Callable[[], _T], folder: Path, stop: StopRequest, seconds: float = PATIENCE) -> _T:

@@ -12,6 +12,7 @@ from runner.cli.common import make_site
 from runner.cli.options import request_for
 from runner.cluster.freeze import Forerunner, SegmentJob, Submitted, freeze_segment, task_digest, write_submitted
 from runner.cluster.jobs import Chunk, Chunking
+from runner.cluster.probe import reads
 from runner.cluster.receipts import ended, plain_receipt
 from runner.graph import make_graph
 from runner.items.item import Item
@@ -52,6 +53,7 @@ class Frozen:
                 before,
                 segment.keep_going,
                 task_digest(task),
+                reads=reads(task, items),
             )
             folder = self.folder(number)
             folder.mkdir()
@@ -72,10 +74,17 @@ class Frozen:
         )
         return self.lab.argv(*words)
 
+    def probe(self, check: int = 0, **extra: str) -> str:
+        """The probe to its end; what it said."""
+        return self._run(self.lab.argv("worker", str(self.record.folder), "--probe"), check, extra)
+
     def work(self, segment: int, index: int = 0, generation: int = 0, check: int = 0, **extra: str) -> str:
         """A worker to its end; what it said."""
+        return self._run(self.argv(segment, index, generation), check, extra)
+
+    def _run(self, argv: list[str], check: int, extra: Mapping[str, str]) -> str:
         done = subprocess.run(
-            self.argv(segment, index, generation),
+            argv,
             cwd="/",
             env=self.lab.environ(**{**IN_A_JOB, **extra}),
             stdin=subprocess.DEVNULL,

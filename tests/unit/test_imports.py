@@ -60,6 +60,7 @@ ALLOWED = {
     "cluster": {
         *("model", "errors", "host", "go", "ground", "process", "state", "pipeline", "environments", "tasks", "checks"),
         *("records", "plan", "executors", "items", "graph", "budget", "schedule", "machine", "runs", "site_file"),
+        "inputs",
     },
     "bootstrap": {"environments", "ground", "host"},
 }
