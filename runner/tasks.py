@@ -41,7 +41,7 @@ class Task:
 
     def command(self, site: Site, *, dry: bool = False) -> Command:
         many = self.item is not None
-        return kind(self.spec).wrap(Request(self.spec, self.entries, self.env, self.cwd, dry, many), site)
+        return kind(self.spec).wrap(Request(self.spec, self.entries, self.env, self.cwd, dry=dry, many=many), site)
 
     def given(self, variables: Mapping[str, str]) -> Task:
         """The same with variables of what it was given of the machine; those of the segment itself win."""

@@ -28,8 +28,8 @@ class Request:
     env: Mapping[str, str]
     cwd: str
     dry: bool = False  # nothing may be asked of a program, best effort
-    loaded: bool = False  # in a place with modules loaded: nothing may set PATH anew
     many: bool = False  # one of many items: no program between the runner and the segment's own
+    loaded: bool = False  # in a place with modules loaded: nothing may set PATH anew
 
 
 @frozen

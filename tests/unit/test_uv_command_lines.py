@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
@@ -14,8 +15,9 @@ from runner.environments.uv import kind as uv
 from runner.environments.uv.variables import unwanted
 from runner.errors import EnvironmentMissing
 from runner.host import Captured, Host
-from runner.model import ResolvedFlags
+from runner.model import ResolvedFlags, Segment, SegmentType
 from runner.process.launch import child_environ
+from runner.tasks import Task
 
 PROJECT = """\
 [dependency-groups]
@@ -165,3 +167,15 @@ def test_how_files_get_here_may_be_set_and_what_is_installed_may_not() -> None:
     kept = ["UV_CACHE_DIR", "UV_OFFLINE", "UV_INDEX_LAB_PASSWORD", "UV_INDEX_LAB_USERNAME", "SSL_CERT_FILE", "PATH"]
     dropped = ["CONDA_PREFIX", "PYTHONPATH", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_NO_SYNC", "UV_PYTHON", "VIRTUAL_ENV"]
     assert list(unwanted(dict.fromkeys([*kept, *dropped], ""))) == dropped
+
+
+def test_the_task_of_an_item_starts_the_environments_own_program_and_another_task_uv(tmp_path: Path) -> None:
+    site = site_for(tmp_path)
+    spec = parse_environment("uv:default", "", "linux")
+    folder = Path(uv.place(spec, site).folder)
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").touch(mode=0o755)
+    (folder / "pyvenv.cfg").write_text(f"home = {tmp_path}\n")
+    task = Task(Segment(1, "a", SegmentType.NORMAL, "0"), spec, ("-c", "pass"), {}, str(tmp_path), ())
+    assert Path(task.command(site).argv[0]).name == "uv"
+    assert replace(task, item="1.tif").command(site).argv[0] == str(folder / "bin" / "python")
