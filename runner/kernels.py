@@ -42,7 +42,7 @@ class Kernel:
         return self.folder.name
 
 
-def kernels_folder(host: Host, prefix: PurePath | None = None) -> Path:
+def kernels_folder(host: Host, prefix: PurePath | None = None) -> PurePath:
     """Where Jupyter looks for kernels of the user, or of the installation in `prefix`.
 
     https://docs.jupyter.org/en/latest/use/jupyter-directories.html
@@ -58,7 +58,7 @@ def kernels_folder(host: Host, prefix: PurePath | None = None) -> Path:
         data = home / "Library" / "Jupyter"
     else:
         data = host.path(environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "jupyter"
-    return Path(data / "kernels")
+    return data / "kernels"
 
 
 def kernel_name(shown: str) -> str:

@@ -135,7 +135,7 @@ def _minor(version: str) -> str:
 
 
 def _folder(prefix: str | None, site: Site) -> Path:
-    return kernels_folder(site.host, Path(prefix).expanduser().absolute() if prefix else None)
+    return on_disk(kernels_folder(site.host, Path(prefix).expanduser().absolute() if prefix else None))
 
 
 def _spec(environment: str, site: Site) -> EnvironmentSpec:
