@@ -13,7 +13,6 @@ from runner.cli.options import records_of
 from runner.doctor import Context, Line
 from runner.doctor.checks import CHECKS
 from runner.doctor.examine import TOTAL, Result, examine, within
-from runner.doctor.registry import this_registry
 from runner.environments import Site
 from runner.errors import PipelineError
 from runner.ground.words import counted, time_text
@@ -60,16 +59,15 @@ def command(file: str | None, gpu: bool, records: str | None, as_json: bool, rep
 
 
 def _context(file: str | None, gpu: bool, records: str | None, site: Site) -> Context:
-    registry = this_registry(site.host.platform)
     if file is None:
-        return Context(site, registry, gpu=gpu)
+        return Context(site, gpu=gpu)
     path = pipeline_path(file)
     try:
         pipeline = read_pipeline(path)
     except PipelineError as error:
-        return Context(site, registry, refused=error, gpu=gpu)
+        return Context(site, refused=error, gpu=gpu)
     jobs = tuple(Tasks(pipeline, site).values())
-    return Context(site, registry, pipeline, jobs, records=records_of(path, records), gpu=gpu)
+    return Context(site, pipeline, jobs, records=records_of(path, records), gpu=gpu)
 
 
 def _print_json(results: list[Result], counts: dict[str, int], seconds: float) -> None:

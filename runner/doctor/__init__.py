@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
-from runner.doctor.registry import Registry
 from runner.environments import Site, kind, parts
 from runner.errors import PipelineError, RunnerError
+from runner.ground.registry import Registry, read_registry
 from runner.model import EnvironmentSpec, Pipeline
 from runner.tasks import Task
 
@@ -62,12 +62,12 @@ class Context:
     """What the checks look at."""
 
     site: Site
-    registry: Registry
     pipeline: Pipeline | None = None  # FILE, where one was given and could be read
     jobs: tuple[Task, ...] = ()  # of FILE
     refused: PipelineError | None = None  # FILE could not be read
     records: Path | None = None  # the root of FILE's run records
     gpu: bool = False  # --gpu
+    registry: Registry = read_registry
     deadline: float = float("inf")  # of this check, on the monotonic clock
 
     def remaining(self) -> float:
@@ -107,3 +107,8 @@ class Check:
     why: str  # one sentence for the docs
     run: Callable[[Context], list[Line]]
     limit: float = 12.0  # seconds, then "did not answer"
+
+
+def check(title: str, why: str, limit: float = 12.0) -> Callable[[Callable[[Context], list[Line]]], Check]:
+    """Makes what stands below it a check."""
+    return lambda run: Check(title, why, run, limit)

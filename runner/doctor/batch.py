@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runner.doctor import Check, Context, Line, ok, warning
+from runner.doctor import Context, Line, check, ok, warning
 from runner.environments import kind, words
 from runner.process.launch import is_batch
 from runner.tasks import Task
 
 
+@check("batch files", "cmd.exe takes `%` in an argument of a `.bat` or `.cmd` file for the name of a variable.")
 def batch_files(context: Context) -> list[Line]:
     """Each segment that gives a `.bat` or `.cmd` file an argument with `%`."""
     if not context.site.host.windows or not context.jobs:
@@ -43,12 +44,3 @@ def _programs(job: Task, context: Context) -> Iterator[str]:
     yield first
     if found := own.program(first, job.spec, context.site):
         yield str(found)
-
-
-CHECKS = (
-    Check(
-        "batch files",
-        "cmd.exe takes `%` in an argument of a `.bat` or `.cmd` file for the name of a variable.",
-        batch_files,
-    ),
-)

@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-from runner.doctor import (
-    Check,
-    batch,
-    conda,
-    disk,
-    gpu,
-    gpu_smoke,
-    imagej,
-    index,
-    paths,
-    pipeline_file,
-    sleep,
-    uv_checks,
-    uv_environments,
-    windows,
-    wsl,
-)
+from importlib import import_module
 
-CHECKS: tuple[Check, ...] = (
-    *pipeline_file.CHECKS,
-    *uv_checks.CHECKS,
-    *uv_environments.CHECKS,
-    *conda.CHECKS,
-    *imagej.CHECKS,
-    *wsl.CHECKS,
-    *gpu.CHECKS,
-    *gpu_smoke.CHECKS,
-    *disk.CHECKS,
-    *index.CHECKS,
-    *paths.CHECKS,
-    *batch.CHECKS,
-    *windows.CHECKS,
-    *sleep.CHECKS,
+from runner.doctor import Check
+
+_ROOMS = (
+    "pipeline_file uv_checks uv_environments conda imagej wsl gpu gpu_smoke disk index paths batch windows sleep"
+).split()
+CHECKS = tuple(
+    one for room in _ROOMS for one in vars(import_module(f"runner.doctor.{room}")).values() if isinstance(one, Check)
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
-from runner.doctor import Check, Context, Line, ok, problem, warning
+from runner.doctor import Context, Line, check, ok, problem, warning
 from runner.environments import Site, kind, looked_in
 from runner.environments.conda.base import conda_program, find_base
 from runner.environments.conda.prefix import settings_files
@@ -19,6 +19,7 @@ _ANACONDAS = re.compile(r"(?:^|/)(?:defaults|anaconda|main|r|msys2|free|pro|pkgs
 _LICENCE = "Anaconda's terms ask organisations of more than 200 people for a paid licence; conda-forge is free."
 
 
+@check("conda", "Segments with a conda environment need the environment, and its activation needs conda.")
 def conda_programs(context: Context) -> list[Line]:
     """The conda that segments use, and mamba beside it."""
     site = context.site
@@ -47,6 +48,10 @@ def conda_programs(context: Context) -> list[Line]:
     return lines
 
 
+@check(
+    "conda channels",
+    "Packages of Anaconda's `defaults` channel are under terms that may cost a larger institute money.",
+)
 def defaults_channel(context: Context) -> list[Line]:
     """Settings, recipes and environments of FILE that take packages from Anaconda's own channels."""
     site = context.site
@@ -114,17 +119,3 @@ def _installed(context: Context) -> dict[str, int]:
         values = channels.values() if isinstance(channels, dict) else []
         counts[job.spec.name] = sum(bool(_ANACONDAS.search(str(channel))) for channel in values)
     return {name: count for name, count in counts.items() if count}
-
-
-CHECKS = (
-    Check(
-        "conda",
-        "Segments with a conda environment need the environment, and its activation needs conda.",
-        conda_programs,
-    ),
-    Check(
-        "conda channels",
-        "Packages of Anaconda's `defaults` channel are under terms that may cost a larger institute money.",
-        defaults_channel,
-    ),
-)

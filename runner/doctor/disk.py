@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path, PurePath
 
-from runner.doctor import Check, Context, Line, State, ok, warning
+from runner.doctor import Context, Line, State, check, ok, warning
 from runner.doctor.forecast import Forecast, environments_forecast, outputs_forecast
 from runner.environments import Site
 from runner.environments.uv.settings import ask_uv
@@ -32,6 +32,11 @@ class _Volume:
     why: list[str] = field(default_factory=list)
 
 
+@check(
+    "disk",
+    "A run that fills the disk stops in the middle; how much it needs is told from the outputs of earlier runs of "
+    "FILE and from the groups that are still to be prepared.",
+)
 def room(context: Context) -> list[Line]:
     """One line for each file system that a run writes to."""
     volumes: dict[object, _Volume] = {}
@@ -96,6 +101,11 @@ def judged(free: int, need: int) -> State:
     return State.WARNING if free < max(2 * need, LITTLE) else State.OK
 
 
+@check(
+    "uv's cache",
+    "On the file system of the environments uv links files instead of copying them: seconds instead of minutes, "
+    "and half the space.",
+)
 def cache_beside_environments(context: Context) -> list[Line]:
     """Hard links need one file system; otherwise every package is copied."""
     site = context.site
@@ -157,19 +167,3 @@ def _output_folders(context: Context) -> Iterable[Path]:
         for pattern in output_globs(job.outputs, job.many, job.cwd, job.base, job.folder):
             parts = Path(job.cwd, pattern).parts
             yield Path(parts[0], *takewhile(lambda part: not set(part) & set("*?["), parts[1:]))
-
-
-CHECKS = (
-    Check(
-        "disk",
-        "A run that fills the disk stops in the middle; how much it needs is told from the outputs of earlier runs of "
-        "FILE and from the groups that are still to be prepared.",
-        room,
-    ),
-    Check(
-        "uv's cache",
-        "On the file system of the environments uv links files instead of copying them: seconds instead of minutes, "
-        "and half the space.",
-        cache_beside_environments,
-    ),
-)

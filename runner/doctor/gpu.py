@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.doctor import Check, Context, Line, ok, problem, warning
+from runner.doctor import Context, Line, check, ok, problem, warning
 from runner.doctor.cuda_table import (
     OLDEST_GPU_OF_CUDA_13,
     cuda_of_driver,
@@ -22,6 +22,7 @@ INDEX_FOR_CUDA = (
 _NO_DRIVER = "Install NVIDIA's driver, or run this pipeline on a machine with such a GPU."
 
 
+@check("GPU", "Without a working driver, programs for the GPU stop or compute on the CPU.")
 def gpu_and_driver(context: Context) -> list[Line]:
     """Which GPU there is, and whether its driver answers."""
     host = context.site.host
@@ -54,6 +55,11 @@ def _though(needed: str) -> str:
     return f", though {needed} brings CUDA along" if needed else ""
 
 
+@check(
+    "CUDA",
+    "The lock fixes the CUDA that a group brings along; the driver must be new enough for it, and it must know the "
+    "GPU.",
+)
 def cuda_of_the_lock(context: Context) -> list[Line]:
     """Whether driver and GPU can run the CUDA that groups and conda environments bring."""
     host = context.site.host
@@ -110,14 +116,3 @@ def _judged(one: Wanted, gpu: Gpu, cuda: tuple[int, int] | None, *, windows: boo
 
 def _text(cuda: tuple[int, int] | None) -> str:
     return f"{cuda[0]}.{cuda[1]}" if cuda else "an unknown version"
-
-
-CHECKS = (
-    Check("GPU", "Without a working driver, programs for the GPU stop or compute on the CPU.", gpu_and_driver),
-    Check(
-        "CUDA",
-        "The lock fixes the CUDA that a group brings along; the driver must be new enough for it, and it must know the "
-        "GPU.",
-        cuda_of_the_lock,
-    ),
-)

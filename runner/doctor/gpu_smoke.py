@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.doctor import Check, Context, Line, from_error, ok, problem, warning
+from runner.doctor import Context, Line, check, from_error, ok, problem, warning
 from runner.doctor.cuda_wanted import wanted
 from runner.doctor.gpu import INDEX_FOR_CUDA
 from runner.environments import Preparation, Request, kind
@@ -34,6 +34,12 @@ class _Said:
     text: str
 
 
+@check(
+    "GPU test",
+    "With `--gpu`: fills memory and multiplies matrices on the GPU with the PyTorch of each group that brings "
+    "CUDA, prepared as for a segment; nothing else shows that driver, CUDA and PyTorch go together.",
+    LIMIT,
+)
 def smoke_test(context: Context) -> list[Line]:
     """One line for each environment."""
     if not context.gpu:
@@ -156,14 +162,3 @@ def _cure(error: str) -> str:
     if "imported" in error:
         return "Remove the environment (`run-pipeline env remove GROUP`); the next run makes it anew."
     return "Look at the lines about GPU and CUDA: an old driver, or a GPU that this PyTorch does not know."
-
-
-CHECKS = (
-    Check(
-        "GPU test",
-        "With `--gpu`: fills memory and multiplies matrices on the GPU with the PyTorch of each group that brings "
-        "CUDA, prepared as for a segment; nothing else shows that driver, CUDA and PyTorch go together.",
-        smoke_test,
-        limit=LIMIT,
-    ),
-)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from runner.doctor import Check, Context, Line, ok, problem, warning
+from runner.doctor import Context, Line, check, ok, problem, warning
 from runner.environments import looked_in
 from runner.environments.imagej.launcher import find_launcher, help_of, is_new
 
 
+@check(
+    "Fiji",
+    "Fiji's launchers of before and after 2025 take different options; the runner tells them apart by this look.",
+)
 def fiji(context: Context) -> list[Line]:
     """Where Fiji or ImageJ is, and how its launcher is called."""
     site = context.site
@@ -23,12 +27,3 @@ def fiji(context: Context) -> list[Line]:
         return [warning(f"{launcher} does not answer: {said.error}", cure)]
     family = "new launcher (`--run`)" if new else "old launcher (`--ij2 --console --run`)"
     return [ok(f"{launcher}, {family}")]
-
-
-CHECKS = (
-    Check(
-        "Fiji",
-        "Fiji's launchers of before and after 2025 take different options; the runner tells them apart by this look.",
-        fiji,
-    ),
-)

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from threading import Thread
 from urllib.parse import urlsplit
 
-from runner.doctor import Check, Context, Line, ok, problem, warning
+from runner.doctor import Context, Line, check, ok, problem, warning
 from runner.environments.uv.groups import group_packages, read_project
 from runner.environments.uv.kind import place
 from runner.environments.uv.stamp import State, condition
@@ -23,6 +23,11 @@ from runner.ground.words import time_text
 PATIENCE = 6.0  # seconds for one index
 
 
+@check(
+    "package index",
+    "Preparing an environment fetches what is not in uv's cache from the indexes that `uv.lock` names.",
+    PATIENCE + 4,
+)
 def indexes(context: Context) -> list[Line]:
     """One line for each index that could not be reached; one for all others."""
     asked = _indexes(context)
@@ -121,13 +126,3 @@ def _to_prepare(context: Context) -> list[str]:
         spec.name: condition(place(spec, context.site), context.site).state for spec in context.uv_groups() if spec.name
     }
     return [name for name, state in states.items() if state in (State.MISSING, State.BEHIND)]
-
-
-CHECKS = (
-    Check(
-        "package index",
-        "Preparing an environment fetches what is not in uv's cache from the indexes that `uv.lock` names.",
-        indexes,
-        limit=PATIENCE + 4,
-    ),
-)

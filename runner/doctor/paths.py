@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from runner.doctor import Check, Context, Line, ok, warning
+from runner.doctor import Context, Line, check, ok, warning
 from runner.host import Host
 
 # characters below the environments' folder: a group's name, and the longest compiled module of the programs here
@@ -50,6 +50,11 @@ def places(context: Context) -> list[Place]:
     return list({place.path: place for place in reversed(found)}.values())[::-1]
 
 
+@check(
+    "paths",
+    "Windows' limit of 259 characters, letters that OpenCV cannot open, and folders of OneDrive stop runs in "
+    "ways that are hard to read.",
+)
 def awkward_paths(context: Context) -> list[Line]:
     """Every kind of trouble once, with the first folder that has it."""
     found = places(context)
@@ -58,6 +63,7 @@ def awkward_paths(context: Context) -> list[Line]:
     return lines or [ok(f"short enough{letters}, and in no folder that a cloud synchronises")]
 
 
+@check("network drives", "Environments start slowly from a share, and a share can be lost during a run.")
 def network_drives(context: Context) -> list[Line]:
     """Environments on the network are slow; data there must be reachable for the whole run."""
     lines = []
@@ -72,7 +78,7 @@ def network_drives(context: Context) -> list[Line]:
 
 
 def _too_long(found: list[Place], context: Context) -> Line | None:
-    if not context.site.host.windows or context.registry.value(_LONG_PATHS, "LongPathsEnabled") == 1:
+    if not context.site.host.windows or (context.registry(_LONG_PATHS) or {}).get("LongPathsEnabled") == 1:
         return None
     for place in found:
         if len(str(place.path)) + place.below > WINDOWS_LONGEST:
@@ -147,18 +153,3 @@ def _drive_type(anchor: str) -> int:
 
         return int(ctypes.windll.kernel32.GetDriveTypeW(anchor))
     return 0
-
-
-CHECKS = (
-    Check(
-        "paths",
-        "Windows' limit of 259 characters, letters that OpenCV cannot open, and folders of OneDrive stop runs in "
-        "ways that are hard to read.",
-        awkward_paths,
-    ),
-    Check(
-        "network drives",
-        "Environments start slowly from a share, and a share can be lost during a run.",
-        network_drives,
-    ),
-)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.checks import find_problems, find_warnings
-from runner.doctor import Check, Context, Line, ok, problem, warning
+from runner.doctor import Context, Line, check, ok, problem, warning
 from runner.environments import kind, words
 from runner.model import Diagnostic, Severity
 from runner.pipeline.diagnostics import alike
@@ -17,6 +17,11 @@ _SETTINGS = (".yaml", ".yml")
 _WRITES = ("out", "save", "result", "write", "export")  # parts of a flag's name: the file is made, not read
 
 
+@check(
+    "pipeline file",
+    "A segment whose script, environment or settings file is missing would stop the run, perhaps hours later.",
+    20.0,
+)
 def pipeline_file(context: Context) -> list[Line]:
     """Errors and warnings of the file, and what would stop its segments."""
     if context.refused is not None:
@@ -63,13 +68,3 @@ def _missing_settings(jobs: Iterable[Task]) -> list[Line]:
                 text = f"segment {job.segment.number} names {path}, which is not there"
                 lines.append(warning(text, "Correct the path, unless an earlier segment makes the file."))
     return lines
-
-
-CHECKS = (
-    Check(
-        "pipeline file",
-        "A segment whose script, environment or settings file is missing would stop the run, perhaps hours later.",
-        pipeline_file,
-        limit=20.0,
-    ),
-)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from runner.doctor import Check, Context, Line, ok, warning
+from runner.doctor import Context, Line, check, ok, warning
 from runner.ground.disk import is_file
 from runner.ground.words import time_text
 from runner.host import Host
@@ -15,6 +15,7 @@ _POWERCFG = ("/query", "SCHEME_CURRENT", "SUB_SLEEP", "STANDBYIDLE")
 _GNOME = ("get", "org.gnome.settings-daemon.plugins.power")
 
 
+@check("sleep", "A computer that goes to sleep without a user computes no further; a run holds it awake.")
 def sleep(context: Context) -> list[Line]:
     """Nothing where the system does not tell."""
     host = context.site.host
@@ -61,8 +62,3 @@ def _gnome(host: Host) -> int | None:
     if not what or not after or not after[-1].isdigit():
         return None
     return int(after[-1]) if "nothing" not in what else 0
-
-
-CHECKS = (
-    Check("sleep", "A computer that goes to sleep without a user computes no further; a run holds it awake.", sleep),
-)

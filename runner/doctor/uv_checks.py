@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.doctor import Check, Context, Line, from_error, ok, problem, warning
+from runner.doctor import Context, Line, check, from_error, ok, problem, warning
 from runner.environments import Site
 from runner.environments.uv.binary import VARIABLE, Uv, find_uv, version_of
 from runner.environments.uv.groups import lock_file, no_lock, read_project
@@ -16,6 +16,7 @@ from runner.host import Captured
 _OUT_OF_STEP = ("needs to be updated", "No solution found")
 
 
+@check("uv", "uv makes the environments of all `uv:` and `script` segments.")
 def uv_program(context: Context) -> list[Line]:
     """Which uv is used, its version and where it comes from."""
     try:
@@ -39,6 +40,12 @@ def _origin(uv: Uv, site: Site) -> str:
     return "on PATH" if str(path.parent) in folders else "of the Python package uv"
 
 
+@check(
+    "Python versions",
+    "Each group may ask for a Python of its own; one that is missing is downloaded, or stops the run where "
+    "downloads are off.",
+    20.0,
+)
 def pythons(context: Context) -> list[Line]:
     """Each Python version that a group asks for: here, to be downloaded, or missing."""
     wanted = _wanted_pythons(context)
@@ -77,6 +84,7 @@ def _wanted_pythons(context: Context) -> dict[str, list[str]]:
     return wanted
 
 
+@check("lock", "An environment is prepared only from a `uv.lock` that is in step with `pyproject.toml`.", 20.0)
 def lock(context: Context) -> list[Line]:
     """`uv lock --check`: without the network first, since what is in step needs none."""
     site = context.site
@@ -140,21 +148,3 @@ def _uv(site: Site) -> Uv | None:
 
 def _some(names: list[str]) -> str:
     return ", ".join(names) if len(names) <= 3 else f"{len(names)} groups"
-
-
-CHECKS = (
-    Check("uv", "uv makes the environments of all `uv:` and `script` segments.", uv_program),
-    Check(
-        "Python versions",
-        "Each group may ask for a Python of its own; one that is missing is downloaded, or stops the run where "
-        "downloads are off.",
-        pythons,
-        limit=20.0,
-    ),
-    Check(
-        "lock",
-        "An environment is prepared only from a `uv.lock` that is in step with `pyproject.toml`.",
-        lock,
-        limit=20.0,
-    ),
-)

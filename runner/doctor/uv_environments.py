@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from runner.doctor import Check, Context, Line, from_error, ok, warning
+from runner.doctor import Context, Line, check, from_error, ok, warning
 from runner.environments.uv.inventory import Environment, our_environments
 from runner.environments.uv.kind import place
 from runner.environments.uv.stamp import Place, State, condition
 from runner.errors import EnvironmentMissing
 
 
+@check(
+    "uv environments",
+    "An environment that is missing or out of step is prepared by the next run, which takes time and perhaps the "
+    "network.",
+)
 def environments(context: Context) -> list[Line]:
     """The environments of the groups that FILE needs; without FILE those that are on disk."""
     there = {environment.place.folder: environment for environment in our_environments(context.site)}
@@ -58,13 +63,3 @@ def _to_prepare(reason: str, places: list[Place]) -> Line:
     asked = " ".join(f"uv@{where.python}:{where.group}" if where.python else where.group for where in places)
     cure = f"`run-pipeline env sync {asked}` prepares what the next run would prepare."
     return warning(f"{names} {'is' if len(places) == 1 else 'are'} {reason}", cure)
-
-
-CHECKS = (
-    Check(
-        "uv environments",
-        "An environment that is missing or out of step is prepared by the next run, which takes time and perhaps the "
-        "network.",
-        environments,
-    ),
-)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from runner.doctor import Check, Context, Line, ok, warning
+from runner.doctor import Context, Line, check, ok, warning
 from runner.ground.disk import is_file
 
 _RESTARTS = (
@@ -20,11 +20,12 @@ _SCANNERS = (
 _EXCLUDE = "Ask the administrator to except the environments' folder and uv's cache from the scan"
 
 
+@check("restart", "Windows restarts by itself after an update, and a run ends with it.")
 def restart_pending(context: Context) -> list[Line]:
     """Windows restarts by itself some hours after an update."""
     if not context.site.host.windows:
         return []
-    if any(context.registry.has_key(key) for key in _RESTARTS):
+    if any(context.registry(key) is not None for key in _RESTARTS):
         return [
             warning(
                 "Windows waits for a restart, and may do it by itself in the middle of a run",
@@ -34,6 +35,7 @@ def restart_pending(context: Context) -> list[Line]:
     return [ok("Windows does not wait for a restart")]
 
 
+@check("virus scanner", "A virus scanner slows the making of an environment down, and may lock its files.")
 def virus_scanner(context: Context) -> list[Line]:
     """Which scanner is on, and whether it leaves the environments alone."""
     if not context.site.host.windows:
@@ -51,10 +53,10 @@ def virus_scanner(context: Context) -> list[Line]:
                 f"{_EXCLUDE}: {folder}",
             )
         ]
-    if not active or context.registry.value(rf"{_DEFENDER}\Real-Time Protection", "DisableRealtimeMonitoring") == 1:
+    protection = context.registry(rf"{_DEFENDER}\Real-Time Protection") or {}
+    if not active or protection.get("DisableRealtimeMonitoring") == 1:
         return [ok("no virus scanner looks at files as they are written")]
-    excepted = context.registry.names(rf"{_DEFENDER}\Exclusions\Paths")
-    if excepted and any(_holds(path, folder) for path in excepted):
+    if any(_holds(path, folder) for path in context.registry(rf"{_DEFENDER}\Exclusions\Paths") or ()):
         return [ok("Microsoft Defender leaves the environments' folder alone")]
     return [ok("Microsoft Defender is on; preparing an environment takes longer", f"{_EXCLUDE}: {folder}")]
 
@@ -79,13 +81,3 @@ def _active(context: Context) -> list[str] | None:
         return [str(one["displayName"]) for one in found if int(one["productState"]) >> 12 & 0xF == 1]
     except (ValueError, KeyError, TypeError):
         return None
-
-
-CHECKS = (
-    Check("restart", "Windows restarts by itself after an update, and a run ends with it.", restart_pending),
-    Check(
-        "virus scanner",
-        "A virus scanner slows the making of an environment down, and may lock its files.",
-        virus_scanner,
-    ),
-)

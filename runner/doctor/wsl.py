@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from runner.doctor import Check, Context, Line, from_error, ok, problem, warning
+from runner.doctor import Context, Line, check, from_error, ok, problem, warning
 from runner.environments.wsl.inside import decoded, local_folder, look_inside, wsl_program
 from runner.errors import EnvironmentMissing
 
 
+@check("WSL", "Segments with `use-linux-distro` run inside a WSL distribution, with a uv of its own.", 20.0)
 def wsl(context: Context) -> list[Line]:
     """Nothing on other systems, where `use-linux-distro` has no effect."""
     site = context.site
@@ -38,8 +39,3 @@ def _inside(distro: str, context: Context) -> Line:
         cure = "Install uv inside it, for example with `pipx install uv`."
         return problem(f"there is no uv in {name}", cure)
     return ok(f"{name} has uv: {inside.uv}")
-
-
-CHECKS = (
-    Check("WSL", "Segments with `use-linux-distro` run inside a WSL distribution, with a uv of its own.", wsl, 20.0),
-)

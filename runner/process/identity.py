@@ -5,25 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from runner.model import Capture
+if TYPE_CHECKING:
+    from runner.host import Host
 
 # Linux counts in clock ticks (10 ms); elsewhere the clock may have been set between two readings
 _TOLERANCE = 0.05 if sys.platform == "linux" else 1.0
+_PREFETCH = r"SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\PrefetchParameters"
 
 
-class _Machine(Protocol):
-    """As much of `host.Host` as is needed here; that one asks through `process` itself."""
-
-    @property
-    def platform(self) -> str: ...
-
-    @property
-    def capture(self) -> Capture: ...
-
-
-def boot_id(host: _Machine) -> str:
+def boot_id(host: Host) -> str:
     """What changes with every start of the machine; "" where the system does not tell."""
     if host.platform == "linux":
         try:
@@ -33,20 +25,9 @@ def boot_id(host: _Machine) -> str:
     if host.platform == "darwin":
         answer = host.capture(["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"], timeout=5.0)
         return answer.stdout.decode("ascii", "replace").strip() if answer.code == 0 else ""
-    return _windows_boot_count()
+    from runner.ground.registry import read_registry
 
-
-def _windows_boot_count() -> str:
-    if sys.platform != "win32":
-        return ""
-    import winreg
-
-    key = r"SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\PrefetchParameters"
-    try:
-        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, key) as handle:
-            return str(winreg.QueryValueEx(handle, "BootId")[0])
-    except OSError:
-        return ""
+    return str((read_registry(_PREFETCH) or {}).get("BootId", ""))
 
 
 def process_started(pid: int) -> float | None:

@@ -15,8 +15,8 @@ import yaml
 from runner.doctor import Check, Context, Line
 from runner.doctor.checks import CHECKS
 from runner.doctor.examine import examine
-from runner.doctor.registry import NoRegistry, Registry
 from runner.environments import Site
+from runner.ground.registry import Registry
 from runner.host import Host
 from runner.pipeline.reader import read_pipeline
 from runner.process.capture import capture
@@ -41,7 +41,7 @@ class Machine:
     platform: str = sys.platform
     dotenv: dict[str, str] = field(default_factory=dict)
     environ: dict[str, str] = field(default_factory=dict)
-    registry: Registry = field(default_factory=NoRegistry)
+    registry: Registry = lambda key: None
     file: Path | None = None
     gpu: bool = False
     nvml: Callable[[], Any] = lambda: None  # NVIDIA's library
@@ -76,10 +76,11 @@ class Machine:
         host = Host(self.platform, environ, pure(self.home), self.which, capture, False, self.nvml)
         site = Site(host, pure(self.repo), self.dotenv, pure(self.repo / ".venvs"))
         if self.file is None:
-            return Context(site, self.registry, gpu=self.gpu)
+            return Context(site, gpu=self.gpu, registry=self.registry)
         pipeline = read_pipeline(self.file)
         jobs = tuple(make_task(one, pipeline, site) for one in pipeline.segments if not one.is_control)
-        return Context(site, self.registry, pipeline, jobs, records=records_root(self.file, None), gpu=self.gpu)
+        records = records_root(self.file, None)
+        return Context(site, pipeline, jobs, records=records, gpu=self.gpu, registry=self.registry)
 
     def which(self, name: str) -> str | None:
         found = shutil.which(name, path=str(self.programs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path, PureWindowsPath
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from runner.doctor import Context, State
 from runner.doctor.batch import batch_files
 from runner.doctor.paths import awkward_paths, network_drives, network_type, on_network, places
-from runner.doctor.registry import NoRegistry, this_registry
+from runner.ground.registry import read_registry
 from runner.model import FlagMap, Pipeline, Segment, SegmentType
 from runner.tasks import make_task
 from tests.doctor.machine import SLEEPS, Machine, only
@@ -23,26 +23,10 @@ LONG_PATHS = r"SYSTEM\CurrentControlSet\Control\FileSystem"
 DEFENDER = r"SOFTWARE\Microsoft\Windows Defender"
 
 
-@dataclass
-class Values:
-    """A registry with these values: (key, name) -> value."""
-
-    values: dict[tuple[str, str], object] = field(default_factory=dict)
-
-    def value(self, key: str, name: str) -> object:
-        return self.values.get((key, name))
-
-    def has_key(self, key: str) -> bool:
-        return any(known == key for known, _ in self.values)
-
-    def names(self, key: str) -> list[str] | None:
-        return [name for known, name in self.values if known == key] or None
-
-
 @pytest.fixture
 def windows(machine: Machine) -> Machine:
     machine.platform = "win32"
-    machine.registry = Values()
+    machine.registry = {}.get
     machine.environ["SYSTEMROOT"] = str(machine.home)  # its own programs are not asked
     return machine
 
@@ -66,30 +50,30 @@ def in_folder(machine: Machine, folder: str, **environ: str) -> Context:
     ],
 )
 def test_a_folder_that_makes_trouble_is_named(windows: Machine, folder: str, text: str) -> None:
-    line = only(awkward_paths(in_folder(windows, folder, OneDriveCommercial=r"D:\sync")))
+    line = only(awkward_paths.run(in_folder(windows, folder, OneDriveCommercial=r"D:\sync")))
     assert line.state is State.WARNING
     assert text in line.text
     assert line.cure
 
 
 def test_long_paths_are_fine_once_windows_allows_them(windows: Machine) -> None:
-    windows.registry = Values({(LONG_PATHS, "LongPathsEnabled"): 1})
-    assert only(awkward_paths(in_folder(windows, "C:\\" + "a" * 80))).state is State.OK
+    windows.registry = {LONG_PATHS: {"LongPathsEnabled": 1}}.get
+    assert only(awkward_paths.run(in_folder(windows, "C:\\" + "a" * 80))).state is State.OK
 
 
 def test_plain_folders_and_folders_of_other_systems_are_fine(windows: Machine) -> None:
-    line = only(awkward_paths(in_folder(windows, r"C:\pipelines")))
+    line = only(awkward_paths.run(in_folder(windows, r"C:\pipelines")))
     assert (line.state, "in plain letters" in line.text) == (State.OK, True)
     windows.platform = "linux"
-    line = only(awkward_paths(windows.context()))  # with an umlaut
+    line = only(awkward_paths.run(windows.context()))  # with an umlaut
     assert (line.state, "in plain letters" in line.text) == (State.OK, False)
 
 
 def test_environments_on_a_share_are_a_warning_and_data_there_is_said(windows: Machine) -> None:
-    said = network_drives(in_folder(windows, r"\\nas\lab\pipelines"))
+    said = network_drives.run(in_folder(windows, r"\\nas\lab\pipelines"))
     assert [line.state for line in said] == [State.OK, State.WARNING]
     assert "RUN_PIPELINE_ENVS" in said[1].cure
-    assert only(network_drives(in_folder(windows, r"C:\pipelines"))).state is State.OK
+    assert only(network_drives.run(in_folder(windows, r"C:\pipelines"))).state is State.OK
 
 
 def test_network_file_systems_are_known_by_their_type(machine: Machine) -> None:
@@ -99,9 +83,9 @@ def test_network_file_systems_are_known_by_their_type(machine: Machine) -> None:
 
 def test_a_pending_restart_is_a_warning(windows: Machine) -> None:
     assert windows.said("restart") == [("ok", "Windows does not wait for a restart")]
-    windows.registry = Values(
-        {(r"SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update\RebootRequired", "x"): 1}
-    )
+    windows.registry = {
+        r"SOFTWARE\Microsoft\Windows\CurrentVersion\WindowsUpdate\Auto Update\RebootRequired": {"x": 1}
+    }.get
     line = only(windows.lines("restart"))
     assert line.state is State.WARNING
     assert "Restart the computer" in line.cure
@@ -128,7 +112,7 @@ def test_virus_scanners_are_told_apart(windows: Machine) -> None:
 
 def test_a_folder_that_defender_leaves_alone_is_fine(windows: Machine) -> None:
     scanners(windows, ("Windows Defender", 0x061100))
-    windows.registry = Values({(rf"{DEFENDER}\Exclusions\Paths", str(PureWindowsPath(windows.repo)).upper()): 0})
+    windows.registry = {rf"{DEFENDER}\Exclusions\Paths": {str(PureWindowsPath(windows.repo)).upper(): 0}}.get
     assert "leaves the environments' folder alone" in only(windows.lines("virus scanner")).text
 
 
@@ -168,24 +152,21 @@ def test_a_batch_file_with_a_percent_sign_is_a_warning(windows: Machine) -> None
     ]
     pipeline = Pipeline(PureWindowsPath(r"C:\data\p.yaml"), "", tuple(segments))
     jobs = tuple(make_task(one, pipeline, context.site) for one in segments)
-    line = only(batch_files(replace(context, pipeline=pipeline, jobs=jobs)))
+    line = only(batch_files.run(replace(context, pipeline=pipeline, jobs=jobs)))
     assert line.state is State.WARNING
     assert "segment 1" in line.text
     assert "50%" in line.text
-    assert only(batch_files(replace(context, pipeline=pipeline, jobs=jobs[1:]))).state is State.OK
+    assert only(batch_files.run(replace(context, pipeline=pipeline, jobs=jobs[1:]))).state is State.OK
 
 
 def test_other_systems_have_no_registry_and_none_of_these_lines(machine: Machine) -> None:
     machine.platform = "linux"
     for title in ("restart", "virus scanner", "WSL", "batch files"):
         assert machine.said(title) == []
-    nothing = this_registry("linux")
-    assert isinstance(nothing, NoRegistry)
-    assert (nothing.value("a", "b"), nothing.has_key("a"), nothing.names("a")) == (None, False, None)
-    if sys.platform == "win32":
-        here = this_registry("win32")
-        assert here.has_key(r"SOFTWARE\Microsoft\Windows NT\CurrentVersion")
-        assert here.value(r"SOFTWARE\Microsoft\Windows NT\CurrentVersion", "CurrentBuild")
+    if sys.platform != "win32":
+        assert read_registry("a") is None
+    else:
+        assert (read_registry(r"SOFTWARE\Microsoft\Windows NT\CurrentVersion") or {})["CurrentBuild"]
 
 
 def test_the_nearest_mount_above_a_path_decides_whether_it_is_on_the_network() -> None:
