@@ -112,17 +112,8 @@ def _of_map(node: MapNode, report: Report) -> Foreach | None:
         return None
     ((name, occurrences),) = given.items()
     inner = occurrences[-1][1]
-    value = value_of(inner, report)
-    if name == "csv":
-        if isinstance(value, str) and value.strip():
-            return Foreach(csv=value)
-        report.error(inner, f"`csv` must be the name of a file; this is {describe(inner)}", "Write {csv: plates.csv}.")
-        return None
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return Foreach(count=value)
-    message = f"`range` must be a whole number of at least 1; this is {describe(inner)}"
-    report.error(inner, message, "Write for example {range: 10} for the numbers 0 to 9.")
-    return None
+    value = checked(name, value_of(inner, report), inner, segment_schema("foreach", name), report)
+    return None if value is None else Foreach(csv=value) if name == "csv" else Foreach(count=value)
 
 
 def _scalars(node: ListNode, key: str, report: Report) -> tuple[str, ...] | None:

@@ -48,6 +48,8 @@ _MUST = {
         "a number of items, or a part of them from 0% to 100%",
         "Write for example max-failures: 10, or max-failures: 5%.",
     ),
+    "csv": ("the name of a file", "Write {csv: plates.csv}."),
+    "range": ("a whole number of at least 1", "Write for example {range: 10} for the numbers 0 to 9."),
     "identity": ("content or stat", "Write `content`, or `stat` (path, size and time; the default)."),
     "canary": ("true or false", "Write `canary: true`."),
 }
@@ -60,15 +62,18 @@ def explain(fault: Fault, node: Node, fields: Fields, report: Report) -> None:
         node = fields[str(fault.path[0])][-1][1]
         if len(fault.path) > 1 and isinstance(node, ListNode):
             node = node.items[int(fault.path[1])]
-    place = mark_of(node)
-    if any((one.mark, one.segment) == (place, report.segment) for one in report.found[-20:]):
-        return  # a value whose tag does not fit was reported when it was read
-    report.error(place, *_words(fault, describe(node)))
+    _error(node, report, *_words(fault, describe(node)))
+
+
+def _error(node: Node, report: Report, message: str, cure: str) -> None:
+    place = mark_of(node)  # a value whose tag does not fit was reported when it was read
+    if not any((one.mark, one.segment) == (place, report.segment) for one in report.found[-20:]):
+        report.error(place, message, cure)
 
 
 def checked(key: str, value: Any, node: Node, part: dict[str, Any], report: Report) -> Any:
     """`value` where it is as `part` of the schema says; else None, and what is wrong with it is reported."""
-    if value is None or conforms(value, part):
+    if conforms(value, part):
         return value
     meant = near(str(value), filter(None, part.get("enum", ())))
     refuse(key, node, report, f"Did you mean `{meant}`?" if meant else "")
@@ -78,7 +83,7 @@ def checked(key: str, value: Any, node: Node, part: dict[str, Any], report: Repo
 def refuse(key: str, node: Node, report: Report, cure: str = "") -> None:
     """`cure`: one that fits better than that of all such values."""
     message, usual = _must(key, describe(node))
-    report.error(node, message, cure or usual)
+    _error(node, report, message, cure or usual)
 
 
 def describe(node: Node) -> str:

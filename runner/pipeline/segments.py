@@ -160,21 +160,12 @@ class SegmentReader:
         env = self._env(fields)
         commands, hashed = self._commands(fields, entries)
         kind = _TYPES.get(texts["type"].lower(), SegmentType.NORMAL)
-        distro = texts["use-linux-distro"].strip()
+        distro = texts.pop("use-linux-distro").strip()
         return Segment(
             number=number,
             name=texts["name"],
             type=kind,
-            content_hash=content_hash(
-                name=texts["name"],
-                type=texts["type"],
-                message=texts["message"],
-                environment=texts["environment"],
-                distro=distro,
-                env=env,
-                commands=hashed,
-                cwd=texts["cwd"],
-            ),
+            content_hash=content_hash(**texts, distro=distro, env=env, commands=hashed),
             message=texts["message"],
             environment=texts["environment"],
             distro=distro,

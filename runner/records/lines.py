@@ -13,7 +13,7 @@ import json
 import os
 import stat
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any
 
 from runner.ground.files import state_errors, write_atomic, write_whole
 from runner.ground.plain import NO_LINK, NotPlain
-from runner.ground.told import number
+from runner.ground.told import number, text
 from runner.records.receipt import Result
 
 _HIGHEST = 2**63
@@ -48,7 +48,6 @@ class ItemReceipt:
 
 _EMPTY = ItemReceipt("", ItemState.SUCCEEDED)
 _STATES = {state.value: state for state in ItemState}
-_MORE = ("note", "seconds", "started", "exit_code", "peak_memory", "outputs", "log", "attempts", "content_hash")
 
 
 def line_of(receipt: ItemReceipt) -> bytes:
@@ -145,25 +144,12 @@ def mark_in(told: dict[str, Any]) -> tuple[int, ...]:
 
 
 def text_in(told: dict[str, Any], name: str) -> str:
-    value = told.get(name)
-    return value if isinstance(value, str) else ""
+    return text(told.get(name)) or ""
 
 
 def _receipt(told: dict[str, Any]) -> ItemReceipt:
-    return ItemReceipt(
-        told["key"],
-        _STATES[told["state"]],
-        mark_in(told),
-        text_in(told, "note"),
-        number(told.get("seconds")) or 0.0,
-        number(told.get("started")) or 0.0,
-        _whole(told.get("exit_code")),
-        _whole(told.get("peak_memory")),
-        _outputs(told["outputs"]) if "outputs" in told else (),
-        _log(told.get("log")),
-        _whole(told.get("attempts")) or 1,
-        text_in(told, "content_hash"),
-    )
+    found = {name: value for name, check in _MORE.items() if (value := check(told.get(name))) is not None}
+    return ItemReceipt(told["key"], _STATES[told["state"]], mark_in(told), **found)
 
 
 def _whole(value: object) -> int | None:
@@ -186,3 +172,14 @@ def _log(value: object) -> tuple[str, int, int] | None:
     return (
         (value[0], offset, length) if offset is not None and length is not None and min(offset, length) >= 0 else None
     )
+
+
+# of what a line holds beside key, state and mark: the value, None where it is none of ours
+_MORE: dict[str, Callable[[object], Any]] = {
+    **dict.fromkeys(("note", "content_hash"), text),
+    **dict.fromkeys(("seconds", "started"), number),
+    **dict.fromkeys(("exit_code", "peak_memory"), _whole),
+    "outputs": _outputs,
+    "log": _log,
+    "attempts": lambda value: _whole(value) or None,
+}

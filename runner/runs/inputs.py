@@ -70,10 +70,6 @@ class Inputs:
 
         return succeeded
 
-    def accepted(self, job: Task) -> None:
-        """It was marked as done, as everything is now."""
-        self.reading(job)()
-
     def end(self) -> None:
         """Of a run."""
         settle(self._ledger, self._ran)

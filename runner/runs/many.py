@@ -16,7 +16,7 @@ from runner.ground.files import write_atomic
 from runner.items.clashes import clashes
 from runner.items.decide import ItemPlan, Planned, Selection, decide
 from runner.items.expand import expand
-from runner.items.fill import FilledEntries, Filler, Template, items_file
+from runner.items.fill import Filler, items_file
 from runner.items.identity import Contents, marks
 from runner.items.item import Item
 from runner.items.ledger import Ledger
@@ -49,16 +49,16 @@ class ManyTasks:
         """What is to run, by key."""
         return {planned.item.key: planned for planned in self.plan.to_run}
 
-    @cached_property
-    def _filler(self) -> Filler:
-        assert self.job.many is not None
-        return Filler(self.job.many, self.items, windows=self.windows)
-
-    @cached_property
-    def _entries(self) -> FilledEntries:
-        assert self.job.many is not None
-        shell = partial(quotes_for, windows=self.windows) if kind(self.job.spec).in_shell else None
-        return self._filler.entries(self.job.entries, batch=self.job.many.batch > 1, shell=shell)
+    def __post_init__(self) -> None:
+        """Raises UsageError for a token that these items have nothing for."""
+        job, many = self.job, self.job.many
+        assert many is not None
+        filler = self._filler = Filler(many, self.items, windows=self.windows)
+        shell = partial(quotes_for, windows=self.windows) if kind(job.spec).in_shell else None
+        self._entries = filler.entries(job.entries, batch=many.batch > 1, shell=shell)
+        self._env = [(name, filler.template(value)) for name, value in job.env.items()]
+        self._cwd = filler.template(job.cwd)
+        self._outputs = [filler.template(pattern, pattern=True) for pattern in job.outputs]
 
     def example(self) -> Task | None:
         """The first task, to be shown and not to be run."""
@@ -81,18 +81,6 @@ class ManyTasks:
             item=first.key,
         )
 
-    @cached_property
-    def _env(self) -> list[tuple[str, Template]]:
-        return [(name, self._filler.template(value)) for name, value in self.job.env.items()]
-
-    @cached_property
-    def _cwd(self) -> Template:
-        return self._filler.template(self.job.cwd)
-
-    @cached_property
-    def _outputs(self) -> list[Template]:
-        return [self._filler.template(pattern, pattern=True) for pattern in self.job.outputs]
-
     def outputs_of(self, item: Item) -> list[str]:
         """Its declared outputs, as globs."""
         return [template(item) for template in self._outputs]
@@ -102,10 +90,6 @@ class ManyTasks:
         if ITEM_TOKEN.search(job.cwd):
             return Outputs(in_folder(job.outputs, job.cwd), self._filler, job.base)
         return Outputs(job.outputs, self._filler, job.cwd)
-
-    def tokens_fit(self) -> None:
-        """Raises UsageError for a token that these items have nothing for."""
-        _ = self._entries, self._env, self._cwd, self._outputs
 
     def problems(self, platform: str) -> Iterator[Finding]:
         """What would stop the segment before anything runs."""
@@ -136,7 +120,6 @@ def look_at_items(
     ledger = Ledger.read(done_file(records, hashed), *_receipts(broken, hashed))
     contents = Contents(records / CONTENTS) if many.by_content else None
     tasks = ManyTasks(job, items, ItemPlan([], 0, 0, ()), ledger, contents, windows, hashed)
-    tasks.tokens_fit()
     outputs = tasks.all_outputs()
     tasks.plan = decide(
         items,

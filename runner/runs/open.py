@@ -29,7 +29,6 @@ from runner.records.journal import now_text
 from runner.records.layout import KEEP_DAYS, KEEP_RUNS, RUNNING, UNFINISHED, Record, new_run, prune
 from runner.records.reading import seconds_by_name
 from runner.records.receipt import machine
-from runner.runs.inputs import Inputs
 from runner.runs.look import Look, look_at
 from runner.runs.request import RunRequest
 from runner.state.locks import LockFile
@@ -54,10 +53,6 @@ class Opened:
     canary_items: set[str] = field(default_factory=set)  # those that went first
     has_run: bool = False  # something has: what was seen of files may be old
     advice: str = ""
-
-    @property
-    def inputs(self) -> Inputs:
-        return self.look.inputs
 
     @property
     def request(self) -> RunRequest:
@@ -210,7 +205,7 @@ def _close(opened: Opened, code: ExitCode) -> None:
     """Summary, a word when the file was edited meanwhile, old records pruned."""
     look, journal = opened.look, opened.request.journal
     _remember_accepted(opened)
-    opened.inputs.end()
+    look.inputs.end()
     if _edited(look):
         journal.warn(
             f"{look.path.name} was edited while it ran; what ran is kept as {opened.record.folder / 'pipeline.yaml'}. "
@@ -238,10 +233,10 @@ def _close(opened: Opened, code: ExitCode) -> None:
 
 def _remember_accepted(opened: Opened) -> None:
     """What was there as segments were marked as done."""
-    done = {entry.content_hash for entry in opened.book.entries}
-    for step in opened.look.plan.steps:
+    look, done = opened.look, {entry.content_hash for entry in opened.book.entries}
+    for step in look.plan.steps:
         if step.action is Action.ACCEPT and step.segment.content_hash in done:
-            opened.inputs.accepted(opened.look.jobs[step.segment.number])
+            look.inputs.reading(look.jobs[step.segment.number])()
 
 
 def _whole_number(text: str | None, default: int) -> int:
