@@ -99,8 +99,11 @@ class Frozen:
         return done.stdout
 
     def start(self, segment: int, index: int = 0, generation: int = 0, **extra: str) -> subprocess.Popen[bytes]:
+        return self.started(self.argv(segment, index, generation), **extra)
+
+    def started(self, argv: list[str], **extra: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            self.argv(segment, index, generation),
+            argv,
             cwd="/",
             env=self.lab.environ(**{**IN_A_JOB, **extra}),
             stdin=subprocess.DEVNULL,
