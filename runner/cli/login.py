@@ -30,10 +30,10 @@ def command(cluster: str, what: str | None, idle: float, repo: str | None) -> in
     CLUSTER is a [clusters.NAME] of run-pipeline.toml. ssh asks at this terminal for what it needs, a code of a second
     factor too; nothing of it is stored.
     """
-    from runner.host import this_host
+    from runner.host import is_terminal, this_host
     from runner.login.cluster import find_cluster
 
-    host = this_host()
+    host = this_host(interactive=is_terminal(sys.stdin))
     found = find_cluster(cluster, find_repo(repo), host)
     if what == "status":
         from runner.login.line import connect

@@ -1,5 +1,5 @@
 # Python 3.6, and paths as bytes since the login node's locale may know no UTF-8
-# ruff: noqa: PTH101, PTH103, PTH105, PTH108, PTH110, PTH111, PTH113, PTH116, PTH118, PTH120, PTH123, PTH202, RUF005, UP006, UP031, UP035, UP045
+# ruff: noqa: PTH101, PTH103, PTH105, PTH108, PTH110, PTH111, PTH113, PTH116, PTH118, PTH119, PTH120, PTH123, PTH202, RUF005, UP006, UP031, UP035, UP045
 """What runs on the login node: commands, and files there and back, on standard input and output.
 
 One file of plain Python, 3.6 and newer, which ssh brings along; nothing is installed and nothing is removed there.
@@ -30,6 +30,7 @@ LAST, KEEPER = 1, 2  # flags: the last frame of a request or an answer; for the 
 CHUNK = 256 * 1024
 WINDOW = 16  # chunks under way that nobody has acknowledged
 GRACE = 20.0  # seconds for a command to end kindly
+SHELL_TAKES = 20.0  # seconds for the start-up files of a login shell
 ALIVE = 5.0  # seconds between two signs of life of a request
 _PREFIX = struct.Struct(">BQII")
 _MOST = 64 << 20  # bytes of a frame
@@ -129,9 +130,18 @@ class Agent:
     def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
         self.source, self.sink = source, sink
         self.lock = threading.Lock()
+        self.asking = threading.Lock()
+        self.known: Optional[Dict[bytes, bytes]] = None
         self.requests: Dict[int, Request] = {}
         self.kept: List[threading.Thread] = []
         self.broken = threading.Event()
+
+    def environ(self) -> Dict[bytes, bytes]:
+        """What a login by hand has: many a site puts its scheduler on PATH in /etc/profile.d alone."""
+        with self.asking:
+            if self.known is None:
+                self.known = login_environ()
+            return self.known
 
     def write(self, data: bytes) -> None:
         with self.lock:
@@ -440,11 +450,41 @@ def get(request: Request, header: Dict[str, Any], body: bytes) -> Dict[str, Any]
 # --- commands
 
 
+def login_environ() -> Dict[bytes, bytes]:
+    """The variables of a login shell; ours where it gives none."""
+    own = {os.fsencode(name): os.fsencode(value) for name, value in os.environ.items()}
+    shell, mark = os.environ.get("SHELL") or "/bin/sh", "run-pipeline %d" % os.getpid()
+    code = "import json,os;print();print(%s);print(json.dumps(dict(os.environ)))" % json.dumps(mark)
+    python = sys.executable or "python3"
+    if "'" in python or "!" in python:
+        return own
+    try:
+        process = subprocess.Popen(
+            ["-" + os.path.basename(shell), "-c", "'%s' -I -c '%s'" % (python, code)],  # a shell knows by that dash
+            executable=shell,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        return own
+    try:
+        told = process.communicate(timeout=SHELL_TAKES)[0].split(mark.encode("ascii") + b"\n")
+        found = json.loads(told[-1].decode("ascii", "replace")) if len(told) > 1 else {}
+    except (ValueError, subprocess.TimeoutExpired):
+        end(process, 0.0)
+        assert process.stdout
+        process.stdout.close()
+        return own
+    return {os.fsencode(name): os.fsencode(value) for name, value in found.items()} or own
+
+
 def run(request: Request, header: Dict[str, Any], body: bytes) -> Dict[str, Any]:
     """A command; its output comes as it is printed, its exit code at the end."""
     if sys.platform == "win32":
         raise ValueError("no commands here")
-    env = {os.fsencode(name): os.fsencode(value) for name, value in os.environ.items()}
+    env = dict(request.agent.environ())
     for name in header.get("unset", ()):
         env.pop(on_disk(name), None)
     env.update((on_disk(name), on_disk(value)) for name, value in header.get("env", {}).items())

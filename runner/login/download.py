@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -150,6 +151,8 @@ class Download:
     def _large(self, one: There, target: Path) -> None:
         """In chunks; goes on with what an earlier try left, if that is the beginning of the file."""
         part = self._part(target, f"{one.size:x}-{one.changed:x}")
+        if self.theirs and not part.exists() and target.is_file():  # most likely a log that grew
+            shutil.copyfile(target, part)
         have = part.stat().st_size if part.exists() else 0
         if have:
             asked = {"op": "hash", "base": self.base, "paths": [[one.path, have]]}

@@ -278,6 +278,8 @@ def _keep(cluster: ClusterSettings, store: Store, argv: list[str], idle: float) 
     if not keeper.log_in():
         return
     with socket.socket() as listener:
+        if sys.platform == "win32":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         listener.bind(("127.0.0.1", 0))
         listener.listen(32)
         store.write_endpoint(Endpoint(listener.getsockname()[1], keeper.token, os.getpid()))

@@ -12,7 +12,8 @@ from runner.environments import Site
 from runner.errors import EnvironmentMissing, RunnerError
 from runner.ground.words import size_text
 from runner.login.download import Download, There, listed
-from runner.login.line import Remote, connect
+from runner.login.last_known import last_known, own_folder
+from runner.login.line import NotLoggedIn, Remote, connect
 from runner.login.places import Places, make_folder
 from runner.login.sent import Known
 from runner.login.store import Store, this_computer
@@ -24,6 +25,7 @@ from runner.records.layout import FOLDER, hide
 from runner.site_file import ClusterSettings
 from runner.state.status import status_path
 
+_LONG = 50_000_000  # bytes whose way is told beforehand
 _NOT_HALF = ("submit", "cancel")  # go on there where the line breaks; what only follows jobs is ended
 _EVERY = 10.0  # seconds between two looks for what came meanwhile
 
@@ -46,7 +48,14 @@ def run_there(
     receipts, logs and outputs come back, while it runs and at its end. `say` gets lines for a person.
     Raises NotLoggedIn, Lost (jobs there go on), Refusal, UsageError.
     """
-    with connect(cluster, site.host) as remote:
+    try:
+        connection = connect(cluster, site.host)
+    except NotLoggedIn:
+        if command[0] == "status":
+            for line in last_known(pipeline, cluster.name):
+                say(line)
+        raise
+    with connection as remote:
         work = Work(remote, read_pipeline(pipeline), site, say)
         if up:
             work.send()
@@ -61,7 +70,7 @@ class Work:
         self.base = make_folder(remote)
         self.places = Places(site.repo, pipeline.folder, this_computer(), self.base)
         self.wanted: Wanted = wanted(pipeline, site, self.places)
-        self._own = Path(pipeline.folder) / FOLDER / pipeline.path.name / f"on-{remote.cluster.name}"
+        self._own = own_folder(Path(pipeline.path), remote.cluster.name)
         self._told: set[str] = set()
 
     def send(self) -> None:
@@ -70,7 +79,12 @@ class Work:
             self.say(f"note: {remark}")
         name = self.remote.cluster.name
         known = Known(Store(self.site.host, name).sent(self.base))
-        sent = upload(self.remote, self.base, self.wanted.up, known)
+
+        def tell(files: int, size: int) -> None:
+            if size > _LONG:
+                self.say(f"{name}: {files:,} files go up ({size_text(size)})")
+
+        sent = upload(self.remote, self.base, self.wanted.up, known, tell)
         if sent.files:
             self.say(f"{name}: {sent.files:,} files went up ({size_text(sent.bytes)}), {sent.there:,} were there")
         for one in sent.kept:

@@ -34,19 +34,23 @@ class Sent:
 
 
 def upload(
-    remote: Remote, base: str, files: Sequence[Local], known: Known, tell: Callable[[str], None] = lambda text: None
+    remote: Remote,
+    base: str,
+    files: Sequence[Local],
+    known: Known,
+    tell: Callable[[int, int], None] = lambda files, size: None,
 ) -> Sent:
     """Raises Lost and Refusal (what arrived by then stays there), and UsageError for a file that changes meanwhile.
 
     `known`: how what we sent earlier was then; what is different there by now was changed there, and is kept.
+    `tell` gets the number of files that go and their bytes.
     """
     done = Sent()
     missing, replaced = _missing(remote, base, files, known, done)
     stamp = time.strftime("kept-%Y%m%d-%H%M%S")
     keep = {one.there: f"{PurePosixPath(one.there).name}.{stamp}" for one in replaced}
     todo = [*missing, *replaced]
-    if todo:
-        tell(f"{len(todo):,} files go up, {sum(one.size for one in todo):,} bytes")
+    tell(len(todo), sum(one.size for one in todo))
     small = [one for one in todo if one.size <= agent.CHUNK]
     try:
         for group in _send_small(remote, base, small, keep):

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 _CREATE_NEW_PROCESS_GROUP = 0x00000200  # Windows: no Ctrl-C reaches it
+_CREATE_BREAKAWAY_FROM_JOB = 0x01000000
 _OF_TERMINALS = ("SIGINT", "SIGQUIT", "SIGHUP", "SIGTSTP")
 
 
@@ -25,7 +26,8 @@ def start_background(
     argv: Sequence[str], *, env: Mapping[str, str] | None = None, errors_apart: bool = True
 ) -> Background:
     """A program with pipes for its streams, still at the terminal of its caller, where ssh asks. Raises OSError."""
-    with _deaf():
+
+    def start(flags: int) -> Background:
         return subprocess.Popen(
             list(argv),
             env=env,
@@ -33,8 +35,16 @@ def start_background(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if errors_apart else subprocess.STDOUT,
             bufsize=0,
-            creationflags=_CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0,
+            creationflags=flags,
         )
+
+    if sys.platform == "win32":
+        try:
+            return start(_CREATE_NEW_PROCESS_GROUP | _CREATE_BREAKAWAY_FROM_JOB)
+        except PermissionError:  # the job that we are in lets nobody out
+            return start(_CREATE_NEW_PROCESS_GROUP)
+    with _deaf():
+        return start(0)
 
 
 @contextlib.contextmanager

@@ -159,9 +159,13 @@ def test_a_cluster_without_the_runner_says_what_to_do(lab: Callable[[bool], Lab]
     assert "git clone" in failed.value.cure
 
 
-def test_without_a_login_nothing_is_known_and_it_says_since_when(lab: Callable[[bool], Lab]) -> None:
+def test_without_a_login_status_says_what_is_known_and_since_when(lab: Callable[[bool], Lab]) -> None:
     here = lab(False)
+    (here.data / "in" / "1.txt").write_text("no number")
     here.run("run", up=True)
     here.place.run("login", "hpc", "--close")
+    here.said.clear()
     with pytest.raises(NotLoggedIn, match=r"nothing is known of hpc since .*closed.*; jobs there go on"):
         here.run("status")
+    assert "known until then of the run of" in here.said[0]
+    assert here.said[1] == "  01-double: failed (1 failed, 2 succeeded)"

@@ -189,3 +189,29 @@ def test_a_python_that_is_too_old_is_told(own_place: Place) -> None:
     old.chmod(0o755)
     own_place.site(python=str(old))
     assert "is older than Python 3.6" in own_place.run("login", "hpc", check=3).stderr
+
+
+def test_commands_have_the_variables_of_a_login_shell(own_place: Place) -> None:
+    tools = own_place.root / "slurm bin"
+    tools.mkdir()
+    (tools / "own-sbatch").write_text("#!/bin/sh\necho submitted\n")
+    (tools / "own-sbatch").chmod(0o755)
+    profile = f'echo noise; export PATH="$PATH:{tools}" ODD="two\nlines ü"\n'
+    (own_place.sshd.home / ".profile").write_text(profile)
+    own_place.run("login", "hpc")
+    with own_place.remote() as remote:
+        heard = Heard()
+        assert remote.run(["own-sbatch"], output=heard) == 0
+        assert remote.run(["printenv", "ODD"], output=heard) == 0
+    assert heard.out[1].decode() == "submitted\ntwo\nlines ü\n"
+
+
+def test_a_login_shell_that_never_starts_up_is_given_up(own_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    from runner.login import agent
+
+    (own_place.root / "home" / ".profile").write_text("sleep 600.5\n")
+    monkeypatch.setattr(agent, "SHELL_TAKES", 0.5)
+    monkeypatch.setenv("HOME", str(own_place.root / "home"))
+    monkeypatch.setenv("SHELL", "/bin/sh")
+    assert agent.login_environ()[b"HOME"] == os.fsencode(own_place.root / "home")
+    assert not any("600.5" in one.info["cmdline"] for one in psutil.process_iter(["cmdline"]) if one.info["cmdline"])
