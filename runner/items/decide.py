@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -165,11 +165,10 @@ def _removed(items: Sequence[Item], ledger: Ledger) -> tuple[str, ...]:
     return tuple(sorted(key for key in known if key not in now))
 
 
-def _asked(items: Sequence[Item], patterns: Iterable[str]) -> tuple[set[str] | None, tuple[str, ...]]:
+def _asked(items: Sequence[Item], patterns: Sequence[str]) -> tuple[set[str] | None, tuple[str, ...]]:
     """Keys that a pattern matches: the key or the whole path as it stands, else the key, name or path as a pattern."""
-    found, unmatched, any_asked = set[str](), [], False
+    found, unmatched = set[str](), []
     for pattern in patterns:
-        any_asked = True
         slashed = pattern.replace("\\", "/")
         exact = (pattern, slashed)
         here = {item.key for item in items if item.key in exact or item.text == pattern}
@@ -177,7 +176,7 @@ def _asked(items: Sequence[Item], patterns: Iterable[str]) -> tuple[set[str] | N
         found |= here
         if not here:
             unmatched.append(pattern)
-    return (found if any_asked else None), tuple(unmatched)
+    return (found if patterns else None), tuple(unmatched)
 
 
 def _matches(item: Item, slashed: str) -> bool:

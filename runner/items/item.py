@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 # How an item was when it was looked at: of a file its size and time; () where there is nothing to look at
 Mark = tuple[int, ...]
@@ -12,32 +13,23 @@ Combination = tuple[tuple[str, str], ...]  # of `matrix`: parameter and value
 _ENDING = re.compile(r"(?:\.ome|\.nii(?=\.gz$)|\.tar(?=\.\w+$))?\.(?=[0-9_]*[a-z])[a-z0-9_]{1,12}$", re.IGNORECASE)
 
 
+@dataclass(slots=True, eq=False)
 class Item:
     """`key` identifies it for good, `text` is %ITEM%."""
 
-    __slots__ = ("cells", "columns", "combination", "index", "is_file", "key", "label", "mark", "relative", "text")
+    key: str
+    text: str
+    relative: str = ""  # to the fixed part of the pattern, with `/`; else its key
+    columns: tuple[str, ...] = ()  # names of the CSV's columns, one tuple for all
+    cells: tuple[str, ...] = ()
+    is_file: bool = False  # found by a pattern: a file or folder
+    mark: Mark | None = None  # as it was when it was found, None where nobody looked yet
+    index: int = 0  # from 1
+    combination: Combination = ()
+    label: str = ""  # of the combination: %MATRIX%
 
-    def __init__(
-        self,
-        key: str,
-        text: str,
-        *,
-        relative: str | None = None,
-        columns: tuple[str, ...] = (),
-        cells: tuple[str, ...] = (),
-        is_file: bool = False,
-        mark: Mark | None = None,
-    ) -> None:
-        self.key = key
-        self.text = text
-        self.index = 0  # from 1
-        self.relative = key if relative is None else relative  # to the fixed part of the pattern, with `/`
-        self.columns = columns  # names of the CSV's columns, one tuple for all
-        self.cells = cells
-        self.is_file = is_file  # found by a pattern: a file or folder
-        self.mark = mark  # as it was when it was found, None where nobody looked yet
-        self.combination: Combination = ()
-        self.label = ""  # of the combination: %MATRIX%
+    def __post_init__(self) -> None:
+        self.relative = self.relative or self.key
 
     def column(self, name: str) -> str:
         """The cell in the column `name`, or the value of that parameter of `matrix`."""
@@ -45,9 +37,6 @@ class Item:
             if parameter == name:
                 return value
         return self.cells[self.columns.index(name)]
-
-    def __repr__(self) -> str:
-        return f"Item({self.key!r})"
 
 
 def parent_and_name(text: str, windows: bool) -> tuple[str, str]:

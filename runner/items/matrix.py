@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from runner.items.item import Combination, Item
 from runner.model import Many
@@ -49,16 +50,8 @@ def with_matrix(items: Sequence[Item], many: Many) -> list[Item]:
     all_of_them = [(combination, label, described(combination)) for combination, label in combinations(many)]
     for item in items:
         for combination, label, words in all_of_them:
-            one = Item(
-                f"{item.key} [{words}]" if item.key else words,
-                item.text or words,
-                relative=item.relative or label,
-                columns=item.columns,
-                cells=item.cells,
-                is_file=item.is_file,
-                mark=item.mark,
-            )
-            one.combination, one.label = combination, label
+            one = replace(item, key=f"{item.key} [{words}]" if item.key else words, text=item.text or words)
+            one.relative, one.combination, one.label = item.relative or label, combination, label
             found.append(one)
     return found
 

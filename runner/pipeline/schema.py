@@ -81,17 +81,11 @@ def _holds(keyword: str, wanted: Any, instance: Any) -> bool:
     return False
 
 
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "object": dict, "array": list, "string": str, "null": type(None), "boolean": bool, "integer": int,
+    "number": (int, float),
+}  # fmt: skip
+
+
 def _is(instance: Any, name: str) -> bool:
-    if name == "object":
-        return isinstance(instance, dict)
-    if name == "array":
-        return isinstance(instance, list)
-    if name == "string":
-        return isinstance(instance, str)
-    if name == "null":
-        return instance is None
-    if name == "boolean":
-        return isinstance(instance, bool)
-    if isinstance(instance, bool):
-        return False
-    return isinstance(instance, int if name == "integer" else int | float)
+    return isinstance(instance, _KINDS[name]) and (name == "boolean" or not isinstance(instance, bool))

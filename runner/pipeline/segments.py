@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from yaml.events import ScalarEvent
@@ -29,32 +30,28 @@ class Marks(Mapping[str, Mark]):
     """Where the keys of a segment stand; worked out when first asked, for most segments never."""
 
     def __init__(self, node: Node, fields: Fields) -> None:
-        self._node = node
-        self._fields = fields
-        self._nodes: dict[str, Node] | None = None
+        self._node, self._fields = node, fields
 
+    @cached_property
     def _all(self) -> dict[str, Node]:
-        if self._nodes is None:
-            nodes = {"": self._node}
-            for key, occurrences in self._fields.items():
-                value = occurrences[-1][1]
-                nodes[key] = value
-                if isinstance(value, ListNode):
-                    nodes.update((f"{key}.{index}", item) for index, item in enumerate(value.items))
-                for _, value in occurrences:
-                    if isinstance(value, MapNode):
-                        nodes.update((f"{key}.{k.value}", v) for k, v in value.pairs() if isinstance(k, ScalarEvent))
-            self._nodes = nodes
-        return self._nodes
+        nodes = {"": self._node}
+        for key, occurrences in self._fields.items():
+            value = nodes[key] = occurrences[-1][1]
+            if isinstance(value, ListNode):
+                nodes.update((f"{key}.{index}", item) for index, item in enumerate(value.items))
+            for _, value in occurrences:
+                if isinstance(value, MapNode):
+                    nodes.update((f"{key}.{k.value}", v) for k, v in value.pairs() if isinstance(k, ScalarEvent))
+        return nodes
 
     def __getitem__(self, key: str) -> Mark:
-        return mark_of(self._all()[key])
+        return mark_of(self._all[key])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._all())
+        return iter(self._all)
 
     def __len__(self) -> int:
-        return len(self._all())
+        return len(self._all)
 
 
 class SegmentReader:

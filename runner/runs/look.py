@@ -221,7 +221,7 @@ def _look_at_many(
 
 def _emptied(plan: Plan, status: Status, many: dict[int, ManyTasks], root: Path) -> Iterator[str]:
     """What is known of items of finished segments was taken out of its file, and so they all run again."""
-    done = {entry.content_hash for entry in status.entries if entry.done}
+    done = status.done
     for step in plan.steps:
         tasks = many.get(step.segment.number)
         if (
@@ -250,20 +250,14 @@ def _again(request: RunRequest, status: Status, jobs: Tasks, inputs: Inputs) -> 
     asked = request.selection
     if asked.force or asked.only is not None:
         return {}
-    done = {entry.content_hash for entry in status.entries if entry.done}
-    return inputs.why_again(done) | _gone(request.pipeline, status, jobs)
-
-
-def _gone(pipeline: Pipeline, status: Status, jobs: Tasks) -> dict[int, str]:
-    """By number: what of a finished segment's declared outputs is missing."""
-    done = {entry.content_hash for entry in status.entries if entry.done}
+    done = status.done
     gone = {}
-    for segment in pipeline.segments:
+    for segment in request.pipeline.segments:
         if segment.outputs and segment.many is None and not segment.is_control and segment.content_hash in done:
             job = jobs[segment.number]
             if missing := missing_output(job.outputs, job.cwd):
                 gone[segment.number] = f"its output is gone: {job.masked(missing, jobs.site)}"
-    return gone
+    return inputs.why_again(done) | gone
 
 
 def _earlier(root: Path, content_hash: str) -> Segment | None:

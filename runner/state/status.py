@@ -46,6 +46,11 @@ class Status:
     broken: str = ""
     existed: bool = False
 
+    @property
+    def done(self) -> set[str]:
+        """Content hashes."""
+        return {entry.content_hash for entry in self.entries if entry.done}
+
 
 _STATUS = "_status.yaml"
 
