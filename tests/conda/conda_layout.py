@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -59,6 +60,20 @@ def _add_python(prefix: Path) -> None:
     tool = prefix / "bin" / "erode"
     tool.write_text('#!/bin/sh\necho "erode $CONDA_DEFAULT_ENV"\n', encoding="utf-8")
     tool.chmod(0o755)
+
+
+def with_own_python(prefix: Path) -> Path:
+    """`prefix` with a Python that is no virtual environment's: it has its standard library for itself."""
+    name = "python{}.{}".format(*sys.version_info[:2])
+    (prefix / "pyvenv.cfg").unlink()
+    (prefix / "bin/python").unlink()
+    shutil.copy(_BASE_PYTHON, prefix / "bin/python")
+    for library in (Path(_BASE_PYTHON).parent.parent / "lib").glob("libpython*"):
+        (prefix / "lib" / library.name).symlink_to(library)
+    for part in Path(os.__file__).parent.iterdir():
+        if part.name != "site-packages":
+            (prefix / "lib" / name / part.name).symlink_to(part)
+    return prefix
 
 
 def make_base(folder: Path) -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 import venv
@@ -17,7 +15,7 @@ from runner.environments import Site, kind
 from runner.environments.leaks import leaks, without_outer_libraries
 from runner.environments.spec import parse_environment
 from runner.model import Finding, ResolvedEntry, Severity
-from tests.conda.conda_layout import make_environment
+from tests.conda.conda_layout import make_environment, with_own_python
 from tests.conda.test_conda_run import SHOW, run, wrap
 from tests.support.lab import Lab, segment
 
@@ -42,16 +40,7 @@ def program(path: Path, text: str) -> Path:
 @pytest.fixture
 def python_site(base: Path, site_of: SiteOf) -> Site:
     """With an environment `cells` whose Python is no virtual one: it reads the home folder's packages first."""
-    prefix = make_environment(base / "envs" / "cells")
-    (prefix / "pyvenv.cfg").unlink()
-    (prefix / "bin/python").unlink()
-    real = Path(sys.executable).resolve()
-    shutil.copy(real, prefix / "bin/python")
-    for library in (real.parent.parent / "lib").glob("libpython*"):
-        (prefix / "lib" / library.name).symlink_to(library)
-    for part in Path(os.__file__).parent.iterdir():
-        if part.name != "site-packages":
-            (prefix / "lib" / VERSION / part.name).symlink_to(part)
+    with_own_python(make_environment(base / "envs" / "cells"))
     return site_of({"CONDA_PATH": str(base)})
 
 

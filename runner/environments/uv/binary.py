@@ -68,6 +68,7 @@ def candidates(host: Host, repo: PurePath) -> Iterator[tuple[PurePath, str]]:
 def find_packaged_uv() -> str | None:
     """The program of the PyPI package `uv`, which is installed with the runner."""
     with _ONE_AT_A_TIME:
+        os.environ.pop("_PYTHON_SYSCONFIGDATA_NAME", None)  # of conda's compilers: with it our own sysconfig fails
         try:
             import uv
 

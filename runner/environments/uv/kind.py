@@ -24,6 +24,7 @@ from runner.environments.uv.findings import (
     python_missing,
 )
 from runner.environments.uv.groups import lock_file, no_lock, read_project
+from runner.environments.uv.pythons import with_conda, without_conda
 from runner.environments.uv.settings import (
     has_files,
     lock_command,
@@ -98,7 +99,7 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
         lambda command, code, output: explain(where, site, code, output),
         work.done,
         work.begin,
-        lambda code, output: _by_mirror(where, site, code, output),
+        lambda code, output: _by_mirror(where, site, code, output) or with_conda(_sync_command(where, site), site.host),
         None if work.planned is State.RECHECK else on_disk(where.folder),
     )
 
@@ -253,7 +254,7 @@ def _prepare_command(where: Place, site: Site, verb: str, *words: str) -> Comman
     return Command(
         (find_uv(site).path, verb, "--project", str(site.repo), *words, *options(site)),
         str(site.repo),
-        {**_own_variables(where), "UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1"},
+        {**_own_variables(where), "UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1", **without_conda(site.host)},
         unset=unwanted(site.host.environ),
         stop_leader_only=True,
     )

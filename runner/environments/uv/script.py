@@ -16,6 +16,7 @@ from runner.environments.site import Once
 from runner.environments.uv.binary import find_uv
 from runner.environments.uv.direct import Direct, directly
 from runner.environments.uv.kind import packages
+from runner.environments.uv.pythons import with_conda, without_conda
 from runner.environments.uv.script_block import EXAMPLE, NOT_VALID, as_comment, first_line, has_mark, metadata
 from runner.environments.uv.settings import ask_uv, lock_command, options, settings, write_stand_in
 from runner.environments.uv.stamp import clear_torn, is_whole, venv_settings
@@ -89,7 +90,7 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
     command = Command(
         (find_uv(site).path, "sync", "-q", "--script", str(script.for_uv), *locked, "--output-format", "json"),
         str(site.repo),
-        {"UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1"},
+        {"UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1", **without_conda(site.host)},
         unset=unwanted(site.host.environ),
         stop_leader_only=True,
     )
@@ -101,6 +102,7 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
         lambda failed, code, output: _explain(script, site, code, output),
         lambda output: _remember(script, key, output),
         lambda: _begin(script, own, site),
+        lambda code, output: with_conda(command, site.host),
     )
 
 

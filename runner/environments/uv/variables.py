@@ -10,6 +10,8 @@ from runner.environments.leaks import leaks
 POISON_PREFIXES = {
     "CONDA_": "an environment that is active around the runner; uv would install into it",
     "_CONDA_": "conda's own notes about an active environment",
+    "_CE_": "the same",
+    "__CONDA_": "the same",
     "UV_": "most change what is installed or which project is used; see ALLOWED",
 }
 
