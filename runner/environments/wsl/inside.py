@@ -35,17 +35,17 @@ def wsl_program(site: Site) -> str | None:
     return site.host.which("wsl.exe") or site.host.which("wsl")
 
 
-def start_words(distro: str, program: str, folder: str = "") -> list[str]:
+def start_words(distro: str, site: Site, folder: str = "") -> list[str]:
     """wsl.exe with the words in front of a command; `--exec` keeps any shell away from the command's own words."""
     which = [] if distro == "default" else ["--distribution", distro]
-    return [program, *which, *(["--cd", folder] if folder else []), "--exec"]
+    return [wsl_program(site) or "wsl.exe", *which, *(["--cd", folder] if folder else []), "--exec"]
 
 
-def ask(distro: str, words: Sequence[str], site: Site, *, timeout: float = _TIMEOUT) -> Captured:
+def ask(distro: str, words: Sequence[str], site: Site) -> Captured:
     """Runs a short query inside the distribution."""
-    argv = [*start_words(distro, wsl_program(site) or "wsl.exe"), *words]
+    argv = [*start_words(distro, site), *words]
     environ = {**site.host.environ, "WSL_UTF8": "1"}
-    return site.host.capture(argv, env=environ, cwd=local_folder(site), timeout=timeout)
+    return site.host.capture(argv, env=environ, cwd=local_folder(site), timeout=_TIMEOUT)
 
 
 @Once

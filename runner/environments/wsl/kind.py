@@ -59,12 +59,10 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
         if spec.name not in project.groups:
             return [no_group(spec, project, site)]
         inside = look_inside(site, spec.distro)
-        _linux_words(spec, entries, site)
-        _linux_folder(str(site.repo), spec, site)
+        for text in (*python_words(entries, str(site.repo), site.host)[0], str(site.repo)):
+            _linux(text, spec, site)
     except EnvironmentMissing as error:
         return [Finding(error.message, error.cure, "use-linux-distro")]
-    except NotMountedError as error:
-        return [_not_mounted(error, spec)]
     if not entries:
         return [Finding("the segment has no command", "Add a script or `python` under `commands:`.", "commands")]
     if not inside.uv:
@@ -81,7 +79,7 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
     if _is_folder(stamp, spec, site):
         return None
     version = ["--python", target.python] if target.python else []
-    repo = _linux_folder(str(site.repo), spec, site)
+    repo = _linux(str(site.repo), spec, site).replace("\\", "/")
     sync = ["env", f"UV_PROJECT_ENVIRONMENT={target.folder}", "UV_NO_PROGRESS=1", inside.uv, "sync", "--project", repo]
     sync += ["--locked", "--only-group", target.group, *version]
     title = f"uv group {target.group} in WSL ({target.distro})"
@@ -110,15 +108,11 @@ def _begin(target: Target) -> list[str]:
 def wrap(request: Request, site: Site) -> Command:
     """wsl.exe --exec env NAME=VALUE… PYTHON …, with paths and variables as Linux has them."""
     spec, env, cwd, dry = request.spec, request.env, request.cwd, request.dry
-    try:
-        inside = Inside("~", "$PATH", "uv") if dry else look_inside(site, spec.distro)
-        target = _target(spec, inside.home, site)
-        words = _linux_words(spec, request.entries, site, cwd=cwd, dry=dry)
-        folder = _linux_folder(cwd, spec, site, dry=dry)
-        given = {name: _linux(value, spec, site, dry=dry) for name, value in env.items()}
-    except NotMountedError as error:
-        finding = _not_mounted(error, spec)
-        raise EnvironmentMissing(finding.message, finding.cure) from None
+    inside = Inside("~", "$PATH", "uv") if dry else look_inside(site, spec.distro)
+    target = _target(spec, inside.home, site)
+    words = [_linux(word, spec, site, dry=dry) for word in python_words(request.entries, cwd, site.host)[0]]
+    folder = _linux(cwd, spec, site, dry=dry).replace("\\", "/")
+    given = {name: _linux(value, spec, site, dry=dry) for name, value in env.items()}
     own = {
         "PYTHONUNBUFFERED": "1",
         "VIRTUAL_ENV": target.folder,
@@ -127,7 +121,7 @@ def wrap(request: Request, site: Site) -> Command:
     }
     if words[0] == "python":
         words = [target.program("python"), *words[1:]]
-    prefix = start_words(spec.distro, wsl_program(site) or "wsl.exe", folder)
+    prefix = start_words(spec.distro, site, folder)
     variables = [f"{name}={value}" for name, value in {**own, **given}.items()]
     # the segment's variables reach Linux as words of `env`: WSL hands on none by itself
     return Command((*prefix, "env", *variables, *words), _start_folder(cwd, site), env, {"WSL_UTF8": "1"})
@@ -158,26 +152,20 @@ def _target(spec: EnvironmentSpec, home: str, site: Site) -> Target:
     )
 
 
-def _linux_words(
-    spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site, *, cwd: str = "", dry: bool = False
-) -> list[str]:
-    words, _ = python_words(entries, cwd or str(site.repo), site.host)
-    return [_linux(word, spec, site, dry=dry) for word in words]
-
-
 def _linux(text: str, spec: EnvironmentSpec, site: Site, *, dry: bool = False) -> str:
+    """A word with its path as the distribution has it. Raises EnvironmentMissing for a share that it lacks."""
+
     def mounted(root: str) -> str | None:
         return root.replace("\\", "/") if dry else mounted_share(site, root, spec.distro)
 
-    return to_linux(text, mounted, spec.distro)
-
-
-def _linux_folder(text: str, spec: EnvironmentSpec, site: Site, *, dry: bool = False) -> str:
-    return _linux(text, spec, site, dry=dry).replace("\\", "/")
+    try:
+        return to_linux(text, mounted, spec.distro)
+    except NotMountedError as error:
+        raise _not_mounted(str(error.args[0]), spec) from None
 
 
 def _inside(words: Sequence[str], spec: EnvironmentSpec, site: Site) -> Command:
-    argv = (*start_words(spec.distro, wsl_program(site) or "wsl.exe", "/"), *words)
+    argv = (*start_words(spec.distro, site, "/"), *words)
     return Command(argv, _start_folder(str(site.repo), site), activation={"WSL_UTF8": "1"})
 
 
@@ -197,16 +185,14 @@ def _stamp(site: Site) -> str:
     return digest.hexdigest()[:16]
 
 
-def _not_mounted(error: NotMountedError, spec: EnvironmentSpec) -> Finding:
-    root = str(error.args[0])
+def _not_mounted(root: str, spec: EnvironmentSpec) -> EnvironmentMissing:
     if is_own(root):
         message = f"{root} lies in another WSL distribution than {spec.distro!r}, which cannot reach it"
-        return Finding(message, "Copy the data, or name that distribution in `use-linux-distro`.", "use-linux-distro")
+        return EnvironmentMissing(message, "Copy the data, or name that distribution in `use-linux-distro`.")
     folder = "/mnt/" + root.rstrip("\\").rsplit("\\", 1)[-1]
-    return Finding(
+    return EnvironmentMissing(
         f"the network share {root} is not mounted in the WSL distribution {spec.distro!r}",
         f"Mount it there: sudo mkdir -p '{folder}' && sudo mount -t drvfs '{root}' '{folder}'",
-        "use-linux-distro",
     )
 
 
