@@ -56,7 +56,7 @@ def _argument_findings(
     jobs: Sequence[Task], pipeline: Pipeline, site: Site, *, items: bool
 ) -> dict[int, list[Finding]]:
     """By segment: arguments that a program which ships would refuse, flags glued to values, inputs that are missing."""
-    from runner.pipeline.inputs import missing_inputs, step_of, with_items
+    from runner.pipeline.inputs import missing_inputs, step_of
     from runner.pipeline.programs import Answer, ask_about, findings, glued_findings, line_of
 
     found = {job.segment.number: glued_findings(job.segment) for job in jobs if not kind(job.spec).in_shell}
@@ -77,13 +77,16 @@ def _argument_findings(
     if site.host.platform == sys.platform:
         roles = {number: answer.roles() for number, answer in answers.items()}
         steps = [
-            step_of(job.segment, job.entries, job.cwd, job.outputs, roles.get(job.segment.number)) for job in every
+            step_of(
+                job.segment,
+                job.entries,
+                job.cwd,
+                job.outputs,
+                roles.get(job.segment.number),
+                (job.many.foreach, job.folder) if items and job.many and job.many.foreach else None,
+            )
+            for job in every
         ]
-        if items:
-            steps = [
-                with_items(step, job.many.foreach if job.many else None, job.folder)
-                for step, job in zip(steps, every, strict=True)
-            ]
         for number, missing in missing_inputs(steps, known).items():
             found[number] += missing
     return {number: found.get(number, []) for number in known}

@@ -40,14 +40,10 @@ def _digest(combination: Combination) -> str:
     return hashlib.sha256(repr(combination).encode("utf-8", "surrogatepass")).hexdigest()[:6]
 
 
-def described(combination: Combination) -> str:
-    return ", ".join(f"{name}={value}" for name, value in combination)
-
-
 def with_matrix(items: Sequence[Item], many: Many) -> list[Item]:
     """Each item with each combination."""
     found: list[Item] = []
-    all_of_them = [(combination, label, described(combination)) for combination, label in combinations(many)]
+    all_of_them = [(each, label, ", ".join(f"{k}={v}" for k, v in each)) for each, label in combinations(many)]
     for item in items:
         for combination, label, words in all_of_them:
             one = replace(item, key=f"{item.key} [{words}]" if item.key else words, text=item.text or words)

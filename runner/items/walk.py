@@ -12,6 +12,7 @@ import re
 import stat
 import sys
 import unicodedata
+from operator import attrgetter
 from pathlib import Path
 
 from runner.errors import UsageError
@@ -140,13 +141,9 @@ class _Walk:
 def _entries(path: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(path) as found:
-            return sorted(found, key=_name)
+            return sorted(found, key=attrgetter("name"))
     except OSError as error:
         raise _unreadable(path, error) from error
-
-
-def _name(entry: os.DirEntry[str]) -> str:
-    return entry.name
 
 
 def _unreadable(path: str, error: OSError) -> UsageError:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from runner.host import Host
 from runner.model import Finding, ResolvedEntry, Segment
 from runner.pipeline.near import did_you_mean, folder_meant, near
-from runner.pipeline.tokens import ITEM_TOKEN, entry_count
+from runner.pipeline.tokens import ITEM_TOKEN, entry_keys
 
 __all__ = ["near", "script_findings"]
 
@@ -66,8 +66,7 @@ def place_behind_options(words: Sequence[str]) -> int | None:
 def keyed_words(segment: Segment, entries: Sequence[ResolvedEntry]) -> list[tuple[str, str]]:
     """The words of `entries`, each with the key of the entry in the file that it comes from."""
     words: list[tuple[str, str]] = []
-    keys = [f"commands.{n}" for n, entry in enumerate(segment.commands) for _ in range(entry_count(entry))]
-    for key, entry in zip(keys, entries, strict=True):
+    for key, entry in zip(entry_keys(segment), entries, strict=True):
         parts = [entry] if isinstance(entry, str) else [part for item in entry.items for part in item]
         words += [(key, part) for part in parts if part is not None]
     return words

@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -15,7 +14,7 @@ from runner.frozen import frozen
 from runner.ground.patterns import MAGIC
 from runner.model import Finding, Foreach, ResolvedEntry, ResolvedFlags, Segment, Severity
 from runner.pipeline.near import did_you_mean, near
-from runner.pipeline.tokens import ITEM_TOKEN, entry_count
+from runner.pipeline.tokens import ITEM_TOKEN, entry_keys
 
 _PATIENCE = 3.0  # seconds for all: a share may be slow, and this is but a warning
 _NEVER = re.compile(r"(?!)")
@@ -47,8 +46,10 @@ def step_of(
     cwd: str,
     outputs: Sequence[str],
     roles: Mapping[str, str] | None,
+    items: tuple[Foreach, str] | None = None,
 ) -> Step:
-    """`roles` are those of a program's flags, where they are known; of others, names tell."""
+    """`roles` are those of a program's flags, where they are known; of others, names tell. `items`: what the segment
+    goes over, to be looked for as well, and the folder of the pipeline file."""
     of_item = ITEM_TOKEN if segment.many else _NEVER
     inputs, places = [], [os.path.join(cwd, pattern) for pattern in outputs]  # noqa: PTH118  (absolute ones stay)
     for key, flag, value in _values(segment, entries):
@@ -59,25 +60,18 @@ def step_of(
                 inputs.append(Input(flag, path, key, role))
         elif role == "output" or Path(value).is_absolute():
             places.append(path)
+    text = items[0].pattern or items[0].csv if items else ""
+    if items and text and not text.startswith("%"):  # an unknown token is told as that
+        path = os.path.join(items[1], os.path.expanduser(text))  # noqa: PTH111, PTH118
+        inputs.append(Input("foreach", path, "foreach", "items" if items[0].pattern else "table"))
     places = [of_item.sub("*", place) for place in places]
     return Step(segment.number, tuple(inputs), tuple(places), segment.environment.strip().lower() == "cmd")
 
 
-def with_items(step: Step, foreach: Foreach | None, folder: str) -> Step:
-    """`step`, and the files that a segment goes over; `folder` is the pipeline file's."""
-    text = foreach.pattern or foreach.csv if foreach else ""
-    if foreach is None or not text or text.startswith("%"):  # an unknown token is told as that
-        return step
-    path = os.path.join(folder, os.path.expanduser(text))  # noqa: PTH111, PTH118
-    one = Input("foreach", path, "foreach", "items" if foreach.pattern else "table")
-    return replace(step, inputs=(*step.inputs, one))
-
-
 def _values(segment: Segment, entries: Sequence[ResolvedEntry]) -> Iterator[tuple[str, str, str]]:
     """Each value with its flag, and the key of its entry: `- --flag: x`, `- --flag=x`, or the two as entries."""
-    keys = [f"commands.{n}" for n, entry in enumerate(segment.commands) for _ in range(entry_count(entry))]
     flag = ""
-    for key, entry in zip(keys, entries, strict=True):
+    for key, entry in zip(entry_keys(segment), entries, strict=True):
         for name, value in entry.items if isinstance(entry, ResolvedFlags) else (("", entry),):
             if not name and value and value.startswith("-"):
                 flag, _, value = value.partition("=")

@@ -81,7 +81,7 @@ def pipeline_text(task: str, folder: Path, images: Images, results: Path, file: 
         "READER": f"uv:{READERS[images.ending]}",
     }
     says, segments = TASKS[task]
-    text = "\n".join(_template(name) for name in segments)
+    text = "\n".join((_TEMPLATES / f"{name}.yaml").read_text(encoding="utf-8") for name in segments)
     for name, value in values.items():
         text = text.replace(f"%{name}%", value.replace("'", "''"))
     text = re.sub(r"^(  environment: )'(uv:\w+)'$", r"\1\2", text, flags=re.MULTILINE)
@@ -96,10 +96,6 @@ def pipeline_text(task: str, folder: Path, images: Images, results: Path, file: 
         "# does not run again until its text changes. What a program takes: `run-pipeline programs NAME`.",
     ]
     return "\n".join([*head, "run:", text])
-
-
-def _template(name: str) -> str:
-    return (_TEMPLATES / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def _from(file: Path, path: Path, *, in_glob: bool = False) -> str:

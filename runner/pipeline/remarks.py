@@ -13,7 +13,7 @@ from runner.pipeline.nodes import ListNode, MapNode, Node
 from runner.pipeline.report import Report, quoted
 from runner.pipeline.schema import segment_schema
 from runner.pipeline.signs import ANY, in_text, named
-from runner.pipeline.tokens import is_relative_to_here, texts_of
+from runner.pipeline.tokens import texts_of
 from runner.pipeline.unknown_keys import warn_of_unknown_keys
 from runner.pipeline.values import Fields
 
@@ -101,7 +101,7 @@ class Remarks:
         for key, text in (*texts_of(segment, flags=True), *names) if self._has_odd_texts else ():
             if key.partition(".")[0] not in _REACHING:
                 continue
-            if is_relative_to_here(text):
+            if text.startswith("./"):
                 self._relative.append(segment.marks[key])
             if odd := in_text(text):
                 place, sign = odd

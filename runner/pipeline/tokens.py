@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import TypedDict, Unpack
 
 from runner.go.text import go_text
-from runner.model import Entry, FlagMap, Foreach, ResolvedEntry, ResolvedFlags, Segment, Value
+from runner.model import FlagMap, Foreach, ResolvedEntry, ResolvedFlags, Segment, Value
 from runner.pipeline.near import near
 
 _TOKEN = re.compile(r"%([^%]+)%(.*)", re.DOTALL)
@@ -127,11 +127,6 @@ def _odd_value(text: str, dotenv: Mapping[str, str]) -> Iterator[tuple[str, str]
             yield f"{inner[0]} in the value of {match[1]} in .env stays as it is", cure
 
 
-def is_relative_to_here(text: str) -> bool:
-    """Whether `text` is a deprecated `./x`."""
-    return text.startswith("./")
-
-
 def _join(base: str, rest: str, windows: bool, items: bool = False) -> str:
     """Go's filepath.Join: empty parts left out, the result cleaned; empty when all are."""
     if items and (token := ITEM_TOKEN.search(rest)):
@@ -198,12 +193,15 @@ def texts_of(segment: Segment, *, flags: bool = False) -> Iterator[tuple[str, st
         yield from (("foreach", text) for text in (foreach.pattern, foreach.csv, *foreach.values))
 
 
-def entry_count(entry: Entry) -> int:
-    """How many entries `resolve_entries` makes of this one."""
-    lists = isinstance(entry, FlagMap) and any(isinstance(value, list) for _, value in entry.items)
-    if isinstance(entry, str) or not lists:
-        return 1
-    return sum(max(len(value), 1) if isinstance(value, list) else 1 for _, value in entry.items)
+def entry_keys(segment: Segment) -> list[str]:
+    """For each entry that `resolve_entries` makes, the key of the one in the file that it comes from."""
+    found = []
+    for number, entry in enumerate(segment.commands):
+        values = [value for _, value in entry.items] if isinstance(entry, FlagMap) else []
+        lists = any(isinstance(value, list) for value in values)
+        count = sum(max(len(value), 1) if isinstance(value, list) else 1 for value in values) if lists else 1
+        found += [f"commands.{number}"] * count
+    return found
 
 
 def _flags(entry: FlagMap, text_of: Callable[[Value], str | None]) -> list[ResolvedEntry]:

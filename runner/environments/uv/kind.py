@@ -91,16 +91,17 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
     if work.found.state is State.RECHECK and not os.access(where.stamp.parent, os.W_OK):
         return None  # a read-only share: what is there is right
     work.planned = work.found.state
+    recheck = work.planned is State.RECHECK
     return Preparation(
         f"uv group {where.group}",
-        (_check_command(where, site) if work.planned is State.RECHECK else _sync_command(where, site),),
+        (_prepare_command(where, site, "lock", "--check") if recheck else _sync_command(where, site),),
         where.lock,
         work.still_needed,
         lambda command, code, output: explain(where, site, code, output),
         work.done,
         work.begin,
         lambda code, output: _by_mirror(where, site, code, output) or with_conda(_sync_command(where, site), site.host),
-        None if work.planned is State.RECHECK else on_disk(where.folder),
+        None if recheck else on_disk(where.folder),
     )
 
 
@@ -244,10 +245,6 @@ class _Work:
 def _sync_command(where: Place, site: Site) -> Command:
     version = ("--python", where.python) if where.python else ()
     return _prepare_command(where, site, "sync", "--locked", "--only-group", where.group, *version)
-
-
-def _check_command(where: Place, site: Site) -> Command:
-    return _prepare_command(where, site, "lock", "--check")
 
 
 def _prepare_command(where: Place, site: Site, verb: str, *words: str) -> Command:

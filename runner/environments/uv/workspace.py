@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from runner.errors import EnvironmentMissing
+from runner.ground.patterns import fits
 
 Table = dict[str, Any]
 
@@ -26,8 +26,9 @@ def workspace_root(repo: Path) -> Path:
     workspace = uv_table(load_project(outer)).get("workspace") if outer else None
     if outer is None or not isinstance(workspace, dict):
         return repo
-    place = repo.relative_to(outer.parent).as_posix()
-    member = any(_members(pattern).fullmatch(place) for pattern in _patterns(workspace, "members"))
+    relative = repo.relative_to(outer.parent)
+    place = relative.as_posix()
+    member = any(fits(relative.parts, pattern.split("/")) for pattern in _patterns(workspace, "members"))
     excluded = any(fnmatchcase(place, pattern) for pattern in _patterns(workspace, "exclude"))
     return outer.parent if member and not excluded else repo
 
@@ -72,13 +73,3 @@ def uv_table(data: Table) -> Table:
 def _patterns(workspace: Table, key: str) -> list[str]:
     patterns = workspace.get(key, [])
     return [str(text).removeprefix("./").rstrip("/") for text in patterns] if isinstance(patterns, list) else []
-
-
-def _members(pattern: str) -> re.Pattern[str]:
-    """A glob of `members`, in which `*` stays within a folder and `**` does not."""
-    signs = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[!?[^/]+?\])", pattern)
-    # at the odd places the signs, `[kl]` and `[!a-z]` among them
-    odd = (signs.get(part) or part.replace("[!", "[^") for part in parts[1::2])
-    even = map(re.escape, parts[::2])
-    return re.compile("".join(text + sign for text, sign in zip(even, [*odd, ""], strict=True)))
