@@ -96,6 +96,11 @@ class Schedule:
         """Every segment is closed, or not run because of another."""
         return len(self._closed) == len(self._graph.before)
 
+    @property
+    def opens(self) -> bool:
+        """Whether `open` has something to tell."""
+        return any(number not in self._closed for number in self._open)
+
     def open(self) -> list[int]:
         """Segments whose turn has come, each told once, control segments among them. Answer with `add` or `close`."""
         out, self._open = sorted(n for n in self._open if n not in self._closed), []

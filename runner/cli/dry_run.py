@@ -15,9 +15,10 @@ from runner.report.console import Console
 from runner.report.lines import command_text
 from runner.runs.anew import expected
 from runner.runs.look import Look
+from runner.site_file import ExecutorSettings
 
 
-def show_plan(look: Look, *, as_json: bool) -> int:
+def show_plan(look: Look, executor: ExecutorSettings | None = None, *, as_json: bool) -> int:
     """Print every step, then the findings. Exit status 0: the plan could be shown."""
     site = look.request.site
     # of a segment over many items the first one's, with what stands for its tokens
@@ -25,6 +26,10 @@ def show_plan(look: Look, *, as_json: bool) -> int:
     commands = {number: (jobs.get(number) or job).command(site, dry=True) for number, job in look.jobs.items()}
     problems = [*find_problems(look.to_run, look.pipeline, site), *look.item_problems()]
     (_as_json if as_json else _as_text)(look, commands, problems)
+    if executor is not None:
+        from runner.cli.dry_submit import show
+
+        show(look, executor, as_json=as_json)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from runner.environments import Site
@@ -29,6 +30,21 @@ class Silent:
         pass
 
 
+def open_reporter(*, as_json: bool, verbose: bool) -> Reporter:
+    """What shows a run."""
+    from runner.cli.common import screen
+
+    console = screen(as_json=as_json)
+    if as_json:
+        from runner.report.events import EventReporter
+
+        return EventReporter(sys.stdout, console)
+    from runner.process.suspend import awake
+    from runner.report.lines import LineReporter
+
+    return LineReporter(console, windows=sys.platform == "win32", verbose=verbose, clock=awake)
+
+
 def request_for(
     pipeline: Pipeline,
     site: Site,
@@ -41,6 +57,7 @@ def request_for(
     prepare_ahead: bool = True,
     jobs: int | None = None,
     canary: bool = False,
+    elsewhere: bool = False,
 ) -> RunRequest:
     """`records`: as --records gives it."""
     return RunRequest(
@@ -54,6 +71,7 @@ def request_for(
         prepare_ahead=prepare_ahead,
         jobs=jobs,
         canary=canary,
+        elsewhere=elsewhere,
     )
 
 
@@ -73,13 +91,13 @@ def select(pipeline: Pipeline, start: str | None, only: str | None, *, force: bo
         raise UsageError("--from and --only exclude each other", "Give one of them.")
     return Selection(
         force=force,
-        start=_number(pipeline, start, "--from") if start is not None else None,
-        only=_number(pipeline, only, "--only") if only is not None else None,
+        start=numbered(pipeline, start, "--from") if start is not None else None,
+        only=numbered(pipeline, only, "--only") if only is not None else None,
         accept=accept,
     )
 
 
-def _number(pipeline: Pipeline, text: str, option: str) -> int:
+def numbered(pipeline: Pipeline, text: str, option: str) -> int:
     from difflib import get_close_matches
 
     found = find_segment(pipeline.segments, text)

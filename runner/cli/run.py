@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import click
 
 from runner.cli.common import holds_window, json_option, repo_option, reports_errors
 from runner.cli.completing import complete_files, complete_segments
+from runner.cli.submitted import executor_option
 
 if TYPE_CHECKING:
     from runner.environments import Site
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from runner.process.stop import StopRequest
     from runner.records.journal import Reporter
     from runner.runs.look import Look
+    from runner.site_file import ExecutorSettings
 
 
 @click.command(
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 @click.option("--retry-failed", is_flag=True, help="Of segments over many items, only those that failed last time.")
 @click.option("--canary", is_flag=True, help="One item through all segments first, then the rest, with a forecast.")
 @click.option("--jobs", "-j", type=click.IntRange(1), metavar="N", help="At most so many at once (default: all cores).")
+@executor_option
 @click.option("--accept", is_flag=True, help="Mark what would run as done, without running it.")
 @click.option(
     "--prepare-ahead/--no-prepare-ahead",
@@ -58,18 +61,34 @@ def command(file: str, **options: Any) -> int:
 
     The first segment that is new or changed starts the part that runs: it and all that follow.
     """
+    from runner.cli.common import pipeline_path
+
+    if options["print_hash"]:
+        return _print_hashes(pipeline_path(file), options["records"])
+
+    def settings(site: Site) -> ExecutorSettings | None:
+        from runner.cli.submitted import executor_settings
+
+        return None if options["accept"] else executor_settings(site, options["executor"])
+
+    return execute(file, options, settings)
+
+
+def execute(
+    file: str, options: Mapping[str, Any], settings: Callable[[Site], ExecutorSettings | None], *, waits: bool = True
+) -> int:
+    """What `options` ask for of FILE, on this machine or where `settings` say. Raises RunnerError."""
     from dataclasses import replace
 
     from runner.checks import find_warnings
     from runner.cli.common import make_site, pipeline_path
-    from runner.cli.options import select
+    from runner.cli.options import open_reporter, select
     from runner.pipeline.reader import read_pipeline
 
-    path = pipeline_path(file)
-    if options["print_hash"]:
-        return _print_hashes(path, options["records"])
+    path, dry_run = pipeline_path(file), options.get("dry_run", False)
     # a dry run asks nobody
-    site = make_site(options["repo"], interactive=False if options["dry_run"] or options["as_json"] else None)
+    site = make_site(options["repo"], interactive=False if dry_run or options["as_json"] else None)
+    elsewhere = settings(site)
     pipeline = read_pipeline(path)
     gc.freeze()  # it stays: the collector would only look through all of it
     selection = replace(
@@ -78,23 +97,27 @@ def command(file: str, **options: Any) -> int:
         items=options["items"],
     )
     show_warnings(find_warnings(pipeline, site))
-    if options["dry_run"]:
+    if dry_run:
         from runner.cli.dry_run import show_plan
         from runner.cli.options import request_for
         from runner.runs.look import look_at
 
-        request = request_for(pipeline, site, selection=selection, records=options["records"])
-        return show_plan(look_at(request), as_json=options["as_json"])
+        request = request_for(
+            pipeline, site, selection=selection, records=options["records"], elsewhere=elsewhere is not None
+        )
+        return show_plan(look_at(request), elsewhere, as_json=options["as_json"])
     return int(
         run_pipeline(
             pipeline,
             site,
-            _reporter(as_json=options["as_json"], verbose=options["verbose"]),
+            open_reporter(as_json=options["as_json"], verbose=options["verbose"]),
             selection=selection,
             records=options["records"],
-            prepare_ahead=options["prepare_ahead"],
-            jobs=options["jobs"],
-            canary=options["canary"],
+            prepare_ahead=options.get("prepare_ahead", True),
+            jobs=options.get("jobs"),
+            canary=options.get("canary", False),
+            executor=elsewhere,
+            waits=waits,
         )
     )
 
@@ -109,8 +132,13 @@ def run_pipeline(
     prepare_ahead: bool = True,
     jobs: int | None = None,
     canary: bool = False,
+    executor: ExecutorSettings | None = None,
+    waits: bool = True,
 ) -> ExitCode:
-    """A run as it was asked for: questions first, then what would stop it, then the run. Raises RunnerError."""
+    """A run as it was asked for: questions first, then what would stop it, then the run. Raises RunnerError.
+
+    `executor`: a cluster's; `waits`: for its jobs.
+    """
     from runner.cli.options import request_for
     from runner.errors import ExitCode
     from runner.process.stop import StopRequest, install_signal_handlers
@@ -125,9 +153,10 @@ def run_pipeline(
         selection=selection,
         records=records,
         wait_for_enter=(lambda: _enter(stop)) if site.host.interactive else None,
-        prepare_ahead=prepare_ahead,
+        prepare_ahead=prepare_ahead and executor is None,
         jobs=jobs,
         canary=canary,
+        elsewhere=executor is not None,
     )
     look = look_at(request)
     if not look.plan.to_run and not look.must_write:
@@ -138,6 +167,12 @@ def run_pipeline(
     from runner.runs.drive import drive
     from runner.runs.open import run
 
+    if executor is not None:
+        from runner.cluster.follow import How
+        from runner.cluster.session import start
+
+        with install_signal_handlers(stop):
+            return start(request, executor, look, How(waits=waits))
     with install_signal_handlers(stop):
         code, record = run(request, drive, look)
     if record is None:
@@ -179,25 +214,6 @@ def _print_hashes(path: Path, records: str | None) -> int:
     ]
     sys.stdout.buffer.write(status_text(texts, {}).encode("utf-8", "backslashreplace"))
     return 0
-
-
-def _reporter(*, as_json: bool, verbose: bool) -> Reporter:
-    from runner.cli.common import screen
-
-    console = screen(as_json=as_json)
-    if as_json:
-        from runner.report.events import EventReporter
-
-        return EventReporter(sys.stdout, console)
-    from runner.report.lines import LineReporter
-
-    return LineReporter(console, windows=sys.platform == "win32", verbose=verbose, clock=_awake)
-
-
-def _awake() -> float:
-    from runner.process.suspend import awake
-
-    return awake()
 
 
 def _nothing_to_do(look: Look, warnings: Sequence[str] = ()) -> None:

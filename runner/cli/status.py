@@ -15,7 +15,7 @@ from runner.errors import StateError
 from runner.go.duration import from_go
 from runner.ground.words import time_text
 from runner.model import Step
-from runner.records.layout import RUNNING
+from runner.records.layout import RUNNING, SUBMITTED
 from runner.records.view import running_now
 from runner.report.console import Console
 from runner.runs.look import Look
@@ -33,6 +33,11 @@ def command(file: str, records: str | None, items: bool, as_json: bool, repo: st
     """Show each segment: done or not, when, how long it took, why it would run again; and the last run."""
     look = load(pipeline_path(file), make_site(repo, interactive=False), records)
     rows = [_row(step, look) for step in look.plan.steps if not step.segment.is_control]
+    submitted = look.last is not None and look.last.state == SUBMITTED
+    if submitted:
+        from runner.cli.status_jobs import add_jobs
+
+        rows = add_jobs(rows, look)
     if as_json:
         for row in rows:
             print_json("status", **row)
@@ -66,6 +71,8 @@ def _show(rows: list[dict[str, Any]], look: Look, console: Console) -> None:
     width = min(48, max((len(row["name"]) for row in rows), default=0))
     for row in rows:
         mark, style = ("✓ done    ", "green") if row["done"] else ("· would run", "bold")
+        if row["action"] == SUBMITTED:
+            mark, style = "» submitted", "bold"
         took = time_text(row["seconds"] or None)
         text = f"{row['segment']:>3}. {row['name'][:width]:<{width}}  {mark:<11}"
         text += f"  {row['when'] or '':<10}  {took:>12}" if row["done"] else f"  {row['reason']}"
@@ -90,3 +97,5 @@ def _last_run(look: Look, console: Console) -> None:
     if state == RUNNING and holder is None:
         state = "killed before it could finish"
     console.line(f"Last run: {look.last.started[:16].replace('T', ' ')}, {state}; record: {look.last.folder}")
+    if state == SUBMITTED and holder is None:
+        console.line(f'Nobody follows it: run-pipeline resume "{look.path}" does; cancel ends its jobs.')

@@ -64,7 +64,8 @@ class SegmentJob:
     task: str = ""  # `task_digest`, by which a changed .env is noticed
     reads: tuple[str, ...] = ()  # paths that were there when it was frozen: `probe.reads`
     columns: tuple[str, ...] = ()  # of the CSV that its items are lines of
-    count: int = 0  # of its items, and the SHA-256 of their file
+    total: int = 0  # items of the segment, those that are done included
+    count: int = 0  # of its items here, and the SHA-256 of their file
     items: str = field(default="", compare=False)
 
 
@@ -124,6 +125,7 @@ def read_segment(folder: Path) -> SegmentJob:
         forerunners=tuple(Forerunner(*pair) for pair in data["forerunners"]),
         reads=tuple(data["reads"]),
         columns=tuple(data["columns"]),
+        total=data["total"],
         count=data["count"],
         items=data["items"],
     )
@@ -270,7 +272,7 @@ _SUBMITTED: Mapping[str, Test] = {
 _SEGMENT: Mapping[str, Test] = {
     **dict.fromkeys(("name", "content_hash", "remembered", "task", "items", "reason"), _is(text)),
     **dict.fromkeys(("many", "keep_going"), _bool),
-    **dict.fromkeys(("segment", "count"), _is(whole)),
+    **dict.fromkeys(("segment", "total", "count"), _is(whole)),
     "seconds": _is(number),
     **dict.fromkeys(("columns", "reads"), _texts),
     "forerunners": _all(_pair(_is(whole), _bool)),

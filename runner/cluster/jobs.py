@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from pathlib import PurePath
@@ -127,4 +127,10 @@ class Handle:
     resources: Resources = field(default_factory=Resources)
     seconds: float = 0.0
     cancelled: bool = False
-    chunks: Sequence[Chunk] = field(default_factory=tuple)  # where they are not those of job.json
+    offset: int = 0  # added to an index it is the number of a chunk
+    again: str = ""  # why these chunks are submitted once more: in plain words; "" the first time
+    lost: bool = False  # they were lost: it counts as one of their retries
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        return tuple(self.offset + index for index in self.indices)

@@ -204,7 +204,7 @@ def _receipt(
     if state == Result.SUCCEEDED:
         return Ended(receipt)
     log = last.log if last.log != Path(files.log.path) else files.own_log(item.index, begin)
-    return Ended(receipt, str(log), _tail(log))
+    return Ended(receipt, str(log), tail_of(log))
 
 
 def _changed(before: Mark, now: Mark) -> str:
@@ -218,7 +218,7 @@ def _listed(patterns: Sequence[str], folder: str) -> tuple[tuple[str, int], ...]
     return tuple((one["path"], one["size"]) for one in outputs.listing(patterns, folder))
 
 
-def _tail(log: Path) -> tuple[str, ...]:
+def tail_of(log: Path) -> tuple[str, ...]:
     try:
         with log.open("rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))

@@ -40,6 +40,7 @@ from runner.records.receipt import SCHEMA, Receipt, read_receipt
 
 FOLDER = ".run-pipeline"
 FAILED = "failed"  # in a segment's folder: the logs of items that failed
+PLAN = "plan.json"
 CLUSTER = "cluster.json"
 HANDLES = "handles.jsonl"
 PROBE = "probe"

@@ -104,24 +104,30 @@ def read_lines(path: Path) -> Iterator[ItemReceipt]:
 
     Raises StateError where a file is there and cannot be read: it is not for us to say that nothing was done.
     """
-    yield from map(_receipt, read_told(path))
+    yield from map(receipt_of, read_told(path))
 
 
 def read_told(path: Path) -> Iterator[dict[str, Any]]:
     """As `read_lines`, before anything was looked at but key and state: for those who want little of each."""
-    load, checksum = json.loads, zlib.crc32
     for line in _raw_lines(path):
-        body, tab, end = line.rstrip(b"\r\n").rpartition(b"\t")
-        if not tab or len(end) != 8:
-            continue
-        try:
-            if int(end, 16) != checksum(body):
-                continue
-            told = load(body)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(told, dict) and isinstance(told.get("key"), str) and told.get("state") in _STATES:
+        if (told := told_in(line)) is not None:
             yield told
+
+
+def told_in(line: bytes) -> dict[str, Any] | None:
+    """What one line tells, None where it is torn or is none of ours."""
+    body, tab, end = line.rstrip(b"\r\n").rpartition(b"\t")
+    if not tab or len(end) != 8:
+        return None
+    try:
+        if int(end, 16) != zlib.crc32(body):
+            return None
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(told, dict) and isinstance(told.get("key"), str) and told.get("state") in _STATES:
+        return told
+    return None
 
 
 def _raw_lines(path: Path) -> Iterator[bytes]:
@@ -147,7 +153,7 @@ def text_in(told: dict[str, Any], name: str) -> str:
     return text(told.get(name)) or ""
 
 
-def _receipt(told: dict[str, Any]) -> ItemReceipt:
+def receipt_of(told: dict[str, Any]) -> ItemReceipt:
     found = {name: value for name, check in _MORE.items() if (value := check(told.get(name))) is not None}
     return ItemReceipt(told["key"], _STATES[told["state"]], mark_in(told), **found)
 

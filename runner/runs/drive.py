@@ -120,6 +120,7 @@ class _Loop:
                 self._ready[number] = over
             self._begin(number)
             self.executor.enter(segment, over, one=False)
+        self.executor.submit()
 
     def _canary(self, graph: Graph) -> tuple[int, ...]:
         """The segments that one item goes through before all others do."""
@@ -146,7 +147,7 @@ class _Loop:
                 for start in self._schedule.next():
                     self._start(start)
                 self._judge()
-                if not self.executor.waits and self.events.empty():
+                if not self.executor.waits and self.events.empty() and not self._schedule.opens:
                     self.left = bool(self._running)
                     break
                 if self._running:
@@ -293,6 +294,8 @@ class _Loop:
     # what ended
 
     def _take(self, event: Any) -> None:
+        if isinstance(event, BaseException):
+            raise event
         if not isinstance(event, Finished):  # a stop was asked for
             return
         self.executor.ended(event)

@@ -35,6 +35,9 @@ class Executor(Protocol):
     def enter(self, segment: Segment, over: Over | None, *, one: bool) -> None:
         """What there is to do in a segment is known. Raises RunnerError."""
 
+    def submit(self) -> None:
+        """All that is handed over ahead is there. Raises RunnerError."""
+
     def start(self, start: Start, work: Callable[[int], Any]) -> int: ...
 
     def ended(self, finished: Finished) -> None: ...
@@ -67,6 +70,9 @@ class Threads(LocalExecutor):
         return ()
 
     def enter(self, segment: Segment, over: Over | None, *, one: bool) -> None:
+        pass
+
+    def submit(self) -> None:
         pass
 
     def cut(self, number: int) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,16 @@ from runner.executors.task import Around
 from runner.go.duration import from_go
 from runner.ground.files import Syncer, state_errors, write_atomic
 from runner.ground.plain import read_plain
-from runner.ground.told import write_json
+from runner.ground.told import read_json, write_json
 from runner.host import Host
-from runner.model import Action
-from runner.plan import same_entries
+from runner.model import Action, Step
+from runner.plan import Plan, same_entries
 from runner.process.ending import end_run, end_tree
 from runner.process.identity import boot_id, is_alive, process_started
 from runner.process.keep_awake import kept_awake
-from runner.process.tag import new_run_mark
+from runner.process.tag import RunMark, new_run_mark
 from runner.records.journal import now_text
-from runner.records.layout import KEEP_DAYS, KEEP_RUNS, RUNNING, UNFINISHED, Record, new_run, prune
+from runner.records.layout import KEEP_DAYS, KEEP_RUNS, PLAN, RUNNING, SUBMITTED, UNFINISHED, Record, new_run, prune
 from runner.records.reading import seconds_by_name
 from runner.records.receipt import machine
 from runner.runs.look import Look, look_at
@@ -60,11 +60,14 @@ class Opened:
 
 
 def run(
-    request: RunRequest, drive: Callable[[Opened], ExitCode], look: Look | None = None
+    request: RunRequest,
+    drive: Callable[[Opened], ExitCode],
+    look: Look | None = None,
+    again: Record | None = None,
 ) -> tuple[ExitCode, Record | None]:
     """Take the lock and drive what is to be done; None where that was nothing. `look`: what was seen a moment ago.
 
-    Raises RunnerError.
+    `again`: a run that was left, and is taken up. Raises RunnerError.
     """
     look = look or look_at(request)
     _still_there(request.path)
@@ -74,17 +77,21 @@ def run(
             request.journal.note(f"took over the lock of {held.taken_from}, which broke off")
         if look.is_old():  # what another run finished between our look and the lock counts
             look = look_at(request)
-        _adopt(look)
+        if again is None:
+            not_submitted(look)
+            _adopt(look)
+        else:
+            look = _as_planned(look, again)
         for text in look.plan.warnings:
             request.journal.warn(text)
         book = _open_book(look)
         if not look.plan.to_run:
             return ExitCode.DONE, None
-        opened = _open(look, book)
+        opened = _open(look, book, again)
         code = ExitCode.INTERNAL
         try:
             look.inputs.adopt(look.stays_done)
-            for text in look.news():
+            for text in look.news() if again is None else ():
                 request.journal.note(text)
             with kept_awake(request.site.host.environ):
                 code = drive(opened)
@@ -96,6 +103,35 @@ def run(
 def _still_there(path: Path) -> None:
     if not path.exists():
         raise UsageError(f"{path} was removed meanwhile; nothing was run", "Put it back and start again.")
+
+
+def not_submitted(look: Look) -> None:
+    """Raises UsageError where jobs of the last run may still be at work."""
+    if look.last is not None and look.last.state == SUBMITTED:
+        raise UsageError(
+            f"{look.path.name} was submitted to {look.last.data.get('executor') or 'a cluster'} at "
+            f"{look.last.started[:16].replace('T', ' ')}, and that run has not ended",
+            f'Go on with it: run-pipeline resume "{look.path}". End it: run-pipeline cancel "{look.path}".',
+        )
+
+
+def _as_planned(look: Look, again: Record) -> Look:
+    """With the steps that `again` was opened with. Raises UsageError where it is not the one that waits."""
+    if look.last is None or look.last.folder != again.folder or look.last.state != SUBMITTED:
+        raise UsageError(
+            f"the run {again.folder.name} ended meanwhile", "`run-pipeline status` shows what became of it."
+        )
+    steps = (read_json(again.folder / PLAN) or {}).get("steps")
+    told = {one.get("segment"): one for one in steps if isinstance(one, dict)} if isinstance(steps, list) else {}
+    actions = {action.value: action for action in Action}
+    found = tuple(
+        Step(segment, actions[told[segment.number]["action"]], str(told[segment.number].get("reason", "")))
+        for segment in look.pipeline.segments
+        if segment.number in told and told[segment.number].get("action") in actions
+    )
+    if not found:
+        raise StateError(f"{again.folder / PLAN} does not tell what was planned", "Cancel that run and start anew.")
+    return replace(look, plan=Plan(found, look.status.entries))
 
 
 def _adopt(look: Look) -> None:
@@ -161,13 +197,18 @@ def _set_aside(path: Path) -> Path:
     raise StateError(f"there are too many {path.name}.broken-* files", "Remove the old ones.")
 
 
-def _open(look: Look, book: StatusBook) -> Opened:
-    """The new run's record."""
+def _open(look: Look, book: StatusBook, again: Record | None = None) -> Opened:
+    """The record of the new run, or of the one that is taken up."""
     request, syncer = look.request, Syncer()
     host = request.site.host
     durations = {e.name: s for e in look.status.entries if (s := from_go(e.run_duration))}
     durations.update(seconds_by_name(look.last.data.get("durations") if look.last else None))
     mark = new_run_mark(host.environ)
+    if again is not None:
+        record = look.last or again
+        record.data.update(host=machine()["host"], pid=os.getpid(), process_started=process_started(os.getpid()))
+        record.save(syncer)
+        return _opened(look, record, book, durations, mark, syncer)
     record = new_run(
         look.root,
         {
@@ -191,8 +232,15 @@ def _open(look: Look, book: StatusBook) -> Opened:
         {"segment": s.segment.number, "name": s.segment.name, "action": s.action.value, "reason": s.reason}
         for s in look.plan.steps
     ]
-    write_json(record.folder / "plan.json", {"steps": steps}, syncer)
+    write_json(record.folder / PLAN, {"steps": steps}, syncer)
     write_atomic(record.folder / "pipeline.yaml", look.pipeline.source, durable=False)
+    return _opened(look, record, book, durations, mark, syncer)
+
+
+def _opened(
+    look: Look, record: Record, book: StatusBook, durations: dict[str, float], mark: RunMark, syncer: Syncer
+) -> Opened:
+    request = look.request
     request.journal.open(record.folder)
     last = max(look.jobs, default=0)
     around = Around(

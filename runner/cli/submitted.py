@@ -1,0 +1,73 @@
+"""What the commands share that go on with a run which was submitted to a cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner.cli.common import json_option, repo_option, reports_errors
+from runner.cli.completing import complete_files
+
+if TYPE_CHECKING:
+    from runner.cluster.follow import How
+    from runner.environments import Site
+    from runner.errors import ExitCode
+    from runner.site_file import ExecutorSettings
+
+executor_option = click.option(
+    "--executor",
+    metavar="NAME",
+    help="Where it runs: local, slurm, pbs, or a name of run-pipeline.toml (default: what that says, else local).",
+)
+records_option = click.option(
+    "--records", metavar="DIR", help="Where the run records are kept, if not beside the file."
+)
+
+
+def on_a_submitted_run(function: Any) -> Any:
+    """FILE, --records, --json and --repo."""
+    for add in (
+        reports_errors,
+        repo_option,
+        json_option,
+        records_option,
+        click.argument("file", metavar="FILE.yaml", shell_complete=complete_files),
+    ):
+        function = add(function)
+    return function
+
+
+def executor_settings(site: Site, name: str | None) -> ExecutorSettings | None:
+    """Of a cluster; None for this machine. Raises UsageError."""
+    from runner.site_file import read_site_file
+
+    settings = read_site_file(site.repo, site.host).executor_named(name)
+    return None if settings.kind == "local" else settings
+
+
+def go_on(file: str, records: str | None, repo: str | None, how: How, *, as_json: bool) -> ExitCode:
+    """Take up the run that was left, as `how` says. Raises RunnerError."""
+    from dataclasses import replace
+
+    from runner.cli.common import make_site, pipeline_path
+    from runner.cli.options import open_reporter, request_for
+    from runner.cluster.session import submitted_run, take_up
+    from runner.process.stop import StopRequest, install_signal_handlers
+    from runner.records.layout import records_root
+
+    path, site, stop = pipeline_path(file), make_site(repo, interactive=False), StopRequest()
+    root = records_root(path, Path(records).expanduser().absolute() if records else None)
+    record, submitted, pipeline = submitted_run(root, path.name)
+    request = request_for(
+        pipeline,
+        site,
+        reporter=open_reporter(as_json=as_json, verbose=False),
+        stop=stop,
+        selection=submitted.selection,
+        records=records,
+        prepare_ahead=False,
+    )
+    with install_signal_handlers(stop):
+        return take_up(replace(request, elsewhere=True), record, submitted, how)

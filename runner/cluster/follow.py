@@ -1,0 +1,404 @@
+"""Carries out a run's starts on a cluster: submits, hands over receipts as they appear, asks about what is missing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from queue import SimpleQueue
+from typing import Any
+
+from runner.cluster.followed import Followed
+from runner.cluster.freeze import freeze_segment, read_items, read_segment
+from runner.cluster.jobs import Chunk, ClusterError, Handle, JobState, Looks, SchedulerAway
+from runner.cluster.plans import ahead, frozen_segment
+from runner.cluster.probe import why_not
+from runner.cluster.scheduler import Scheduler
+from runner.cluster.submit import PROBE_NUMBER, Submitter
+from runner.cluster.tail import Disk, Tail
+from runner.cluster.watch import Patience, Watch
+from runner.executors.local import Finished, Work
+from runner.executors.preparer import Preparer
+from runner.graph import Graph, make_graph
+from runner.items.decide import ItemPlan, Planned, Why
+from runner.items.identity import Contents
+from runner.items.ledger import Ledger
+from runner.model import Segment
+from runner.records.layout import JOB, SUBMITTED, done_file
+from runner.records.receipt import Receipt
+from runner.records.view import events as events_of
+from runner.runs.items import Over
+from runner.runs.many import CONTENTS, ManyTasks
+from runner.runs.open import Opened
+from runner.schedule import Start
+from runner.site_file import ExecutorSettings
+
+_SLOWEST = 30.0  # seconds between two questions to the scheduler
+_SHARE = 20  # a look at the disk takes no more than one part of so many of the time
+
+
+@dataclass(frozen=True)
+class How:
+    """What is asked of a run on a cluster."""
+
+    submits: bool = True  # what is not submitted yet, and what was lost
+    waits: bool = True  # until all has ended
+    again: bool = False  # an earlier process of the same run submitted it
+    cancels: bool = False  # all that is not over
+    patience: Patience = field(default_factory=Patience)
+    disk: Disk = field(default_factory=Disk)
+
+
+class ClusterExecutor:
+    """Used by the loop's thread; a thread of its own follows."""
+
+    detached = True
+
+    def __init__(
+        self,
+        opened: Opened,
+        preparer: Preparer,
+        events: SimpleQueue[Any],
+        scheduler: Scheduler,
+        settings: ExecutorSettings,
+        how: How,
+    ) -> None:
+        self._opened, self._preparer, self._events, self._how = opened, preparer, events, how
+        self._journal, self._settings, self._scheduler = opened.request.journal, settings, scheduler
+        self.waits = how.waits
+        self._steps = {step.segment.number: step for step in opened.look.plan.steps}
+        self._graph = make_graph(opened.look.pipeline.segments).among(self._steps)
+        self._followed: dict[int, Followed] = {}
+        self._canaries: set[int] = set()
+        self.submitter = Submitter(
+            opened.record.folder,
+            scheduler,
+            settings,
+            opened.request.site.host.environ,
+            self._journal,
+            opened.request.stop,
+            self._folder,
+            self._is_open,
+        )
+        self._watch = Watch(self.submitter, self._followed, settings, self._journal, how.patience)
+        self._proven = not self.submitter.of(PROBE_NUMBER)  # a probe that is open
+        self._told = _told_before(opened) if how.again else {}
+        self._going = False  # what is handed over is submitted at once
+        self._lock = threading.RLock()  # of what is followed
+        self._submitting = threading.RLock()
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._away: dict[str, float] = {}  # what does not answer, since when
+        self._reading: dict[int, Callable[[], None]] = {}  # what plain segments read, for their success
+
+    # what the loop asks
+
+    def ahead(self, graph: Graph) -> list[int]:
+        found = ahead(self._opened.look, graph, self._steps) if self._how.submits else []
+        frozen = [number for number in graph.before if self._is_frozen(number)]
+        for number in found:  # all environments before any job
+            if number not in frozen:
+                self._preparer.need(self._opened.look.jobs[number])
+        return sorted({*found, *frozen})
+
+    def frozen(self, segment: Segment) -> ManyTasks | None:
+        number = segment.number
+        if segment.many is None or number in self._canaries or not self._is_frozen(number):
+            return None
+        one = self._follow(segment)
+        look = self._opened.look
+        task, job = look.jobs[number], one.job
+        planned = [Planned(item, Why.UNFINISHED, "") for item in one.items]
+        now = look.many.get(number)
+        if now is not None and not self._told.get(number):
+            known = {item.key for item in one.items} | now.ledger.done.keys()
+            if new := sum(item.key not in known for item in now.items):
+                self._journal.note(f"   {number}. {segment.name}: {new:,} items came since it was submitted, and wait")
+        return ManyTasks(
+            task,
+            one.items,
+            ItemPlan(planned, job.total, job.total - job.count, ()),
+            Ledger.read(done_file(look.root, job.remembered)),
+            Contents(look.root / CONTENTS) if task.many and task.many.by_content else None,
+            look.request.site.host.windows,
+            job.remembered,
+        )
+
+    def told(self, segment: Segment) -> Collection[str]:
+        return self._told.get(segment.number, ())
+
+    def enter(self, segment: Segment, over: Over | None, *, one: bool) -> None:
+        number = segment.number
+        if number in self._followed and number not in self._canaries:
+            return
+        if self._is_frozen(number) and number not in self._canaries:
+            self._follow(segment)
+            return
+        if not self._how.submits:
+            return
+        if over is not None and not over.keys(one=one):
+            return
+        self._preparer.need(self._opened.look.jobs[number])
+        self._freeze(segment, over, one=one)
+        if self._going or one:
+            with self._submitting:
+                self._intend([number], [0] if one and over is not None else None)
+
+    def submit(self) -> None:
+        self._going = True
+        if self._how.cancels:
+            self._cancel()
+        if not self._how.submits:
+            self._step()
+            return
+        with self._submitting:
+            if self._how.again:
+                self.submitter.adopt()
+            self._intend([number for number in self._followed if not self.submitter.of(number)])
+        self._begin()
+
+    def start(self, start: Start, work: Work) -> int:
+        one = self._followed.get(start.segment)
+        if one is not None and not one.job.many:
+            self._tell_start(one.segment)
+        if one is None:  # nothing of it was submitted, and nothing will be
+            if self._how.cancels:
+                self._events.put(Finished(start, 0, None))
+            return 0
+        with self._lock:
+            self._hand_over(list(one.start(start)))
+        return 0
+
+    def ended(self, finished: Finished) -> None:
+        if isinstance(finished.result, Receipt) and finished.result.succeeded:
+            self._reading.pop(finished.start.segment, lambda: None)()
+
+    def cut(self, number: int) -> None:
+        if number not in self._followed:
+            return
+        with self._lock:
+            found = list(self._followed[number].give_up())
+        if self._how.submits:
+            with self._submitting, suppress(SchedulerAway):
+                self.submitter.cancel([one for one in self.submitter.of(number) if self._is_open(one) or not one.job])
+        self._hand_over(found)
+
+    def _cancel(self) -> None:
+        """Raises ClusterError: then nothing is cancelled as far as we know."""
+        live = [one for one in self.submitter.handles.values() if not one.cancelled]
+        self.submitter.adopt()
+        self.submitter.cancel([self.submitter.handles[one.name] for one in live])
+        self._step()
+        for one in self._followed.values():
+            one.cut = True
+
+    @property
+    def holds(self) -> bool:
+        return any(one.job and not one.cancelled and self._is_open(one) for one in self.submitter.handles.values())
+
+    def close(self) -> None:
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join(2.0)  # a scheduler that hangs holds up nobody
+
+    # segments
+
+    def _folder(self, number: int) -> Any:
+        return self._opened.record.segment_folder(number, self._steps[number].segment.name)
+
+    def _is_frozen(self, number: int) -> bool:
+        return number in self._steps and (self._folder(number) / JOB).exists()
+
+    def _is_open(self, handle: Handle) -> bool:
+        if handle.segment == PROBE_NUMBER:
+            return not self._proven
+        one = self._followed.get(handle.segment)
+        return one is not None and any(one.open_keys(chunk) for chunk in one.chunks_of(handle))
+
+    def _follow(self, segment: Segment) -> Followed:
+        number = segment.number
+        if number not in self._followed:
+            folder = self._folder(number)
+            job = read_segment(folder)
+            items = read_items(folder, job) if job.many else []
+            one = Followed(segment, job, folder, items, Tail(folder, job.remembered, self._how.disk))
+            with self._lock:
+                self._followed[number] = one
+                self.submitter.segments[number] = (segment, job)
+                if self._how.again:
+                    self._hand_over(one.look())
+        return self._followed[number]
+
+    def _freeze(self, segment: Segment, over: Over | None, *, one: bool) -> None:
+        number, tasks = segment.number, over.tasks if over is not None else None
+        twins = [n for n in self._graph.before[number] if (number, n) in self._graph.items and n in self._followed]
+        like = (self._followed[twins[0]].items, self._followed[twins[0]].job.chunking.chunks) if twins else None
+        look, settings, durations = self._opened.look, self._settings, self._opened.durations
+        job, items = frozen_segment(look, self._graph, segment, tasks, settings, like=like, durations=durations)
+        with self._lock:
+            self._followed.pop(number, None)
+        self._canaries.discard(number)
+        if one and over is not None:
+            self._canaries.add(number)
+            (first,) = over.keys(one=True)
+            places = range(len(items))
+            (place,) = (n for n in places if items[n].key == first)
+            rest = tuple(n for n in places if n != place)
+            chunks = (Chunk(0, (place,)), *((Chunk(1, rest),) if rest else ()))
+            job = replace(job, chunking=replace(job.chunking, chunks=chunks, reason="one item first (canary)"))
+        if not job.many:
+            self._reading[number] = self._opened.around.reading(look.jobs[number])
+        folder = self._folder(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        freeze_segment(folder, job, items)
+        self._follow(segment)
+        self._journal.note(f"   {number}. {segment.name}: {job.chunking.reason}")
+
+    # submission
+
+    def _intend(self, numbers: Iterable[int], chunks: list[int] | None = None) -> None:
+        """Raises ClusterError, after which nothing is submitted that was not before."""
+        numbers, first = list(numbers), not self.submitter.handles
+        record = self._opened.record
+        if record.state != SUBMITTED:
+            record.data["state"] = SUBMITTED
+            record.save()
+        if first and numbers:
+            self.submitter.intend_probe()
+            self._proven = False
+        for number in numbers:
+            self.submitter.intend(number, chunks)
+        try:
+            if first:
+                self.submitter.test()
+            self.submitter.push(wait=not self.waits)
+        except SchedulerAway as error:
+            if not first or any(one.job for one in self.submitter.handles.values()):
+                self._is_away("scheduler", error.message)
+                return
+            self.submitter.cancel(self.submitter.pending)
+            raise
+        except ClusterError as error:
+            self.submitter.cancel(self.submitter.pending)
+            if self.holds:
+                error.cure += "\nJobs that were taken before go on: `resume` goes on with them, `cancel` ends them."
+            raise
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._thread is None and self.waits:
+            self._thread = threading.Thread(target=self._work, name="follow", daemon=True)
+            self._thread.start()
+
+    # following
+
+    def _work(self) -> None:
+        ask, pause = time.monotonic() + self._settings.poll, self._settings.poll
+        try:
+            while True:
+                before = time.monotonic()
+                self._step()
+                took = time.monotonic() - before
+                if time.monotonic() >= ask:
+                    pause = self._settings.poll if self._ask() else min(pause * 1.5, _SLOWEST)
+                    ask = time.monotonic() + pause
+                if self._over.wait(max(min(self._settings.poll, 1.0), took * _SHARE)):
+                    return
+        except BaseException as error:
+            self._events.put(error)
+
+    def _step(self) -> None:
+        """What is new on the disk."""
+        try:
+            with self._lock:
+                for one in list(self._followed.values()):
+                    if not one.cut and one.is_open:
+                        self._hand_over(one.look())
+        except OSError as error:
+            self._is_away("disk", f"the folder of this run cannot be read at the moment ({error.strerror})")
+            return
+        self._is_back("disk")
+
+    def _ask(self) -> bool:
+        """The scheduler, once for all; whether anything was submitted."""
+        if "disk" in self._away:  # nothing counts as missing
+            return False
+        try:
+            with self._submitting:
+                elements = self._watch.elements()
+                probe = [] if self._proven else [(one.job, None) for one in self.submitter.of(PROBE_NUMBER) if one.job]
+                looks: Looks = {}
+                if elements or probe:
+                    looks = self._scheduler.look([*probe, *elements])
+                    self._is_back("scheduler")
+                self._judge_probe(looks, probe)
+                self._step()
+                with self._lock:
+                    self._watch.judge(looks)
+                pending = bool(self.submitter.pending)
+                self.submitter.push(wait=False)
+                return pending
+        except SchedulerAway as error:
+            self._is_away("scheduler", error.message)
+            return False
+
+    def _judge_probe(self, looks: Looks, probe: list[tuple[str, None]]) -> None:
+        """Raises ClusterError where it failed: nothing else may start then."""
+        for element in probe:
+            look = looks[element]
+            begun = any(one.left < sum(map(len, one.keys.values())) for one in self._followed.values())
+            if look.state is JobState.ENDED or begun:
+                self._proven = True
+            elif look.state.is_lost:
+                self.submitter.cancel(list(self.submitter.handles.values()))
+                raise why_not(self._opened.record.folder, look)
+
+    def _hand_over(self, found: Iterable[Finished]) -> None:
+        for finished in found:
+            one = self._followed[finished.start.segment]
+            if isinstance(finished.result, Receipt):
+                self._tell_end(one, finished.result)
+            self._events.put(finished)
+
+    # what is told
+
+    def _is_away(self, what: str, message: str) -> None:
+        if what not in self._away:
+            self._away[what] = time.time()
+            since = time.strftime("%H:%M", time.localtime())
+            self._journal.warn(f"{message}; waiting: what is running is unknown since {since}, and has not failed")
+
+    def _is_back(self, what: str) -> None:
+        if self._away.pop(what, None) is not None:
+            self._journal.note("   the scheduler answers again" if what == "scheduler" else "   the folder is back")
+
+    def _tell_start(self, segment: Segment) -> None:
+        around = self._opened.around
+        self._journal.say(
+            "start",
+            segment,
+            total=around.total,
+            expected=around.durations.get(segment.name),
+            argv=[],
+            cwd="",
+            environment=segment.environment,
+        )
+
+    def _tell_end(self, one: Followed, receipt: Receipt) -> None:
+        told = ("exit_code", "signal", "started", "seconds", "peak_memory", "cpu_time", "gpu_memory", "explanation")
+        values = {name: getattr(receipt, name) for name in told}
+        log = str(one.folder / receipt.log) if receipt.log else str(one.folder)
+        leftovers = list(receipt.leftovers)
+        self._journal.say("end", one.segment, state=receipt.state, **values, leftovers=leftovers, log=log)
+
+
+def _told_before(opened: Opened) -> dict[int, set[str]]:
+    """Items whose end stands in the events of the run already."""
+    found: dict[int, set[str]] = {}
+    for event in events_of(opened.record.folder):
+        number, key = event.get("segment"), event.get("item")
+        if event.get("event") == "item-end" and isinstance(number, int) and isinstance(key, str):
+            found.setdefault(number, set()).add(key)
+    return found

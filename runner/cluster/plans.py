@@ -1,0 +1,117 @@
+"""How a segment goes to a cluster: its chunks, its time, what it waits for. Used by a run and by what shows one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
+from runner.cluster.chunks import Known, alone, cut
+from runner.cluster.freeze import Forerunner, SegmentJob, task_digest
+from runner.cluster.jobs import Chunk
+from runner.cluster.probe import reads
+from runner.graph import Graph
+from runner.items.item import Item
+from runner.model import Action, Segment, Step
+from runner.pipeline.inputs import may_be_made, step_of
+from runner.records.layout import done_file
+from runner.records.lines import read_told
+from runner.records.receipt import Result
+from runner.runs.look import Look
+from runner.runs.many import ManyTasks, remembered_as
+from runner.site_file import ExecutorSettings
+
+_MEASURED = 2000  # items of earlier runs that are looked at
+
+
+def frozen_segment(
+    look: Look,
+    graph: Graph,
+    segment: Segment,
+    tasks: ManyTasks | None,
+    settings: ExecutorSettings,
+    *,
+    like: tuple[Sequence[Item], Sequence[Chunk]] | None = None,
+    measured: Known | None = None,
+    durations: Mapping[str, float] | None = None,
+) -> tuple[SegmentJob, list[Item]]:
+    """`like`: items and chunks of a segment that this one follows item by item."""
+    number, task = segment.number, look.jobs[segment.number]
+    runs = {step.segment.number for step in look.plan.steps if step.action is Action.RUN}
+    before = tuple(Forerunner(other, (number, other) in graph.items) for other in graph.before[number] if other in runs)
+    items = [planned.item for planned in tasks.plan.to_run] if tasks is not None else []
+    most = segment.resources.time
+    if tasks is None:
+        seconds = (durations or {}).get(segment.name)
+        chunking = alone(Known(seconds, "its last run", most), settings)
+    else:
+        known = measured or _measured(look, segment, most)
+        same = like is not None and [one.key for one in like[0]] == [one.key for one in items]
+        chunking = cut(
+            items, known, settings, batch=task.many.batch if task.many else 1, like=like[1] if like and same else None
+        )
+    remembered = tasks.hash if tasks is not None else segment.content_hash
+    job = SegmentJob(
+        number,
+        segment.name,
+        segment.content_hash,
+        remembered,
+        tasks is not None,
+        chunking,
+        before,
+        segment.keep_going,
+        task_digest(task),
+        reads=reads(task, items),
+        total=tasks.plan.total if tasks is not None else 0,
+    )
+    return job, items
+
+
+def _measured(look: Look, segment: Segment, most: float) -> Known:
+    """What an item took in earlier runs."""
+    path, seconds = done_file(look.root, remembered_as(look.jobs[segment.number])), list[float]()
+    for told in read_told(path):
+        took = told.get("seconds")
+        if told["state"] == Result.SUCCEEDED.value and isinstance(took, float | int) and took > 0:
+            seconds.append(float(took))
+    if not seconds:
+        return Known(None, most=most)
+    newest = list(islice(reversed(seconds), _MEASURED))
+    return Known(sum(newest) / len(newest), f"{len(newest):,} items of earlier runs", most)
+
+
+def ahead(look: Look, graph: Graph, steps: Mapping[int, Step]) -> list[int]:
+    """Segments of which all is known before anything runs, in order: those that can be submitted at once."""
+    found: list[int] = []
+    open_: set[int] = set()  # what has to end first, or says later what there is to do
+    for number in sorted(graph.before):
+        step = steps[number]
+        waits = any(other in open_ for other in graph.before[number])
+        if step.action is Action.SKIP and not waits:
+            continue
+        if step.action is not Action.RUN or waits or _is_to_come(look, graph, number, steps):
+            open_.add(number)
+        else:
+            found.append(number)
+    return found
+
+
+def _is_to_come(look: Look, graph: Graph, number: int, steps: Mapping[int, Step]) -> bool:
+    """Whether its items are made, or may be, by a segment that runs before it."""
+    job = look.jobs[number]
+    if job.many is None:
+        return False
+    if number not in look.many or not look.many[number].items:
+        return True
+    foreach = job.many.foreach
+    wanted = (foreach.pattern or foreach.csv) if foreach else ""
+    if not wanted:
+        return False
+    wanted = str(look.path.parent / wanted)  # an absolute one stays
+    for other in look.to_run:
+        earlier = other.segment.number
+        if earlier >= number or (number, earlier) in graph.items:
+            continue
+        step = step_of(other.segment, other.entries, other.cwd, other.outputs, None)
+        if step.anywhere or may_be_made(wanted, step.places):
+            return True
+    return False

@@ -1,0 +1,35 @@
+"""What the tests of clusters share: a Slurm of three nodes for each process of the tests, tidied after each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.slurm import Slurm, running_slurm
+
+
+@pytest.fixture(scope="session")
+def _slurm() -> Iterator[Slurm]:
+    with running_slurm() as slurm:
+        yield slurm
+
+
+@pytest.fixture(scope="session")
+def _accounts() -> Iterator[Slurm]:
+    with running_slurm(accounting=True) as slurm:
+        yield slurm
+
+
+@pytest.fixture
+def slurm(_slurm: Slurm) -> Iterator[Slurm]:
+    """Three nodes, no accounting; skips where Slurm is not installed."""
+    yield _slurm
+    _slurm.tidy()
+
+
+@pytest.fixture
+def accounts(_accounts: Slurm) -> Iterator[Slurm]:
+    """Three nodes with sacct, and a database that refuses unknown accounts and what is above a limit."""
+    yield _accounts
+    _accounts.tidy()
