@@ -28,50 +28,41 @@ def capture(
 
     `code` is negative for a signal on POSIX, and None when there was no start or no end in time; `error` says why.
     """
+    if cwd and not os.path.isdir(cwd):  # noqa: PTH112
+        return Captured(None, b"", b"", f"The folder to start {argv[0]} in does not exist: {cwd}")
     environ = dict(os.environ if env is None else env)
     environ[MARKER] = marker = new_marker(environ)
     tag = new_tree_tag(own_run_tag())
-    try:
-        return _ask(argv, environ, cwd, timeout, stdin, marker, tag)
-    finally:
-        release(tag)
-
-
-def _ask(
-    argv: Sequence[str],
-    environ: dict[str, str],
-    cwd: str | None,
-    timeout: float,
-    stdin: bytes,
-    marker: str,
-    tag: int,
-) -> Captured:
-    if cwd and not os.path.isdir(cwd):  # noqa: PTH112
-        return Captured(None, b"", b"", f"The folder to start {argv[0]} in does not exist: {cwd}")
+    process = None
     try:
         launch = launch_for(argv, environ, sys.platform, cwd=cwd or os.getcwd())  # noqa: PTH109
         process = spawn(
             launch, env=environ, cwd=cwd, hidden=True, tag=tag,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-    except StartError as error:
-        return Captured(None, b"", b"", str(error))
-    except (OSError, ValueError) as error:
-        refusal = error if isinstance(error, OSError) else OSError(str(error))
-        return Captured(None, b"", b"", why_not_started(refusal, argv, cwd or "", environ, sys.platform))
-    try:
         stdout, stderr = process.communicate(stdin, timeout=timeout)
         return Captured(process.returncode, stdout, stderr)
+    except StartError as error:
+        return Captured(None, b"", b"", str(error))
     except subprocess.TimeoutExpired:
+        assert process is not None
         _end(process, marker, tag)
         stdout, stderr = _rest(process)
         return Captured(None, stdout, stderr, f"{argv[0]} did not answer within {time_text(timeout)} and was ended.")
+    except (OSError, ValueError) as error:
+        if process is not None:
+            _end(process, marker, tag)
+            raise
+        refusal = error if isinstance(error, OSError) else OSError(str(error))
+        return Captured(None, b"", b"", why_not_started(refusal, argv, cwd or "", environ, sys.platform))
     except BaseException:
-        _end(process, marker, tag)
+        if process is not None:
+            _end(process, marker, tag)
         raise
     finally:
-        _close(process)
-        forget(process)
+        if process is not None:
+            _close(process)
+        release(tag)
 
 
 def _end(process: subprocess.Popen[bytes], marker: str, tag: int) -> None:
@@ -94,3 +85,4 @@ def _close(process: subprocess.Popen[bytes]) -> None:
         if stream:
             stream.close()
     process.wait()
+    forget(process)

@@ -21,18 +21,12 @@ FORCE_PATIENCE = 5.0
 def end_tree(pid: int, started: float | None, marker: str, grace: float = 5.0, *, tag: int = 0) -> list[str]:
     """End what a killed runner left: that process, its descendants, and all that carry `marker` or `tag`.
 
-    First kindly, after `grace` seconds by force. Returns the names of the processes that were ended.
+    With a pid of 0 all trees of a run (`tag.RunMark`); to be called on the same start of the same machine. We ourselves
+    and those that started us are left alone. First kindly, after `grace` seconds by force. Returns the names of those
+    that were ended.
     """
     tree = Tree(pid, started, marker, tag)
     return [str(e) for e in end_all(lambda: living_members(tree, thorough=True), grace)]
-
-
-def end_run(marker: str, tag: int, grace: float = 5.0) -> list[str]:
-    """End all that a killed runner left, however many trees it was: see `tag.RunMark`. Names as `end_tree` does.
-
-    To be called on the same start of the same machine. We ourselves and those that started us are left alone.
-    """
-    return [str(e) for e in end_all(lambda: living_members(Tree(0, None, marker, tag), thorough=True), grace)]
 
 
 def end_all(find: Callable[[], list[Entry]], grace: float) -> list[Entry]:

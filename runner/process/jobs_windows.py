@@ -10,7 +10,6 @@ from ctypes import c_int64, c_size_t, c_uint32, c_uint64, c_void_p, sizeof
 from typing import Any
 
 KILL_ON_JOB_CLOSE = 0x00002000
-BREAKAWAY_OK = 0x00000800
 BASIC_ACCOUNTING = 1
 BASIC_PROCESS_IDS = 3
 EXTENDED_LIMITS = 9
@@ -96,6 +95,12 @@ def kernel32() -> Any:
     dll.TerminateJobObject.argtypes = [c_void_p, c_uint32]
     dll.CloseHandle.argtypes = [c_void_p]
     dll.GenerateConsoleCtrlEvent.argtypes = [c_uint32, c_uint32]
+    dll.CreateToolhelp32Snapshot.argtypes = [c_uint32, c_uint32]
+    dll.CreateToolhelp32Snapshot.restype = c_void_p
+    dll.Process32FirstW.argtypes = [c_void_p, c_void_p]
+    dll.Process32NextW.argtypes = [c_void_p, c_void_p]
+    dll.SetThreadExecutionState.argtypes = [c_uint32]
+    dll.SetThreadExecutionState.restype = c_uint32
     return dll
 
 

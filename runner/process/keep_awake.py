@@ -22,7 +22,9 @@ ES_SYSTEM_REQUIRED = 0x00000001
 def kept_awake(environ: Mapping[str, str], platform: str = sys.platform, *, api: Any = None) -> Iterator[None]:
     """For the main thread: Windows forgets the wish with the thread. Where it cannot be had, nothing happens."""
     if platform == "win32":
-        kernel = api or _kernel32()
+        from runner.process.jobs_windows import kernel32
+
+        kernel = api or kernel32()
         kernel.SetThreadExecutionState(ES_CONTINUOUS | ES_SYSTEM_REQUIRED)
         try:
             yield
@@ -69,12 +71,3 @@ def _end(helper: subprocess.Popen[bytes]) -> None:
         helper.kill()
         helper.wait()
     spawn.forget(helper)
-
-
-def _kernel32() -> Any:
-    import ctypes
-
-    dll = getattr(ctypes, "WinDLL")("kernel32")  # noqa: B009
-    dll.SetThreadExecutionState.argtypes = [ctypes.c_uint32]
-    dll.SetThreadExecutionState.restype = ctypes.c_uint32
-    return dll

@@ -11,6 +11,7 @@ from ctypes import c_int32, c_size_t, c_uint16, c_uint32, c_void_p, sizeof
 from typing import Any
 
 from runner.process.entry import Entry
+from runner.process.jobs_windows import kernel32
 
 _SNAP_PROCESS = 0x2
 _INVALID_HANDLE = c_void_p(-1).value
@@ -40,7 +41,7 @@ class ProcessEntry(ctypes.Structure):
 
 def running(api: Any = None) -> Iterator[tuple[int, int, str]]:
     """Pid, parent's pid and name of every process; psutil asks the system anew for each of them."""
-    api = api or _kernel32()
+    api = api or kernel32()
     handle = api.CreateToolhelp32Snapshot(_SNAP_PROCESS, 0)
     if handle in (None, _INVALID_HANDLE):
         raise OSError("Windows does not list its processes")
@@ -78,13 +79,3 @@ def _entry(pid: int, parent: int, name: str, *, measured: bool) -> Entry:
     except (psutil.Error, OSError):
         pass  # it ended just now, or is none of ours
     return Entry(pid, parent, _NO_SESSION, started, False, memory, cpu, name or "?")
-
-
-def _kernel32() -> Any:
-    dll = getattr(ctypes, "WinDLL")("kernel32")  # noqa: B009
-    dll.CreateToolhelp32Snapshot.argtypes = [c_uint32, c_uint32]
-    dll.CreateToolhelp32Snapshot.restype = c_void_p
-    dll.Process32FirstW.argtypes = [c_void_p, c_void_p]
-    dll.Process32NextW.argtypes = [c_void_p, c_void_p]
-    dll.CloseHandle.argtypes = [c_void_p]
-    return dll

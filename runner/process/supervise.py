@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,6 @@ from runner.process import spawn as spawning
 from runner.process.explain import explain
 from runner.process.launch import MARKER, StartError
 from runner.process.memory_limits import KILLS, Blame, Kills
-from runner.process.own import own
 from runner.process.stop import StopRequest, closed_with_us, next_event
 from runner.process.suspend import awake
 from runner.process.tag import RunMark, new_tree_tag, own_run_tag, release
@@ -47,7 +47,6 @@ def run(
     timeout: float | None,
     stop: StopRequest,
     grace: float = 10.0,
-    label: str = "",
     on_start: Callable[[int, float], None] | None = None,
     on_tick: Callable[[], None] | None = None,
     marker: str = "",
@@ -79,9 +78,8 @@ def run(
         except StartError as error:
             if file is not log:
                 file.close()
-            return Outcome(None, began, 0.0, explanation=_led(label, str(error)), error=_led(label, str(error)))
-        run_ = _Run(tree, command, stop, timeout, grace, start, terminal=stdin is None)
-        run_.kills = kills
+            return Outcome(None, began, 0.0, explanation=str(error), error=str(error))
+        run_ = _Run(tree, command, stop, timeout, grace, start, stdin is None, kills)
         try:
             run_.tee = Tee(source, file, screen, run_.log_failed, owns=file is not log)
             tree.watch(run_.events)
@@ -91,10 +89,6 @@ def run(
             return run_.outcome(began, file.path, blame)
         finally:
             run_.close()
-
-
-def _led(label: str, text: str) -> str:
-    return f"{label}: {text}" if label else text
 
 
 def _start(
@@ -122,7 +116,14 @@ def _start(
     assert process.stdout is not None
     source = os.dup(process.stdout.fileno())
     process.stdout.close()
-    return own(process, marker, tag, before), source
+    if sys.platform == "win32":
+        from runner.process.tree_windows import WindowsTree
+
+        return WindowsTree(process, marker), source
+    else:  # noqa: RET505 (so that mypy for Windows leaves it out)
+        from runner.process.tree_posix import PosixTree
+
+        return PosixTree(process, marker, tag, before), source
 
 
 _terminal = threading.Lock()
@@ -146,54 +147,44 @@ def _at_terminal() -> bool:
         return False
 
 
+@dataclass(eq=False)
 class _Run:
     """The state of one `run`, from start to outcome."""
 
-    def __init__(
-        self,
-        tree: OwnedTree,
-        command: Command,
-        stop: StopRequest,
-        timeout: float | None,
-        grace: float,
-        start: float,
-        *,
-        terminal: bool = False,
-    ) -> None:
-        self.events: SimpleQueue[Any] = SimpleQueue()
-        self.tee: Tee | None = None
-        self.kills = KILLS
-        self._tree = tree
-        self._leader_only = command.stop_leader_only
-        self._terminal = terminal
-        self._stop = stop
-        self._timeout = timeout
-        self._grace = grace
-        self._start = start
-        self._samples: Samples | None = None
-        self._asked: float | None = None  # when the kind stop went out
-        self._killed: float | None = None
-        self._timed_out = False
-        self._log_failed = False
-        self._given_up = False
-        self._ended: Ended | None = None
+    tree: OwnedTree
+    command: Command
+    stop: StopRequest
+    timeout: float | None
+    grace: float
+    start: float
+    terminal: bool = False
+    kills: Kills = KILLS
+    tee: Tee | None = None
+    samples: Samples | None = None
+    asked: float | None = None  # when the kind stop went out
+    killed: float | None = None
+    timed_out: bool = False
+    no_log: bool = False
+    given_up: bool = False
+    ended: Ended | None = None
+    events: SimpleQueue[Any] = field(default_factory=SimpleQueue)
 
     def log_failed(self) -> None:
         """Called by the tee's thread."""
-        self._log_failed = True
+        self.no_log = True
         self.events.put("log")
 
     def follow(self, on_tick: Callable[[], None] | None, path: str | None) -> None:
         """Wait for the leader's end; see to time-out, stop, ticks and samples meanwhile."""
-        next_tick = self._start + TICK
-        with self._stop.listening(self.events):
-            while not self._given_up:
+        next_tick = self.start + TICK
+        with self.stop.listening(self.events):
+            while not self.given_up:
                 self._enforce(awake())
                 event = next_event(self.events, self._until_due(awake(), next_tick if on_tick else None))
                 now = awake()
                 if event == EXITED:
                     break
-                if self._samples is None and now >= self._start + SAMPLE_AFTER:
+                if self.samples is None and now >= self.start + SAMPLE_AFTER:
                     self._begin_sampling(path)
                 if on_tick is not None and now >= next_tick:
                     next_tick = now + TICK
@@ -202,73 +193,72 @@ class _Run:
 
     def _linger(self) -> None:
         """A shell, or uv on Windows, dies at once when all are asked to stop; the others still have their grace."""
-        while self._asked is not None and self._killed is None and self._tree.still_stopping():
+        while self.asked is not None and self.killed is None and self.tree.still_stopping():
             force_at = self._force_at()
-            if self._stop.immediate or (force_at is not None and awake() >= force_at):
+            if self.stop.immediate or (force_at is not None and awake() >= force_at):
                 return
             next_event(self.events, LINGER)
 
     def _until_due(self, now: float, next_tick: float | None) -> float | None:
         """Seconds until something is to be done, None for never."""
         due = [next_tick, self._force_at()]
-        if self._samples is None:
-            due.append(self._start + SAMPLE_AFTER)
-        if self._timeout is not None and not self._timed_out:
-            due.append(self._start + self._timeout)
+        if self.samples is None:
+            due.append(self.start + SAMPLE_AFTER)
+        if self.timeout is not None and not self.timed_out:
+            due.append(self.start + self.timeout)
         times = [t for t in due if t is not None]
         return max(0.0, min(times) - now) if times else None
 
     def _force_at(self) -> float | None:
-        if self._killed is not None:
-            return self._killed + _LAST_PATIENCE
-        if self._asked is None:
+        if self.killed is not None:
+            return self.killed + _LAST_PATIENCE
+        if self.asked is None:
             return None
-        grace = self._grace if self._stop.grace is None else min(self._grace, self._stop.grace)
-        return self._asked + grace
+        grace = self.grace if self.stop.grace is None else min(self.grace, self.stop.grace)
+        return self.asked + grace
 
     def _enforce(self, now: float) -> None:
         """Stop the tree if it is to be stopped: first kindly, then by force."""
-        if self._asked is None:
-            if self._timeout is not None and now >= self._start + self._timeout and not self._stop.requested:
-                self._timed_out = True
-            if not (self._timed_out or self._log_failed or self._stop.requested):
+        if self.asked is None:
+            if self.timeout is not None and now >= self.start + self.timeout and not self.stop.requested:
+                self.timed_out = True
+            if not (self.timed_out or self.no_log or self.stop.requested):
                 return
-            self._asked = now
-            if not self._stop.immediate:
-                number = self._stop.signal if self._stop.requested else 15
+            self.asked = now
+            if not self.stop.immediate:
+                number = self.stop.signal if self.stop.requested else 15
                 # uv hands a Ctrl-C on to its child, except where it sees a terminal: that is said to have done so
-                self._tree.stop_kindly(
-                    number, leader_only=self._leader_only and not (self._terminal and number == signal.SIGINT)
-                )
+                heard = self.terminal and number == signal.SIGINT
+                self.tree.stop_kindly(number, leader_only=self.command.stop_leader_only and not heard)
         force_at = self._force_at()
-        if self._killed is not None:
-            self._given_up = now >= self._killed + _LAST_PATIENCE
-        elif self._stop.immediate or (force_at is not None and now >= force_at):
-            self._tree.kill()
-            self._killed = awake()
+        if self.killed is not None:
+            self.given_up = now >= self.killed + _LAST_PATIENCE
+        elif self.stop.immediate or (force_at is not None and now >= force_at):
+            self.tree.kill()
+            self.killed = awake()
 
     def _begin_sampling(self, path: str | None) -> None:
         from runner.process.sample import Samples
 
-        self._samples = Samples(self._tree.members, path, self.kills.count)
+        self.samples = Samples(self.tree.members, path, self.kills.count)
 
     def outcome(self, began: float, log: Path, blame: Blame) -> Outcome:
         """After the leader's end: clear up, and tell how it went."""
-        duration = awake() - self._start
-        seen = self._samples
-        unasked = self._asked is None
-        left = self._tree.end_leftovers(LEFTOVER_GRACE if unasked else 0.0)
+        duration = awake() - self.start
+        seen = self.samples
+        unasked = self.asked is None
+        left = self.tree.end_leftovers(LEFTOVER_GRACE if unasked else 0.0)
         if seen is not None:
             seen.stop()
         assert self.tee is not None
-        self.tee.finish(DRAIN, hurry=lambda: self._asked is not None or self._stop.requested)
-        ended = self._ended = Ended(None) if self._given_up else self._tree.collect()
+        self.tee.finish(DRAIN, hurry=lambda: self.asked is not None or self.stop.requested)
+        ended = self.ended = Ended(None) if self.given_up else self.tree.collect()
         if self.tee.log_error is not None:
             raise log_problem(log, self.tee.log_error)
         if self.tee.screen_error is not None:
             raise self.tee.screen_error
-        closed = unasked and closed_with_us(ended.code, self._stop, sys.platform)
-        stopped = closed or not (unasked or self._timed_out)
+        closed = unasked and closed_with_us(ended.code, self.stop, sys.platform)
+        stopped = closed or not (unasked or self.timed_out)
         out_of_memory = (
             ended.code != 0
             and unasked
@@ -282,7 +272,7 @@ class _Run:
             started=began,
             duration=duration,
             signal=ended.signal,
-            timed_out=self._timed_out,
+            timed_out=self.timed_out,
             stopped=stopped,
             peak_memory=_largest(ended.memory, seen.peak_memory if seen else None),
             cpu_time=ended.cpu if ended.cpu is not None or not seen else seen.cpu_time,
@@ -292,11 +282,11 @@ class _Run:
                 ended.code,
                 sys.platform,
                 signal=ended.signal,
-                timed_out=self._timed_out,
-                timeout=self._timeout,
+                timed_out=self.timed_out,
+                timeout=self.timeout,
                 stopped=stopped,
-                reason=self._stop.reason,
-                given_up=self._given_up,
+                reason=self.stop.reason,
+                given_up=self.given_up,
                 out_of_memory=out_of_memory,
             ),
             out_of_memory=out_of_memory,
@@ -304,14 +294,14 @@ class _Run:
 
     def close(self) -> None:
         """However we came here: nothing of the tree lives on."""
-        if self._ended is not None:
+        if self.ended is not None:
             return
-        self._tree.kill()
-        if self._samples is not None:
-            self._samples.stop()
+        self.tree.kill()
+        if self.samples is not None:
+            self.samples.stop()
         if self.tee is not None:
             self.tee.finish(0.1, hurry=lambda: True)
-        self._tree.collect()
+        self.tree.collect()
 
 
 def _largest(*sizes: int | None) -> int | None:

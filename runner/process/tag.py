@@ -25,7 +25,7 @@ _turn = 0
 
 @frozen
 class RunMark:
-    """What the processes of a run are known by, also once the runner was killed: see `ending.end_run`.
+    """What the processes of a run are known by, also once the runner was killed: see `ending.end_tree`.
 
     To be made once a run, written into its record, and given to `supervise.run` with each child.
     """

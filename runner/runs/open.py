@@ -21,7 +21,7 @@ from runner.ground.told import read_json, write_json
 from runner.host import Host
 from runner.model import Action, Step
 from runner.plan import Plan, same_entries
-from runner.process.ending import end_run, end_tree
+from runner.process.ending import end_tree
 from runner.process.identity import boot_id, is_alive, process_started
 from runner.process.keep_awake import kept_awake
 from runner.process.tag import RunMark, new_run_mark
@@ -156,7 +156,7 @@ def _adopt(look: Look) -> None:
 
 def _end_what_is_left(last: Record) -> list[str]:
     if mark := last.mark:
-        return end_run(*mark)
+        return end_tree(0, None, mark[0], tag=mark[1])
     if (child := last.child()) is None:
         return []
     ended = end_tree(child.pid, child.started, child.marker, 5.0)

@@ -51,10 +51,6 @@ def test_a_program_that_does_not_exist_is_said_so(bench: Bench) -> None:
     assert bench.run(bench.folder / "nothing").error.endswith("does not exist.")
 
 
-def test_the_label_says_which_segment_could_not_be_started(bench: Bench) -> None:
-    assert bench.run("nope", label="segment 3").error.startswith("segment 3: ")
-
-
 @posix
 def test_a_file_that_is_not_executable_is_said_so(bench: Bench) -> None:
     path = bench.folder / "plain"

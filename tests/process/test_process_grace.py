@@ -56,8 +56,8 @@ def waited(seconds: float, *, grace: float, stop: StopRequest | None = None) -> 
     run = _Run(tree, Command(("x",), "/"), stop or StopRequest(), 0.1, grace, awake())
     tree.watch(run.events)
     run.follow(None, None)
-    if run._samples is not None:
-        run._samples.stop()
+    if run.samples is not None:
+        run.samples.stop()
     assert tree.asked is not None
     return time.monotonic() - tree.asked
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.process.ending import end_run
+from runner.process.ending import end_tree
 from runner.process.identity import is_alive
 from runner.process.memory_limits import Kills
 from runner.process.tag import RunMark, below, new_run_mark, new_tree_tag, release, tag_of
@@ -133,9 +133,9 @@ def test_all_trees_of_a_killed_runner_are_ended_by_the_mark_of_its_run(bench: Be
     with killed_runner(bench, *lines, ready=lambda: all((bench.folder / f"up {n}").exists() for n in range(3))) as mark:
         assert mark.marker.startswith(bench.marker + "/")
         wait_for(lambda: sum(name.startswith("sleep ") for name in bench.alive()) == 6)
-        assert sum(name.startswith("sleep ") for name in end_run(mark.marker, 0, 2.0)) == 6
+        assert sum(name.startswith("sleep ") for name in end_tree(0, None, mark.marker, 2.0, tag=0)) == 6
     assert bench.alive() == []
-    assert end_run(mark.marker, mark.tag, 2.0) == []
+    assert end_tree(0, None, mark.marker, 2.0, tag=mark.tag) == []
 
 
 @linux
@@ -150,7 +150,7 @@ def test_what_hid_from_a_killed_runner_is_ended_by_its_tag_and_another_runs_is_n
         ) as mark:
             wait_for(lambda: all(file.read_text() for file in (*files, theirs)))
             pids = {int(file.read_text()) for file in files}
-            ended = end_run(mark.marker, mark.tag, 2.0)
+            ended = end_tree(0, None, mark.marker, 2.0, tag=mark.tag)
         assert {f"sleep (pid {pid})" for pid in pids} <= set(ended)
         assert not any(is_alive(pid, None) for pid in pids)
         assert is_alive(int(theirs.read_text()), None)
@@ -160,7 +160,7 @@ def test_what_hid_from_a_killed_runner_is_ended_by_its_tag_and_another_runs_is_n
 
 @posix
 def test_a_shell_that_a_killed_run_left_is_not_ended_under_who_calls_us_from_it(bench: Bench) -> None:
-    code = f"from runner.process.ending import end_run; print(end_run({bench.marker!r}, 0, 0.5))"
+    code = f"from runner.process.ending import end_tree; print(end_tree(0, None, {bench.marker!r}, 0.5))"
     done = subprocess.run(
         ["sh", "-c", '"$1" -c "$2"; echo alive', "sh", sys.executable, code], env=bench.environ, stdout=subprocess.PIPE
     )
