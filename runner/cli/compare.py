@@ -39,6 +39,7 @@ from runner.records.journal import Journal, Reporter
 from runner.report.console import Console, open_console
 from runner.report.lines import LineReporter
 from runner.runs.look import look_at
+from runner.state.holder import user
 
 SHOWN = 5  # pairs of a segment on the screen
 
@@ -211,7 +212,7 @@ def _finish(
     comparison.machine, comparison.settings = machine(measurer.site), measurer.settings.as_data()
     repo = Path(measurer.site.repo)
     if signed:
-        comparison.sign_off = record(comparison, a, b, repo, *signed, user=_user())
+        comparison.sign_off = record(comparison, a, b, repo, *signed, user=user())
     elif a.is_file():
         comparison.sign_off = signed_off(a, b, repo)
     page = _reported(comparison, measurer, options) if options["report"] else None
@@ -232,15 +233,6 @@ def _reported(comparison: Comparison, measurer: Measurer, options: dict[str, Any
         if not options["as_json"]:
             _show(comparison, None, options)
         raise
-
-
-def _user() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a container's user without a name
-        return ""
 
 
 def _remarks(part: Part) -> list[str]:

@@ -31,7 +31,7 @@ from runner.graph import Graph
 from runner.ground.disk import free_space
 from runner.ground.files import Syncer
 from runner.ground.words import time_text
-from runner.items.decide import ItemPlan
+from runner.items.decide import ItemPlan, too_many
 from runner.items.identity import Contents
 from runner.items.item import Item
 from runner.items.ledger import Ledger
@@ -340,12 +340,11 @@ class _Run:
 
     def _too_many(self) -> bool:
         many, job = self._work.segment.many, self._work.job
-        if many is None or many.most_failures is None:
+        if many is None or many.most_failures is None:  # then nobody counts them
             return False
         states = ended(self._work.folder, job.remembered).values()
         failed = sum(state in (ItemState.FAILED, ItemState.TIMED_OUT) for state in states)
-        most = many.most_failures
-        return failed > (most / 100 * job.count if many.most_failures_percent else most)
+        return too_many(many, failed, job.count)
 
     def _leave_out(self, keys: Sequence[str], why: str) -> None:
         for key in keys:

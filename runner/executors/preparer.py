@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
-from types import TracebackType
 from typing import Any
 
 from runner.environments import Site, kind
@@ -83,9 +82,7 @@ class Preparer:
     def __enter__(self) -> Preparer:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         with self._condition:
             self._closed = True
         self._stop.kind("the run ended")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from runner.ground.words import size_text
 from runner.items.item import Item, Mark, parent_and_name
 from runner.items.ledger import Ledger, Unfinished
+from runner.model import Many
 from runner.records.lines import ItemState
 
 
@@ -155,6 +156,13 @@ def _by_size(before: int, now: int) -> str:
 def _by_time(before: int, now: int) -> str:
     when = datetime.fromtimestamp(now / 1e9).strftime("%Y-%m-%d %H:%M:%S") if 0 <= now < 2**62 else "another time"
     return f"written on {when}, after it was done" if now > before else f"an older one of {when} took its place"
+
+
+def too_many(many: Many | None, failed: int, total: int) -> bool:
+    """More items failed than may."""
+    if many is None or many.most_failures is None:
+        return False
+    return failed > (many.most_failures / 100 * total if many.most_failures_percent else many.most_failures)
 
 
 def _removed(items: Sequence[Item], ledger: Ledger) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from runner.executors.local import Finished
 from runner.executors.preparer import Preparer
 from runner.executors.task import fingerprint
 from runner.ground.words import size_text, time_text
-from runner.items.decide import Selection, Why
+from runner.items.decide import Selection, Why, too_many
 from runner.items.identity import marks
 from runner.items.item import Item
 from runner.items.ledger import compact
@@ -234,13 +234,7 @@ class Over:
 
     @property
     def too_many(self) -> bool:
-        """More items failed than may."""
-        many = self.segment.many
-        most = many.most_failures if many else None
-        if most is None or many is None:
-            return False
-        limit = most / 100 * self.total if many.most_failures_percent else most
-        return len(self.failed) > limit
+        return too_many(self.segment.many, len(self.failed), self.total)
 
     def close(self) -> None:
         """Once nothing of it runs: what is known of its items is kept for later runs."""
