@@ -160,6 +160,12 @@ def state_errors(verb: str, path: Path) -> Iterator[None]:
         raise state_error(verb, path, error) from error
 
 
+def is_full(error: OSError) -> bool:
+    """Whether the disk is, or the user's share of it."""
+    full = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+    return error.errno in full or getattr(error, "winerror", None) in _FULL
+
+
 def state_error(verb: str, path: Path, error: OSError) -> StateError:
     """`error` in plain words, with its cure."""
     if isinstance(error, NotPlain) or error.errno == errno.ELOOP:
@@ -168,7 +174,7 @@ def state_error(verb: str, path: Path, error: OSError) -> StateError:
     code = getattr(error, "winerror", None)
     if code in _IN_USE:
         return _in_use(verb, path)
-    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)) or code in _FULL:
+    if is_full(error):
         return StateError(
             f"cannot {verb} {path}: the disk (or your quota on it) is full",
             "Free some space there and start again: what was finished stays finished.",

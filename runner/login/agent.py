@@ -104,6 +104,16 @@ def matches(path: List[str], pattern: List[str]) -> bool:
     return bool(path) and fnmatch.fnmatchcase(path[0], pattern[0]) and matches(path[1:], pattern[1:])
 
 
+def leads(path: List[str], pattern: List[str]) -> bool:
+    """Whether something in this folder may be meant."""
+    for name, part in zip(path, pattern):  # noqa: B905
+        if part == "**":
+            return True
+        if not fnmatch.fnmatchcase(name, part):
+            return False
+    return True
+
+
 class Request:
     """One request: its frames as they come, and the way to answer."""
 
@@ -268,7 +278,7 @@ def walk(request: Request, header: Dict[str, Any], body: bytes) -> Dict[str, Any
         start = "/".join(fixed)
         if start:
             below(header["base"], start)
-        for path, info in files_below(base, start, skip):
+        for path, info in files_below(base, start, skip, parts):
             if path not in found and matches(path.split("/"), parts):
                 found[path] = [path, info.st_size, info.st_mtime_ns, stat.S_IMODE(info.st_mode)]
     rows = list(found.values())
@@ -277,7 +287,7 @@ def walk(request: Request, header: Dict[str, Any], body: bytes) -> Dict[str, Any
     return {"count": len(rows)}
 
 
-def files_below(base: bytes, start: str, skip: Any) -> Iterator[Tuple[str, os.stat_result]]:
+def files_below(base: bytes, start: str, skip: Any, pattern: List[str]) -> Iterator[Tuple[str, os.stat_result]]:
     top = os.path.join(base, on_disk(start)) if start else base
     if os.path.isfile(top):
         yield start, os.stat(top)
@@ -300,7 +310,7 @@ def files_below(base: bytes, start: str, skip: Any) -> Iterator[Tuple[str, os.st
             path = at + "/" + name if at else name
             try:
                 if entry.is_dir():
-                    if name not in skip:
+                    if name not in skip and leads(path.split("/"), pattern):
                         todo.append(path)
                 elif entry.is_file() and not name.endswith(".part~"):
                     yield path, entry.stat()
@@ -343,7 +353,7 @@ def put(request: Request, header: Dict[str, Any], body: bytes) -> Dict[str, Any]
         if folder not in made:
             os.makedirs(folder, exist_ok=True)
             made.add(folder)
-        part = part_of(target, "%x" % os.getpid())
+        part = part_of(target, "%x-%x" % (os.getpid(), request.number))
         try:
             with open(part, "wb") as stream:
                 stream.write(body[at : at + size])
@@ -360,6 +370,26 @@ def send(request: Request, header: Dict[str, Any], body: bytes) -> Dict[str, Any
     target = below(header["base"], header["path"])
     os.makedirs(os.path.dirname(target), exist_ok=True)
     part = part_of(target, header["mark"])
+    with open(part, "ab") as held:
+        if not alone(held):  # the same file is on its way from somebody else
+            part = part_of(target, "%x-%x" % (os.getpid(), request.number))
+        return receive(request, header, target, part)
+
+
+def alone(stream: Any) -> bool:
+    """Whether nobody else writes to this file; where a disk knows no locks, it is so."""
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+    return True
+
+
+def receive(request: Request, header: Dict[str, Any], target: bytes, part: bytes) -> Dict[str, Any]:
     have = min(os.path.getsize(part), header["size"]) if os.path.exists(part) else 0
     request.answer({"have": have, "sha256": digest(part, have) if have else ""})
     first = request.frames.get()
@@ -374,6 +404,9 @@ def send(request: Request, header: Dict[str, Any], body: bytes) -> Dict[str, Any
             frame = request.frames.get()
             if frame is None:
                 raise ConnectionError("broken off")
+            if "drop" in frame[0]:  # it is another file by now, and nobody will go on with this part
+                os.unlink(part)
+                return {"size": -1}
             stream.write(frame[1])
             last = frame[2]
             request.answer({"got": len(frame[1])})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runner.ground.files import state_error
+from runner.ground.files import is_full, state_error
 from runner.login import agent, names
 from runner.login.line import Remote
 from runner.login.sent import Known, same_time
@@ -88,11 +89,10 @@ class Download:
             small = [pair for pair in todo if pair[0].size <= agent.CHUNK]
             for at in range(0, len(small), _ASKED):
                 self._small(small[at : at + _ASKED])
-            for pair in todo:
-                if pair[0].size > agent.CHUNK:
-                    self._large(*pair)
-        except OSError as error:
-            raise state_error("write", Path(error.filename or self._roots[0]), error) from error
+            for one, target in todo:
+                if one.size > agent.CHUNK:
+                    with self._or_told(one, target):
+                        self._large(one, target)
         finally:
             self.known.save()
         return self.done
@@ -143,10 +143,11 @@ class Download:
             if told[1] != len(data):  # it grew since we looked, and is a large one by now
                 self._large(one, target)
                 continue
-            part = self._part(target, f"{os.getpid():x}")
-            with part.open("wb") as stream:
-                stream.write(data)
-            self._finish(one, part, target, told)
+            with self._or_told(one, target):
+                part = self._part(target, f"{os.getpid():x}")
+                with part.open("wb") as stream:
+                    stream.write(data)
+                self._finish(one, part, target, told)
 
     def _large(self, one: There, target: Path) -> None:
         """In chunks; goes on with what an earlier try left, if that is the beginning of the file."""
@@ -168,6 +169,17 @@ class Download:
             part.unlink()  # it was replaced there while it came; the next look brings it
             return
         self._finish(one, part, target, told)
+
+    @contextlib.contextmanager
+    def _or_told(self, one: There, target: Path) -> Iterator[None]:
+        """A file that another program has open, or in a folder that is shut, keeps no other away; a full disk does."""
+        try:
+            yield
+        except OSError as error:
+            told = state_error("write", target, error)
+            if is_full(error):
+                raise told from error
+            self.done.refused.append(f"{one.path}: {told.message}")
 
     def _part(self, target: Path, mark: str) -> Path:
         if target.parent not in self._made:

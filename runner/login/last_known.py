@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from runner.records.layout import FOLDER, latest_run
+from runner.ground.files import state_error
+from runner.records.layout import FOLDER, hide, latest_run
 from runner.records.lines import read_lines
 from runner.records.receipt import NAME, read_receipt
 
@@ -14,6 +15,15 @@ from runner.records.receipt import NAME, read_receipt
 def own_folder(pipeline: Path, cluster: str) -> Path:
     """Where receipts and logs of the cluster come to; as a folder of records, it can be read like ours."""
     return pipeline.parent / FOLDER / pipeline.name / f"on-{cluster}"
+
+
+def make_own(folder: Path) -> None:
+    """Raises StateError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise state_error("write", folder, error) from error
+    hide(folder.parent.parent)
 
 
 def last_known(pipeline: Path, cluster: str) -> Iterator[str]:

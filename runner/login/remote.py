@@ -9,20 +9,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from runner.environments import Site
-from runner.errors import EnvironmentMissing, RunnerError
+from runner.errors import Busy, EnvironmentMissing, RunnerError
 from runner.ground.words import size_text
 from runner.login.download import Download, There, listed
-from runner.login.last_known import last_known, own_folder
+from runner.login.last_known import last_known, make_own, own_folder
 from runner.login.line import NotLoggedIn, Remote, connect
 from runner.login.places import Places, make_folder
 from runner.login.sent import Known
 from runner.login.store import Store, this_computer
 from runner.login.upload import upload
-from runner.login.wanted import Wanted, wanted
+from runner.login.wanted import coming_back, going_up
 from runner.model import Pipeline
 from runner.pipeline.reader import read_pipeline
-from runner.records.layout import FOLDER, hide
+from runner.records.layout import FOLDER
 from runner.site_file import ClusterSettings
+from runner.state.locks import LockFile
 from runner.state.status import status_path
 
 _LONG = 50_000_000  # bytes whose way is told beforehand
@@ -69,22 +70,24 @@ class Work:
         self.remote, self.pipeline, self.site, self.say = remote, pipeline, site, say
         self.base = make_folder(remote)
         self.places = Places(site.repo, pipeline.folder, this_computer(), self.base)
-        self.wanted: Wanted = wanted(pipeline, site, self.places)
+        self._outputs, self._remarks = coming_back(pipeline, site, self.places)
         self._own = own_folder(Path(pipeline.path), remote.cluster.name)
         self._told: set[str] = set()
+        self._looked = False
 
     def send(self) -> None:
         """Everything that is needed there and is not there yet."""
-        for remark in self.wanted.remarks:
+        files, remarks = going_up(self.pipeline, self.site, self.places)
+        for remark in (*remarks, *self._remarks):
             self.say(f"note: {remark}")
         name = self.remote.cluster.name
         known = Known(Store(self.site.host, name).sent(self.base))
 
-        def tell(files: int, size: int) -> None:
+        def tell(count: int, size: int) -> None:
             if size > _LONG:
-                self.say(f"{name}: {files:,} files go up ({size_text(size)})")
+                self.say(f"{name}: {count:,} files go up ({size_text(size)})")
 
-        sent = upload(self.remote, self.base, self.wanted.up, known, tell)
+        sent = upload(self.remote, self.base, files, known, tell)
         if sent.files:
             self.say(f"{name}: {sent.files:,} files went up ({size_text(sent.bytes)}), {sent.there:,} were there")
         for one in sent.kept:
@@ -128,11 +131,18 @@ class Work:
 
     def bring(self) -> None:
         """Receipts, logs and declared outputs that are new there. Raises Lost, Refusal, StateError."""
-        folder = Path(self.pipeline.folder)
         records = self._records()
-        if records:
-            self._own.mkdir(parents=True, exist_ok=True)
-            hide(folder / FOLDER)
+        if not records and not self._own.exists():
+            return
+        make_own(self._own)
+        try:
+            with LockFile(self._own / "brought.lock", f"results of {self.remote.cluster.name}").acquire(wait=0):
+                self._bring(records)
+        except Busy:
+            return  # another command of this computer does so at this moment
+
+    def _bring(self, records: Sequence[There]) -> None:
+        folder = Path(self.pipeline.folder)
         known = Known(self._own / "brought.json")
         told = self._there(FOLDER, self.pipeline.path.name) + "/"
 
@@ -140,7 +150,7 @@ class Work:
             return self._own / (path[len(told) :] if path.startswith(told) else path.rpartition("/")[2])
 
         Download(self.remote, self.base, (self._own,), here, known, theirs=True).bring(records)
-        outputs = listed(self.remote, self.base, self.wanted.back)
+        outputs = listed(self.remote, self.base, self._outputs)
         roots = (Path(self.site.repo), folder)
         brought = Download(self.remote, self.base, roots, self.places.here, known).bring(outputs)
         if brought.files:
@@ -156,9 +166,15 @@ class Work:
         return "/".join(part for part in (self.places.there(self.pipeline.folder), *parts) if part)
 
     def _records(self) -> list[There]:
-        status = status_path(Path(self.pipeline.path)).name
+        """All runs the first time, then the newest alone: a shared disk is slow with names."""
+        status = glob.escape(self._there(status_path(Path(self.pipeline.path)).name))
         records = glob.escape(self._there(FOLDER, self.pipeline.path.name))
-        return listed(self.remote, self.base, [f"{records}/**", glob.escape(self._there(status))])
+        if not self._looked:
+            self._looked = True
+            return listed(self.remote, self.base, [f"{records}/**", status])
+        runs = listed(self.remote, self.base, [f"{records}/0*/run.json"])
+        newest = max((one.path.split("/")[-2] for one in runs), default="0")
+        return listed(self.remote, self.base, [f"{records}/{newest}/**", f"{records}/*.jsonl", status])
 
 
 class _Last:

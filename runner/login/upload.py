@@ -46,23 +46,32 @@ def upload(
     `tell` gets the number of files that go and their bytes.
     """
     done = Sent()
-    missing, replaced = _missing(remote, base, files, known, done)
-    stamp = time.strftime("kept-%Y%m%d-%H%M%S")
-    keep = {one.there: f"{PurePosixPath(one.there).name}.{stamp}" for one in replaced}
-    todo = [*missing, *replaced]
-    tell(len(todo), sum(one.size for one in todo))
-    small = [one for one in todo if one.size <= agent.CHUNK]
     try:
-        for group in _send_small(remote, base, small, keep):
-            _note(group, known, done)
-        for one in todo:
-            if one.size > agent.CHUNK:
-                _send_large(remote, base, one, keep.get(one.there))
-                _note([one], known, done)
+        missing, replaced = _missing(remote, base, files, known, done)
+        stamp = time.strftime("kept-%Y%m%d-%H%M%S")
+        keep = {one.there: f"{PurePosixPath(one.there).name}.{stamp}" for one in replaced}
+        todo = [*missing, *replaced]
+        tell(len(todo), sum(one.size for one in todo))
+        _send(remote, base, todo, keep, known, done)
+    except OSError as error:
+        what = os.fsdecode(error.filename or "what goes up")
+        raise UsageError(f"{what} cannot be read: {error.strerror}", "Check that it is there and yours.") from error
     finally:
         known.save()
     done.kept = [str(PurePosixPath(one.there).with_name(keep[one.there])) for one in replaced]
     return done
+
+
+def _send(
+    remote: Remote, base: str, todo: Sequence[Local], keep: dict[str, str], known: Known, done: Sent
+) -> None:  # fmt: skip
+    small = [one for one in todo if one.size <= agent.CHUNK]
+    for group in _send_small(remote, base, small, keep):
+        _note(group, known, done)
+    for one in todo:
+        if one.size > agent.CHUNK:
+            _send_large(remote, base, one, keep.get(one.there))
+            _note([one], known, done)
 
 
 def _note(group: Iterable[Local], known: Known, done: Sent) -> None:
@@ -185,7 +194,8 @@ def _send_large(remote: Remote, base: str, one: Local, keep: str | None) -> None
                 under_way -= 1
         info = os.fstat(stream.fileno())
         if (info.st_size, info.st_mtime_ns) != (one.size, one.changed):
-            call.write({"gone": 1}, b"", agent.LAST)
+            call.write({"drop": 1}, b"", agent.LAST)
+            call.end()
             raise _changes(one)
         call.write({}, b"", agent.LAST)
     call.end()

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from runner.environments import Site
 from runner.errors import UsageError
-from runner.ground.words import size_text
 from runner.inputs.looking import is_litter
 from runner.inputs.see import Use, sources_of
 from runner.inputs.told import Told, of_pattern, told_by
@@ -40,19 +39,11 @@ class Local:
     mode: int | None  # None: this system has no such thing
 
 
-@dataclass(frozen=True)
-class Wanted:
-    up: tuple[Local, ...]
-    back: tuple[str, ...]  # globs below the lab's folder, with slashes
-    remarks: tuple[str, ...]
+def going_up(pipeline: Pipeline, site: Site, places: Places) -> tuple[list[Local], list[str]]:
+    """Files, and remarks about what stays here.
 
-    @property
-    def summary(self) -> str:
-        return f"{len(self.up):,} files, {size_text(sum(one.size for one in self.up))}"
-
-
-def wanted(pipeline: Pipeline, site: Site, places: Places) -> Wanted:
-    """Raises UsageError for a declared input that lies neither in the repository nor beside the pipeline file."""
+    Raises UsageError for a declared input that lies neither in the repository nor beside the pipeline file.
+    """
     tasks = list(Tasks(pipeline, site).values())
     writes = [one for task in tasks for one in _writes(task)]
     sources, remarks = _sources(tasks, places)
@@ -61,8 +52,7 @@ def wanted(pipeline: Pipeline, site: Site, places: Places) -> Wanted:
     # a script is sent also where it stands in a folder of outputs
     files = {path: info for root in roots for path, info in _files(root) if not any(w.covers(path) for w in writes)}
     up = [_local(path, info, places, site) for path, info in sorted(files.items())]
-    back, outside = _back(tasks, places, site)
-    return Wanted(tuple(one for one in up if one), back, (*remarks, *outside))
+    return [one for one in up if one], remarks
 
 
 def _local(path: str, info: os.stat_result, places: Places, site: Site) -> Local | None:
@@ -105,10 +95,11 @@ def _writes(task: Task) -> list[Told]:
     return [of_pattern(pattern, task.cwd) for pattern in globs]
 
 
-def _back(tasks: Sequence[Task], places: Places, site: Site) -> tuple[tuple[str, ...], list[str]]:
+def coming_back(pipeline: Pipeline, site: Site, places: Places) -> tuple[list[str], list[str]]:
+    """Globs of the declared outputs below the lab's folder, with slashes; and remarks about those that stay there."""
     found: dict[str, None] = {}
     remarks = []
-    for task in tasks:
+    for task in Tasks(pipeline, site).values():
         for told in _writes(task):
             there = places.there(Path(told.root))
             if there is None:
@@ -116,7 +107,7 @@ def _back(tasks: Sequence[Task], places: Places, site: Site) -> tuple[tuple[str,
                 continue
             rest = site.host.path(told.rest).as_posix() if told.rest else ""
             found["/".join(part for part in (glob.escape(there), rest) if part not in ("", "."))] = None
-    return tuple(found), remarks
+    return list(found), remarks
 
 
 def _files(told: Told) -> Iterator[tuple[str, os.stat_result]]:

@@ -319,3 +319,72 @@ def test_windows_refuses(name: str) -> None:
 @pytest.mark.parametrize("name", ["console.txt", "a.b", "ünï", "com10", ".hidden", "x y/z"])
 def test_windows_takes(name: str) -> None:
     assert not names.problem(name, "win32")
+
+
+def test_a_file_that_cannot_be_written_here_keeps_no_other_one_away(logged_in: Place) -> None:
+    for name in ("a/x.csv", "b.csv", "big/large.bin", "c.csv"):
+        (logged_in.folder / name).parent.mkdir(exist_ok=True)
+        (logged_in.folder / name).write_bytes(b"1" * (400_000 if "large" in name else 10))
+    here = logged_in.root / "here"
+    here.mkdir()
+    (here / "a").write_text("no folder")
+    (here / "big").write_text("no folder")
+    with logged_in.remote() as remote:
+        done = bring(logged_in, remote).done
+    assert sorted(contents(here)) == ["a", "b.csv", "big", "c.csv"]
+    assert len(done.refused) == 2
+
+
+def test_a_full_disk_here_is_told_and_leaves_no_half_file(logged_in: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    import errno
+
+    from runner.errors import StateError
+
+    def full(self: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    (logged_in.folder / "a.csv").write_bytes(b"a")
+    monkeypatch.setattr(Path, "replace", full)  # a disk of ours cannot be filled without being root
+    with logged_in.remote() as remote, pytest.raises(StateError, match="is full"):
+        bring(logged_in, remote)
+    assert not (logged_in.root / "here" / "a.csv").exists()
+
+
+def test_a_file_that_is_gone_when_its_turn_comes_is_told(logged_in: Place) -> None:
+    files = tree(logged_in.root / "source", {"a.bin": b"x"})
+    Path(files[0].path).unlink()
+    with logged_in.remote() as remote, pytest.raises(RunnerError, match=r"a\.bin cannot be read"):
+        send(logged_in, remote, files)
+
+
+def test_one_file_sent_twice_at_once_is_never_half(logged_in: Place) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    data = random.Random(6).randbytes(30_000_000)
+    files = tree(logged_in.root / "source", {"large.bin": data})
+    target = logged_in.folder / "large.bin"
+    seen: set[int] = set()
+
+    def one(number: int) -> None:
+        with logged_in.remote() as remote:
+            upload(remote, str(logged_in.folder), files, Known(logged_in.root / f"{number}.json"))
+
+    with ThreadPoolExecutor(4) as threads:
+        ends = [threads.submit(one, number) for number in range(3)]
+        while not all(end.done() for end in ends):
+            if target.exists():
+                seen.add(target.stat().st_size)
+            time.sleep(0.005)
+        for end in ends:
+            end.result()
+    assert seen <= {len(data)}
+    assert target.read_bytes() == data
+
+
+def test_folders_that_no_pattern_means_are_not_gone_through() -> None:
+    from runner.login.agent import leads
+
+    assert leads(["data", "day 1"], ["data", "*", "out", "*.tif"])
+    assert not leads(["other"], ["data", "*", "out", "*.tif"])
+    assert leads(["data", "x", "out", "deep", "er"], ["data", "*", "out"])  # in a folder that is meant
+    assert leads(["a", "b", "c"], ["**", "*.tif"])
