@@ -8,8 +8,9 @@ import click
 
 from runner.cli.common import make_site, reports_errors
 from runner.cluster.allocation import job_of
+from runner.cluster.element import PATIENCE, Element, patient
 from runner.cluster.freeze import read_submitted
-from runner.cluster.worker import PATIENCE, Element, patient, work
+from runner.cluster.worker import work
 from runner.host import this_host
 from runner.process.stop import StopRequest, install_signal_handlers
 from runner.records.journal import Event, Journal

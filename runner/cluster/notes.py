@@ -22,7 +22,8 @@ from runner.cluster.receipts import CHUNKS, chunk_of, worker_number
 from runner.ground.files import state_error
 from runner.ground.plain import create
 from runner.ground.told import number, read_json, text, whole, write_json
-from runner.process.identity import is_alive
+from runner.host import Host
+from runner.process.identity import boot_id, is_alive
 from runner.process.stop import StopRequest
 from runner.records.layout import JOBS
 
@@ -47,7 +48,7 @@ class Note:
     job: str = ""  # as the scheduler knows it, with the index
     pid: int = 0
     process: float = 0.0  # its time of birth
-    boot: str = ""
+    boot: str = ""  # `where_pids_count`
     began: float = 0.0  # since the epoch, by the node's clock
     ended: float = 0.0  # 0: it has not, or it was killed
     code: int | None = None  # it ended with
@@ -64,6 +65,14 @@ class Note:
     @property
     def chunk(self) -> int:
         return chunk_of(self.number)
+
+
+def where_pids_count(host: Host) -> str:
+    """Equal for processes that can look for each other by number: many containers are named `localhost`."""
+    space = ""
+    with suppress(OSError):
+        space = os.readlink("/proc/self/ns/pid")  # noqa: PTH115
+    return f"{boot} {space}".strip() if (boot := boot_id(host)) else ""
 
 
 def read_note(path: Path) -> Note | None:
@@ -178,11 +187,15 @@ def take(
 
 def _made(folder: Path, note: Note, turn: int) -> Path:
     """A note of ours that nobody had before."""
+    jobs = folder / JOBS
+    try:
+        jobs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise state_error("write", jobs, error) from error
     while True:
         turn += 1
         path = _path(folder, note.number, turn)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             os.close(create(path))
             return path
         except FileExistsError:
@@ -205,8 +218,8 @@ def _wait_for(
         note = read_note(path)
         if note is not None and note.ended:
             return True
-        if note is not None and note.node == mine.node and note.boot and mine.boot:
-            if note.boot != mine.boot or not is_alive(note.pid, note.process):
+        if note is not None and mine.boot and (note.node, note.boot) == (mine.node, mine.boot):
+            if not is_alive(note.pid, note.process):
                 return True
             if give_up:
                 return False

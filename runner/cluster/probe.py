@@ -16,9 +16,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runner.cluster.element import frozen_pipeline, patient
 from runner.cluster.freeze import read_segment, task_digest
 from runner.cluster.jobs import JobLook
-from runner.cluster.worker import frozen_pipeline, patient, ready
+from runner.cluster.worker import ready
 from runner.environments import Request, Site, kind
 from runner.errors import EnvironmentMissing, RunnerError
 from runner.ground.codes import spell_code

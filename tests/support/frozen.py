@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from runner.graph import make_graph
 from runner.items.item import Item
 from runner.pipeline.reader import read_pipeline
 from runner.records.layout import SUBMITTED, Record, new_run
-from runner.runs.look import Look, look_at
+from runner.runs.look import look_at
 from runner.site_file import ExecutorSettings
 from tests.support.lab import Lab
 
@@ -28,10 +28,10 @@ IN_A_JOB = {"SLURM_JOB_ID": "1", "SLURM_CPUS_ON_NODE": "1"}
 class Frozen:
     """One run of a lab's pipeline that was submitted, and is carried out by the worker processes that a test starts."""
 
-    def __init__(self, lab: Lab, file: Path, size: int = 2, change: Callable[[Look], None] | None = None) -> None:
+    def __init__(self, lab: Lab, file: Path, size: int = 2, records: Path | None = None) -> None:
         self.lab = lab
         site = make_site(str(lab.repo), interactive=False)
-        self.look = look = look_at(request_for(read_pipeline(file), site))
+        self.look = look = look_at(request_for(read_pipeline(file), site, records=str(records) if records else None))
         self.record: Record = new_run(look.root, {"state": SUBMITTED})
         (self.record.folder / "pipeline.yaml").write_bytes(look.pipeline.source)
         settings = ExecutorSettings("slurm", "slurm")
