@@ -12,7 +12,7 @@ from runner.environments import kind
 from runner.environments.uv.groups import group_packages, read_project
 from runner.errors import EnvironmentMissing
 from runner.ground.disk import on_disk
-from runner.tasks import Task
+from runner.model import EnvironmentSpec
 
 Version = tuple[int, int]
 _LOCAL = re.compile(r"\+cu(\d+?)(\d)(?:\.|$)")  # torch 2.4.0+cu124
@@ -22,11 +22,11 @@ _CONDA = ("pytorch-cuda", "cuda-version", "cudatoolkit")
 
 @dataclass(frozen=True)
 class Wanted:
-    """CUDA that somebody brings along; `job` is set where FILE names it."""
+    """CUDA that somebody brings along."""
 
     name: str  # "uv:segment_ernet", "conda environment cellpose"
     cuda: Version
-    job: Task | None = None
+    spec: EnvironmentSpec
 
 
 def wanted(context: Context) -> list[Wanted]:
@@ -39,7 +39,7 @@ def wanted(context: Context) -> list[Wanted]:
                 continue
             packages = group_packages(on_disk(context.site.repo), spec.name, project)
             if cuda := cuda_of_packages(packages, context.site.host.platform):
-                found.append(Wanted(f"uv:{project.groups[spec.name]}", cuda))
+                found.append(Wanted(f"uv:{project.groups[spec.name]}", cuda, spec))
     except EnvironmentMissing:
         pass  # another line tells what is wrong with the lock
     seen: set[str] = set()
@@ -48,7 +48,7 @@ def wanted(context: Context) -> list[Wanted]:
             seen.add(job.spec.name)
             cuda = _cuda_of_conda(kind(job.spec).fingerprint(job.spec, job.entries, context.site).get("packages"))
             if cuda:
-                found.append(Wanted(f"conda environment {job.spec.name}", cuda, job))
+                found.append(Wanted(f"conda environment {job.spec.name}", cuda, job.spec))
     return found
 
 

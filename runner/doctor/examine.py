@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TypeVar
 
 from runner.doctor import Check, Context, Line, from_error, warning
-from runner.doctor.patience import LONGEST, Patience
+from runner.doctor.patience import LONGEST, Patience, reading
+from runner.errors import RunnerError, StateError
 from runner.ground.words import time_text
 
 TOTAL = 27.0  # seconds; with the start of Python and the page, less than 30
@@ -61,17 +61,7 @@ def examine(
 
 def within(limit: float, read: Callable[[], T]) -> T:
     """What `read` gives, or its error. Raises StateError after `limit` seconds: a share does not answer."""
-    from runner.errors import StateError
-
-    done: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            done.set_result(read())
-        except BaseException as error:
-            done.set_exception(error)
-
-    Thread(target=work, name="reading", daemon=True).start()
+    done = reading(read)
     deadline = time.monotonic() + limit
     while not done.done():
         if time.monotonic() > deadline:
@@ -84,8 +74,6 @@ def within(limit: float, read: Callable[[], T]) -> T:
 
 
 def _work(number: int, check: Check, context: Context, done: Done) -> None:
-    from runner.errors import RunnerError
-
     began = time.monotonic()
     try:
         lines = list(dict.fromkeys(check.run(context)))  # what several environments have wrong is told once

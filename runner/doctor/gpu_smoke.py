@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,7 @@ from runner.doctor import Context, Line, check, from_error, ok, problem, warning
 from runner.doctor.cuda_wanted import wanted
 from runner.doctor.gpu import INDEX_FOR_CUDA
 from runner.environments import Preparation, Request, kind
-from runner.environments.spec import parse_environment
-from runner.errors import EnvironmentMissing, RunnerError
+from runner.errors import RunnerError
 from runner.ground.words import size_text, time_text
 from runner.model import Command, EnvironmentSpec, Outcome
 from runner.process.gpu import ask
@@ -28,12 +26,6 @@ class _TooLongError(Exception):
     """The check's time was used up."""
 
 
-@dataclass(frozen=True)
-class _Said:
-    outcome: Outcome
-    text: str
-
-
 @check(
     "GPU test",
     "With `--gpu`: fills memory and multiplies matrices on the GPU with the PyTorch of each group that brings "
@@ -44,18 +36,11 @@ def smoke_test(context: Context) -> list[Line]:
     """One line for each environment."""
     if not context.gpu:
         return []
-    specs = [_spec(one.name, context) if one.job is None else one.job.spec for one in wanted(context)]
-    if not specs:
+    found = wanted(context)
+    if not found:
         what = "this pipeline" if context.has_file else "uv.lock"
         return [warning(f"nothing to try: no environment of {what} brings CUDA", "Leave --gpu out.")]
-    return [_tried(spec, context) for spec in specs]
-
-
-def _spec(name: str, context: Context) -> EnvironmentSpec:
-    for spec in context.uv_groups():
-        if parse_environment(name, "", context.site.host.platform).name == spec.name:
-            return spec
-    raise EnvironmentMissing(f"there is no {name}")
+    return [_tried(one.spec, context) for one in found]
 
 
 def _tried(spec: EnvironmentSpec, context: Context) -> Line:
@@ -71,7 +56,7 @@ def _tried(spec: EnvironmentSpec, context: Context) -> Line:
         command = kind(spec).wrap(
             Request(spec, ("python", "-I", str(_PROBE)), {}, str(context.site.repo)), context.site
         )
-        said = _run(command, context)
+        outcome, text = _run(command, context)
     except _TooLongError as error:
         asked = f"uv@{spec.python}:{spec.name}" if spec.python else spec.name
         cure = (
@@ -80,7 +65,7 @@ def _tried(spec: EnvironmentSpec, context: Context) -> Line:
         return warning(f"{name}: {error}", cure)
     except RunnerError as error:
         return from_error(error)
-    return _judged(name, said)
+    return _judged(name, outcome, text)
 
 
 def _no_gpu(context: Context) -> str:
@@ -118,7 +103,7 @@ def _left(context: Context) -> float:
     return left
 
 
-def _run(command: Command, context: Context) -> _Said:
+def _run(command: Command, context: Context) -> tuple[Outcome, str]:
     from runner.ground.text import decoded
     from runner.process.stop import StopRequest
     from runner.process.supervise import run
@@ -135,15 +120,15 @@ def _run(command: Command, context: Context) -> _Said:
     )
     if outcome.timed_out:
         raise _TooLongError(_NOT_READY)
-    return _Said(outcome, decoded(output))
+    return outcome, decoded(output)
 
 
-def _judged(name: str, said: _Said) -> Line:
-    lines = [line for line in said.text.splitlines() if line.startswith("{")]
+def _judged(name: str, outcome: Outcome, text: str) -> Line:
+    lines = [line for line in text.splitlines() if line.startswith("{")]
     try:
         found: dict[str, Any] = json.loads(lines[-1])
     except (IndexError, ValueError):
-        end = said.outcome.error or said.outcome.explanation or (said.text.strip().splitlines() or ["no output"])[-1]
+        end = outcome.error or outcome.explanation or (text.strip().splitlines() or ["no output"])[-1]
         return problem(f"{name}: PyTorch could not be tried: {end}", "Look at the lines about GPU and CUDA.")
     if error := found.get("error"):
         detail = f" ({found['detail']})" if found.get("detail") else ""

@@ -7,11 +7,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from concurrent.futures import Future
-from threading import Thread
+from functools import partial
 from urllib.parse import urlsplit
 
 from runner.doctor import Context, Line, check, ok, problem, warning
+from runner.doctor.patience import reading
 from runner.environments.uv.groups import group_packages, read_project
 from runner.environments.uv.kind import place
 from runner.environments.uv.stamp import State, condition
@@ -35,7 +35,9 @@ def indexes(context: Context) -> list[Line]:
         return []
     if flag_is_set(context.site.host.environ, "UV_OFFLINE"):
         return [ok("not asked: uv is set to use no network (UV_OFFLINE)")]
-    answers = {url: _asked(page, context.site.host.environ) for url, page in asked.items()}
+    environ = context.site.host.environ
+    # each in a thread of its own: looking up a name may take longer than any time limit of ours
+    answers = {url: reading(partial(_head, page, environ)) for url, page in asked.items()}
     deadline = time.monotonic() + PATIENCE
     reached: list[str] = []
     lines: list[Line] = []
@@ -66,13 +68,6 @@ def _indexes(context: Context) -> dict[str, str]:
     except EnvironmentMissing:
         pass  # another line tells what is wrong with the lock
     return found
-
-
-def _asked(page: str, environ: Mapping[str, str]) -> Future[str]:
-    """Asks in a thread of its own: looking up a name may take longer than any time limit of ours."""
-    answer: Future[str] = Future()
-    Thread(target=lambda: answer.set_result(_head(page, environ)), name=page, daemon=True).start()
-    return answer
 
 
 def _head(page: str, environ: Mapping[str, str]) -> str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from runner.host import Capture, Captured
 
 LONGEST = 8.0  # seconds for one answer
 CLOSING = 1.5  # seconds for ending programs that still owe an answer
 RESERVE = 2.5  # seconds before a check's limit, for ending a mute program and saying so
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -34,47 +38,28 @@ class Patience:
     def until(self, deadline: float) -> Capture:
         """A `capture` for a check that ends at `deadline` (monotonic clock)."""
 
-        def capture(
-            argv: Sequence[str],
-            *,
-            env: Mapping[str, str] | None = None,
-            cwd: str | None = None,
-            timeout: float = 30.0,
-            stdin: bytes = b"",
-        ) -> Captured:
+        def capture(argv: Sequence[str], *, timeout: float = 30.0, **how: Any) -> Captured:
             limit = min(timeout, self._longest, deadline - time.monotonic() - RESERVE)
             kind = tuple(argv[:2])
             if limit <= 0 or kind in self._mute or self._closed:
                 return Captured(None, b"", b"", f"{argv[0]} did not answer in time")
-            key = (tuple(argv), None if env is None else frozenset(env.items()), cwd, stdin)
+            key = (tuple(argv), repr(how))
             with self._lock:
                 first = key not in self._answers
                 answer = self._answers.setdefault(key, _Answer())
             if first:
-                self._ask(answer, kind, argv, env, cwd, limit, stdin)
+                began = time.monotonic()
+                try:
+                    answer.captured = self._capture(argv, timeout=limit, **how)
+                finally:
+                    if answer.captured.code is None and time.monotonic() - began >= limit:
+                        self._mute.add(kind)
+                    answer.arrived.set()
             elif not answer.arrived.wait(limit):
                 return Captured(None, b"", b"", f"{argv[0]} did not answer in time")
             return answer.captured
 
         return capture
-
-    def _ask(
-        self,
-        answer: _Answer,
-        kind: tuple[str, ...],
-        argv: Sequence[str],
-        env: Mapping[str, str] | None,
-        cwd: str | None,
-        limit: float,
-        stdin: bytes,
-    ) -> None:
-        began = time.monotonic()
-        try:
-            answer.captured = self._capture(argv, env=env, cwd=cwd, timeout=limit, stdin=stdin)
-        finally:
-            if answer.captured.code is None and time.monotonic() - began >= limit:
-                self._mute.add(kind)
-            answer.arrived.set()
 
     def close(self) -> None:
         """Ask nobody any more, and end the programs that still owe an answer."""
@@ -96,3 +81,17 @@ class Patience:
         deadline = time.monotonic() + CLOSING
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def reading(read: Callable[[], T]) -> Future[T]:
+    """What `read` will give, or its error. A thread that waits for a dead share does not keep us from ending."""
+    done: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            done.set_result(read())
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=work, name="reading", daemon=True).start()
+    return done
