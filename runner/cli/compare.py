@@ -20,7 +20,6 @@ from runner.cli.completing import complete_files
 from runner.cli.options import request_for
 from runner.cli.run import run_pipeline, show_warnings
 from runner.compare.folders import compare_folders
-from runner.compare.ladder import climb
 from runner.compare.measuring import Measurer
 from runner.compare.pipelines import Pipelines, all_places, compare_pipelines
 from runner.compare.places import Place
@@ -98,8 +97,8 @@ def command(a: str, b: str, **options: Any) -> int:
     if signed:
         check_place(one, two, Path(site.repo))
     with _measurer(site, (one, two), options, folders=folders) as measurer:
-        comparison = (_of_folders if folders else _of_pipelines)(one, two, measurer, options)
-        return _finish(comparison, one, two, measurer, options, signed)
+        found = compare_folders(one, two, measurer) if folders else _of_pipelines(one, two, measurer, options)
+        return _finish(found, one, two, measurer, options, signed)
 
 
 def _refuse_nested(a: Path, b: Path) -> None:
@@ -144,12 +143,6 @@ def _console(options: dict[str, Any]) -> Console:
     return open_console(sys.stderr if options["as_json"] else sys.stdout, os.environ)
 
 
-def _of_folders(a: Path, b: Path, measurer: Measurer, options: dict[str, Any]) -> Comparison:
-    comparison = compare_folders(a, b, measurer.settings)
-    climb(comparison.pairs, measurer)
-    return comparison
-
-
 def _of_pipelines(a: Path, b: Path, measurer: Measurer, options: dict[str, Any]) -> Comparison:
     if a == b:
         raise UsageError("A and B are the same file", "To see A's own noise, compare it with its twin.")
@@ -168,7 +161,7 @@ def _of_pipelines(a: Path, b: Path, measurer: Measurer, options: dict[str, Any])
     )
     _check_report(options, [two.folder], all_places(two))
     measurer.prepare()
-    return compare_pipelines(two, measurer.settings.ignore)
+    return compare_pipelines(two)
 
 
 def _stop_on_problems(pipeline: Pipeline, site: Site) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from runner.compare.pairing import core
+from runner.compare.pairing import core, same_start
 from runner.compare.results import Pair
 
 MOST = 50  # candidates of one label image
@@ -41,7 +41,6 @@ def _parts(name: str) -> list[str]:
     return core(name).casefold().split("/")
 
 
-def _shared_end(one: Sequence[str], two: Sequence[str]) -> int:
+def _shared_end(one: list[str], two: list[str]) -> int:
     """How many names, from the last one up, are the same in two paths."""
-    pairs = zip(reversed(one), reversed(two), strict=False)
-    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(one), len(two)))
+    return same_start(one[::-1], two[::-1])

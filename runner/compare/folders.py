@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from runner.compare.measuring import Measurer, climb
 from runner.compare.pairing import items_below, join
 from runner.compare.results import Comparison, Part
-from runner.compare.settings import Settings
 from runner.errors import UsageError
 
 
-def compare_folders(a: Path, b: Path, settings: Settings) -> Comparison:
-    """Pairs of all files below, a part for each subfolder of the first level; nothing is measured yet."""
+def compare_folders(a: Path, b: Path, measurer: Measurer) -> Comparison:
+    """Pairs of all files below, a part for each subfolder of the first level. Raises RunnerError."""
+    ignore = measurer.settings.ignore
     try:
-        pairs = join(items_below(a, settings.ignore), items_below(b, settings.ignore))
+        pairs = join(items_below(a, ignore), items_below(b, ignore))
     except OSError as error:
         raise UsageError(
             f"{error.filename} cannot be read: {error.strerror}", "Check the drive and your rights."
@@ -27,4 +28,5 @@ def compare_folders(a: Path, b: Path, settings: Settings) -> Comparison:
     for name, part in parts.items():
         below = "" if name == "(top)" else name
         part.a.outputs, part.b.outputs = [str(a / below)], [str(b / below)]
-    return Comparison(str(a), str(b), list(parts.values()), pipelines=False, settings=settings.as_data())
+    climb(pairs, measurer)
+    return Comparison(str(a), str(b), list(parts.values()), pipelines=False)

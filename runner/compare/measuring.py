@@ -1,17 +1,22 @@
-"""Starts the measuring program in the environment of its own group, as a segment would be started."""
+"""Puts every pair on its rung: bytes and text here, the rest by the measuring program.
+
+That is started in the environment of its own group, as a segment would be.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import runner
+from runner.compare import simple
 from runner.compare.backgrounds import Backgrounds
-from runner.compare.pairing import core
+from runner.compare.pairing import core, same_link
 from runner.compare.pairing import kind_of as kind
 from runner.compare.results import Pair, Picture, Rung
 from runner.compare.settings import Settings
@@ -24,14 +29,41 @@ from runner.executors.carry import carry_out
 from runner.ground.codes import spell_code
 from runner.ground.disk import on_disk
 from runner.ground.text import decoded
-from runner.model import Outcome, ResolvedFlags
+from runner.ground.words import counted
+from runner.model import EnvironmentSpec, Outcome, ResolvedFlags
 from runner.process.stop import StopRequest
 from runner.process.supervise import run
 
 GROUP = "compare"
 PROGRAM = "standard_code/python/compare_outputs.py"
 PICTURED = ("image", "labels", "mask")
+_NO_FLAGS: Mapping[str, str] = MappingProxyType({})
 DRAWN = (Rung.DIFFERENT, Rung.NOISE, Rung.WITHIN)
+
+
+def climb(pairs: Sequence[Pair], measurer: Measurer) -> None:
+    """Fill in the result of each pair. Raises EnvironmentMissing, StateError, Interrupted."""
+    rest = []
+    for pair in pairs:
+        if measurer.stop.requested:
+            raise simple.stopped()
+        if pair.a is None or pair.b is None:
+            pair.rung = Rung.MISSING if pair.b is None else Rung.EXTRA
+            pair.kind = kind(pair)
+            continue
+        try:
+            if same_link(pair.a, pair.b):
+                pair.rung, pair.kind, pair.said = Rung.SAME, "bytes", "the same link"
+            elif simple.same_bytes(pair.a, pair.b, measurer.stop):
+                pair.rung, pair.kind, pair.said = Rung.SAME, kind(pair) or "bytes", "same bytes"
+            elif kind(pair):
+                rest.append(pair)
+            else:
+                simple.judge(pair, measurer.settings.table, measurer.stop)
+        except OSError as error:
+            pair.rung, pair.kind = Rung.UNREADABLE, kind(pair)
+            pair.said = f"not compared: {error.filename or pair.name}: {error.strerror or error}"
+    measurer.measure(rest)
 
 
 @dataclass
@@ -55,21 +87,12 @@ class Measurer:
 
     def measure(self, pairs: Sequence[Pair]) -> None:
         """Fill in the results of images and tables. Raises EnvironmentMissing, StateError, Interrupted."""
-        todo = [pair for pair in pairs if pair.a is not None and pair.b is not None and kind(pair)]
-        if not todo:
+        if not pairs:
             return
-        self.say(f"measuring {len(todo)} pair{'s' * (len(todo) != 1)} of images and tables")
+        self.say(f"measuring {counted(len(pairs), 'pair')} of images and tables")
         labels = {core(p.name).casefold(): p.index for p in pairs if kind(p) == "image" and _told_labels(p)}
-        jobs = [
-            {
-                "index": p.index, "name": p.name, "a": str(p.a), "b": str(p.b), "type": kind(p),
-                "labels": _labels_of(p, pairs, labels),
-            }
-            for p in todo
-        ]  # fmt: skip
-        by_index = {pair.index: pair for pair in todo}
-        for result in self._run({"pairs": jobs, "settings": self.settings.for_program()}):
-            pair = by_index[int(result["index"])]
+        jobs = [(p, {"type": kind(p), "labels": _labels_of(p, labels)}) for p in pairs]
+        for pair, result in self._run(jobs, {"settings": self.settings.for_program()}):
             pair.rung = Rung(result["rung"])
             pair.kind, pair.said, pair.remarks = result["kind"], result["said"], result["remarks"]
             pair.distance = math.inf if result["distance"] is None else result["distance"]
@@ -84,42 +107,42 @@ class Measurer:
         todo = [pair for pair in pairs if pair.kind in PICTURED and pair.rung in DRAWN and pair.a and pair.b]
         if not todo:
             return folder
-        self.say(f"drawing up to {len(todo)} pair{'s' * (len(todo) != 1)}")
+        self.say(f"drawing up to {counted(len(todo), 'pair')}")
         behind = Backgrounds(every)
         jobs = [
-            {
-                "index": pair.index, "name": pair.name, "a": str(pair.a), "b": str(pair.b), "kind": pair.kind,
-                "measures": pair.measures, "backgrounds": [str(one.a) for one in behind.of(pair)],
-            }
-            for pair in todo
-        ]  # fmt: skip
-        by_index = {pair.index: pair for pair in todo}
-        for result in self._run({"pairs": jobs}, {"--pictures": str(folder)}):
-            pair = by_index[int(result["index"])]
+            (p, {"kind": p.kind, "measures": p.measures, "backgrounds": [str(one.a) for one in behind.of(p)]})
+            for p in todo
+        ]
+        for pair, result in self._run(jobs, {}, {"--pictures": str(folder)}):
             if "pictures" in result:
                 pair.pictures = [Picture(one["file"], one["shows"], *one["size"]) for one in result["pictures"]]
             else:
                 pair.remarks.append(f"no picture: {result['problem']}")
         return folder
 
-    def _run(self, jobs: dict[str, Any], flags: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:
+    def _run(
+        self, jobs: Sequence[tuple[Pair, dict[str, Any]]], told: dict[str, Any], flags: Mapping[str, str] = _NO_FLAGS
+    ) -> Iterator[tuple[Pair, dict[str, Any]]]:
+        """Each pair with what the program says of it."""
         site = self._prepared()
         self._count += 1
         self.folder.mkdir(parents=True, exist_ok=True)
-        told, results = self.folder / f"jobs-{self._count}.json", self.folder / f"results-{self._count}.jsonl"
-        log = self.folder / f"log-{self._count}.txt"
-        told.write_text(json.dumps(jobs), encoding="utf-8")
-        spec = parse_environment(f"uv:{GROUP}", "", site.host.platform)
-        given = {"--jobs": str(told), "--results": str(results), **(flags or {})}
-        program = str(site.host.path(site.repo) / PROGRAM)
-        entries = ("python", program, ResolvedFlags(tuple(given.items())))
+        names = f"jobs-{self._count}.json", f"results-{self._count}.jsonl", f"log-{self._count}.txt"
+        asked, results, log = (self.folder / name for name in names)
+        pairs = [{"index": p.index, "name": p.name, "a": str(p.a), "b": str(p.b), **more} for p, more in jobs]
+        asked.write_text(json.dumps({"pairs": pairs, **told}), encoding="utf-8")
+        spec, start = _program(site)
+        given = {"--jobs": str(asked), "--results": str(results), **flags}
+        entries: Sequence[str | ResolvedFlags] = (*start, ResolvedFlags(tuple(given.items())))
         command = kind_of(spec).wrap(Request(spec, entries, {}, str(site.repo)), site)
         outcome = run(command, environ=site.host.environ, screen=self._screen, log=log, timeout=None, stop=self.stop)
         if outcome.stopped:
             raise Interrupted("stopped while measuring", "Start the comparison again.")
         if not outcome.succeeded:
             raise _failed(outcome, log)
-        yield from (json.loads(line) for line in results.read_text(encoding="utf-8").splitlines())
+        by_index = {pair.index: pair for pair, _ in jobs}
+        for result in map(json.loads, results.read_text(encoding="utf-8").splitlines()):
+            yield by_index[int(result["index"])], result
 
     def _screen(self, chunk: bytes) -> None:
         for line in decoded(chunk).splitlines():
@@ -130,8 +153,7 @@ class Measurer:
         """The site whose repository has the program; its environment is up to date."""
         if self._ready is None:
             site = _site_with_program(self.site)
-            spec = parse_environment(f"uv:{GROUP}", "", site.host.platform)
-            entries = ("python", str(site.host.path(site.repo) / PROGRAM))
+            spec, entries = _program(site)
             for finding in kind_of(spec).check(spec, entries, site):
                 raise EnvironmentMissing(finding.message, finding.cure)
             preparation = kind_of(spec).prepare(spec, entries, site)
@@ -150,12 +172,18 @@ class Measurer:
         return self._ready
 
 
+def _program(site: Site) -> tuple[EnvironmentSpec, tuple[str, ...]]:
+    """Its environment, and how it is started."""
+    spec = parse_environment(f"uv:{GROUP}", "", site.host.platform)
+    return spec, ("python", str(site.host.path(site.repo) / PROGRAM))
+
+
 def _told_labels(pair: Pair) -> bool:
     own = pair.name.rpartition("/")[2].lower()
     return any(word in own for word in ("label", "mask", "_seg", "object"))
 
 
-def _labels_of(pair: Pair, pairs: Sequence[Pair], labels: dict[str, int]) -> int | None:
+def _labels_of(pair: Pair, labels: dict[str, int]) -> int | None:
     """The label image that a table is about: the same name but for its last word, best in the same folder."""
     if kind(pair) != "table":
         return None

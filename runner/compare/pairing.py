@@ -17,19 +17,8 @@ from runner.ground.told import read_json
 # what systems and programs leave about
 LITTER = ("Thumbs.db", "desktop.ini", ".DS_Store", ".*", "*.part", "*.tmp")
 IMAGES = (
-    ".ome.tif",
-    ".ome.tiff",
-    ".tif",
-    ".tiff",
-    ".lsm",
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".bmp",
-    ".npy",
-    ".ome.zarr",
-    ".zarr",
-)
+    ".ome.tif", ".ome.tiff", ".tif", ".tiff", ".lsm", ".png", ".jpg", ".jpeg", ".bmp", ".npy", ".ome.zarr", ".zarr",
+)  # fmt: skip
 DEPTH = 6  # folders in an OME-Zarr folder: row, column, field, labels, their name
 TABLES = (".csv", ".tsv", ".parquet", ".xlsx")
 # the word at the end of a name that says what of the image it is: cell_labels.tif, cell_objects.csv
@@ -127,7 +116,7 @@ def join(a: Sequence[Item], b: Sequence[Item], first: int = 0) -> list[Pair]:
     """Pairs by relative name; what is left pairs by its signs, then without the ending, where that is unmistakable."""
     alone, of_b = list(a), {item.name: item for item in b}
     found: list[tuple[str, Path | None, Path | None]] = []
-    for key in (_itself, _key, _without_ending):
+    for key in (str, _key, _without_ending):
         there: dict[str, list[Item]] = {}
         for item in of_b.values():
             there.setdefault(key(item.name), []).append(item)
@@ -144,10 +133,6 @@ def join(a: Sequence[Item], b: Sequence[Item], first: int = 0) -> list[Pair]:
     found += [(item.name, item.path, None) for item in alone]
     found += [(item.name, None, item.path) for item in of_b.values()]
     return [Pair(first + n, name, one, two) for n, (name, one, two) in enumerate(sorted(found, key=lambda f: f[0]))]
-
-
-def _itself(name: str) -> str:
-    return name
 
 
 def _key(name: str) -> str:
@@ -188,6 +173,11 @@ def stem(name: str) -> str:
         if name.lower().endswith(ending):
             return name[: -len(ending)]
     return str(PurePosixPath(name).with_suffix(""))
+
+
+def same_start(one: Sequence[str], two: Sequence[str]) -> int:
+    """How many of both, from the first on, are the same."""
+    return next((n for n, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
 
 
 def core(name: str) -> str:

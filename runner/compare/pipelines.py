@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner.compare.isolation import CannotIsolate, Moves, reached
-from runner.compare.ladder import climb
-from runner.compare.measuring import Measurer
+from runner.compare.measuring import Measurer, climb
 from runner.compare.pairing import Item, join
 from runner.compare.places import Place, items_of, places_of
-from runner.compare.results import Comparison, Pair, Part, Side
+from runner.compare.results import Comparison, Pair, Part
 from runner.compare.second_run import SecondRun, second_run
 from runner.compare.sides import Found, changed_output, environment_changed, receipts_by_hash, side_of
 from runner.compare.terms import worst_values
@@ -23,8 +22,9 @@ from runner.model import Pipeline, Segment
 from runner.records.journal import Journal
 from runner.records.layout import FOLDER, hide, records_root
 from runner.state.locks import LockFile
-from runner.tasks import Task, Tasks
+from runner.tasks import Tasks
 
+Matched = tuple[Segment | None, Segment | None]
 RunAsUsual = Callable[[Pipeline], None]  # raises when the pipeline did not come to its end
 
 
@@ -63,35 +63,29 @@ class _Ran:
         return [self.moves.place(place) for place in places_of(self.jobs[segment.number])]
 
 
-def compare_pipelines(two: Pipelines, settings_ignore: list[str]) -> Comparison:
+def compare_pipelines(two: Pipelines) -> Comparison:
     """Runs what is not done, A once more for its noise, and measures. Raises RunnerError, Busy among them."""
     folder = two.folder
     folder.mkdir(parents=True, exist_ok=True)
     hide(Path(two.a.folder) / FOLDER)
     with LockFile(folder / "lock", f"run-pipeline compare {two.a.path.name}").acquire(wait=0):
-        return _compare(two, settings_ignore)
+        return _compare(two)
 
 
-def _compare(two: Pipelines, settings_ignore: list[str]) -> Comparison:
+def _compare(two: Pipelines) -> Comparison:
     matched = match_segments(two.a, two.b)
     a, noise, b = _run_all(two)
-    parts = []
     sizes: dict[str, int | None] = {}
-    count = 0
-    for of_a, of_b in matched:
-        part = _part(of_a, of_b, a, b, settings_ignore, count)
-        count += len(part.pairs)
-        if of_a and of_b:
-            part.a = _side(of_a, a, two.site, sizes, part.a)
-            part.b = _side(of_b, b, two.site, sizes, part.b)
-        parts.append(part)
-    climb([pair for part in parts for pair in part.pairs], two.measurer)
+    comparison = Comparison(str(two.a.path), str(two.b.path), [], notes=two.notes)
+    for pair in matched:
+        comparison.parts.append(_part(pair, a, b, two, sizes, len(comparison.pairs)))
+    climb(comparison.pairs, two.measurer)
     if noise is not None:
-        _measure_noise(two, a, noise, matched, parts, settings_ignore)
-    return Comparison(str(two.a.path), str(two.b.path), parts, notes=two.notes)
+        _measure_noise(two, a, noise, matched, comparison.parts)
+    return comparison
 
 
-def match_segments(a: Pipeline, b: Pipeline) -> list[tuple[Segment | None, Segment | None]]:
+def match_segments(a: Pipeline, b: Pipeline) -> list[Matched]:
     """By name where both have the same names once each, else by position. Raises UsageError."""
     left, right = reached(a), reached(b)
     if not left or not right:
@@ -99,7 +93,7 @@ def match_segments(a: Pipeline, b: Pipeline) -> list[tuple[Segment | None, Segme
     names = [[s.name for s in side] for side in (left, right)]
     if all(len(set(side)) == len(side) for side in names) and set(names[0]) & set(names[1]):
         of_b = {s.name: s for s in right}
-        pairs: list[tuple[Segment | None, Segment | None]] = [(s, of_b.pop(s.name, None)) for s in left]
+        pairs: list[Matched] = [(s, of_b.pop(s.name, None)) for s in left]
         if not of_b or len(left) != len(right):
             return [*pairs, *((None, s) for s in of_b.values())]
     if len(left) == len(right):
@@ -112,8 +106,12 @@ def match_segments(a: Pipeline, b: Pipeline) -> list[tuple[Segment | None, Segme
 
 def all_places(two: Pipelines) -> list[Place]:
     """Where both put their results."""
-    sides = [(pipeline, Tasks(pipeline, two.site)) for pipeline in (two.a, two.b)]
-    return [place for pipeline, jobs in sides for s in reached(pipeline) for place in places_of(jobs[s.number])]
+    return [*_places(two.a, two.site), *_places(two.b, two.site)]
+
+
+def _places(pipeline: Pipeline, site: Site) -> list[Place]:
+    jobs = Tasks(pipeline, site)
+    return [place for segment in reached(pipeline) for place in places_of(jobs[segment.number])]
 
 
 def _run_all(two: Pipelines) -> tuple[_Ran, SecondRun | None, _Ran]:
@@ -122,9 +120,8 @@ def _run_all(two: Pipelines) -> tuple[_Ran, SecondRun | None, _Ran]:
     if two.anew:
         a = _apart(two, two.a, "a", "running A anew, with outputs of its own")
     elif shared and _doubtful(two):
-        a = _apart(
-            two, two.a, "a", "running A with outputs of its own, since B may have written over those that are there"
-        )
+        why = "running A with outputs of its own, since B may have written over those that are there"
+        a = _apart(two, two.a, "a", why)
     else:
         a = _usual(two, two.a)
     noise = None
@@ -164,17 +161,14 @@ def _doubtful(two: Pipelines) -> bool:
 
 
 def _shared_roots(two: Pipelines) -> list[Path]:
-    roots = []
-    for pipeline in (two.a, two.b):
-        jobs = Tasks(pipeline, two.site)
-        roots.append([(p.root, p.file) for s in reached(pipeline) for p in places_of(jobs[s.number])])
-    return [root for root, file in roots[0] if any(_touch(root, file, *other) for other in roots[1])]
+    of_b = _places(two.b, two.site)
+    return [place.root for place in _places(two.a, two.site) if any(_touch(place, other) for other in of_b)]
 
 
-def _touch(root: Path, file: str, other: Path, other_file: str) -> bool:
-    if file and other_file and root == other:
-        return file == other_file
-    return root == other or root.is_relative_to(other) or other.is_relative_to(root)
+def _touch(one: Place, two: Place) -> bool:
+    if one.file and two.file and one.root == two.root:
+        return one.file == two.file
+    return one.root.is_relative_to(two.root) or two.root.is_relative_to(one.root)
 
 
 def _usual(two: Pipelines, pipeline: Pipeline) -> _Ran:
@@ -189,20 +183,14 @@ def _usual(two: Pipelines, pipeline: Pipeline) -> _Ran:
 def _tell_changes(two: Pipelines, pipeline: Pipeline, jobs: Tasks, receipts: Mapping[str, Found]) -> None:
     """Results that are older than the environment as it is now, or that something has written since."""
     for segment in reached(pipeline):
-        told = receipts.get(segment.content_hash)
+        told, notes, anew = receipts.get(segment.content_hash), [], "; --fresh runs it anew."
         if told is None:
-            two.notes.append(f"{pipeline.path.name}: no receipt tells how segment {segment.number} was run.")
-            continue
-        if environment_changed(told, jobs[segment.number], two.site):
-            two.notes.append(
-                f"{pipeline.path.name}: the environment of segment {segment.number} ({segment.name}) has changed since "
-                "it ran; --fresh runs it anew."
-            )
+            notes.append(f"no receipt tells how segment {segment.number} was run.")
+        elif environment_changed(told, jobs[segment.number], two.site):
+            notes.append(f"the environment of segment {segment.number} ({segment.name}) has changed since it ran{anew}")
         if path := changed_output(told):
-            two.notes.append(
-                f"{pipeline.path.name}: {path} was changed after segment {segment.number} had written it; "
-                "--fresh runs it anew."
-            )
+            notes.append(f"{path} was changed after segment {segment.number} had written it{anew}")
+        two.notes += [f"{pipeline.path.name}: {note}" for note in notes]
 
 
 def _second(two: Pipelines, pipeline: Pipeline, name: str, why: str) -> SecondRun:
@@ -210,18 +198,24 @@ def _second(two: Pipelines, pipeline: Pipeline, name: str, why: str) -> SecondRu
     return second_run(pipeline, two.site, folder, two.journal, two.measurer.stop, why=why, anew=two.anew)
 
 
-def _part(of_a: Segment | None, of_b: Segment | None, a: _Ran, b: _Ran, ignore: list[str], first: int) -> Part:
+def _part(matched: Matched, a: _Ran, b: _Ran, two: Pipelines, sizes: dict[str, int | None], n: int) -> Part:
+    """`n`: how many pairs there are before it."""
+    of_a, of_b = matched
     if of_a is None or of_b is None:
         there, side = (of_a, "A") if of_a else (of_b, "B")
         assert there is not None
         return Part(there.name, note=f"only {side} has this segment")
     part = Part(of_a.name or f"segment {of_a.number}")
     places = a.places(of_a), b.places(of_b)
+    part.a, part.b = (
+        side_of(ran.jobs[segment.number], ran.receipts.get(segment.content_hash), two.site, sizes)
+        for segment, ran in ((of_a, a), (of_b, b))
+    )
     part.a.outputs, part.b.outputs = ([str(p.root / p.file) for p in side] for side in places)
     if not places[0] or not places[1]:
         part.note = "it tells no outputs; declare them under `outputs:`"
         return part
-    part.pairs = join_places(*places, ignore, first)
+    part.pairs = join_places(*places, two.measurer.settings.ignore, n)
     if not part.pairs:
         part.note = "neither side holds a file there"
     return part
@@ -241,34 +235,24 @@ def join_places(a: list[Place], b: list[Place], ignore: list[str], first: int) -
     return pairs
 
 
-def _side(segment: Segment, ran: _Ran, site: Site, sizes: dict[str, int | None], old: Side) -> Side:
-    job: Task = ran.jobs[segment.number]
-    side = side_of(job, ran.receipts.get(segment.content_hash), site, sizes)
-    side.outputs = old.outputs
-    return side
-
-
-def _measure_noise(
-    two: Pipelines, a: _Ran, noise: SecondRun, matched: list[tuple[Segment | None, Segment | None]], parts: list[Part],
-    ignore: list[str],
-) -> None:  # fmt: skip
+def _measure_noise(two: Pipelines, a: _Ran, noise: SecondRun, matched: list[Matched], parts: list[Part]) -> None:
     """A against A, only where B differs: elsewhere nothing is to be forgiven."""
-    again = _Ran(a.pipeline, a.jobs, noise.moves, noise.receipts)
+    again = replace(a, moves=noise.moves, receipts=noise.receipts)
     pairs: list[Pair] = []
-    of_part: dict[int, list[Pair]] = {}
-    for number, (of_a, _) in enumerate(matched):
-        if of_a is None or parts[number].note:
+    of_part: list[tuple[Part, list[Pair]]] = []
+    for part, (of_a, _) in zip(parts, matched, strict=True):
+        if of_a is None or part.note:
             continue
-        found = join_places(a.places(of_a), again.places(of_a), ignore, len(pairs))
-        of_part[number] = found
+        found = join_places(a.places(of_a), again.places(of_a), two.measurer.settings.ignore, len(pairs))
+        of_part.append((part, found))
         pairs += found
     climb(pairs, two.measurer)
-    for number, found in of_part.items():
-        parts[number].noise, parts[number].noise_values = noise_of(found), worst_values(noisy(found))
-        parts[number].again = {pair.name: pair for pair in found}
+    for part, found in of_part:
+        part.noise, part.noise_values = noise_of(found), worst_values(noisy(found))
+        part.again = {pair.name: pair for pair in found}
         if other := unstable(found):
             more = f" and {len(other) - 1} more" if len(other) > 1 else ""
             two.notes.append(
-                f"{parts[number].name}: A itself does not give the same twice: {other[0].name}: "
+                f"{part.name}: A itself does not give the same twice: {other[0].name}: "
                 f"{other[0].said or other[0].rung.value}{more}. Noise excuses no such difference."
             )

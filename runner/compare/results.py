@@ -64,6 +64,13 @@ class Pair:
     pictures: list[Picture] = field(default_factory=list)
 
     @property
+    def both(self) -> tuple[Path, Path]:
+        """Of a pair that neither side lacks."""
+        assert self.a is not None
+        assert self.b is not None
+        return self.a, self.b
+
+    @property
     def order(self) -> tuple[int, bool, float, str]:
         """For sorting worst first; images before what was measured in them."""
         return (ORDER[self.rung], self.kind not in ("image", "labels", "mask"), -self.distance, self.name)

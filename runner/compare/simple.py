@@ -15,8 +15,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from runner.compare.pairing import same_start
 from runner.compare.results import Pair, Rung
 from runner.errors import Interrupted
+from runner.ground.words import counted
 from runner.pipeline.text import encoding_of
 from runner.process.stop import StopRequest
 
@@ -93,11 +95,9 @@ def refuse_devices(path: Path) -> None:
 
 def judge(pair: Pair, tolerances: dict[str, Any], stop: StopRequest | None = None) -> None:
     """A pair of other bytes that is no image and no table."""
-    assert pair.a is not None
-    assert pair.b is not None
-    ending = pair.a.suffix.lower()
-    sizes = [path.stat().st_size for path in (pair.a, pair.b)]
-    if any(path.is_dir() for path in (pair.a, pair.b)):
+    ending = pair.both[0].suffix.lower()
+    sizes = [path.stat().st_size for path in pair.both]
+    if any(path.is_dir() for path in pair.both):
         pair.kind, pair.rung, pair.distance = "bytes", Rung.UNREADABLE, math.inf
         pair.said = "not compared: it is a link to a folder, and what lies behind it is not the same in A and B"
         return
@@ -111,18 +111,16 @@ def judge(pair: Pair, tolerances: dict[str, Any], stop: StopRequest | None = Non
 
 
 def _judge_text(pair: Pair) -> bool:
-    assert pair.a is not None
-    assert pair.b is not None
-    texts = [_decoded(path.read_bytes()) for path in (pair.a, pair.b)]
+    texts = [_decoded(path.read_bytes()) for path in pair.both]
     if any("\0" in text for text in texts):
         return False
     one, two = (text.splitlines() for text in texts)
+    bare = [[line.rstrip() for line in lines] for lines in (one, two)]
     pair.kind = "text"
-    if [line.rstrip() for line in one] == [line.rstrip() for line in two]:
+    if bare[0] == bare[1]:
         pair.rung, pair.said = Rung.CONTENT, "same text, other encoding, line ends or blanks"
         return True
-    first = next((n for n, (x, y) in enumerate(zip(one, two, strict=False)) if x.rstrip() != y.rstrip()), None)
-    first = min(len(one), len(two)) if first is None else first
+    first = same_start(*bare)
     lines = [lines[first].strip() if first < len(lines) else "(end)" for lines in (one, two)]
     left, right = _where_they_part(*lines)
     pair.rung, pair.distance = Rung.DIFFERENT, math.inf
@@ -144,7 +142,7 @@ def _decoded(data: bytes) -> str:
 
 def _where_they_part(one: str, two: str) -> list[str]:
     """Of long lines the signs about the first that differs."""
-    same = next((n for n, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
+    same = same_start(one, two)
     start = max(0, same - SHOWN // 2) if max(len(one), len(two)) > SHOWN else 0
     return [("…" if start else "") + line[start : start + SHOWN] for line in (one, two)]
 
@@ -186,10 +184,8 @@ class _Limits:
 
 
 def _judge_data(pair: Pair, limits: _Limits) -> bool:
-    assert pair.a is not None
-    assert pair.b is not None
     try:
-        one, two = (_load(path) for path in (pair.a, pair.b))
+        one, two = map(_load, pair.both)
         found = list(_apart(one, two, "", limits))
     except (ValueError, RecursionError, OverflowError):  # damaged, or deep or large beyond all measure: then it is text
         return False
@@ -207,10 +203,8 @@ def _judge_data(pair: Pair, limits: _Limits) -> bool:
         pair.distance = max(one[2] for one in found)
     else:
         pair.rung, pair.distance = Rung.DIFFERENT, max(one[2] for one in worst)
-        pair.said = (
-            f"{len(worst)} value{' differs' if len(worst) == 1 else 's differ'}, "
-            f"first {worst[0][0] or 'the whole'}: {worst[0][1]}"
-        )
+        told = f"{counted(len(worst), 'value')} differ{'s' * (len(worst) == 1)}"
+        pair.said = f"{told}, first {worst[0][0] or 'the whole'}: {worst[0][1]}"
         pair.measures = {"differences": [f"{where}: {text}" for where, text, _ in worst[:40]]}
     return True
 

@@ -42,11 +42,6 @@ OF_KIND = {
     "image": ("max", "p99.9", "rmse_over_range", "psnr", "ssim"),
     "table": ("over_tolerance",),
 }
-WORDS = {
-    "lost, new": "An object of A without a partner in B, and one of B without a partner in A. Partners share more than "
-    "half of what either covers (IoU above 0.5).",
-    "split, merged": "One object of A is several in B; several of A are one in B.",
-}
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from runner.compare.results import Comparison, Pair, Part, Rung
+from runner.ground.words import counted
 
 _WORDS = {
     Rung.SAME: "the same bytes",
@@ -117,16 +118,10 @@ def _of_part(part: Part) -> str:
     if bad:
         told = ", ".join(f"{n} {_BAD[rung][n != 1]}" for rung, n in bad)
         well = total - sum(n for _, n in bad)
-        return f"different: of {total} file{'s' * (total != 1)} {told}" + (f"; {well} agree" if well else "")
+        return f"different: of {counted(total, 'file')} {told}" + (f"; {well} agree" if well else "")
     if len(counts) == 1:
         rung = next(iter(counts))
-        return (
-            f"same: {'its only file has' if total == 1 else f'all {total} files have'} {_WORDS[rung]}".replace(
-                "have the same within", "are the same within"
-            )
-            .replace("has the same within", "is the same within")
-            .replace("have different", "are different")
-            .replace("has different", "is different")
-        )
+        one, many = ("has", "have") if rung in (Rung.SAME, Rung.CONTENT) else ("is", "are")
+        return f"same: {f'its only file {one}' if total == 1 else f'all {total} files {many}'} {_WORDS[rung]}"
     told = "; ".join(f"{counts[rung]} {_WORDS[rung]}" for rung in _WORDS if counts[rung])
     return f"same: of {total} files {told}"
