@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -15,7 +13,16 @@ import click
 
 from runner.checks import find_warnings
 from runner.cli.asking import ask_user
-from runner.cli.common import json_option, make_site, pipeline_path, repo_option, reports_errors
+from runner.cli.common import (
+    as_given,
+    json_option,
+    make_site,
+    pipeline_path,
+    print_json,
+    repo_option,
+    reports_errors,
+    screen,
+)
 from runner.cli.completing import complete_files
 from runner.cli.options import request_for
 from runner.cli.run import run_pipeline, show_warnings
@@ -31,11 +38,12 @@ from runner.compare.sign_off import check_place, parse, record, signed_off
 from runner.compare.verdict import conclude, forgive_noise
 from runner.environments import Site
 from runner.errors import ExitCode, Interrupted, RunnerError, UsageError
+from runner.ground.words import some
 from runner.model import Pipeline
 from runner.pipeline.reader import read_pipeline
 from runner.process.stop import StopRequest, install_signal_handlers
 from runner.records.journal import Journal, Reporter
-from runner.report.console import Console, open_console
+from runner.report.console import Console
 from runner.report.lines import LineReporter
 from runner.runs.look import look_at
 from runner.state.holder import user
@@ -90,15 +98,32 @@ def command(a: str, b: str, **options: Any) -> int:
         raise UsageError("--sign-off is for two pipelines", "Compare the pipeline files that made these folders.")
     if not folders and (one.is_dir() or two.is_dir()):
         raise UsageError("A and B are a folder and a file", "Give two pipeline files, or two folders.")
+    options["report"] = as_given(options["report"]) if options["report"] else None
+    options["console"] = screen(as_json=options["as_json"])
     if folders:
         _refuse_nested(one, two)
-        _check_report(options, [one, two])
+        _check_report(options, [Place(one), Place(two)])
     site = make_site(options["repo"], interactive=False if options["as_json"] else None)
     if signed:
         check_place(one, two, Path(site.repo))
-    with _measurer(site, (one, two), options, folders=folders) as measurer:
+    with _measurer(site, () if folders else (one, two), options) as measurer:
         found = compare_folders(one, two, measurer) if folders else _of_pipelines(one, two, measurer, options)
-        return _finish(found, one, two, measurer, options, signed)
+        if measurer.stop.requested:
+            raise Interrupted("stopped", "Start the comparison again.")
+        for part in found.parts:
+            forgive_noise(part, measurer.settings.noise_factor)
+        conclude(found)
+        found.machine, found.settings = machine(site), measurer.settings.as_data()
+        if signed:
+            found.sign_off = record(found, one, two, Path(site.repo), *signed, user=user())
+        elif one.is_file():
+            found.sign_off = signed_off(one, two, Path(site.repo))
+        page = _reported(found, measurer, options) if options["report"] else None
+    if options["as_json"]:
+        print_json("comparison", **as_data(found), report=str(page) if page else None)
+    else:
+        _show(found, page, options)
+    return 0 if found.good else 1
 
 
 def _refuse_nested(a: Path, b: Path) -> None:
@@ -110,37 +135,19 @@ def _refuse_nested(a: Path, b: Path) -> None:
         raise UsageError(f"{inner} lies in {outer}", "Give two folders beside each other.")
 
 
-def _check_report(options: dict[str, Any], folders: Iterable[Path], places: Iterable[Place] = ()) -> None:
+def _check_report(options: dict[str, Any], compared: Iterable[Place]) -> None:
     """Before hours of runs. Raises UsageError where the report would lie in what is compared, or on other files."""
     if options["report"]:
-        check_folder(_report_folder(options), [*map(Place, folders), *places])
-
-
-def _report_folder(options: dict[str, Any]) -> Path:
-    return Path(os.path.abspath(Path(options["report"]).expanduser()))  # noqa: PTH100  (no links resolved)
+        check_folder(options["report"], compared)
 
 
 @contextmanager
-def _measurer(site: Site, paths: tuple[Path, Path], options: dict[str, Any], *, folders: bool) -> Iterator[Measurer]:
-    settings = read_settings(
-        () if folders else _existing(paths), options["tolerance"], options["ignore"], options["ignore_column"]
-    )
+def _measurer(site: Site, pipelines: Iterable[Path], options: dict[str, Any]) -> Iterator[Measurer]:
+    files = [pipeline_path(str(path)) for path in pipelines]
+    settings = read_settings(files, options["tolerance"], options["ignore"], options["ignore_column"])
     stop = StopRequest()
-    console = _console(options)
-    with (
-        tempfile.TemporaryDirectory(prefix="run-pipeline-compare-") as scratch,
-        install_signal_handlers(stop),
-    ):
-        yield Measurer(site, Path(scratch), settings, stop, console.line)
-
-
-def _existing(paths: tuple[Path, Path]) -> list[Path]:
-    return [pipeline_path(str(path)) for path in paths]
-
-
-def _console(options: dict[str, Any]) -> Console:
-    """What goes on is told on the screen; with --json beside it."""
-    return open_console(sys.stderr if options["as_json"] else sys.stdout, os.environ)
+    with tempfile.TemporaryDirectory(prefix="run-pipeline-compare-") as scratch, install_signal_handlers(stop):
+        yield Measurer(site, Path(scratch), settings, stop, options["console"].line)
 
 
 def _of_pipelines(a: Path, b: Path, measurer: Measurer, options: dict[str, Any]) -> Comparison:
@@ -149,7 +156,7 @@ def _of_pipelines(a: Path, b: Path, measurer: Measurer, options: dict[str, Any])
     pipelines = read_pipeline(a), read_pipeline(b)
     for pipeline in pipelines:
         _stop_on_problems(pipeline, measurer.site)
-    reporter = _reporter(options)
+    reporter = LineReporter(options["console"], windows=sys.platform == "win32", verbose=False)
     two = Pipelines(
         *pipelines,
         measurer.site,
@@ -159,7 +166,7 @@ def _of_pipelines(a: Path, b: Path, measurer: Measurer, options: dict[str, Any])
         anew=options["fresh"],
         noise=not options["no_noise_floor"],
     )
-    _check_report(options, [two.folder], all_places(two))
+    _check_report(options, [Place(two.folder), *all_places(two)])
     measurer.prepare()
     return compare_pipelines(two)
 
@@ -170,10 +177,6 @@ def _stop_on_problems(pipeline: Pipeline, site: Site) -> None:
     look = look_at(request_for(pipeline, site))
     show_warnings(look.problems())
     ask_user((job.spec for job in look.jobs.values()), site)
-
-
-def _reporter(options: dict[str, Any]) -> Reporter:
-    return LineReporter(_console(options), windows=sys.platform == "win32", verbose=False)
 
 
 def _run_as_usual(pipeline: Pipeline, site: Site, reporter: Reporter) -> None:
@@ -189,39 +192,11 @@ def _run_as_usual(pipeline: Pipeline, site: Site, reporter: Reporter) -> None:
         raise error
 
 
-def _finish(
-    comparison: Comparison,
-    a: Path,
-    b: Path,
-    measurer: Measurer,
-    options: dict[str, Any],
-    signed: tuple[str, str] | None,
-) -> int:
-    if measurer.stop.requested:
-        raise Interrupted("stopped", "Start the comparison again.")
-    for part in comparison.parts:
-        forgive_noise(part, measurer.settings.noise_factor)
-    conclude(comparison)
-    comparison.machine, comparison.settings = machine(measurer.site), measurer.settings.as_data()
-    repo = Path(measurer.site.repo)
-    if signed:
-        comparison.sign_off = record(comparison, a, b, repo, *signed, user=user())
-    elif a.is_file():
-        comparison.sign_off = signed_off(a, b, repo)
-    page = _reported(comparison, measurer, options) if options["report"] else None
-    if options["as_json"]:
-        print(json.dumps({"event": "comparison", **as_data(comparison), "report": str(page) if page else None}))
-    else:
-        _show(comparison, page, options)
-    return 0 if comparison.good else 1
-
-
 def _reported(comparison: Comparison, measurer: Measurer, options: dict[str, Any]) -> Path:
     """The page; where it cannot be made, the result is on the screen all the same."""
-    folder = _report_folder(options)
     try:
         drawn = measurer.draw(sorted(comparison.pairs, key=lambda pair: pair.order), comparison.pairs)
-        return write_report(comparison, drawn, folder)
+        return write_report(comparison, drawn, options["report"])
     except RunnerError:
         if not options["as_json"]:
             _show(comparison, None, options)
@@ -234,34 +209,28 @@ def _remarks(part: Part) -> list[str]:
     for pair in part.pairs:
         for remark in pair.remarks if pair.rung is not Rung.NOISE else ():
             files.setdefault(remark, []).append(pair.name)
-    lines = [
-        f"{remark} ({names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''})"
-        for remark, names in files.items()
-    ]
-    return (
-        lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"{len(lines) - SHOWN} more remarks; --report DIR shows all"]
-    )
+    lines = [f"{remark} ({some(names, 1)})" for remark, names in files.items()]
+    more = [f"{len(lines) - SHOWN} more remarks; --report DIR shows all"] if len(lines) > SHOWN else []
+    return [*lines[:SHOWN], *more]
 
 
 def _show(comparison: Comparison, page: Path | None, options: dict[str, Any]) -> None:
-    console = _console(options)
+    console: Console = options["console"]
     console.line("")
     for part in comparison.parts:
         console.line(part.name, "bold")
         console.line(f"   {part.sentence}")
         bad = sorted((p for p in part.pairs if not p.rung.good), key=lambda p: p.order)
         for pair in bad[:SHOWN]:
-            console.line(
-                f"   {console.style(pair.rung.value, 'red')}  {pair.name}" + (f": {pair.said}" if pair.said else "")
-            )
+            told = f": {pair.said}" if pair.said else ""
+            console.line(f"   {console.style(pair.rung.value, 'red')}  {pair.name}{told}")
         if len(bad) > SHOWN:
             console.line(f"   and {len(bad) - SHOWN} more" + ("" if page else "; --report DIR shows all"))
         for line in _remarks(part):
             console.line(f"   note: {line}")
         found = [row for row in versions(part.a.fingerprint, part.b.fingerprint) if row[1] and row[2]]
         if found and not part.good:
-            told = ", ".join(f"{name} {one} -> {two}" for name, one, two in found[:8])
-            console.line(f"   other versions: {told}" + (f" and {len(found) - 8} more" if len(found) > 8 else ""))
+            console.line(f"   other versions: {some([f'{name} {one} -> {two}' for name, one, two in found], 8)}")
     console.line("")
     for note in comparison.notes:
         console.line(f"note: {note}")

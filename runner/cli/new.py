@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
-from runner.cli.common import make_site, repo_option, reports_errors
+from runner.cli.common import as_given, make_site, repo_option, reports_errors
 from runner.cli.completing import complete_environments, complete_tasks
 from runner.environments import Site
 from runner.errors import UsageError
 from runner.ground.files import state_error
+from runner.ground.words import counted
 from runner.pipeline.near import did_you_mean, near
 from runner.pipeline.new_file import TASKS, images_in, pipeline_text
 from runner.state.status import pipeline_of
@@ -38,7 +38,7 @@ def command(folder: str | None, task: str | None, environment: str, output: str 
     site = make_site(repo)
     place = _folder(folder, site)
     images = images_in(place)
-    click.echo(f"{place} holds {images.count} {images.ending} file{'s' * (images.count != 1)}.")
+    click.echo(f"{place} holds {counted(images.count, f'{images.ending} file')}.")
     if images.others:
         others = ", ".join(f"{count} {ending}" for ending, count in images.others.items())
         click.echo(f"Left out, being fewer: {others}. To take those, change the pattern in the file.")
@@ -59,7 +59,7 @@ def _folder(text: str | None, site: Site) -> Path:
         raise UsageError(
             "new: no folder is given", "Name the folder of the images: `run-pipeline new FOLDER --task TASK`."
         )
-    path = Path(os.path.abspath(Path(text.strip().strip('"')).expanduser()))  # noqa: PTH100  (no links resolved)
+    path = as_given(text.strip().strip('"'))
     if path.is_file():
         raise UsageError(f"{path} is a file", f"Name its folder: {path.parent}.")
     if not path.is_dir():
@@ -90,7 +90,7 @@ def _task(text: str | None, site: Site) -> str:
 def _file(text: str | None, usual: Path, asks: bool) -> Path:
     if text is None and asks:
         text = click.prompt("Pipeline file", default=str(usual))
-    path = Path(os.path.abspath(Path(text).expanduser())) if text else usual  # noqa: PTH100
+    path = as_given(text) if text else usual
     if path.is_dir():
         path = path / usual.name
     if path.suffix.lower() not in (".yaml", ".yml"):
@@ -108,7 +108,7 @@ def _write(path: Path, text: str) -> None:
                 stream.write(text)
                 stream.flush()
             except BaseException:
-                os.unlink(path)  # noqa: PTH108
+                path.unlink()
                 raise
     except FileExistsError:
         raise UsageError(
