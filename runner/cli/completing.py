@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
@@ -65,39 +65,10 @@ def complete_segments(ctx: click.Context, incomplete: str) -> Iterator[Completio
             yield CompletionItem(name)
 
 
-@_offers
-def complete_groups(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
-    yield from _beginning(_groups(ctx), incomplete)
+def _site(ctx: click.Context) -> Site:
+    from runner.cli.common import make_site
 
-
-@_offers
-def complete_groups_and_files(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
-    with contextlib.suppress(Exception):
-        yield from _beginning(_groups(ctx), incomplete)
-    yield from pipeline_files(incomplete)
-
-
-@_offers
-def complete_programs(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
-    from runner.pipeline.programs import all_programs
-
-    site = _site(ctx)
-    names = (facts["program"].removesuffix(".py") for facts in all_programs(site.repo, site.host))
-    yield from _beginning(names, incomplete)
-
-
-@_offers
-def complete_environments(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
-    yield from _beginning((f"uv:{group}" for group in _groups(ctx)), incomplete)
-
-
-@_offers
-def complete_tasks(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
-    from runner.pipeline.new_file import TASKS
-
-    for name, (says, _) in TASKS.items():
-        if name.startswith(incomplete):
-            yield CompletionItem(name, help=says)
+    return make_site(ctx.params.get("repo"), interactive=False)
 
 
 def _groups(ctx: click.Context) -> list[str]:
@@ -107,12 +78,30 @@ def _groups(ctx: click.Context) -> list[str]:
     return [name for name in written if name != "dev"]
 
 
-def _beginning(names: Iterable[str], incomplete: str) -> Iterator[CompletionItem]:
-    return (CompletionItem(name) for name in names if name.startswith(incomplete))
+def _programs(ctx: click.Context) -> list[str]:
+    from runner.pipeline.programs import all_programs
+
+    site = _site(ctx)
+    return [facts["program"].removesuffix(".py") for facts in all_programs(site.repo, site.host)]
 
 
-def _site(ctx: click.Context) -> Site:
-    from runner.cli.common import make_site
+def _beginning(names: Callable[[click.Context], Iterable[str]]) -> _Offer:
+    return _offers(lambda ctx, incomplete: map(CompletionItem, filter(lambda n: n.startswith(incomplete), names(ctx))))
 
-    repo: Any = ctx.params.get("repo")
-    return make_site(repo, interactive=False)
+
+complete_groups = _beginning(_groups)
+complete_environments = _beginning(lambda ctx: [f"uv:{group}" for group in _groups(ctx)])
+complete_programs = _beginning(_programs)
+
+
+def complete_groups_and_files(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [*complete_groups(ctx, parameter, incomplete), *complete_files(ctx, parameter, incomplete)]
+
+
+@_offers
+def complete_tasks(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
+    from runner.pipeline.new_file import TASKS
+
+    for name, (says, _) in TASKS.items():
+        if name.startswith(incomplete):
+            yield CompletionItem(name, help=says)

@@ -162,7 +162,10 @@ def run_pipeline(
     if not look.plan.to_run and not look.must_write:
         _nothing_to_do(look, look.plan.warnings)
         return ExitCode.DONE
-    _ask(look)
+    if site.host.interactive:  # where conda or Fiji is, when only a person can tell; asked before anything runs
+        from runner.cli.asking import ask_user
+
+        ask_user((job.spec for job in look.to_run), site)
     show_warnings(look.problems())
     from runner.runs.drive import drive
     from runner.runs.open import run
@@ -232,12 +235,3 @@ def _nothing_to_do(look: Look, warnings: Sequence[str] = ()) -> None:
         journal.note(text)
     if count and not news:
         journal.note("Nothing to run. --force runs everything again, --from SEGMENT a part.")
-
-
-def _ask(look: Look) -> None:
-    """Where conda or Fiji is, when only a person can tell; asked before anything runs."""
-    site = look.request.site
-    if site.host.interactive:
-        from runner.cli.asking import ask_user
-
-        ask_user((job.spec for job in look.to_run), site)

@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner.compare.places import Place, flagged, places_of
+from runner.compare.places import Place, places_of
 from runner.ground.patterns import fixed_part, full_pattern
+from runner.inputs.flags import output_values
 from runner.items.globs import before_item
 from runner.items.table import absolute, read_table
 from runner.model import Many, Pipeline, ResolvedEntry, ResolvedFlags, Segment, SegmentType
@@ -98,7 +99,7 @@ def moves_for(pipeline: Pipeline, jobs: Tasks, target: Path) -> Moves:
         if not places:
             raise CannotIsolate(f"{_named(job)} tells no output folder; declare its `outputs:`")
         roots += [_absolute(place.root, job) for place in places]
-        named = [before_item(value) for value in flagged(job) if not Path(value).suffix]
+        named = [before_item(value) for value in output_values(job.entries) if not Path(value).suffix]
         roots += [_absolute(Path(value), job) for value in named if value]
     roots = [r for r in dict.fromkeys(roots) if not any(r != other and r.is_relative_to(other) for other in roots)]
     for root in roots:
@@ -128,7 +129,7 @@ def _refuse_unsafe(order: list[Task], roots: list[Path]) -> None:
     filled: set[Path] = set()
     for job in order:
         own = {root for place in places_of(job) for root in roots if _absolute(place.root, job).is_relative_to(root)}
-        outputs = set(flagged(job))
+        outputs = set(output_values(job.entries))
         if root := _root_of(Path(job.base, before_item(job.cwd)), roots):
             raise CannotIsolate(f"{_named(job)} works in {job.cwd}, in the output folder {root}")
         for text in [*_texts(job), *(items := _items_of(job))]:

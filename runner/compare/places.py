@@ -45,17 +45,13 @@ def _declared(job: Task) -> list[Place]:
     for pattern in output_globs(job.outputs, job.many, job.cwd, job.base, job.folder):
         full = full_pattern(pattern, job.cwd)
         root, rest = fixed_part(full)
-        found.setdefault((root, "" if rest else _file_of(full)), []).append(full)
+        found.setdefault((root, "" if rest else Path(unescaped(full)).name), []).append(full)
     return [Place(root, () if file else tuple(patterns), file) for (root, file), patterns in found.items()]
-
-
-def _file_of(pattern: str) -> str:
-    return Path(unescaped(pattern)).name
 
 
 def _flagged(job: Task) -> list[Place]:
     found: list[Place] = []
-    for value in flagged(job):
+    for value in output_values(job.entries):
         if job.many and ITEM_TOKEN.search(value):
             found += _declared(replace(job, outputs=(glob.escape(value),)))
             continue
@@ -65,11 +61,6 @@ def _flagged(job: Task) -> list[Place]:
         if place not in found:
             found.append(place)
     return found
-
-
-def flagged(job: Task) -> list[str]:
-    """The values of the flags that name an output."""
-    return output_values(job.entries)
 
 
 def items_of(place: Place, ignore: Sequence[str]) -> list[Item]:

@@ -124,18 +124,9 @@ def _part_data(part: Part) -> dict[str, Any]:
 
 
 def _side_data(side: Side) -> dict[str, Any]:
-    return {
-        "environment": side.environment,
-        "python": python_of(side.fingerprint),
-        "cuda": cuda_of(side.fingerprint),
-        "seconds": side.seconds,
-        "peak_memory": side.peak_memory,
-        "gpu_memory": side.gpu_memory,
-        "environment_bytes": side.size,
-        "preparation_seconds": side.preparation,
-        "outputs": side.outputs,
-        "fingerprint": dict(side.fingerprint),
-    }
+    names = {"size": "environment_bytes", "preparation": "preparation_seconds"}
+    data = {names.get(name, name): value for name, value in vars(side).items()}
+    return data | {"python": python_of(side.fingerprint), "cuda": cuda_of(side.fingerprint)}
 
 
 def _pair_data(pair: Pair) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def second_run(
     done = 0 if anew else _still_done(folder, todo, moves, site)
     if done == len(todo):
         journal.note(f"{why}: taken from {folder}")
-        return SecondRun(moves, _receipts(folder))
+        return SecondRun(moves, receipts_by_hash(folder / RUNS))
     if problems := errors(find_problems(todo, pipeline, site)):
         raise PipelineError(f"{len(problems)} problems found; nothing was run", problems)
     if not done:
@@ -88,7 +88,7 @@ def second_run(
         raise Interrupted("stopped", "Start the comparison again: what is finished stays finished.")
     if code is not ExitCode.DONE:
         raise SecondRunFailed(f"{why}: a segment failed", f"Its log is in {record.folder if record else folder}.")
-    return SecondRun(moves, _receipts(folder))
+    return SecondRun(moves, receipts_by_hash(folder / RUNS))
 
 
 def _moved(pipeline: Pipeline, site: Site, folder: Path) -> tuple[Moves, list[Task]]:
@@ -127,25 +127,23 @@ def _list_ours(folder: Path, others: set[str]) -> None:
 
 
 def _asked_for(todo: list[Task]) -> dict[str, Any]:
-    """What the outputs stand for: the text of the segments, and the scripts and settings that they name."""
-    return {"segments": [job.segment.content_hash for job in todo], "files": _files(todo)}
+    """What the outputs stand for: the text of the segments, and the scripts and settings that they name.
 
-
-def _files(todo: list[Task]) -> dict[str, str]:
-    """SHA-256 of the scripts and settings that commands name: a mended script is another one."""
-    out = {}
+    Those by their SHA-256: a mended script is another one.
+    """
+    files = {}
     for text in (text for job in todo for text in words(job.entries)):
         path = Path(text)
         if path.is_absolute() and path.is_file() and path.stat().st_size <= SCRIPT:
-            out[text] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return out
+            files[text] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"segments": [job.segment.content_hash for job in todo], "files": files}
 
 
 def _still_done(folder: Path, todo: list[Task], moves: Moves, site: Site) -> int:
     """How many segments from the first on need not run again. None where any later one left results of other days."""
     if read_json(folder / STARTED) != _asked_for(todo) or not all(new.is_dir() for new in moves.folders.values()):
         return 0
-    receipts = _receipts(folder)
+    receipts = receipts_by_hash(folder / RUNS)
     count = 0
     for job in todo:
         told = receipts.get(job.segment.content_hash)
@@ -157,7 +155,3 @@ def _still_done(folder: Path, todo: list[Task], moves: Moves, site: Site) -> int
             break
         count += 1
     return 0 if any(job.segment.content_hash in receipts for job in todo[count:]) else count
-
-
-def _receipts(folder: Path) -> dict[str, Found]:
-    return receipts_by_hash(folder / RUNS)

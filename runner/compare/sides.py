@@ -70,7 +70,8 @@ def side_of(job: Task, found: Found | None, site: Site, sizes: dict[str, int | N
     fingerprint = dict(told.environment)
     if not fingerprint.get("kind"):
         fingerprint = dict(fingerprint_of(job.spec, job.entries, site))
-    folder = environment_folder(job, fingerprint, site)
+    place = fingerprint.get("prefix") or kind(job.spec).folder(job.spec, job.entries, site)
+    folder = str(on_disk(site.host.path(place))) if place else ""  # where the environment is on this machine
     if folder and folder not in sizes:
         sizes[folder] = folder_size(Path(folder))
     whole = not told.items.get("skipped")  # else it did some of the items only
@@ -84,12 +85,6 @@ def side_of(job: Task, found: Found | None, site: Site, sizes: dict[str, int | N
         size=sizes.get(folder) if folder else None,
         preparation=number(prepared.get("seconds")) if prepared else None,
     )
-
-
-def environment_folder(job: Task, fingerprint: Mapping[str, Any], site: Site) -> str:
-    """Where the environment is on this machine, or nothing."""
-    folder = fingerprint.get("prefix") or kind(job.spec).folder(job.spec, job.entries, site)
-    return str(on_disk(site.host.path(folder))) if folder else ""
 
 
 def folder_size(folder: Path) -> int | None:

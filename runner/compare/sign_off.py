@@ -59,8 +59,8 @@ def record(comparison: Comparison, a: Path, b: Path, repo: Path, name: str, reas
         "reason": reason,
         "when": now_text(),
         "user": user,
-        "pipelines": [_shown(path, repo) for path in (a, b)],
-        "hashes": {_shown(path, repo): _digest(path) for path in (a, b)},
+        "pipelines": [shown(path, repo) for path in (a, b)],
+        "hashes": {shown(path, repo): _digest(path) for path in (a, b)},
         "same": comparison.good,
         "verdict": comparison.sentence,
         "settings": dict(comparison.settings),
@@ -91,7 +91,7 @@ def signed_off(a: Path, b: Path, repo: Path) -> Mapping[str, Any] | None:
     An earlier one counts too: files of the same names in two folders share a file of sign-offs.
     """
     newest = read_json(path_for(a, b, repo)) or {}
-    now = {_shown(path, repo): _digest(path) for path in (a, b)}
+    now = {shown(path, repo): _digest(path) for path in (a, b)}
     earlier = newest.get("earlier")
     for entry in (newest, *(earlier if isinstance(earlier, list) else [])):
         if isinstance(entry, dict) and entry.get("hashes") == now:
@@ -99,7 +99,8 @@ def signed_off(a: Path, b: Path, repo: Path) -> Mapping[str, Any] | None:
     return None
 
 
-def _shown(path: Path, repo: Path) -> str:
+def shown(path: Path, repo: Path) -> str:
+    """As messages and records name a file: by its place in the repository, where it is there."""
     return path.relative_to(repo).as_posix() if path.is_relative_to(repo) else str(path)
 
 

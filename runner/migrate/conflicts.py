@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from runner.environments.spec import normalised_group as normalised
 from runner.migrate.facts import Facts
 from runner.migrate.plan import Plan
-from runner.migrate.versions import allows, minors
+from runner.migrate.versions import all_of, allows, minors
 
 _PLAIN = re.compile(r"\d+(?:\.\d+)*")
 
@@ -19,7 +19,7 @@ def foreseen(plan: Plan, facts: Facts, versions: Mapping[str, frozenset[str] | N
     `versions`: of each group, `name==version`. Whatever needs a marker, a build or a pre-release is left to uv.
     """
     asked = {one.key: one.specifier for one in plan.requirements if one.specifier and not (one.marker or one.url)}
-    pythons = minors(_both(facts.requires_python, plan.requires_python))
+    pythons = minors(all_of(facts.requires_python, plan.requires_python))
     return tuple(
         name
         for name, locked in versions.items()
@@ -43,8 +43,4 @@ def _excluded(specifier: str, versions: list[str]) -> bool:
 def _python_of(group: str, facts: Facts) -> str:
     settings = facts.data.get("tool", {}).get("uv", {}).get("dependency-groups", {})
     own = {normalised(str(key)): value.get("requires-python", "") for key, value in settings.items()}
-    return _both(facts.requires_python, str(own.get(normalised(group), "")))
-
-
-def _both(one: str, other: str) -> str:
-    return ",".join(filter(None, (one, other)))
+    return all_of(facts.requires_python, str(own.get(normalised(group), "")))

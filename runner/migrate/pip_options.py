@@ -13,7 +13,8 @@ from runner.migrate.facts import Facts, Index
 from runner.migrate.names import Status
 from runner.migrate.plan import IndexSource, Item
 from runner.migrate.recipe_lines import Line, Recipe, expand
-from runner.migrate.requirement import Requirement, parse_pip
+from runner.migrate.requirement import Requirement, extras_in, parse_pip
+from runner.migrate.versions import all_of
 
 _OPTION = re.compile(r"(?P<name>--?[a-z][a-z-]*)(?:[\s=]+(?P<value>.+))?", re.IGNORECASE)
 _PATH = re.compile(r"(?:\.{1,2}(?:[/\\]|$)|[/\\~]|[A-Za-z]:[/\\]|file:).*")
@@ -41,7 +42,7 @@ class PipOptions:
         self.recipe, self.facts = recipe, facts
         self.indexes: list[Index] = []
         self.sources: list[IndexSource] = []
-        self._constraints: dict[str, tuple[Requirement, int]] = {}
+        self._constraints: dict[str, Requirement] = {}
 
     def item(self, line: Line) -> Item | None:
         """What becomes of an option or a path; None for a plain requirement."""
@@ -69,8 +70,7 @@ class PipOptions:
             requirements = []
             for one in item.requirements:
                 if (found := self._constraints.get(one.key)) and not one.url:
-                    parts = [*one.specifier.split(","), *found[0].specifier.split(",")]
-                    one = replace(one, specifier=",".join(dict.fromkeys(filter(None, parts))))
+                    one = replace(one, specifier=all_of(one.specifier, found.specifier))
                 requirements.append(one)
             out.append(replace(item, requirements=tuple(requirements)))
         return out
@@ -107,11 +107,10 @@ class PipOptions:
         if not path.exists():
             return Item(line, Status.LOST, note=f"there is no {path}")
         if path.is_dir() and not any((path / name).is_file() for name in _PROJECT_FILES):
-            return Item(
-                line, Status.LOST, note=f"{path} is no Python project: it has no pyproject.toml and no setup.py"
-            )
+            note = f"{path} is no Python project: it has no pyproject.toml and no setup.py"
+            return Item(line, Status.LOST, note=note)
         name = _project_name(path)
-        names = tuple(part.strip() for part in extras.rstrip("] ").split(",") if part.strip())
+        names = extras_in(extras.rstrip("] "))
         self.sources.append(IndexSource(name, path=self._relative(path), editable=editable))
         return Item(line, Status.KEPT, (Requirement(name, names),), f"from {self._relative(path)}")
 
@@ -122,10 +121,8 @@ class PipOptions:
             return path.as_posix()
 
     def _constraint_file(self, line: Line, value: str) -> Item:
-        asked = [parse_pip(one.text) for one in expand(replace(line, text=f"-r {value}"))]
-        for one in asked:
-            if one is not None:
-                self._constraints[one.key] = (one, line.number)
+        asked = map(parse_pip, (one.text for one in expand(replace(line, text=f"-r {value}"))))
+        self._constraints |= {one.key: one for one in asked if one is not None}
         return Item(line, Status.KEPT, note="joined to the lines that it concerns; packages not listed stay free")
 
 

@@ -63,25 +63,26 @@ def pipeline_files(arguments: Sequence[str], start: Path) -> list[Path]:
 
     Raises UsageError, and PipelineError for a file of a folder that cannot be read.
     """
+    return named_files(arguments, start, lambda path: as_pipeline(path) is not None)
+
+
+def named_files(
+    arguments: Sequence[str], start: Path, wanted: Callable[[Path], bool] = lambda path: True
+) -> list[Path]:
+    """What --pipelines stands for, but status files: of a folder the `wanted` ones that are YAML. Raises UsageError."""
     found: dict[Path, None] = {}
     for text in arguments:
-        path, inside = named_files(text, start)
+        path = Path(os.path.abspath(start / Path(text).expanduser()))  # noqa: PTH100  (no links resolved)
         if path.is_dir():
-            inside = [one for one in inside if as_pipeline(one) is not None]
+            inside = [one for one in files_below(path) if wanted(one)]
+        elif path.is_file():
+            inside = [path]
+        else:
+            inside = sorted(one for one in path.parent.glob(path.name) if one.is_file() and "*" in path.name)
         if not inside:
             raise UsageError(f"there is no pipeline file {path}", "Give --pipelines a file, a folder or a pattern.")
         found |= dict.fromkeys(inside)
-    return [path for path in found if not is_status(path)]
-
-
-def named_files(text: str, start: Path) -> tuple[Path, list[Path]]:
-    """An argument of --pipelines as a path, and the files that it stands for: of a folder all that are YAML."""
-    path = Path(os.path.abspath(start / Path(text).expanduser()))  # noqa: PTH100  (no links resolved)
-    if path.is_dir():
-        return path, list(files_below(path))
-    if path.is_file():
-        return path, [path]
-    return path, sorted(one for one in path.parent.glob(path.name) if one.is_file()) if "*" in path.name else []
+    return [path for path in found if pipeline_of(path) is None]
 
 
 def as_pipeline(path: Path) -> Pipeline | None:
@@ -132,11 +133,6 @@ def conda_name(
     text = resolve(segment.environment, repo=pipeline.folder, folder=pipeline.folder, dotenv=dotenv, windows=False)
     name = find(text)
     return plain_name(name) if name else ""
-
-
-def is_status(path: Path) -> bool:
-    """Whether it is the status file of a pipeline beside it."""
-    return pipeline_of(path) is not None
 
 
 def twin_of(path: Path) -> Path:

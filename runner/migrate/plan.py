@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
+from runner.errors import UsageError
 from runner.ground.words import joined
 from runner.migrate.facts import Index
 from runner.migrate.installed import Installed
@@ -53,14 +54,6 @@ class Clash(Enum):
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Why nothing can be written."""
-
-    message: str
-    cure: str
-
-
-@dataclass(frozen=True)
 class Plan:
     """What is to be written into pyproject.toml."""
 
@@ -72,7 +65,7 @@ class Plan:
     sources: tuple[IndexSource, ...] = ()
     candidates: tuple[Index, ...] = ()  # which package comes from these is found by locking
     remarks: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[UsageError, ...] = ()  # why nothing can be written
     pinned: bool = False
     conflicts: Mapping[str, Clash] = field(default_factory=dict)  # groups to be declared as pairs with this one
     locked: Mapping[str, str] = field(default_factory=dict)  # name as PyPI compares it -> version, once it locks

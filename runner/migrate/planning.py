@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from runner.environments.spec import normalised_group
+from runner.errors import UsageError
 from runner.ground.words import joined
 from runner.migrate.facts import Facts, Index
 from runner.migrate.installed import Dist
 from runner.migrate.names import Named, Names, Status, read_table
 from runner.migrate.pip_options import PipOptions
-from runner.migrate.plan import IndexSource, Item, Plan, Problem, Wishes
+from runner.migrate.plan import IndexSource, Item, Plan, Wishes
 from runner.migrate.pythons import GroupPython
 from runner.migrate.pytorch import Cuda, find_cuda, is_torch_index, split_local, torch_keys, uses_torch
 from runner.migrate.recipe_lines import Line, Recipe, Source
@@ -49,14 +50,14 @@ def make_plan(recipe: Recipe, facts: Facts, wishes: Wishes, table: Mapping[str, 
     )
 
 
-def _group_problems(group: str, facts: Facts, wishes: Wishes) -> list[Problem]:
+def _group_problems(group: str, facts: Facts, wishes: Wishes) -> list[UsageError]:
     if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", group):
         cure = "Give one of letters, digits, `-`, `_` and `.` with --group."
-        return [Problem(f"{group!r} cannot be the name of a dependency group", cure)]
+        return [UsageError(f"{group!r} cannot be the name of a dependency group", cure)]
     if normalised_group(group) in facts.groups and not wishes.replace:
         there = facts.groups[normalised_group(group)]
         cure = "Give another name with --group, or --replace to write that group anew."
-        return [Problem(f"pyproject.toml already has a group {there}", cure)]
+        return [UsageError(f"pyproject.toml already has a group {there}", cure)]
     return []
 
 

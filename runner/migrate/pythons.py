@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from runner.errors import UsageError
 from runner.ground.words import joined
 from runner.migrate.facts import Facts
-from runner.migrate.plan import Problem
 from runner.migrate.versions import minors
 
 
@@ -20,7 +19,7 @@ class GroupPython:
     option: str = ""
     installed: str = ""  # version of the installed environment's
     specifier: str = ""
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[UsageError] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if not self.option:
@@ -60,7 +59,7 @@ class GroupPython:
             return
         oldest, wanted = min(ours), self.specifier.removeprefix("==").removesuffix(".*")
         self.problems.append(
-            Problem(
+            UsageError(
                 f"the recipe wants Python {wanted}, but [project] of this repository allows "
                 f"{self.facts.requires_python} only, and its groups cannot have another",
                 f"Try --python 3.{oldest} and compare the results, or leave this environment in conda.",

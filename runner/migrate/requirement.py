@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.specifiers import InvalidSpecifier, Specifier
 
 from runner.environments.spec import normalised_group as normalised
-from runner.migrate.versions import to_pep440
+from runner.migrate.versions import all_of, to_pep440
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _PEP508 = re.compile(rf"(?P<name>{_NAME})\s*(?:\[(?P<extras>[^\]]*)\])?\s*(?P<rest>.*)", re.DOTALL)
@@ -72,20 +72,20 @@ def parse_match_spec(text: str) -> MatchSpec | None:
         return None
     fields = {m[1]: m[2] or m[3] or m[4] or "" for m in _BRACKET.finditer(found["brackets"] or "")}
     channel = (found["channel"] or fields.get("channel", "")).strip()
-    version, build, exact = _version_and_build(found["rest"].strip())
+    version, build = _version_and_build(found["rest"].strip())
     version, build = fields.get("version", version), fields.get("build", build)
-    specifier, note = to_pep440(version, exact=exact)
+    specifier, note = to_pep440(version)
     return MatchSpec(found["name"].lower(), specifier, channel, build, note)
 
 
-def _version_and_build(rest: str) -> tuple[str, str, bool]:
-    """`=1.8=py27_0`, `1.8.* py27_0`, `>= 1.2, <2` -> version, build string, whether a bare version is exact."""
+def _version_and_build(rest: str) -> tuple[str, str]:
+    """`=1.8=py27_0`, `1.8.* py27_0`, `>= 1.2, <2` -> version, build string."""
     rest = rest.replace("'", "").replace('"', "").strip()
     if found := re.fullmatch(r"={0,2}([^=<>!~\s|,]+)=([^=<>!~\s]+)", rest):
-        return found[1], found[2], True
+        return found[1], found[2]
     rest = re.sub(r"\s*(===|==|>=|<=|!=|~=|=|>|<|,|\|)\s*", r"\1", rest)
     version, _, build = rest.partition(" ")
-    return version, build.strip(), True
+    return version, build.strip()
 
 
 def parse_pip(text: str) -> Requirement | None:
@@ -97,12 +97,17 @@ def parse_pip(text: str) -> Requirement | None:
     if not found:
         return None
     rest, _, marker = found["rest"].partition(";")
-    extras = tuple(part.strip() for part in (found["extras"] or "").split(",") if part.strip())
+    extras = extras_in(found["extras"])
     if rest.lstrip().startswith("@"):
         url, _, marker = found["rest"].lstrip()[1:].strip().partition(" ;")
         return Requirement(found["name"], extras, "", marker.strip(), url.strip())
     specifier = _specifier(rest.strip().removeprefix("(").removesuffix(")").strip())
     return None if specifier is None else Requirement(found["name"], extras, specifier, marker.strip())
+
+
+def extras_in(text: str | None) -> tuple[str, ...]:
+    """What stands in the brackets behind a name."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
 def _specifier(text: str) -> str | None:
@@ -134,7 +139,7 @@ def _from_url(text: str) -> Requirement | None:
     name = egg[1] if egg else wheel["name"] if wheel else re.sub(r"(?:\.git)?(?:@.*)?$", "", file)
     if not re.fullmatch(_NAME, name):
         return None
-    extras = tuple(part.strip() for part in (egg[2] or "").split(",") if part.strip()) if egg else ()
+    extras = extras_in(egg[2]) if egg else ()
     fragment = "&".join(part for part in parts.fragment.split("&") if part and not part.startswith("egg="))
     url = parts._replace(fragment=fragment).geturl()
     return Requirement(name, extras, "", marker.strip(), url)
@@ -144,12 +149,9 @@ def merged(requirements: Iterable[Requirement]) -> list[Requirement]:
     """Each name, marker and URL once, in order; what two lines ask of one package holds together."""
     found: dict[tuple[str, str], Requirement] = {}
     for one in requirements:
-        key = (one.key, one.marker)
-        if key not in found:
-            found[key] = one
-            continue
-        old = found[key]
-        specifiers = dict.fromkeys(part for spec in (old.specifier, one.specifier) for part in spec.split(",") if part)
-        extras = tuple(dict.fromkeys((*old.extras, *one.extras)))
-        found[key] = replace(old, extras=extras, specifier=",".join(specifiers), url=old.url or one.url)
+        old = found.setdefault((one.key, one.marker), one)
+        if old is not one:
+            extras = tuple(dict.fromkeys((*old.extras, *one.extras)))
+            both = replace(old, extras=extras, specifier=all_of(old.specifier, one.specifier), url=old.url or one.url)
+            found[one.key, one.marker] = both
     return list(found.values())

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runner.compare.sign_off import signed_off
+from runner.compare.sign_off import shown, signed_off
 from runner.errors import StateError, UsageError
 from runner.ground.files import state_error
 from runner.migrate.files import SCRIPTS, files_below, first_link
 from runner.migrate.needs import Wanted, may_mention, mentioned, read, signed_pipelines
-from runner.migrate.pipelines import NO_VALUES, is_status, named_files, plain_name, twin_of
+from runner.migrate.pipelines import NO_VALUES, named_files, plain_name, twin_of
 from runner.migrate.recipe import read_recipe
 from runner.migrate.recipe_lines import Recipe, Source
 from runner.state.locks import LockFile
-from runner.state.status import read_status, status_path
+from runner.state.status import pipeline_of, read_status, status_path
 
 RECIPES = "conda_envs"
 PIPELINES = "pipeline_configs"
@@ -106,7 +106,8 @@ class _Search:
         going = set(self.retirement.files)
         self._find_statuses(going)
         others = (_real(_TESTS), _real(self.repo / SIGN_OFFS))
-        scripts = [one for one in files_below(self.repo, SCRIPTS, hidden=True) if _is_script(one, others)]
+        scripts = [one for one in files_below(self.repo, SCRIPTS, hidden=True) if not _is_below(one, others)]
+        scripts = [one for one in scripts if not one.exists() or one.stat().st_size <= _LARGEST]
         for path in [*files, *scripts]:
             if path not in going and (found := mentioned(path, [one.name for one in going])):
                 obstacles.append(f"{self._shown(path)} names {', '.join(found)}, which would be removed")
@@ -165,7 +166,7 @@ class _Search:
                 self.retirement.statuses.append(status)
 
     def _shown(self, path: Path) -> str:
-        return path.relative_to(self.repo).as_posix() if path.is_relative_to(self.repo) else str(path)
+        return shown(path, self.repo)
 
 
 def _real(folder: Path) -> str:
@@ -174,11 +175,6 @@ def _real(folder: Path) -> str:
 
 def _is_below(path: Path, folders: Sequence[str]) -> bool:
     return os.path.realpath(path).startswith(tuple(folders))
-
-
-def _is_script(path: Path, elsewhere: Sequence[str]) -> bool:
-    """Not data of the same ending, nor in one of these folders."""
-    return not _is_below(path, elsewhere) and (not path.exists() or path.stat().st_size <= _LARGEST)
 
 
 def _not_ours(status: Path, pipeline: Path, going: set[Path]) -> str:
@@ -201,13 +197,8 @@ def _not_ours(status: Path, pipeline: Path, going: set[Path]) -> str:
 
 def _candidates(repo: Path, others: Sequence[str], start: Path) -> list[Path]:
     """The YAML files of pipeline_configs, and what --pipelines names. Raises UsageError."""
-    found = dict.fromkeys(files_below(repo / PIPELINES, linked=True))
-    for text in others:
-        path, inside = named_files(text, start)
-        if not inside:
-            raise UsageError(f"there is no pipeline file {path}", "Give --pipelines a file, a folder or a pattern.")
-        found |= dict.fromkeys(inside)
-    return [path for path in found if not is_status(path)]
+    found = [path for path in files_below(repo / PIPELINES, linked=True) if pipeline_of(path) is None]
+    return list(dict.fromkeys([*found, *named_files(others, start)]))
 
 
 def candidates(path: Path) -> Iterator[Path]:

@@ -12,15 +12,17 @@ from functools import cache
 from packaging.specifiers import InvalidSpecifier, Specifier
 from packaging.version import InvalidVersion, Version
 
+from runner.ground.words import joined
+
 _ATOM = re.compile(r"(?P<operator>===|==|>=|<=|!=|~=|=|>|<)?(?P<version>.+)")
 _RELEASE = re.compile(r"\d+(?:\.\d+)*")
 MINORS = range(6, 40)  # of Python 3 that are looked at
 
 
-def to_pep440(text: str, *, exact: bool = False) -> tuple[str, str]:
+def to_pep440(text: str) -> tuple[str, str]:
     """A conda version as a specifier of PEP 440, and what could not be said in it ("" when all could).
 
-    `exact`: a bare version is that version (`numpy 1.26`); otherwise, with `=`, all that begin so.
+    A bare version is that version (`numpy 1.26`); with `=`, all that begin so.
     """
     text = re.sub(r"\s+", "", text).strip("'\"")
     if "|" in text:
@@ -29,10 +31,15 @@ def to_pep440(text: str, *, exact: bool = False) -> tuple[str, str]:
         return span, f"`{text}` is a choice, which PEP 440 has no way to write: {taken}"
     parts, notes = [], []
     for atom in filter(None, text.split(",")):
-        part, note = _atom(atom, exact)
-        parts += [part] if part else []
-        notes += [note] if note else []
-    return ",".join(dict.fromkeys(parts)), "; ".join(notes)
+        part, note = _atom(atom)
+        parts.append(part)
+        notes.append(note)
+    return all_of(*parts), joined(*notes)
+
+
+def all_of(*specifiers: str) -> str:
+    """What they ask for together, each once."""
+    return ",".join(dict.fromkeys(filter(None, ",".join(specifiers).split(","))))
 
 
 def _span(choices: list[str]) -> str:
@@ -51,7 +58,7 @@ def _dotted(release: tuple[int, ...]) -> str:
     return ".".join(map(str, release))
 
 
-def _atom(atom: str, exact: bool) -> tuple[str, str]:
+def _atom(atom: str) -> tuple[str, str]:
     found = _ATOM.fullmatch(atom)
     if not found:
         return "", f"`{atom}` is no version"
@@ -62,18 +69,12 @@ def _atom(atom: str, exact: bool) -> tuple[str, str]:
         return "", ""  # any version
     if not is_version(version):
         return "", f"`{atom}` is no version on PyPI (PEP 440): left open"
-    if operator in ("", "="):
-        fuzzy = (star or operator == "=") if operator or star else not exact
-        return _equal(version, fuzzy), ""
-    if operator in ("==", "!="):
-        return f"{operator}{version}{'.*' if star and _RELEASE.fullmatch(version) else ''}", ""
+    if operator in ("", "=", "==", "!="):
+        fuzzy = (star or operator == "=") and _RELEASE.fullmatch(version)
+        return f"{'!=' if operator == '!=' else '=='}{version}{'.*' if fuzzy else ''}", ""
     if operator == "~=" and "." not in version:
         return f">={version}", ""
     return f"{operator}{version}", ""
-
-
-def _equal(version: str, fuzzy: bool) -> str:
-    return f"=={version}.*" if fuzzy and _RELEASE.fullmatch(version) else f"=={version}"
 
 
 def is_version(text: str) -> bool:
