@@ -10,17 +10,7 @@ from pathlib import Path
 import click
 
 from runner.checks import errors, find_problems, find_warnings
-from runner.cli.common import (
-    json_option,
-    make_site,
-    pipeline_path,
-    print_json,
-    repo_option,
-    reports_errors,
-    screen,
-    show_diagnostics,
-    show_error,
-)
+from runner.cli.common import make_site, pipeline_path, print_json, screen, show_diagnostics, show_error, usual
 from runner.cli.completing import complete_files
 from runner.cli.dry_run import finding_values
 from runner.cli.options import request_for
@@ -36,9 +26,7 @@ from runner.tasks import Task, Tasks
 
 @click.command(name="check")
 @click.argument("files", metavar="FILE.yaml...", shell_complete=complete_files, nargs=-1, required=True)
-@json_option
-@repo_option
-@reports_errors
+@usual
 def command(files: tuple[str, ...], as_json: bool, repo: str | None) -> int:
     """Check pipeline files: their text, the scripts they name, the environments they need.
 

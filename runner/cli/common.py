@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.errors import ExitCode, PipelineError, RunnerError, UsageError
+
 if TYPE_CHECKING:
     from runner.environments import Site
-    from runner.errors import RunnerError
     from runner.model import Diagnostic
     from runner.report.console import Console
 
@@ -30,10 +31,13 @@ repo_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 
 
+def usual(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--json and --repo, and errors shown in one way."""
+    return json_option(repo_option(reports_errors(function)))
+
+
 def find_repo(option: str | None) -> Path:
     """The repository: --repo, RUN_PIPELINE_REPO, else the folder that this package stands in (editable install)."""
-    from runner.errors import UsageError
-
     if option:
         repo = Path(option).expanduser().absolute()
         if not (repo / "pyproject.toml").is_file():
@@ -71,8 +75,6 @@ def _path_of(folder: str) -> Path:
     """RUN_PIPELINE_ENVS with `~` and the variables in it. Raises UsageError where one is not set."""
     import re
 
-    from runner.errors import UsageError
-
     path = os.path.expandvars(folder)
     if re.search(r"\$\{?\w|%\w+%", path):
         raise UsageError(
@@ -88,7 +90,6 @@ def as_given(text: str) -> Path:
 
 def pipeline_path(text: str) -> Path:
     """FILE as given, where it is a pipeline file. Raises UsageError."""
-    from runner.errors import UsageError
     from runner.state.status import pipeline_of
 
     path = as_given(text)
@@ -131,8 +132,6 @@ def print_json(event: str, **values: Any) -> None:
 
 def confirmed(question: str, site: Site, *, yes: bool, as_json: bool = False) -> bool:
     """Whether to remove what was shown. Raises UsageError where nobody could answer."""
-    from runner.errors import UsageError
-
     if not (yes or site.host.interactive):
         raise UsageError("nobody is there to confirm the removal", "Give --yes to remove them without a question.")
     return yes or click.confirm(question, err=as_json)
@@ -152,8 +151,6 @@ def show_diagnostics(diagnostics: Sequence[Diagnostic], console: Console) -> Non
 
 
 def show_error(error: RunnerError, console: Console) -> None:
-    from runner.errors import PipelineError
-
     if isinstance(error, PipelineError):
         show_diagnostics(error.diagnostics, console)
     console.line(f"error: {error.message}", "red", "bold")
@@ -166,8 +163,6 @@ def reports_errors(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def body(*args: Any, **kwargs: Any) -> None:
-        from runner.errors import ExitCode, RunnerError
-
         try:
             code = function(*args, **kwargs)
         except RunnerError as error:

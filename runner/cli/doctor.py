@@ -7,7 +7,7 @@ import time
 
 import click
 
-from runner.cli.common import json_option, make_site, pipeline_path, print_json, repo_option, reports_errors, screen
+from runner.cli.common import make_site, pipeline_path, print_json, screen, usual
 from runner.cli.completing import complete_files
 from runner.cli.options import records_of
 from runner.doctor import Context, Line
@@ -32,9 +32,7 @@ _NARROWEST, _WIDEST = 60, 140
     "--gpu", is_flag=True, help="Also compute on the GPU with PyTorch; prepares its environment as a run does."
 )
 @click.option("--records", metavar="DIR", help="Where run records are kept, if not beside the file.")
-@json_option
-@repo_option
-@reports_errors
+@usual
 def command(file: str | None, gpu: bool, records: str | None, as_json: bool, repo: str | None) -> int:
     """Look at this machine before a long run: programs, environments, disk, GPU, network, paths.
 

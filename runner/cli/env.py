@@ -10,12 +10,12 @@ import click
 from runner.cli.common import (
     confirmed,
     error_console,
-    json_option,
     make_site,
     pipeline_path,
     print_json,
     repo_option,
     reports_errors,
+    usual,
 )
 from runner.cli.completing import complete_groups, complete_groups_and_files
 from runner.environments import Preparation, Site, kind
@@ -39,9 +39,7 @@ def command() -> None:
 
 
 @command.command(name="list")
-@json_option
-@repo_option
-@reports_errors
+@usual
 def list_command(as_json: bool, repo: str | None) -> int:
     """Show each environment: size, in step with uv.lock or not and why, last used."""
     site = make_site(repo, interactive=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from runner.cli.common import json_option, make_site, print_json, repo_option, reports_errors, screen
+from runner.cli.common import make_site, print_json, screen, usual
 from runner.cli.completing import complete_programs
 from runner.errors import UsageError
 from runner.pipeline.near import did_you_mean, near
@@ -20,9 +20,7 @@ _WIDTH = 100
 
 @click.command(name="programs")
 @click.argument("name", metavar="[NAME]", required=False, shell_complete=complete_programs)
-@json_option
-@repo_option
-@reports_errors
+@usual
 def command(name: str | None, as_json: bool, repo: str | None) -> int:
     """Show the programs that ship, or what one of them takes: arguments, types, defaults, an example.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from runner.cli.common import json_option, make_site, pipeline_path, print_json, repo_option, reports_errors, screen
+from runner.cli.common import make_site, pipeline_path, print_json, screen, usual
 from runner.cli.completing import complete_files
 from runner.cli.dry_run import show_news
 from runner.cli.options import load
@@ -26,9 +26,7 @@ from runner.state.locks import LockFile
 @click.argument("file", metavar="FILE.yaml", shell_complete=complete_files)
 @click.option("--records", metavar="DIR", help="Where the run records are kept, if not beside the file.")
 @click.option("--items", is_flag=True, help="Of segments over many items also those that are not done, with reasons.")
-@json_option
-@repo_option
-@reports_errors
+@usual
 def command(file: str, records: str | None, items: bool, as_json: bool, repo: str | None) -> int:
     """Show each segment: done or not, when, how long it took, why it would run again; and the last run."""
     look = load(pipeline_path(file), make_site(repo, interactive=False), records)
