@@ -17,7 +17,7 @@ from runner.compare.places import Place
 from runner.compare.results import Comparison, Pair, Part, Side
 from runner.compare.sides import cuda_of, python_of
 from runner.errors import UsageError
-from runner.ground.files import state_error, write_atomic
+from runner.ground.files import state_errors, write_atomic
 from runner.records.journal import now_text
 
 PAGE, DATA, PICTURES = "index.html", "report.json", "pictures"
@@ -34,10 +34,8 @@ def check_folder(folder: Path, compared: Iterable[Place]) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file", "Give --report a folder.")
     _refuse_others(folder)
-    try:
+    with state_errors("write", folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise state_error("write", folder, error) from error
 
 
 def _refuse_others(folder: Path) -> dict[str, str]:
@@ -65,7 +63,7 @@ def write_report(comparison: Comparison, drawn: Path, folder: Path) -> Path:
     """
     ours = _refuse_others(folder)  # once more: there were hours in between
     files: dict[str, bytes] = {}
-    try:
+    with state_errors("write", folder):
         for picture in (one for pair in comparison.pairs for one in pair.pictures):
             data = (drawn / picture.file).read_bytes()
             picture.file = _free_name(picture.file, folder, ours)
@@ -78,8 +76,6 @@ def write_report(comparison: Comparison, drawn: Path, folder: Path) -> Path:
         own.remove(folder, {name: mark for name, mark in ours.items() if name not in files})
         if len(files) > 2:
             (folder / PICTURES).mkdir(exist_ok=True)
-    except OSError as error:
-        raise state_error("write", folder, error) from error
     for name, data in files.items():
         write_atomic(folder / name, data, durable=name in (DATA, PAGE))
     return folder / PAGE

@@ -15,7 +15,7 @@ from runner.compare.isolation import Moves, moves_for, reached
 from runner.compare.sides import Found, changed_output, environment_changed, receipts_by_hash
 from runner.environments import Site, kind, words
 from runner.errors import ExitCode, Interrupted, PipelineError, RunnerError
-from runner.ground.files import state_error
+from runner.ground.files import state_errors
 from runner.ground.told import read_json, write_json
 from runner.model import Pipeline
 from runner.plan import Selection
@@ -107,11 +107,9 @@ def _homes(top: Path) -> list[Path]:
 def _cleared(top: Path, journal: Journal) -> Path:
     """Removes what earlier comparisons left; gives a folder in which nothing of it is."""
     for home in _homes(top):
-        try:
+        with state_errors("remove", home):
             if own.is_folder(home):
                 own.remove(home, own.proven(home, own.by_time))
-        except OSError as error:
-            raise state_error("remove", home, error) from error
     used = [home for home in _homes(top) if any(os.path.lexists(home / part) for part in PARTS)]
     if not used:
         return top

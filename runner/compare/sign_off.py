@@ -16,8 +16,9 @@ from typing import Any
 from runner.compare.results import Comparison, Pair, Side
 from runner.compare.simple import BLOCK
 from runner.errors import UsageError
-from runner.ground.files import state_error
+from runner.ground.files import state_errors
 from runner.ground.told import read_json, write_json
+from runner.ground.words import shown
 from runner.records.journal import now_text
 
 FOLDER = "sign_offs"
@@ -77,10 +78,8 @@ def record(comparison: Comparison, a: Path, b: Path, repo: Path, name: str, reas
         ],
         "earlier": [*earlier.pop("earlier", []), earlier] if earlier else [],
     }
-    try:
+    with state_errors("write", target):
         target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise state_error("write", target, error) from error
     write_json(target, entry)
     return entry
 
@@ -97,11 +96,6 @@ def signed_off(a: Path, b: Path, repo: Path) -> Mapping[str, Any] | None:
         if isinstance(entry, dict) and entry.get("hashes") == now:
             return entry
     return None
-
-
-def shown(path: Path, repo: Path) -> str:
-    """As messages and records name a file: by its place in the repository, where it is there."""
-    return path.relative_to(repo).as_posix() if path.is_relative_to(repo) else str(path)
 
 
 def _difference(pair: Pair) -> dict[str, Any]:

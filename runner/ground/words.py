@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _NUMBER = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
@@ -96,3 +97,8 @@ def some(names: Sequence[str], most: int) -> str:
     """`a, b and 3 more`."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def shown(path: Path, repo: Path) -> str:
+    """As messages and records name a file: by its place in the repository, where it is there."""
+    return path.relative_to(repo).as_posix() if path.is_relative_to(repo) else str(path)

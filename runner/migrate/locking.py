@@ -120,8 +120,3 @@ def anchored(text: str, repo: Path) -> str:
     for number in range(len(uv.get("find-links", []))):
         absolute(uv["find-links"], number)
     return str(tomlkit.dumps(document)) if changed else text
-
-
-def is_anchored(text: str, repo: Path) -> bool:
-    """Whether `text` means the same in every folder, and so its lock does."""
-    return anchored(text, repo) == text

@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 from runner.errors import UsageError
-from runner.ground.words import joined
+from runner.ground.words import joined, shown
 from runner.migrate.facts import Index
 from runner.migrate.installed import Installed
 from runner.migrate.names import Status
@@ -81,9 +81,6 @@ class Plan:
         new = {name: why for name in groups if name not in self.conflicts}
         return replace(self, conflicts={**self.conflicts, **new})
 
-    def count(self, status: Status) -> int:
-        return sum(item.status is status for item in self.items)
-
 
 @dataclass(frozen=True)
 class Wishes:
@@ -99,7 +96,5 @@ class Wishes:
 
 def recipe_in(repo: Path, path: Path) -> str:
     """How messages and comments name a file: relative to the repository where it lies in it."""
-    try:
-        return path.resolve().relative_to(repo.resolve()).as_posix()
-    except ValueError:
-        return str(path)
+    there = path.resolve()
+    return shown(there, repo.resolve()) if there.is_relative_to(repo.resolve()) else str(path)

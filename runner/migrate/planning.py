@@ -16,7 +16,7 @@ from runner.migrate.names import Named, Names, Status, read_table
 from runner.migrate.pip_options import PipOptions
 from runner.migrate.plan import IndexSource, Item, Plan, Wishes
 from runner.migrate.pythons import GroupPython
-from runner.migrate.pytorch import Cuda, find_cuda, is_torch_index, split_local, torch_keys, uses_torch
+from runner.migrate.pytorch import Cuda, find_cuda, is_torch_index, split_local, uses_torch
 from runner.migrate.recipe_lines import Line, Recipe, Source
 from runner.migrate.requirement import MatchSpec, Requirement, parse_match_spec, parse_pip
 
@@ -216,7 +216,7 @@ class _Converter:
         """PyTorch's packages of this group from the index of that CUDA; one that the repository has is used again."""
         if not self.cuda.tag:
             return
-        wanted = torch_keys(self.table)
+        wanted = frozenset(map(normalised_group, self.table["pytorch"]["packages"]))  # that its index has builds of
         used = dict.fromkeys(one.name for item in items for one in item.requirements if one.key in wanted)
         if not used:
             return

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from runner.environments.spec import normalised_group as normalised
 from runner.errors import UsageError
 from runner.ground.words import joined
 from runner.migrate.recipe_lines import Recipe, Source
@@ -154,8 +153,3 @@ def split_local(requirement: Requirement, marker: str) -> list[Requirement]:
 def is_torch_index(url: str, table: Mapping[str, Any]) -> bool:
     """Whether `url` is one of PyTorch's indexes."""
     return url.rstrip("/").startswith(str(table["pytorch"]["index"]).partition("{")[0].rstrip("/"))
-
-
-def torch_keys(table: Mapping[str, Any]) -> frozenset[str]:
-    """The packages that PyTorch's index has in builds of its own."""
-    return frozenset(normalised(name) for name in table["pytorch"]["packages"])

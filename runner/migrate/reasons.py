@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from runner.environments.spec import normalised_group as normalised
-from runner.environments.uv.failures import explain
+from runner.environments.uv.failures import Failure, explain
 from runner.errors import EnvironmentMissing
 from runner.ground.codes import spell_code
 from runner.migrate.facts import Facts
@@ -17,71 +16,62 @@ UNTOUCHED = "pyproject.toml and uv.lock are as they were."
 _QUOTED = 25  # lines of uv's own
 
 
-@dataclass(frozen=True)
-class Reason:
-    """`sign` is looked for in what uv said."""
-
-    sign: str
-    message: str
-    cure: str
-
-
 _NAME = r"(?P<name>[\w.-]+)(?:\[[^\]]*\])?(?:\{[^}]*\})?"
 REASONS = (
-    Reason(
+    Failure(
         r"network was disabled|Network connectivity is disabled",
         "uv is set to use no network (UV_OFFLINE), and its cache does not have what is needed",
         "Take UV_OFFLINE away and start again.",
     ),
-    Reason(
+    Failure(
         rf"Because {_NAME} was not found in the (?:package registry|cache|provided package locations)",
         "there is no package {name} on PyPI (or the index that it is to come from)",
         "See line {line} of the recipe: it may have another name there, or be no Python package. Take the line out, or "
         "write the PyPI name below `pip:`.",
     ),
-    Reason(
+    Failure(
         r"Python version[^.]*does not satisfy Python(?P<python>[^\s,]+)",
         "a package does not take the Python of this group: it wants Python{python}",
         "Try another Python with --python, or another version of that package, and compare the results.",
     ),
-    Reason(
+    Failure(
         rf"there (?:is|are) no versions? of {_NAME}(?P<version>[=<>!~][^\s]*)",
         "there is no version {version} of {name} that can be had",
         "See line {line} of the recipe: change the version there, and compare the results.",
     ),
-    Reason(
+    Failure(
         rf"there are no versions of {_NAME}[ ,]",
         "there is no version of {name} that can be had",
         "See line {line} of the recipe: it may have another name on PyPI, or be no Python package. Take it out, or "
         "write the PyPI name below `pip:`.",
     ),
-    Reason(
+    Failure(
         rf"only {_NAME}(?P<have>[=<>!~]\S*) (?:is|are) available and (?:all versions of )?(?P<who>\S+) depends? on "
         r"(?P=name)(?:\[[^\]]*\])?(?:\{[^}]*\})?(?P<version>[=<>!~][^\s]*?)[,\s]",
         "there is no version {version} of {name} ({who} asks for it): only {name}{have} can be had",
         "See line {line} of the recipe: change the version there, and compare the results.",
     ),
-    Reason(
+    Failure(
         rf"{_NAME}(?P<version>==\S+) has no (?P<what>[^.,\n]*wheels[^.,\n]*)",
         "{name}{version} has no {what}",
         "Choose another version or another Python (--python).",
     ),
-    Reason(
+    Failure(
         r"Git operation failed|failed to (?:clone|fetch) into",
         "a package is to come from a git repository that cannot be fetched: {url}",
         "Check the address and the network (git must be installed), then start again.",
     ),
-    Reason(
+    Failure(
         r"Failed to (?:download and )?build `(?P<what>[^`]*)`",
         "{what} has no wheel, and asking its source for what it needs failed",
         "Usually it is too old for this Python: try a newer version, or another Python (--python).",
     ),
-    Reason(
+    Failure(
         r"Failed to parse entry in group `[^`]*`: `(?P<what>[^`]*)`",
         "uv does not understand its line `{what}`",
         "Change that line of the recipe.",
     ),
-    Reason(
+    Failure(
         r"No solution found",
         "what it asks for does not go together",
         "Change a version in the recipe, or try another Python (--python), and compare the results.",
@@ -97,9 +87,9 @@ def unlockable(plan: Plan, attempt: Attempt, facts: Facts, *, together: bool) ->
     if not attempt.ended:
         return EnvironmentMissing(f"{title}: {said}", UNTOUCHED)
     if together and re.search(r"your project depends on", whole) and "No solution found" in whole:
-        message = f"{title}: it contradicts the dependencies of [project] itself"
+        cure = "Loosen one of them, or put the group into another repository."
         return EnvironmentMissing(
-            message, f"Loosen one of them, or put the group into another repository.\n{_rest(said)}"
+            f"{title}: it contradicts the dependencies of [project] itself", f"{cure}\n{_rest(said)}"
         )
     offline = "UV_OFFLINE is set: only what lies in uv's cache was looked at.\n" if attempt.offline else ""
     for reason in REASONS:
@@ -110,10 +100,10 @@ def unlockable(plan: Plan, attempt: Attempt, facts: Facts, *, together: bool) ->
             cure = reason.cure.format_map(values).replace("See line  of the recipe: ", "")
             message = reason.message.format_map(values).replace("Python>=", "Python >=")
             return EnvironmentMissing(f"{title}: {message}", f"{cure}\n{offline}{_rest(said)}")
-    error = explain(title, said, attempt.code, repo=str(facts.repo), folder="uv's cache")
+    error = _explained(title, said, attempt, facts)
     if error.message.endswith(spell_code(attempt.code)):
         return EnvironmentMissing(f"{title}, and uv's reason is not one that is known here", _rest(said))
-    return EnvironmentMissing(error.message, f"{error.cure}\n{UNTOUCHED}")
+    return error
 
 
 def unsound(attempt: Attempt, facts: Facts) -> EnvironmentMissing:
@@ -122,10 +112,14 @@ def unsound(attempt: Attempt, facts: Facts) -> EnvironmentMissing:
     if not attempt.ended:
         return EnvironmentMissing(f"{title}: {attempt.said}", UNTOUCHED)
     if "No solution found" in attempt.said:
-        return EnvironmentMissing(
-            f"{title}: its groups contradict each other", f"Mend that first.\n{_rest(attempt.said)}"
-        )
-    error = explain(title, attempt.said, attempt.code, repo=str(facts.repo), folder="uv's cache")
+        cure = f"Mend that first.\n{_rest(attempt.said)}"
+        return EnvironmentMissing(f"{title}: its groups contradict each other", cure)
+    return _explained(title, attempt.said, attempt, facts)
+
+
+def _explained(title: str, said: str, attempt: Attempt, facts: Facts) -> EnvironmentMissing:
+    """As everywhere else that uv fails."""
+    error = explain(title, said, attempt.code, repo=str(facts.repo), folder="uv's cache")
     return EnvironmentMissing(error.message, f"{error.cure}\n{UNTOUCHED}")
 
 

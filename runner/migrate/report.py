@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,7 +49,8 @@ def table(plan: Plan, width: int = 100) -> Iterator[tuple[Status | None, str]]:
 
 def summary(plan: Plan) -> str:
     """3 kept, 2 renamed, 1 guessed."""
-    return ", ".join(f"{count} {status.value}" for status in Status if (count := plan.count(status)))
+    counts = Counter(item.status for item in plan.items)
+    return ", ".join(f"{counts[status]} {status.value}" for status in Status if counts[status])
 
 
 def consequences(plan: Plan) -> Iterator[str]:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from runner.compare.sign_off import shown, signed_off
+from runner.compare.sign_off import signed_off
 from runner.errors import StateError, UsageError
-from runner.ground.files import state_error
+from runner.ground.files import state_errors
+from runner.ground.words import shown
 from runner.migrate.files import SCRIPTS, files_below, first_link
 from runner.migrate.needs import Wanted, may_mention, mentioned, read, signed_pipelines
 from runner.migrate.pipelines import NO_VALUES, named_files, plain_name, twin_of
@@ -71,10 +72,8 @@ def carry_out(retirement: Retirement) -> list[Path]:
     """Removes exactly `retirement.files`. Raises StateError; what is gone by then stays gone."""
     gone = []
     for path in retirement.files:
-        try:
+        with state_errors("remove", path):
             path.unlink()
-        except OSError as error:
-            raise state_error("remove", path, error) from error
         gone.append(path)
     return gone
 

@@ -38,13 +38,14 @@ class Found:
     lock: bytes
 
 
+@dataclass
 class Search:
-    """One search; `progress` hears what is tried. `seconds` is for the trials beside the other groups."""
+    """One search; `progress` hears what is tried."""
 
-    def __init__(
-        self, bench: Workbench, facts: Facts, progress: Callable[[str], None], seconds: float = TOGETHER_SECONDS
-    ) -> None:
-        self.bench, self.facts, self.progress, self.seconds = bench, facts, progress, seconds
+    bench: Workbench
+    facts: Facts
+    progress: Callable[[str], None]
+    seconds: float = TOGETHER_SECONDS  # for the trials beside the other groups
 
     def find(self, plan: Plan) -> Found:
         """Raises EnvironmentMissing with uv's reason when no form of the plan locks."""

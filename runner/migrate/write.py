@@ -6,7 +6,7 @@ from runner.environments import Site
 from runner.errors import EnvironmentMissing
 from runner.ground.files import write_atomic
 from runner.migrate.facts import Facts
-from runner.migrate.locking import attempt_of, is_anchored, run_uv
+from runner.migrate.locking import anchored, attempt_of, run_uv
 from runner.migrate.reasons import unlockable
 from runner.migrate.search import Found
 
@@ -18,7 +18,7 @@ def write(found: Found, facts: Facts, site: Site) -> None:
     if old[pyproject] is None or old[pyproject].decode("utf-8-sig") != facts.text:  # type: ignore[union-attr]
         raise EnvironmentMissing("pyproject.toml was changed meanwhile", "Start again.")
     try:
-        if is_anchored(found.pyproject, facts.repo):
+        if anchored(found.pyproject, facts.repo) == found.pyproject:  # it means the same here, and so its lock does
             write_atomic(lock, found.lock)
         # each in one step; should the power fail between the two, `uv lock` brings uv.lock back to pyproject.toml
         write_atomic(pyproject, found.pyproject.encode("utf-8"))
