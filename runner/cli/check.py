@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from glob import glob
 from pathlib import Path
 
 import click
 
 from runner.checks import errors, find_problems, find_warnings
-from runner.cli.common import make_site, pipeline_path, print_json, screen, show_diagnostics, show_error, usual
+from runner.cli.common import make_site, pipeline_path, screen, show_diagnostics, show_error, usual
 from runner.cli.completing import complete_files
-from runner.cli.dry_run import finding_values
+from runner.cli.dry_run import print_findings
 from runner.cli.options import request_for
 from runner.environments import Site, kind
 from runner.errors import ExitCode, PipelineError
@@ -52,7 +51,7 @@ def _check(file: str, site: Site, *, as_json: bool) -> int:
         pipeline = read_pipeline(path)
     except PipelineError as error:
         if as_json:
-            _print_findings(error.diagnostics)
+            print_findings(error.diagnostics)
         else:
             show_error(error, screen())
         return error.exit_code
@@ -61,7 +60,7 @@ def _check(file: str, site: Site, *, as_json: bool) -> int:
     problems = errors(found)
     warnings = [*find_warnings(pipeline, site), *(one for one in found if one not in problems)]
     if as_json:
-        _print_findings([*warnings, *problems])
+        print_findings([*warnings, *problems])
     else:
         _show(pipeline, jobs, warnings, problems, site)
     if not problems:
@@ -74,11 +73,6 @@ def _item_problems(pipeline: Pipeline, site: Site) -> list[Diagnostic]:
     if not any(segment.many or segment.resources for segment in pipeline.segments):
         return []
     return list(look_at(request_for(pipeline, site)).item_problems(every=True))
-
-
-def _print_findings(diagnostics: Iterable[Diagnostic]) -> None:
-    for diagnostic in diagnostics:
-        print_json("finding", **finding_values(diagnostic))
 
 
 def _show(

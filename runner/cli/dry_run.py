@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -42,8 +43,7 @@ def _as_json(look: Look, commands: dict[int, Command], problems: list[Diagnostic
         print_json("note", text=text)
     for text in look.plan.warnings:
         print_json("warning", text=text)
-    for problem in problems:
-        print_json("finding", **finding_values(problem))
+    print_findings(problems)
 
 
 def _item_counts(look: Look) -> dict[int, dict[str, Any]]:
@@ -73,17 +73,11 @@ def step_values(step: Step, command: Command | None) -> dict[str, Any]:
     }
 
 
-def finding_values(problem: Diagnostic) -> dict[str, Any]:
-    mark = problem.mark
-    return {
-        "severity": problem.severity.value,
-        "segment": problem.segment,
-        "message": problem.message,
-        "cure": problem.cure,
-        "file": str(problem.file) if problem.file else None,
-        "line": mark.line if mark else None,
-        "column": mark.column if mark else None,
-    }
+def print_findings(findings: Iterable[Diagnostic]) -> None:
+    for one in findings:
+        place = {"line": one.mark and one.mark.line, "column": one.mark and one.mark.column}
+        what = {"severity": one.severity.value, "segment": one.segment, "message": one.message, "cure": one.cure}
+        print_json("finding", **what, file=str(one.file) if one.file else None, **place)
 
 
 def _as_text(look: Look, commands: dict[int, Command], problems: list[Diagnostic]) -> None:

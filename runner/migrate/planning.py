@@ -22,11 +22,6 @@ from runner.migrate.requirement import MatchSpec, Requirement, parse_match_spec,
 
 _ANACONDA = ("defaults", "anaconda", "main", "r", "msys2", "pkgs/main", "pkgs/r")
 _SUBDIR = re.compile(r"/(?:noarch|(?:linux|osx|win)-\w+)$")
-_MARKERS = {
-    "win32": "sys_platform == 'win32'",
-    "linux": "sys_platform == 'linux'",
-    "darwin": "sys_platform == 'darwin'",
-}
 
 
 def make_plan(recipe: Recipe, facts: Facts, wishes: Wishes, table: Mapping[str, Any] | None = None) -> Plan:
@@ -139,9 +134,8 @@ class _Converter:
         channel = _SUBDIR.sub("", spec.channel)
         if channel and channel.rpartition("/")[2] not in ("conda-forge", "pytorch", "nvidia", *_ANACONDA):
             item = item.noted(f"was from the channel {channel}")
-        return item.noted(
-            "the build string has no counterpart" if spec.build and not spec.name.startswith("pytorch") else ""
-        )
+        lost = spec.build and not spec.name.startswith("pytorch")
+        return item.noted("the build string has no counterpart" if lost else "")
 
     def _versioned(self, named: Named, spec: MatchSpec) -> tuple[Requirement, str]:
         assert named.requirement is not None
@@ -184,7 +178,7 @@ class _Converter:
         installed = self.wishes.installed
         assert installed is not None
         keys = {one.key for item in items for one in item.requirements} | self._used
-        marker = _MARKERS.get(installed.platform, "")
+        marker = f"sys_platform == '{installed.platform}'" if installed.platform else ""
         added = []
         for dist in installed.brought_along(keys):
             if dist.editable:

@@ -78,11 +78,13 @@ def carry_out(retirement: Retirement) -> list[Path]:
     return gone
 
 
+@dataclass
 class _Search:
     """Goes through every YAML file of the repository, and judges each that needs the environment."""
 
-    def __init__(self, repo: Path, wanted: Wanted, retirement: Retirement) -> None:
-        self.repo, self.wanted, self.retirement = repo, wanted, retirement
+    repo: Path
+    wanted: Wanted
+    retirement: Retirement
 
     def go(self, candidates: Sequence[Path]) -> None:
         """`candidates` may be removed; any other file that needs something is an obstacle."""
@@ -95,7 +97,7 @@ class _Search:
         every += signed_pipelines(self.repo / SIGN_OFFS, self.repo)
         # each once, by the path that was given first, however else it can be reached
         known = {os.path.realpath(path): path for path in reversed([*self.retirement.recipes, *every])}
-        kept = {path for real, path in known.items() if not _is_below(Path(real), [_real(_TESTS)])}
+        kept = {path for real, path in known.items() if not _is_below(Path(real), _TESTS)}
         files = sorted(kept - set(self.retirement.recipes))
         for path in files:
             self._look(path, path in candidates)
@@ -104,8 +106,8 @@ class _Search:
                 obstacles.append(f"{self._shown(path)}: {link} is a link, and a retirement follows none: remove it")
         going = set(self.retirement.files)
         self._find_statuses(going)
-        others = (_real(_TESTS), _real(self.repo / SIGN_OFFS))
-        scripts = [one for one in files_below(self.repo, SCRIPTS, hidden=True) if not _is_below(one, others)]
+        below = files_below(self.repo, SCRIPTS, hidden=True)
+        scripts = [one for one in below if not _is_below(one, _TESTS, self.repo / SIGN_OFFS)]
         scripts = [one for one in scripts if not one.exists() or one.stat().st_size <= _LARGEST]
         for path in [*files, *scripts]:
             if path not in going and (found := mentioned(path, [one.name for one in going])):
@@ -168,12 +170,8 @@ class _Search:
         return shown(path, self.repo)
 
 
-def _real(folder: Path) -> str:
-    return os.path.realpath(folder) + os.sep
-
-
-def _is_below(path: Path, folders: Sequence[str]) -> bool:
-    return os.path.realpath(path).startswith(tuple(folders))
+def _is_below(path: Path, *folders: Path) -> bool:
+    return any(Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)) for folder in folders)
 
 
 def _not_ours(status: Path, pipeline: Path, going: set[Path]) -> str:
