@@ -91,7 +91,8 @@ def command(a: str, b: str, **options: Any) -> int:
     options["console"] = screen(as_json=options["as_json"])
     if folders:
         _refuse_nested(one, two)
-        _check_report(options, [Place(one), Place(two)])
+        if options["report"]:
+            check_folder(options["report"], [Place(one), Place(two)])
     site = make_site(options["repo"], interactive=False if options["as_json"] else None)
     if signed:
         check_place(one, two, Path(site.repo))
@@ -124,12 +125,6 @@ def _refuse_nested(a: Path, b: Path) -> None:
         raise UsageError(f"{inner} lies in {outer}", "Give two folders beside each other.")
 
 
-def _check_report(options: dict[str, Any], compared: Iterable[Place]) -> None:
-    """Before hours of runs. Raises UsageError where the report would lie in what is compared, or on other files."""
-    if options["report"]:
-        check_folder(options["report"], compared)
-
-
 @contextmanager
 def _measurer(site: Site, pipelines: Iterable[Path], options: dict[str, Any]) -> Iterator[Measurer]:
     files = [pipeline_path(str(path)) for path in pipelines]
@@ -155,7 +150,8 @@ def _of_pipelines(a: Path, b: Path, measurer: Measurer, options: dict[str, Any])
         anew=options["fresh"],
         noise=not options["no_noise_floor"],
     )
-    _check_report(options, [Place(two.folder), *all_places(two)])
+    if options["report"]:  # looked at before hours of runs
+        check_folder(options["report"], [Place(two.folder), *all_places(two)])
     measurer.prepare()
     return compare_pipelines(two)
 

@@ -12,7 +12,7 @@ import click
 
 from runner.cli.common import make_site, screen, usual
 from runner.cli.completing import complete_files
-from runner.cli.migrate_progress import Progress
+from runner.cli.migrate_progress import progress
 from runner.cli.retire import retire_command
 from runner.environments import Site
 from runner.environments.conda.base import find_base
@@ -149,8 +149,8 @@ class _Migration:
         return 0
 
     def _search(self, plan: Plan, facts: Facts) -> Found:
-        with Progress(self.console) as progress, workbench(self.site, facts.repo) as bench:
-            found = Search(bench, facts, progress).find(plan)
+        with progress(self.console) as begin, workbench(self.site, facts.repo) as bench:
+            found = Search(bench, facts, begin).find(plan)
         changed = [(old, new) for old, new in zip(plan.items, found.plan.items, strict=True) if old != new]
         if changed:
             self._say("After asking uv:")
@@ -158,8 +158,8 @@ class _Migration:
         return found
 
     def _write(self, found: Found, facts: Facts, outcome: Outcome) -> None:
-        with Progress(self.console) as progress:
-            progress("uv lock in the repository")
+        with progress(self.console) as begin:
+            begin("uv lock in the repository")
             write(found, facts, self.site)
         self._say(f"Wrote the group {found.plan.group} to pyproject.toml and uv.lock.")
         self._write_twins(outcome)

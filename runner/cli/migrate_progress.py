@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-from types import TracebackType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from runner.ground.words import time_text
 from runner.migrate.reasons import UNTOUCHED
@@ -13,47 +15,38 @@ from runner.report.console import Console
 _EVERY = 1.0  # seconds
 
 
-class Progress:
-    """Call it with each step; it shows the seconds of the step until the next one, or the end of the `with`."""
+@contextmanager
+def progress(console: Console) -> Iterator[Callable[[str], None]]:
+    """What it gives is called with each step, whose seconds are shown until the next one, or the end of the `with`."""
+    step, since, changing, over = "", 0.0, threading.Lock(), threading.Event()
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._step, self._since = "", 0.0
-        self._changed = threading.Condition()
-        self._over = False
-        self._thread = threading.Thread(target=self._count, daemon=True)
+    def begin(text: str) -> None:
+        nonlocal step, since
+        with changing:
+            step, since = text, time.monotonic()
+        if console.terminal:
+            show()
+        else:
+            console.line(f"  {text}")
 
-    def __call__(self, step: str) -> None:
-        with self._changed:
-            self._step, self._since = step, time.monotonic()
-            if self._console.terminal:
-                self._show()
-            else:
-                self._console.line(f"  {step}")
+    def show() -> None:
+        with changing:
+            if step:
+                console.live(f"  {step}: {time_text(time.monotonic() - since)}")
 
-    def __enter__(self) -> Progress:
-        if self._console.terminal:
-            self._thread.start()
-        return self
+    def count() -> None:
+        while not over.wait(_EVERY):
+            show()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with self._changed:
-            self._over = True
-            self._changed.notify()
-        if self._thread.is_alive():
-            self._thread.join()
-        self._console.clear_live()
-        if kind is KeyboardInterrupt:
-            self._console.line(UNTOUCHED)
-
-    def _count(self) -> None:
-        with self._changed:
-            while not self._over:
-                if self._step:
-                    self._show()
-                self._changed.wait(_EVERY)
-
-    def _show(self) -> None:
-        self._console.live(f"  {self._step}: {time_text(time.monotonic() - self._since)}")
+    thread = threading.Thread(target=count, daemon=True)
+    if console.terminal:
+        thread.start()
+    try:
+        yield begin
+    finally:
+        over.set()
+        if thread.is_alive():
+            thread.join()
+        console.clear_live()
+        if isinstance(sys.exc_info()[1], KeyboardInterrupt):
+            console.line(UNTOUCHED)

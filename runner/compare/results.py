@@ -28,12 +28,10 @@ class Rung(Enum):
 
 
 # worst first in a report
-ORDER = {
-    rung: place
-    for place, rung in enumerate(
-        (Rung.MISSING, Rung.EXTRA, Rung.UNREADABLE, Rung.DIFFERENT, Rung.NOISE, Rung.WITHIN, Rung.CONTENT, Rung.SAME)
-    )
-}
+ORDER = (
+    *(Rung.MISSING, Rung.EXTRA, Rung.UNREADABLE, Rung.DIFFERENT),
+    *(Rung.NOISE, Rung.WITHIN, Rung.CONTENT, Rung.SAME),
+)
 
 
 @dataclass
@@ -73,7 +71,7 @@ class Pair:
     @property
     def order(self) -> tuple[int, bool, float, str]:
         """For sorting worst first; images before what was measured in them."""
-        return (ORDER[self.rung], self.kind not in ("image", "labels", "mask"), -self.distance, self.name)
+        return (ORDER.index(self.rung), self.kind not in ("image", "labels", "mask"), -self.distance, self.name)
 
 
 @dataclass
