@@ -40,9 +40,10 @@ def table(plan: Plan, width: int = 100) -> Iterator[tuple[Status | None, str]]:
     rows = [(_place(item, plan), item.line.text, item.status.value, item.result) for item in plan.items]
     head = ("line", "in the recipe", "", "in the group")
     widths = [min(max(len(row[column]) for row in [head, *rows]), 36) for column in range(3)]
-    yield None, _row(head, widths)
+    row_of = f"  {{:>{widths[0]}}}  {{:<{widths[1]}}}  {{:<{widths[2]}}}  {{}}".format
+    yield None, row_of(*head).rstrip()
     for item, row in zip(plan.items, rows, strict=True):
-        yield item.status, _row(row, widths)
+        yield item.status, row_of(*row).rstrip()
         for line in textwrap.wrap(item.note, max(30, width - widths[0] - 8)):
             yield Status.REPLACED, " " * (widths[0] + 6) + line
 
@@ -175,8 +176,3 @@ def _place(item: Item, plan: Plan) -> str:
     if item.line.source is Source.INSTALLED:
         return "-"
     return str(item.line.number) if item.line.file == plan.recipe.path else f"{item.line.file.name}:{item.line.number}"
-
-
-def _row(cells: tuple[str, str, str, str], widths: list[int]) -> str:
-    first = cells[0].rjust(widths[0])
-    return "  ".join(["", first, cells[1].ljust(widths[1]), cells[2].ljust(widths[2]), cells[3]]).rstrip()
