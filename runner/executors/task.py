@@ -95,9 +95,7 @@ def run_task(job: Task, folder: Path, around: Around) -> Receipt:
     receipt.write(folder, around.syncer)
     if receipt.succeeded:
         succeeded()
-    around.journal.say(
-        "end", segment, state=last.state, **_measured(last.outcome), explanation=last.note, log=str(last.log)
-    )
+    around.journal.say("end", segment, state=last.state, **receipt.measured, explanation=last.note, log=str(last.log))
     return receipt
 
 

@@ -41,7 +41,6 @@ class Filler:
         self._columns = dict.fromkeys((*columns, *parameters), "")
         self._parameters = parameters
         self._windows = windows
-        self._batch = many.batch > 1
         self._has_matrix = bool(many.matrix)
         self._known_columns = not many.foreach or not many.foreach.csv or bool(items)
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runner.errors import UsageError
-from runner.ground.plain import NotPlain, read_plain
+from runner.ground.plain import read_plain
 from runner.ground.text import decoded
+from runner.pipeline.text import encoding_of
 
 _SEPARATORS = ";\t,"
-_MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
 Row = tuple[int, tuple[str, ...]]  # number of its line, from 1; its cells
 
 
@@ -24,8 +24,9 @@ def read_table(path: str) -> tuple[tuple[str, ...], list[Row]]:
     except FileNotFoundError:
         raise UsageError(f"there is no file {path}", "Correct `csv:`, or make the file.") from None
     except OSError as error:
-        what = error.strerror if isinstance(error, NotPlain) else (error.strerror or str(error))
-        raise UsageError(f"cannot read {path}: {what}", "Close it in Excel, or correct `csv:`.") from error
+        raise UsageError(
+            f"cannot read {path}: {error.strerror or error}", "Close it in Excel, or correct `csv:`."
+        ) from error
     rows = list(_rows(_text(data, path), path))
     if not rows:
         raise UsageError(f"{path} is empty", "Its first line holds the names of the columns, each other one an item.")
@@ -39,9 +40,9 @@ def read_table(path: str) -> tuple[tuple[str, ...], list[Row]]:
 
 def _text(data: bytes, path: str) -> str:
     """Excel saves as UTF-16 ("Unicode text"), as UTF-8 with a mark, or in Windows' code page."""
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "")
+    encoding, mark = encoding_of(data)
     try:
-        text = data.decode(encoding) if encoding else decoded(data)
+        text = data[len(mark) :].decode(encoding) if mark else decoded(data)
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is no text: {error.reason}", "Save it as CSV (UTF-8).") from error
     if "\0" in text:

@@ -34,7 +34,6 @@ class Step:
 class Input:
     """A value that names files which must be there."""
 
-    flag: str
     value: str
     key: str  # of its entry, as in Segment.marks
     role: str  # pattern, folder, file, or any of these
@@ -57,13 +56,13 @@ def step_of(
         path = os.path.join(cwd, os.path.expanduser(value))  # noqa: PTH111, PTH118
         if role in ("pattern", "folder", "file", "any"):
             if not of_item.search(value):  # what an item stands for is known later
-                inputs.append(Input(flag, path, key, role))
+                inputs.append(Input(path, key, role))
         elif role == "output" or Path(value).is_absolute():
             places.append(path)
     text = items[0].pattern or items[0].csv if items else ""
     if items and text and not text.startswith("%"):  # an unknown token is told as that
         path = os.path.join(items[1], os.path.expanduser(text))  # noqa: PTH111, PTH118
-        inputs.append(Input("foreach", path, "foreach", "items" if items[0].pattern else "table"))
+        inputs.append(Input(path, "foreach", "items" if items[0].pattern else "table"))
     places = [of_item.sub("*", place) for place in places]
     return Step(segment.number, tuple(inputs), tuple(places), segment.environment.strip().lower() == "cmd")
 

@@ -65,6 +65,12 @@ class Receipt:
     def succeeded(self) -> bool:
         return self.state == Result.SUCCEEDED
 
+    @property
+    def measured(self) -> dict[str, Any]:
+        """What was measured, as the event of its end tells it."""
+        names = ("exit_code", "signal", "started", "seconds", "peak_memory", "cpu_time", "gpu_memory", "leftovers")
+        return {name: getattr(self, name) for name in names}
+
     def write(self, folder: Path, syncer: Syncer | None = None) -> None:
         """Raises StateError."""
         own = {one.name: getattr(self, one.name) for one in fields(self)}

@@ -137,7 +137,6 @@ class _Loop:
     def _loop(self, graph: Graph, *, one: bool) -> None:
         """Until all of `graph` is closed, or the run is over. `one`: a single item of each segment over many."""
         self._one = one
-        self._graph = graph
         self._schedule = Schedule(graph, self._budget)
         with self.stop.listening(self.events):
             while not self._schedule.over:

@@ -292,7 +292,6 @@ class Over:
             state, why = Result.STOPPED, f"{self.tasks.plan.left_out:,} of {total:,} items are still to be run"
         if self._stopped or (self._opened.request.stop.requested and tried < len(self.tasks.chosen)):
             state, why = Result.STOPPED, "stopped"
-        seconds = round(time.monotonic() - self._begin, 3)
         counts = {
             "done": self._good, "failed": bad, "not_run": self._left_out, "skipped": self.done, "stopped": self._stopped
         }  # fmt: skip
@@ -303,27 +302,13 @@ class Over:
             state=state,
             explanation=why,
             started=datetime.fromtimestamp(self._started).astimezone().isoformat(timespec="milliseconds"),
-            seconds=seconds,
+            seconds=round(time.monotonic() - self._begin, 3),
             peak_memory=self._peak,
             environment={"text": self.segment.environment, **fingerprint(job, self._opened.around)},
             items=counts,
         )
         self.folder.mkdir(parents=True, exist_ok=True)
         receipt.write(self.folder, self._opened.around.syncer)
-        self._journal.say(
-            "end",
-            self.segment,
-            state=state,
-            exit_code=None,
-            signal=None,
-            started=receipt.started,
-            seconds=seconds,
-            peak_memory=self._peak,
-            cpu_time=None,
-            gpu_memory=None,
-            leftovers=[],
-            explanation=why,
-            log=str(self.folder),
-            items=counts,
-        )
+        told: dict[str, Any] = {"explanation": why, "log": str(self.folder), "items": counts}
+        self._journal.say("end", self.segment, state=state, **receipt.measured, **told)
         return receipt
