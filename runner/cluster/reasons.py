@@ -73,7 +73,7 @@ _REASONS = (
     _reason(r"ReqNodeNotAvail|NodeDown|PartitionDown|PartitionInactive|FrontEndDown|DOWN, DRAINED", "nodes are down or "
             "reserved at present"),
     _reason(r"^Dependency", "it starts after another job"),
-    _reason(r"^(Priority|Resources|None|)$", "it waits for its turn"),
+    _reason(r"^(Priority|Resources|None|Not Running: .*|)$", "it waits for its turn"),
     _reason(r"JobArrayTaskLimit", "as many of its array run as may run at once"),
     _reason(r"(QOS|Assoc|Partition)\w*(Grp|Max|Limit)|Association\w*Limit", "as much runs at once as its account or "
             "QOS may have"),

@@ -48,7 +48,8 @@ def with_log(look: JobLook, log: str) -> JobLook:
 _IN_LOG = tuple(
     (re.compile(pattern, re.IGNORECASE), state)
     for pattern, state in (
-        (r"oom[-_ ]kill|exceeded (step |job )?memory limit|OUT OF MEMORY|mem .*exceeded limit", JobState.OUT_OF_MEMORY),
+        (r"oom[-_ ]kill|exceeded (step |job )?memory limit|OUT OF MEMORY", JobState.OUT_OF_MEMORY),
+        (r"mem(ory)? limit exceeded|mem .*exceeded limit", JobState.OUT_OF_MEMORY),
         (r"DUE TO TIME LIMIT|walltime \d+ exceeded limit", JobState.OUT_OF_TIME),
         (r"DUE TO PREEMPTION", JobState.PREEMPTED),
         (r"DUE TO NODE FAILURE", JobState.NODE_FAILED),

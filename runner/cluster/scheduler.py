@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import PurePath
 from typing import Protocol
 
 from runner.cluster.jobs import ClusterError, Element, Limits, Looks, Submission
@@ -16,10 +17,13 @@ class Scheduler(Protocol):
 
     name: str  # slurm, pbs
     index_variable: str  # the environment variable that tells an element its index
-    job_variable: str  # that tells a job its id
+    index: str  # words of the shell that stand for an element's chunk number
 
     def options(self, submission: Submission) -> list[str]:
         """As they will be passed: shown by `--dry-run`. Pure. Raises ClusterError for one that cannot be given."""
+
+    def output(self, log: PurePath, name: str, element: Element) -> PurePath:
+        """The file with what the scheduler and the worker of an element say, of the submission of this name."""
 
     def test(self, submission: Submission) -> str:
         """Whether it would be taken, without submitting: when it would start, or "". Raises ClusterError."""

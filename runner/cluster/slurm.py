@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from getpass import getuser
+from pathlib import PurePath
 
 from runner.cluster.asking import SUBMIT_PATIENCE, Answer, Asking, missing, refused
 from runner.cluster.elements import indices_of, ranges
@@ -52,7 +53,7 @@ class Slurm:
     asking: Asking
     name: str = "slurm"
     index_variable: str = "SLURM_ARRAY_TASK_ID"
-    job_variable: str = "SLURM_JOB_ID"
+    index: str = "${SLURM_ARRAY_TASK_ID}"
     keeps_accounts: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -60,6 +61,10 @@ class Slurm:
 
     def options(self, submission: Submission) -> list[str]:
         return [*needed(submission, self.settings), *asked_for(submission.resources, self.settings)]
+
+    def output(self, log: PurePath, name: str, element: Element) -> PurePath:
+        number, index = element[0].partition(";")[0], element[1]
+        return log / f"slurm-{number}{'' if index is None else f'_{index}'}.out"
 
     def test(self, submission: Submission) -> str:
         answer = self._sbatch("--test-only", submission)
