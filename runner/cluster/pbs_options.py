@@ -10,7 +10,7 @@ from runner.cluster.jobs import After, ClusterError, Submission
 from runner.model import Resources
 from runner.site_file import ExecutorSettings
 
-CHUNKS = "RUN_PIPELINE_CHUNKS"
+CHUNKS = "PBS_ARRAY_CHUNKS"
 # PBS knows no dependency of an element on the one with its number
 _AFTER = {After.OK: "afterok", After.ANY: "afterany", After.EACH: "afterany"}
 
