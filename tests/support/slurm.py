@@ -411,17 +411,32 @@ def running_slurm(*, accounting: bool = False) -> Iterator[Slurm]:
     if missing := [name for name in wanted if not shutil.which(name, path=_PATH)]:
         more = " slurmdbd slurm-wlm-mysql-plugin mariadb-server" if accounting else ""
         pytest.skip(f"no Slurm here: {', '.join(missing)} missing (Debian: apt-get install slurm-wlm munge{more})")
+    slurm = _started(accounting)
+    try:
+        yield slurm
+    finally:
+        _ended(slurm)
+
+
+def _started(accounting: bool, attempts: int = 3) -> Slurm:
+    """A port that was free may be another's by the time a daemon wants it."""
     # munge's socket has at most 108 bytes, and pytest's folders can be deep
     base = tempfile.gettempdir()
     folder = Path(tempfile.mkdtemp(prefix="slurm-", dir=base if len(base) < 40 else "/tmp"))
     folder.chmod(0o755)
     slurm = Slurm(folder, accounting)
     try:
-        slurm.start()
-        yield slurm
-    finally:
-        slurm.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        return slurm.start()
+    except BaseException as error:
+        _ended(slurm)
+        if isinstance(error, NotStarted) and attempts > 1:
+            return _started(accounting, attempts - 1)
+        raise
+
+
+def _ended(slurm: Slurm) -> None:
+    slurm.stop()
+    shutil.rmtree(slurm.folder, ignore_errors=True)
 
 
 def _free_ports(count: int) -> list[int]:
