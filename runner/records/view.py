@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,27 +28,26 @@ def events(folder: Path) -> Iterator[dict[str, Any]]:
 
 def items_running_now(folder: Path) -> dict[int, list[str]]:
     """By segment: the items that have started and not ended, longest first."""
-    found: dict[int, dict[str, None]] = {}
-    for event in events(folder):
-        number, key = whole(event.get("segment")), event.get("item")
-        if number is None or not isinstance(key, str):
-            continue
-        if event.get("event") == "item-start":
-            found.setdefault(number, {})[key] = None
-        elif event.get("event") == "item-end":
-            found.get(number, {}).pop(key, None)
-    return {number: list(keys) for number, keys in found.items() if keys}
+    found: dict[int, list[str]] = {}
+    for number, key in _running(folder, ("item-start",), "item-end", "item"):
+        found.setdefault(number, []).append(key)
+    return found
 
 
 def running_now(folder: Path) -> list[str]:
     """The segments that have started and not ended, as `2. segment`."""
-    found: dict[int, str] = {}
+    return [f"{number}. {name}" for number, name in _running(folder, ("start", "items"), "end", "name")]
+
+
+def _running(folder: Path, starts: Collection[str], end: str, field: str) -> Iterable[tuple[int, str]]:
+    """The segment's number, and that field of the event."""
+    found: dict[tuple[int, str], None] = {}
     for event in events(folder):
-        number, name = whole(event.get("segment")), event.get("name")
-        if number is None:
+        number, told = whole(event.get("segment")), event.get(field)
+        if number is None or not isinstance(told, str):
             continue
-        if event.get("event") in ("start", "items"):
-            found[number] = f"{number}. {name}"
-        elif event.get("event") == "end":
-            found.pop(number, None)
-    return list(found.values())
+        if event.get("event") in starts:
+            found[number, told] = None
+        elif event.get("event") == end:
+            found.pop((number, told), None)
+    return found

@@ -79,13 +79,6 @@ def find_packaged_uv() -> str | None:
 
 @Once
 def _looked(site: Site, own: Callable[[], str | None]) -> Uv | EnvironmentMissing:
-    try:
-        return _look(site, own)
-    except EnvironmentMissing as error:
-        return error
-
-
-def _look(site: Site, own: Callable[[], str | None]) -> Uv:
     host = site.host
     named = host.environ.get(VARIABLE) or site.dotenv.get(VARIABLE)
     if named:
@@ -100,16 +93,16 @@ def _look(site: Site, own: Callable[[], str | None]) -> Uv:
     if packaged:
         return Uv(packaged, "")  # installed with us, in a version that we asked for: not asked once more at each start
     notes = "".join(f"\n  passed over {note}" for note in passed_over)
-    raise EnvironmentMissing(f"uv was not found, and a segment needs it{notes}", _CURE)
+    return EnvironmentMissing(f"uv was not found, and a segment needs it{notes}", _CURE)
 
 
-def _named(program: PurePath, host: Host) -> Uv:
+def _named(program: PurePath, host: Host) -> Uv | EnvironmentMissing:
     """The one that the user chose: no other is taken in its place."""
     if not is_file(program):
-        raise EnvironmentMissing(f"{VARIABLE} names {program}, but there is no such file", f"Correct {VARIABLE}.")
+        return EnvironmentMissing(f"{VARIABLE} names {program}, but there is no such file", f"Correct {VARIABLE}.")
     version, reason = _ask(str(program), host)
     if reason:
-        raise EnvironmentMissing(f"{VARIABLE} names {program}, which cannot be used: {reason}", f"Correct {VARIABLE}.")
+        return EnvironmentMissing(f"{VARIABLE} names {program}, which cannot be used: {reason}", f"Correct {VARIABLE}.")
     return Uv(str(program), version)
 
 
