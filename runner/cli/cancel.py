@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from runner.cli.on import OnCluster
 from runner.cli.submitted import go_on, on_a_submitted_run
 
 
-@click.command(name="cancel")
+@click.command(name="cancel", cls=OnCluster)
 @on_a_submitted_run
 def command(file: str, records: str | None, as_json: bool, repo: str | None) -> int:
     """End the jobs of FILE, those of this run alone. What they had finished stays done."""

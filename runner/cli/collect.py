@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from runner.cli.on import OnCluster
 from runner.cli.submitted import go_on, on_a_submitted_run
 
 
-@click.command(name="collect")
+@click.command(name="collect", cls=OnCluster)
 @on_a_submitted_run
 def command(file: str, records: str | None, as_json: bool, repo: str | None) -> int:
     """Take in what the jobs of FILE have finished by now. It waits for nothing, submits nothing and ends nothing."""

@@ -49,6 +49,18 @@ def complete_files(_: click.Context, incomplete: str) -> Iterator[CompletionItem
 
 
 @_offers
+def complete_clusters(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
+    """The names that run-pipeline.toml knows."""
+    from runner.cli.common import make_site
+    from runner.site_file import read_site_file
+
+    site = make_site(ctx.params.get("repo"), interactive=False)
+    for name, cluster in read_site_file(site.repo, site.host).clusters.items():
+        if name.startswith(incomplete):
+            yield CompletionItem(name, help=cluster.host)
+
+
+@_offers
 def complete_segments(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
     """The numbers of the file's segments, with their names; a name itself once it was begun."""
     from runner.cli.common import pipeline_path

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.common import find_repo, repo_option, reports_errors
+from runner.cli.completing import complete_clusters
 
 if TYPE_CHECKING:
     from runner.login.line import Remote
 
 
 @click.command(name="login", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("cluster", metavar="CLUSTER")
+@click.argument("cluster", metavar="CLUSTER", shell_complete=complete_clusters)
 @click.option(
     "--status", "what", flag_value="status", help="Say whether a login is open, since when, and what is known."
 )

@@ -11,6 +11,7 @@ import click
 
 from runner.cli.common import print_json, screen
 from runner.cli.completing import complete_segments
+from runner.cli.on import OnCluster
 from runner.cli.submitted import on_a_submitted_run
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _MOST = 12  # files that are shown of a segment, the newest
 _EACH = 0.5  # seconds between two looks
 
 
-@click.command(name="logs")
+@click.command(name="logs", cls=OnCluster)
 @click.option("--follow", "-f", is_flag=True, help="Go on with what comes, until the run has ended.")
 @click.option("--item", metavar="KEY", help="Of a segment over many items, what this one printed.")
 @click.option("--lines", type=click.IntRange(0), default=20, metavar="N", help="The last N of each file; 0: all.")

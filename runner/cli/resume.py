@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from runner.cli.on import OnCluster
 from runner.cli.submitted import go_on, on_a_submitted_run
 
 
-@click.command(name="resume")
+@click.command(name="resume", cls=OnCluster)
 @on_a_submitted_run
 def command(file: str, records: str | None, as_json: bool, repo: str | None) -> int:
     """Follow the run of FILE that was submitted, until it has ended.

@@ -9,6 +9,7 @@ import click
 from runner.cli.common import make_site, pipeline_path, print_json, screen, usual
 from runner.cli.completing import complete_files
 from runner.cli.dry_run import show_news
+from runner.cli.on import OnCluster
 from runner.cli.options import load
 from runner.cli.status_items import show, tell
 from runner.errors import StateError
@@ -22,7 +23,7 @@ from runner.runs.look import Look
 from runner.state.locks import LockFile
 
 
-@click.command(name="status")
+@click.command(name="status", cls=OnCluster)
 @click.argument("file", metavar="FILE.yaml", shell_complete=complete_files)
 @click.option("--records", metavar="DIR", help="Where the run records are kept, if not beside the file.")
 @click.option("--items", is_flag=True, help="Of segments over many items also those that are not done, with reasons.")

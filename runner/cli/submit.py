@@ -8,10 +8,11 @@ import click
 
 from runner.cli.common import json_option, repo_option, reports_errors
 from runner.cli.completing import complete_files, complete_segments
+from runner.cli.on import OnCluster
 from runner.cli.submitted import executor_option, records_option
 
 
-@click.command(name="submit")
+@click.command(name="submit", cls=OnCluster)
 @click.argument("file", metavar="FILE.yaml", shell_complete=complete_files)
 @executor_option
 @click.option("--force", "-f", is_flag=True, help="Everything, done or not.")

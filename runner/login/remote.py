@@ -41,12 +41,12 @@ def run_there(
     say: Callable[[str], None],
     output: Callable[[int, bytes], None] | None = None,
     up: bool = False,
-    back: bool = True,
+    outputs: bool = True,
 ) -> int:
     """`run-pipeline COMMAND FILE OPTIONS` on the cluster, with its output here; the exit code is the command's.
 
-    `pipeline` is the file here, absolute; `up` sends first what it needs (for `submit` and `run`); with `back`
-    receipts, logs and outputs come back, while it runs and at its end. `say` gets lines for a person.
+    `pipeline` is the file here, absolute; `up` sends first what it needs. Receipts and logs come back while it runs
+    and at its end, with `outputs` the declared outputs too. `say` gets lines for a person.
     Raises NotLoggedIn, Lost (jobs there go on), Refusal, UsageError.
     """
     try:
@@ -60,7 +60,7 @@ def run_there(
         work = Work(remote, read_pipeline(pipeline), site, say)
         if up:
             work.send()
-        return work.run(command, options, output or _show, back=back)
+        return work.run(command, options, output or _show, outputs=outputs)
 
 
 class Work:
@@ -94,7 +94,7 @@ class Work:
             self.say(f"note: it was different on {name}; what was there is now {self.base}/{one}")
 
     def run(
-        self, command: Sequence[str], options: Sequence[str], output: Callable[[int, bytes], None], *, back: bool
+        self, command: Sequence[str], options: Sequence[str], output: Callable[[int, bytes], None], *, outputs: bool
     ) -> int:
         """The command there. What it makes comes back meanwhile, and once more at its end."""
         file = self.places.absolute(self.pipeline.path)
@@ -103,9 +103,8 @@ class Work:
         if sys.stdout.isatty():
             environ["FORCE_COLOR"] = "1"
         ended = threading.Event()
-        follower = threading.Thread(target=self._follow, args=(ended,), daemon=True)
-        if back:
-            follower.start()
+        follower = threading.Thread(target=self._follow, args=(ended, outputs), daemon=True)
+        follower.start()
         last = _Last(output)
         try:
             code = self.remote.run(argv, cwd=self.base, env=environ, output=last, keep=command[0] in _NOT_HALF)
@@ -117,31 +116,30 @@ class Work:
                 f"Put the lab's checkout there (git clone, or copy it), or write how it is started as `program` in"
                 f" [clusters.{self.remote.cluster.name}] of the site file.",
             )
-        if back:
-            follower.join()
-            self.bring()
+        follower.join()
+        self.bring(outputs=outputs)
         return code
 
-    def _follow(self, ended: threading.Event) -> None:
+    def _follow(self, ended: threading.Event, outputs: bool) -> None:
         while not ended.wait(_EVERY):
             try:
-                self.bring()
+                self.bring(outputs=outputs)
             except RunnerError:
                 return  # the command itself will meet it, and say so
 
-    def bring(self) -> None:
-        """Receipts, logs and declared outputs that are new there. Raises Lost, Refusal, StateError."""
+    def bring(self, *, outputs: bool = True) -> None:
+        """Receipts and logs that are new there, and declared outputs. Raises Lost, Refusal, StateError."""
         records = self._records()
         if not records and not self._own.exists():
             return
         make_own(self._own)
         try:
             with LockFile(self._own / "brought.lock", f"results of {self.remote.cluster.name}").acquire(wait=0):
-                self._bring(records)
+                self._bring(records, outputs)
         except Busy:
             return  # another command of this computer does so at this moment
 
-    def _bring(self, records: Sequence[There]) -> None:
+    def _bring(self, records: Sequence[There], outputs: bool) -> None:
         folder = Path(self.pipeline.folder)
         known = Known(self._own / "brought.json")
         told = self._there(FOLDER, self.pipeline.path.name) + "/"
@@ -150,9 +148,11 @@ class Work:
             return self._own / (path[len(told) :] if path.startswith(told) else path.rpartition("/")[2])
 
         Download(self.remote, self.base, (self._own,), here, known, theirs=True).bring(records)
-        outputs = listed(self.remote, self.base, self._outputs)
+        if not outputs:
+            return
+        made = listed(self.remote, self.base, self._outputs)
         roots = (Path(self.site.repo), folder)
-        brought = Download(self.remote, self.base, roots, self.places.here, known).bring(outputs)
+        brought = Download(self.remote, self.base, roots, self.places.here, known).bring(made)
         if brought.files:
             name = self.remote.cluster.name
             self.say(f"{name}: {brought.files:,} files came back ({size_text(brought.bytes)})")
