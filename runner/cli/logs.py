@@ -44,13 +44,13 @@ def command(
     Of segments on a cluster, also what the scheduler and the workers say.
     """
     from runner.cli.common import pipeline_path
-    from runner.cli.options import numbered
+    from runner.cli.options import numbered, records_of
     from runner.errors import UsageError
     from runner.pipeline.reader import read_pipeline
-    from runner.records.layout import latest_run, records_root
+    from runner.records.layout import latest_run
 
     path = pipeline_path(file)
-    record = latest_run(records_root(path, Path(records).expanduser().absolute() if records else None))
+    record = latest_run(records_of(path, records))
     if record is None:
         raise UsageError(f"{path.name} was never run", "There is no record of a run.")
     pipeline = read_pipeline(record.folder / "pipeline.yaml", hashes_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from runner.environments import Site
 from runner.errors import UsageError
@@ -14,7 +15,7 @@ from runner.process.stop import StopRequest
 from runner.records.journal import Journal, Reporter
 from runner.records.layout import records_root
 from runner.runs.look import Look, look_at
-from runner.runs.request import RunRequest, WaitForEnter
+from runner.runs.request import RunRequest
 
 
 class Silent:
@@ -53,26 +54,11 @@ def request_for(
     stop: StopRequest | None = None,
     selection: Selection | None = None,
     records: str | None = None,
-    wait_for_enter: WaitForEnter | None = None,
-    prepare_ahead: bool = True,
-    jobs: int | None = None,
-    canary: bool = False,
-    elsewhere: bool = False,
+    **asked: Any,
 ) -> RunRequest:
-    """`records`: as --records gives it."""
-    return RunRequest(
-        pipeline,
-        site,
-        Journal(reporter or Silent()),
-        stop or StopRequest(),
-        selection or Selection(),
-        records_of(Path(pipeline.path), records),
-        wait_for_enter=wait_for_enter,
-        prepare_ahead=prepare_ahead,
-        jobs=jobs,
-        canary=canary,
-        elsewhere=elsewhere,
-    )
+    """`records`: as --records gives it; `asked`: what else RunRequest has."""
+    journal, root = Journal(reporter or Silent()), records_of(Path(pipeline.path), records)
+    return RunRequest(pipeline, site, journal, stop or StopRequest(), selection or Selection(), root, **asked)
 
 
 def records_of(pipeline: Path, records: str | None) -> Path:
@@ -85,16 +71,13 @@ def load(path: Path, site: Site, records: str | None) -> Look:
     return look_at(request_for(read_pipeline(path), site, records=records))
 
 
-def select(pipeline: Pipeline, start: str | None, only: str | None, *, force: bool, accept: bool) -> Selection:
-    """--from and --only by number or name. Raises UsageError."""
+def select(pipeline: Pipeline, start: str | None, only: str | None, **flags: Any) -> Selection:
+    """--from and --only by number or name; `flags` as Selection has them. Raises UsageError."""
     if start is not None and only is not None:
         raise UsageError("--from and --only exclude each other", "Give one of them.")
-    return Selection(
-        force=force,
-        start=numbered(pipeline, start, "--from") if start is not None else None,
-        only=numbered(pipeline, only, "--only") if only is not None else None,
-        accept=accept,
-    )
+    first = None if start is None else numbered(pipeline, start, "--from")
+    alone = None if only is None else numbered(pipeline, only, "--only")
+    return Selection(start=first, only=alone, **flags)
 
 
 def numbered(pipeline: Pipeline, text: str, option: str) -> int:

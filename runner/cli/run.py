@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.common import holds_window, json_option, repo_option, reports_errors
+from runner.cli.common import holds_window, usual
 from runner.cli.completing import complete_files, complete_segments
 from runner.cli.submitted import executor_option
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from runner.environments import Site
     from runner.errors import ExitCode
     from runner.model import Diagnostic, Pipeline
-    from runner.plan import Selection
-    from runner.process.stop import StopRequest
     from runner.records.journal import Reporter
     from runner.runs.look import Look
     from runner.site_file import ExecutorSettings
@@ -52,10 +51,8 @@ if TYPE_CHECKING:
 )
 @click.option("--records", metavar="DIR", help="Keep run records in DIR instead of .run-pipeline beside the file.")
 @click.option("--verbose", "-v", is_flag=True, help="Show each segment's command line.")
-@json_option
-@repo_option
 @holds_window
-@reports_errors
+@usual
 def command(file: str, **options: Any) -> int:
     """Run the segments of FILE.yaml that are not done yet.
 
@@ -78,8 +75,6 @@ def execute(
     file: str, options: Mapping[str, Any], settings: Callable[[Site], ExecutorSettings | None], *, waits: bool = True
 ) -> int:
     """What `options` ask for of FILE, on this machine or where `settings` say. Raises RunnerError."""
-    from dataclasses import replace
-
     from runner.checks import find_warnings
     from runner.cli.common import make_site, pipeline_path
     from runner.cli.options import open_reporter, select
@@ -91,35 +86,20 @@ def execute(
     elsewhere = settings(site)
     pipeline = read_pipeline(path)
     gc.freeze()  # it stays: the collector would only look through all of it
-    selection = replace(
-        select(pipeline, options["start"], options["only"], force=options["force"], accept=options["accept"]),
-        retry_failed=options["retry_failed"],
-        items=options["items"],
-    )
+    flags = {name: options[name] for name in ("force", "accept", "retry_failed", "items")}
+    selection = select(pipeline, options["start"], options["only"], **flags)
     show_warnings(find_warnings(pipeline, site))
+    asked = {"selection": selection, "records": options["records"]}
     if dry_run:
         from runner.cli.dry_run import show_plan
         from runner.cli.options import request_for
         from runner.runs.look import look_at
 
-        request = request_for(
-            pipeline, site, selection=selection, records=options["records"], elsewhere=elsewhere is not None
-        )
-        return show_plan(look_at(request), elsewhere, as_json=options["as_json"])
-    return int(
-        run_pipeline(
-            pipeline,
-            site,
-            open_reporter(as_json=options["as_json"], verbose=options["verbose"]),
-            selection=selection,
-            records=options["records"],
-            prepare_ahead=options.get("prepare_ahead", True),
-            jobs=options.get("jobs"),
-            canary=options.get("canary", False),
-            executor=elsewhere,
-            waits=waits,
-        )
-    )
+        look = look_at(request_for(pipeline, site, elsewhere=elsewhere is not None, **asked))
+        return show_plan(look, elsewhere, as_json=options["as_json"])
+    asked |= {name: options[name] for name in ("prepare_ahead", "jobs", "canary") if name in options}
+    reporter = open_reporter(as_json=options["as_json"], verbose=options["verbose"])
+    return int(run_pipeline(pipeline, site, reporter, executor=elsewhere, waits=waits, **asked))
 
 
 def run_pipeline(
@@ -127,15 +107,11 @@ def run_pipeline(
     site: Site,
     reporter: Reporter,
     *,
-    selection: Selection | None = None,
-    records: str | None = None,
-    prepare_ahead: bool = True,
-    jobs: int | None = None,
-    canary: bool = False,
     executor: ExecutorSettings | None = None,
     waits: bool = True,
+    **asked: Any,
 ) -> ExitCode:
-    """A run as it was asked for: questions first, then what would stop it, then the run. Raises RunnerError.
+    """A run as `request_for` takes it: questions first, then what would stop it, then the run. Raises RunnerError.
 
     `executor`: a cluster's; `waits`: for its jobs.
     """
@@ -145,19 +121,13 @@ def run_pipeline(
     from runner.runs.look import look_at
 
     stop = StopRequest()
-    request = request_for(
-        pipeline,
-        site,
-        reporter=reporter,
-        stop=stop,
-        selection=selection,
-        records=records,
-        wait_for_enter=(lambda: _enter(stop)) if site.host.interactive else None,
-        prepare_ahead=prepare_ahead and executor is None,
-        jobs=jobs,
-        canary=canary,
-        elsewhere=executor is not None,
-    )
+    if site.host.interactive:
+        from runner.cli.finish import wait_for_enter
+
+        asked["wait_for_enter"] = partial(wait_for_enter, stop)
+    if executor is not None:
+        asked |= {"prepare_ahead": False, "elsewhere": True}
+    request = request_for(pipeline, site, reporter=reporter, stop=stop, **asked)
     look = look_at(request)
     if not look.plan.to_run and not look.must_write:
         _nothing_to_do(look, look.plan.warnings)
@@ -181,12 +151,6 @@ def run_pipeline(
     if record is None:
         _nothing_to_do(look_at(request))
     return code
-
-
-def _enter(stop: StopRequest) -> bool:
-    from runner.cli.finish import wait_for_enter
-
-    return wait_for_enter(stop)
 
 
 def show_warnings(warnings: Sequence[Diagnostic]) -> None:

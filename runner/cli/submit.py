@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from runner.cli.common import json_option, repo_option, reports_errors
+from runner.cli.common import usual
 from runner.cli.completing import complete_files, complete_segments
 from runner.cli.on import OnCluster
 from runner.cli.submitted import executor_option, records_option
@@ -25,9 +25,7 @@ from runner.cli.submitted import executor_option, records_option
 )
 @click.option("--retry-failed", is_flag=True, help="Of segments over many items, only those that failed last time.")
 @records_option
-@json_option
-@repo_option
-@reports_errors
+@usual
 def command(file: str, **options: Any) -> int:
     """Submit the segments of FILE.yaml that are not done yet, and return once the cluster has taken them.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.common import json_option, repo_option, reports_errors
+from runner.cli.common import usual
 from runner.cli.completing import complete_files
 
 if TYPE_CHECKING:
@@ -28,15 +27,8 @@ records_option = click.option(
 
 def on_a_submitted_run(function: Any) -> Any:
     """FILE, --records, --json and --repo."""
-    for add in (
-        reports_errors,
-        repo_option,
-        json_option,
-        records_option,
-        click.argument("file", metavar="FILE.yaml", shell_complete=complete_files),
-    ):
-        function = add(function)
-    return function
+    file = click.argument("file", metavar="FILE.yaml", shell_complete=complete_files)
+    return file(records_option(usual(function)))
 
 
 def executor_settings(site: Site, name: str | None) -> ExecutorSettings | None:
@@ -49,25 +41,15 @@ def executor_settings(site: Site, name: str | None) -> ExecutorSettings | None:
 
 def go_on(file: str, records: str | None, repo: str | None, how: How, *, as_json: bool) -> ExitCode:
     """Take up the run that was left, as `how` says. Raises RunnerError."""
-    from dataclasses import replace
-
     from runner.cli.common import make_site, pipeline_path
-    from runner.cli.options import open_reporter, request_for
+    from runner.cli.options import open_reporter, records_of, request_for
     from runner.cluster.session import submitted_run, take_up
     from runner.process.stop import StopRequest, install_signal_handlers
-    from runner.records.layout import records_root
 
     path, site, stop = pipeline_path(file), make_site(repo, interactive=False), StopRequest()
-    root = records_root(path, Path(records).expanduser().absolute() if records else None)
-    record, submitted, pipeline = submitted_run(root, path.name)
-    request = request_for(
-        pipeline,
-        site,
-        reporter=open_reporter(as_json=as_json, verbose=False),
-        stop=stop,
-        selection=submitted.selection,
-        records=records,
-        prepare_ahead=False,
-    )
+    record, submitted, pipeline = submitted_run(records_of(path, records), path.name)
+    asked: dict[str, Any] = {"selection": submitted.selection, "records": records, "elsewhere": True}
+    reporter = open_reporter(as_json=as_json, verbose=False)
+    request = request_for(pipeline, site, reporter=reporter, stop=stop, prepare_ahead=False, **asked)
     with install_signal_handlers(stop):
-        return take_up(replace(request, elsewhere=True), record, submitted, how)
+        return take_up(request, record, submitted, how)
