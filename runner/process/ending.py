@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from runner.process import spawn
 from runner.process.entry import Entry, Tree
 from runner.process.identity import is_alive, process_started
-from runner.process.snapshot import living_members
+from runner.process.snapshot import Look
 
 # a process in an uninterruptible wait (a file server that does not answer) outlives even KILL for a while
 FORCE_PATIENCE = 5.0
@@ -26,7 +26,7 @@ def end_tree(pid: int, started: float | None, marker: str, grace: float = 5.0, *
     that were ended.
     """
     tree = Tree(pid, started, marker, tag)
-    return [str(e) for e in end_all(lambda: living_members(tree, thorough=True), grace)]
+    return [str(e) for e in end_all(lambda: Look().members(tree, thorough=True), grace)]
 
 
 def end_all(find: Callable[[], list[Entry]], grace: float) -> list[Entry]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from runner.host import Host
 
 # Linux counts in clock ticks (10 ms); elsewhere the clock may have been set between two readings
 _TOLERANCE = 0.05 if sys.platform == "linux" else 1.0
+_TICKS = 100  # of /proc, a second
+if sys.platform != "win32":
+    _TICKS = os.sysconf("SC_CLK_TCK")
 _PREFETCH = r"SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\PrefetchParameters"
 
 
@@ -39,7 +42,8 @@ def process_started(pid: int) -> float | None:
     if sys.platform == "linux":
         fields = _proc_stat(pid)
         return None if fields is None else ticks_to_seconds(fields[19])
-    psutil = _psutil()
+    import psutil
+
     try:
         return float(psutil.Process(pid).create_time())
     except (psutil.Error, OSError, ValueError):
@@ -55,7 +59,8 @@ def is_alive(pid: int, started: float | None) -> bool:
         if fields is None:
             return _belongs_to_another(pid)
         return fields[0] not in ("Z", "X") and _same(ticks_to_seconds(fields[19]), started)
-    psutil = _psutil()
+    import psutil
+
     try:
         process = psutil.Process(pid)
         return process.status() != psutil.STATUS_ZOMBIE and _same(float(process.create_time()), started)
@@ -76,13 +81,7 @@ def catches(pid: int, number: int) -> bool:
 
 def ticks_to_seconds(ticks: str) -> float:
     """A time of /proc in clock ticks as seconds."""
-    return int(ticks) / _ticks_per_second()
-
-
-def _ticks_per_second() -> int:
-    if sys.platform == "win32":
-        return 100
-    return os.sysconf("SC_CLK_TCK")
+    return int(ticks) / _TICKS
 
 
 def _proc_stat(pid: int) -> list[str] | None:
@@ -108,9 +107,3 @@ def _belongs_to_another(pid: int) -> bool:
         return False
     # it was created, or became visible, after we looked
     return _proc_stat(pid) is not None
-
-
-def _psutil() -> Any:
-    import psutil
-
-    return psutil

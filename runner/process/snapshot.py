@@ -13,6 +13,10 @@ from runner.process.identity import ticks_to_seconds
 from runner.process.launch import MARKER, carries
 from runner.process.tag import below, tag_of
 
+_PAGE = 4096  # bytes
+if sys.platform != "win32":
+    _PAGE = os.sysconf("SC_PAGE_SIZE")
+
 
 def snapshot() -> dict[int, Entry]:
     """Every process that can be seen, by pid; on Windows not measured."""
@@ -64,11 +68,6 @@ class Look:
             found |= {pid for pid in entries if pid not in found and carries(marker_of(pid), tree.marker)}
         found = _below(found, entries, self._children) - {*_our_line(entries), *but}
         return [entries[pid] for pid in sorted(found) if not entries[pid].dead]
-
-
-def living_members(tree: Tree, *, thorough: bool, but: Iterable[int] = ()) -> list[Entry]:
-    """See `Look.members`; as it is now."""
-    return Look().members(tree, thorough=thorough, but=but)
 
 
 def _our_line(entries: dict[int, Entry]) -> set[int]:
@@ -128,7 +127,6 @@ def marker_of(pid: int) -> str | None:
 
 
 def _from_proc() -> list[Entry]:
-    page = _page_size()
     entries = []
     for name in os.listdir("/proc"):  # noqa: PTH208
         if not name.isdigit():
@@ -138,17 +136,11 @@ def _from_proc() -> list[Entry]:
                 text = stream.read()
         except OSError:
             continue
-        entries.append(parse_stat(int(name), text, page))
+        entries.append(parse_stat(int(name), text))
     return entries
 
 
-def _page_size() -> int:
-    if sys.platform == "win32":
-        return 4096
-    return os.sysconf("SC_PAGE_SIZE")
-
-
-def parse_stat(pid: int, text: bytes, page: int) -> Entry:
+def parse_stat(pid: int, text: bytes) -> Entry:
     """One /proc/PID/stat, proc_pid_stat(5)."""
     head, _, tail = text.rpartition(b")")
     field = tail.decode("ascii").split()
@@ -158,7 +150,7 @@ def parse_stat(pid: int, text: bytes, page: int) -> Entry:
         session=int(field[3]),
         started=ticks_to_seconds(field[19]),
         dead=field[0] in ("Z", "X"),
-        memory=int(field[21]) * page,
+        memory=int(field[21]) * _PAGE,
         cpu=ticks_to_seconds(field[11]) + ticks_to_seconds(field[12]),
         name=head.partition(b"(")[2].decode("utf-8", "replace"),
     )

@@ -49,7 +49,6 @@ def run(
     grace: float = 10.0,
     on_start: Callable[[int, float], None] | None = None,
     on_tick: Callable[[], None] | None = None,
-    marker: str = "",
     mark: RunMark | None = None,
     terminal: bool = True,
     kills: Kills = KILLS,
@@ -62,13 +61,13 @@ def run(
     forced one) are seconds. `mark` is the run's (`tag.new_run_mark`): what a later runner finds all its trees by.
     `kills` is for tests. `terminal`: it may read from the terminal that we were started in, unless another one does.
     `on_start` gets the pid and the creation time (`identity.process_started`), `on_tick` is called twice a second.
-    `marker` (`launch.new_marker`) lets a later runner find the tree again. Raises StateError for the log only.
+    Raises StateError for the log only.
     """
     began = time.time()
     if stop.requested:
         return Outcome(None, began, 0.0, stopped=True, explanation="It was not started: a stop had been asked for.")
     child = launching.child_environ(environ, command, sys.platform)
-    marker = marker or launching.new_marker({MARKER: mark.marker} if mark else environ)
+    marker = launching.new_marker({MARKER: mark.marker} if mark else environ)
     child[MARKER] = marker
     file = log if isinstance(log, LogFile) else LogFile(log)
     start = awake()

@@ -20,7 +20,7 @@ from runner.process import spawn
 from runner.process.ending import end_all, reap
 from runner.process.entry import Entry, Tree
 from runner.process.identity import catches, process_started
-from runner.process.snapshot import Look, living_members, marker_of, with_descendants
+from runner.process.snapshot import Look, marker_of, with_descendants
 from runner.process.tag import below, release, tag_of
 from runner.process.tree import EXITED, Ended, in_thread
 
@@ -71,7 +71,7 @@ class PosixTree:
     def still_stopping(self) -> bool:
         if not self._asked:
             return False
-        rest = [e.pid for e in living_members(self._tree, thorough=False) if e.session == self.pid != e.pid]
+        rest = [e.pid for e in Look().members(self._tree) if e.session == self.pid != e.pid]
         return any(catches(pid, self._asked) for pid in rest)
 
     def kill(self) -> None:

@@ -14,7 +14,7 @@ from runner.process.entry import Entry, Tree
 from runner.process.identity import process_started
 from runner.process.jobs_windows import Job, resume, send_break
 from runner.process.running_windows import entries_of
-from runner.process.snapshot import Look, living_members
+from runner.process.snapshot import Look
 from runner.process.tree import EXITED, Ended, in_thread
 
 assert sys.platform == "win32"
@@ -77,7 +77,7 @@ class WindowsTree:
 
     def _living(self) -> list[Entry]:
         if not self._job:
-            return living_members(self._tree, thorough=True, but=() if self._process.poll() is None else (self.pid,))
+            return Look().members(self._tree, thorough=True, but=() if self._process.poll() is None else (self.pid,))
         if not [pid for pid in self._job.pids() if pid != self.pid or self._process.poll() is None]:
             return []
         return [entry for entry in self.members(Look()) if entry.pid != self.pid or self._process.poll() is None]

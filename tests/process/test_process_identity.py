@@ -68,5 +68,5 @@ def test_proc_and_psutil_tell_the_same() -> None:
 def test_a_name_with_brackets_and_blanks_is_read_right() -> None:
     if sys.platform != "win32":
         numbers = " ".join(str(n) for n in range(7, 53))
-        entry = parse_stat(42, f"42 (a) (b) c) Z 1 2 3 4 {numbers}".encode(), 4096)
+        entry = parse_stat(42, f"42 (a) (b) c) Z 1 2 3 4 {numbers}".encode())
         assert (entry.name, entry.dead, entry.parent, entry.session) == ("a) (b) c", True, 1, 3)

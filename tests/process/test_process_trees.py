@@ -268,11 +268,11 @@ def test_what_a_killed_runner_left_can_be_ended_later(bench: Bench) -> None:
     runner = bench.program(
         "import os, sys; from pathlib import Path\n"
         "from runner.model import Command; from runner.process.stop import StopRequest\n"
-        "from runner.process.supervise import run\n"
+        "from runner.process.supervise import run; from runner.process.tag import RunMark\n"
         "def on_start(pid, started): print(pid, started, flush=True)\n"
         "c = Command(('sh', '-c', 'setsid sleep 64 & sleep 65 & sleep 66'), '/')\n"
         f"run(c, environ=os.environ, screen=None, log=Path({str(bench.log)!r}), timeout=None, stop=StopRequest(),\n"
-        f"    on_start=on_start, marker={bench.marker + '/left'!r})"
+        f"    on_start=on_start, mark=RunMark({bench.marker + '/left'!r}, 0))"
     )
     with subprocess.Popen([sys.executable, runner], env=bench.environ, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
