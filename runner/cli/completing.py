@@ -102,12 +102,18 @@ def _beginning(names: Callable[[click.Context], Iterable[str]]) -> _Offer:
 
 
 complete_groups = _beginning(_groups)
-complete_environments = _beginning(lambda ctx: [f"uv:{group}" for group in _groups(ctx)])
 complete_programs = _beginning(_programs)
 
 
 def complete_groups_and_files(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     return [*complete_groups(ctx, parameter, incomplete), *complete_files(ctx, parameter, incomplete)]
+
+
+@_offers
+def complete_environments(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
+    below, plus, begun = incomplete.rpartition(" + ")  # `conda:NAME + uv:GROUP`
+    forms = [*(f"uv:{group}" for group in _groups(ctx)), *(["script"] if plus else [])]
+    yield from (CompletionItem(f"{below}{plus}{form}") for form in forms if form.startswith(begun))
 
 
 @_offers

@@ -19,7 +19,7 @@ from runner.cli.common import (
 )
 from runner.cli.completing import complete_groups, complete_groups_and_files
 from runner.environments import Preparation, Site, kind
-from runner.environments.spec import normalised_group, parse_environment
+from runner.environments.spec import is_named_form, normalised_group, parse_environment
 from runner.environments.uv.groups import read_project
 from runner.environments.uv.inventory import Environment, left_by_go, our_environments, remove, size_of
 from runner.environments.uv.settings import ask_uv
@@ -162,7 +162,7 @@ def _pipeline_jobs(name: str, site: Site) -> list[Task]:
 
 def _group_job(name: str, site: Site) -> Task:
     """A job that only names an environment."""
-    text = name if name.lower().startswith(("uv:", "uv@")) else f"uv:{name}"
+    text = name if is_named_form(name) else f"uv:{name}"
     spec = parse_environment(text, "", site.host.platform)
     segment = Segment(0, name, SegmentType.NORMAL, "", environment=text)
     return Task(segment, spec, ("python",), {}, str(site.repo), ())

@@ -10,7 +10,7 @@ from typing import Any
 from runner.doctor import Context, Line, check, from_error, ok, problem, warning
 from runner.doctor.cuda_wanted import wanted
 from runner.doctor.gpu import INDEX_FOR_CUDA
-from runner.environments import Preparation, Request, kind
+from runner.environments import Preparation, Request, kind, parts
 from runner.errors import RunnerError
 from runner.ground.words import size_text, time_text
 from runner.model import Command, EnvironmentSpec, Outcome
@@ -36,7 +36,9 @@ def smoke_test(context: Context) -> list[Line]:
     """One line for each environment."""
     if not context.gpu:
         return []
-    found = wanted(context)
+    # of conda's environment below a uv group it is that group which computes
+    computing = {parts(job.spec)[-1] for job in context.jobs}
+    found = [one for one in wanted(context) if one.spec in computing or not context.has_file]
     if not found:
         what = "this pipeline" if context.has_file else "uv.lock"
         return [warning(f"nothing to try: no environment of {what} brings CUDA", "Leave --gpu out.")]

@@ -57,6 +57,8 @@ def test_groups_tasks_and_programs_are_offered(lab: Lab, pipeline: Path) -> None
     # bash takes a word apart at its colon
     assert offered(lab, "new", "more", "--environment", "uv", ":", "o") == ["other"]
     assert offered(lab, "new", "more", "--environment", "u") == ["uv:default", "uv:other"]
+    both = ["x + script", "x + uv:default", "x + uv:other"]
+    assert sorted(offered(lab, "new", "more", "--environment", "conda:x\\ +\\ ")) == both
     assert offered(lab, "new", "more", "--task", "t") == ["threshold"]
     assert offered(lab, "programs", "segment_t", RUN_PIPELINE_REPO=str(REPO)) == ["segment_threshold"]
 

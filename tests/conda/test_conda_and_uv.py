@@ -10,8 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from runner.environments.modules_system import find_system
+from runner.host import this_host
+from runner.model import Finding
 from tests.conda.conda_layout import make_environment
+from tests.docs.pages import REPO, blocks
 from tests.support.conda_channel import make_channel
 from tests.support.lab import Lab, segment
 from tests.support.real_conda import RealConda
@@ -201,6 +206,73 @@ def test_both_forms_of_a_plan_show_what_would_be_started(lab: Lab, cuda12: Path,
     assert "python -c 1" in lab.run(pipeline, "--dry-run", **conda.variables).stdout
     done = lab.run("env", "sync", pipeline, **conda.variables)
     assert "uv group tools: in step" in done.stderr
+
+
+SETS = """\
+export PROJ_DATA="$CONDA_PREFIX/share/proj" GDAL_DATA="$CONDA_PREFIX/share/gdal" CUDA_HOME="$CONDA_PREFIX"
+export SSL_CERT_FILE="$CONDA_PREFIX/ssl/cacert.pem" LD_LIBRARY_PATH="$CONDA_PREFIX/targets/lib:$LD_LIBRARY_PATH"
+export PYTHONHOME="$CONDA_PREFIX" PYTHONPATH="$CONDA_PREFIX/lib/python3/site-packages" PYTHONSTARTUP=/x
+export QT_PLUGIN_PATH="$CONDA_PREFIX/plugins" UV_PYTHON=3.6 UV_SYSTEM_PYTHON=1 VIRTUAL_ENV="$CONDA_PREFIX"
+export _PYTHON_SYSCONFIGDATA_NAME=_sysconfigdata_x86_64_conda LD_PRELOAD=
+"""
+
+
+def test_what_packages_set_is_kept_and_what_leads_a_python_astray_is_not(lab: Lab) -> None:
+    """Without conda: an environment as it lies on the disk, with blanks in its place."""
+    prefix = make_environment(lab.data / "my envs" / "gis ü", scripts={"a.sh": SETS}, state={"OF_USER": "a b$c"})
+    look = lab.script(
+        "look.py", "import json, os, sysconfig\nsysconfig.get_config_vars()\nprint(json.dumps(dict(os.environ)))"
+    )
+    keys = {"environment": f"{prefix} + uv:default", "env": {"GDAL_DATA": "/my/own"}}
+    pipeline = lab.pipeline([segment("Look", "python", str(look), **keys)])
+    said = lab.run(pipeline, LD_LIBRARY_PATH="/opt/drivers", UV_PYTHON="3.7", PYTHONHOME="").stdout
+    told = json.loads(next(line for line in said.splitlines() if line.startswith('{"')))
+    kept = {name: told.get(name) for name in ("PROJ_DATA", "GDAL_DATA", "CUDA_HOME", "SSL_CERT_FILE", "OF_USER")}
+    assert kept == {
+        "PROJ_DATA": f"{prefix}/share/proj",
+        "GDAL_DATA": "/my/own",
+        "CUDA_HOME": str(prefix),
+        "SSL_CERT_FILE": f"{prefix}/ssl/cacert.pem",
+        "OF_USER": "a b$c",
+    }
+    assert told["LD_LIBRARY_PATH"] == f"{prefix}/lib:{prefix}/targets/lib:/opt/drivers"
+    assert told["VIRTUAL_ENV"].startswith(f"{lab.repo}/.venvs/")
+    gone = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "QT_PLUGIN_PATH", "UV_SYSTEM_PYTHON")
+    assert not {*gone, "_PYTHON_SYSCONFIGDATA_NAME"} & told.keys()
+    assert told.get("UV_PYTHON") not in ("3.6", "3.7")
+
+
+@pytest.mark.parametrize("line", ["exit 5", "return 3; exit"])
+def test_a_script_of_conda_that_ends_the_shell_is_named(lab: Lab, line: str) -> None:
+    prefix = make_environment(lab.data / "envs" / "bad", scripts={"a.sh": f"echo no licence >&2\n{line}\n"})
+    keys = {"environment": f"{prefix} + uv:default"}
+    done = lab.run(lab.pipeline([segment("Look", "python", "-c", "print(1)", **keys)]), check=None)
+    if line.startswith("exit"):
+        assert done.returncode == 3
+        assert f"{prefix}/etc/conda/activate.d/a.sh, it ended the shell with code 5" in done.stderr
+    else:  # as in conda, one that merely fails does not end it, and is told
+        assert done.returncode == 0
+    assert "no licence" in done.stdout + done.stderr
+
+
+def test_the_examples_of_the_page_run(lab: Lab, cuda12: Path, conda: RealConda, tmp_path: Path) -> None:
+    """Each segment of docs/conda-and-uv-together.md with its own keys, and a program of the test's."""
+    if isinstance(find_system(this_host(interactive=False)), Finding):
+        pytest.skip("no Environment Modules or Lmod here")
+    for name in ("gcc/12", "cuda/12.4"):
+        file = tmp_path / "modulefiles" / name
+        file.parent.mkdir(parents=True)
+        file.write_text(f"#%Module\nprepend-path LD_LIBRARY_PATH {{{cuda12}/lib}}\n", encoding="utf-8")
+    page = REPO / "docs" / "conda-and-uv-together.md"
+    written = [one for block in blocks("yaml") if block.page == page for one in yaml.safe_load(block.text)["run"]]
+    assert [one["environment"] for one in written] == ["conda:cuda12 + uv:segment_threshold", "uv:segment_threshold"]
+    file = lab.repo / "pyproject.toml"
+    file.write_text(file.read_text(encoding="utf-8").replace("tools = ", "segment_threshold = "), encoding="utf-8")
+    lab.uv("lock", "--quiet")
+    look = lab.script("look.py", "import alpha, ctypes\nprint('cells', ctypes.CDLL('libcells.so').cells())\n")
+    pipeline = lab.pipeline([{**one, "commands": ["python", str(look)]} for one in written])
+    done = lab.run(pipeline, MODULEPATH=str(tmp_path / "modulefiles"), **conda.variables)
+    assert done.stdout.count("cells 42") == 2
 
 
 def test_a_folder_with_a_plus_sign_in_its_name_is_still_one_environment(lab: Lab) -> None:

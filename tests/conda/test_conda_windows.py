@@ -15,6 +15,7 @@ from runner.environments.spec import parse_environment
 from runner.errors import EnvironmentMissing
 from runner.host import Host
 from runner.process.capture import capture
+from runner.process.launch import child_environ
 from tests.support.programs import stand_in
 
 SPEC = parse_environment("ernet-gpu", "", "win32")
@@ -105,3 +106,33 @@ def test_a_batch_script_that_ends_cmd_is_named(base: Path, site_of: Callable[...
     scripts(base, a="@set A=1\n", b="exit 3\n")
     with pytest.raises(EnvironmentMissing, match=r"b\.bat.*code 3"):
         activated(site_of(), PureWindowsPath(base / "envs" / "ernet-gpu"), PureWindowsPath(base))
+
+
+def test_a_uv_group_stands_on_its_variables_and_folders(
+    base: Path, site_of: Callable[..., Site], tmp_path: Path
+) -> None:
+    scripts(base, a='set "PROJ_DATA=%CONDA_PREFIX%\\Library\\share\\proj"\nset PYTHONHOME=%CONDA_PREFIX%\n')
+    made = tmp_path / "repo" / ".venvs" / "tools-py3.11"
+    (made / "Scripts").mkdir(parents=True)
+    (made / "Scripts" / "python.exe").touch()
+    (made / "pyvenv.cfg").write_text("home = C:\\Python\n", encoding="utf-8")
+    (tmp_path / "repo" / "pyproject.toml").write_text("[dependency-groups]\ntools = []\n", encoding="utf-8")
+    spec = parse_environment("conda:ernet-gpu + uv:tools", "", "win32")
+    site = site_of(PYTHONPATH=r"C:\other", VIRTUAL_ENV=r"C:\old")
+    command = kind(spec).wrap(Request(spec, ["x.py", "a b"], {}, r"C:\data"), site)
+    prefix, own = PureWindowsPath(base / "envs" / "ernet-gpu"), PureWindowsPath(made)
+    child = child_environ(site.host.environ, command, "win32")
+    assert command.argv == (str(own / "Scripts" / "python"), "x.py", "a b")
+    folders = child["PATH"].split(";")
+    assert folders[:2] == [str(own / "Scripts"), str(prefix)]
+    assert str(prefix / "Library" / "bin") in folders
+    assert folders[-2:] == [r"C:\Windows\system32", r"C:\Windows"]
+    assert (child["VIRTUAL_ENV"], child["CONDA_PREFIX"]) == (str(own), str(prefix))
+    assert not {"PYTHONHOME", "PYTHONPATH", "CONDA_EXE", "CONDA_PYTHON_EXE", "LD_LIBRARY_PATH"} & child.keys()
+    assert child["PROJ_DATA"].endswith("proj")
+
+
+def test_in_a_linux_distribution_there_are_uv_groups_alone(site_of: Callable[..., Site]) -> None:
+    spec = parse_environment("conda:ernet-gpu + uv:tools", "Ubuntu", "win32")
+    (found,) = kind(spec).check(spec, ["x.py"], site_of())
+    assert "works with uv groups only, not with 'conda:ernet-gpu + uv:tools'" in found.message

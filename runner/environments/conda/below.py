@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePath
 
+from runner.environments.leaks import is_outer_prefix
 from runner.host import Host
 
 # what programs ask to find this environment (cuda-pathfinder, say, or conda itself); all other notes of conda's name
@@ -26,7 +27,9 @@ def without_python(environ: Mapping[str, str], prefix: PurePath, host: Host) -> 
     PYTHONPATH and its like, whoever set them, are for the environment above to drop: see `leaks`.
     """
     telling = {name: environ[name] for name in _TELLING if name in environ}
-    kept = {name: value for name, value in environ.items() if not name.startswith(("CONDA_", "_CE_"))}
+    # nor may it be taken for one that is active around the runner
+    gone = {name for name in environ if name.startswith(("CONDA_", "_CE_")) or is_outer_prefix(name)}
+    kept = {name: value for name, value in environ.items() if name not in gone}
     return kept | libraries(kept, prefix, host), telling
 
 
