@@ -45,7 +45,6 @@ class Pbs:
     name: str = "pbs"
     # an array's numbers have no gaps; where the chunks' have, they stand in a variable, by place
     index: str = f'$(echo "${{{CHUNKS}:-$PBS_ARRAY_INDEX}}" | cut -d: -f "$((PBS_ARRAY_INDEX + 1))")'
-    index_variable: str = "PBS_ARRAY_INDEX"
     keeps_history: bool = True
 
     def options(self, submission: Submission) -> list[str]:

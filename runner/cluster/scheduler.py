@@ -16,7 +16,6 @@ class Scheduler(Protocol):
     """Each call asks programs of the scheduler, each with a limit of time; raises SchedulerAway where none answers."""
 
     name: str  # slurm, pbs
-    index_variable: str  # the environment variable that tells an element its index
     index: str  # words of the shell that stand for an element's chunk number
 
     def options(self, submission: Submission) -> list[str]:

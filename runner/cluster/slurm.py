@@ -52,7 +52,6 @@ class Slurm:
     settings: ExecutorSettings
     asking: Asking
     name: str = "slurm"
-    index_variable: str = "SLURM_ARRAY_TASK_ID"
     index: str = "${SLURM_ARRAY_TASK_ID}"
     keeps_accounts: bool = field(init=False)
 

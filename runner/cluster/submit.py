@@ -182,7 +182,7 @@ class Submitter:
         else:
             arguments = [str(handle.segment), "--generation", str(handle.generation)]
             if handle.indices:
-                index = f"${{{self.scheduler.index_variable}}}"
+                index = self.scheduler.index
                 arguments += ["--index", f"$(({index} + {handle.offset}))" if handle.offset else index]
             words = worker_words(self._record, *arguments)
             path = folder / f"job-{handle.generation}-{handle.offset}.sh"

@@ -110,7 +110,7 @@ class Watch:
             return
         if look.state is JobState.UNKNOWN and (handle.name, index) in self._waited and not notes(one.folder, chunk):
             look = JobLook(JobState.CANCELLED, "while it waited")  # a scheduler forgets those at once
-        look = with_log(look, _log_of(one.folder, handle, index))
+        look = with_log(look, _end_of(self._output(one, handle, index)))
         patience = self.patience.grace if look.state.is_lost else self.patience.lag
         since = self._since.setdefault((handle.name, index), self.clock())
         if self.clock() - since < patience:
@@ -120,6 +120,9 @@ class Watch:
         if code == WorkerExit.OUT_OF_MEMORY:
             look = replace(look, state=JobState.OUT_OF_MEMORY)
         yield from self._lost(one, chunk, handle, look)
+
+    def _output(self, one: Followed, handle: Handle, index: int | None) -> Path:
+        return Path(self.submitter.scheduler.output(one.folder / JOBS, handle.name, (handle.job, index)))
 
     def _lives(self, one: Followed, chunk: int, handle: Handle) -> bool:
         """Whether its worker gives signs of life."""
@@ -229,10 +232,8 @@ def _chunks(one: Followed, group: list[Again]) -> str:
     return f"{_title(one)}, {len(group):,} chunks"
 
 
-def _log_of(folder: Path, handle: Handle, index: int | None) -> str:
-    """The end of what the scheduler keeps of a job's output."""
-    number = handle.job.split(";")[0]
-    path = folder / JOBS / f"slurm-{number}{'' if index is None else f'_{index}'}.out"
+def _end_of(path: Path) -> str:
+    """Of what the scheduler keeps of a job's output."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _LOG))

@@ -1,0 +1,75 @@
+"""Whole runs by way of PBS: the same pipelines as elsewhere, on a stand-in that really runs the scripts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.cluster.cluster_lab import ClusterLab
+from tests.support.pbs import Pbs, running_pbs
+
+
+@dataclass(frozen=True)
+class PbsLab(ClusterLab):
+    pbs: Pbs | None = None
+
+    def environ(self, **extra: str) -> dict[str, str]:
+        assert self.pbs is not None
+        given = self.pbs.host().environ
+        environ = super(ClusterLab, self).environ(**extra)
+        path = f"{self.pbs.folder / 'bin'}:{environ['PATH']}"
+        return environ | {"PBS_CONF_FILE": given["PBS_CONF_FILE"], "PATH": path}
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[PbsLab]:
+    with running_pbs(tmp_path / "pbs") as pbs:
+        made = PbsLab(tmp_path / "lab", pbs=pbs)
+        made.make()
+        made.site()
+        site = made.repo / "run-pipeline.toml"
+        site.write_text(site.read_text().replace('"slurm"', '"pbs"'))
+        yield made
+
+
+def test_segments_follow_each_other_as_on_slurm(lab: PbsLab) -> None:
+    lab.files(6, bad=1)
+    pipeline = lab.pipeline([lab.copy() | {"keep-going": True}, lab.copy("in", "late")])
+    done = lab.run("run", pipeline, check=1)
+    assert "1 of 6 items failed" in done.stdout
+    assert lab.made("late") == lab.made("out") == {f"item{number:03d}.tif" for number in range(1, 6)}
+
+
+def test_chunks_that_are_lost_are_submitted_again_whatever_their_numbers(lab: PbsLab) -> None:
+    lab.files(5)
+    pipeline = lab.pipeline([lab.copy(wait=2, resources={"time": "2h"})])
+    going = lab.start("run", pipeline)
+    lab.wait_for(lambda: len(lab.starts()) >= 4, "four items at work")
+    lost = {"item000.tif", "item003.tif"}
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            mine = process.environ().get("PBS_ARRAY_INDEX") in ("0", "3")
+            if mine and str(lab.root) in " ".join(process.cmdline()):
+                process.kill()
+    said, _ = going.communicate(timeout=90)
+    assert going.returncode == 0, said
+    assert "submitted again" in said
+    counts = Counter(line.split()[0] for line in lab.starts())
+    assert {name for name, count in counts.items() if count > 1} == lost
+    assert len(lab.made()) == 5
+
+
+def test_cancel_ends_the_jobs(lab: PbsLab) -> None:
+    lab.files(2)
+    pipeline = lab.pipeline([lab.copy(wait=60)])
+    lab.run("submit", pipeline)
+    lab.wait_for(lambda: len(lab.starts()) >= 1, "an item at work")
+    assert "submitted" in lab.run("status", pipeline).stdout
+    lab.run("cancel", pipeline)
+    assert not lab.made()
