@@ -43,6 +43,7 @@ def command(record: Path, segment: int | None, index: int, generation: int, is_p
         raise click.UsageError("give the number of a segment, or --probe")
     record = record.absolute()
     stop = StopRequest()
+    stop.shared = bool(job_of(this_host()))
     with install_signal_handlers(stop):
         # to a person, what is not there is not there; a job may be sooner on its node than the file
         seconds = PATIENCE if job_of(this_host()) else 0.0

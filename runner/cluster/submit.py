@@ -15,6 +15,7 @@ from runner.cluster.freeze import SegmentJob
 from runner.cluster.jobs import After, Handle, Limits, QueueFull, SchedulerAway, Submission
 from runner.cluster.scheduler import Scheduler
 from runner.cluster.script import script_text, worker_words, write_script
+from runner.ground.words import counted
 from runner.model import Resources, Segment
 from runner.process.stop import StopRequest
 from runner.records.journal import Journal
@@ -111,7 +112,7 @@ class Submitter:
         """The scheduler says whether it would take the first of them. Raises ClusterError."""
         first = next((one for one in self.pending if one.segment != PROBE_NUMBER), None)
         if first is not None and (when := self.scheduler.test(self._submission(first))):
-            self._journal.note(f"   {when}")
+            self._journal.note(f"   {self.scheduler.name} would start it at {when}")
 
     def adopt(self) -> None:
         """Those that a driver submitted and could not write down any more."""
@@ -148,6 +149,9 @@ class Submitter:
             return False
         self._pause, self._told = 1.0, False
         self._note(replace(handle, job=job, submitted=time.time()))
+        if handle.segment != PROBE_NUMBER:
+            several = f", {counted(len(handle.indices), 'element')}" if handle.indices else ""
+            self._journal.note(f"   {handle.segment}. {self.segments[handle.segment][0].name}: job {job}{several}")
         return True
 
     def _adopt_quietly(self) -> None:

@@ -14,7 +14,7 @@ from runner.cluster.says import Asked, Said, say, with_log
 from runner.cluster.submit import Submitter
 from runner.cluster.worker import WorkerExit
 from runner.ground.text import decoded
-from runner.ground.words import size_text, time_text
+from runner.ground.words import counted, size_text, time_text
 from runner.model import Resources
 from runner.records.journal import Journal
 from runner.records.layout import JOBS
@@ -142,7 +142,7 @@ class Watch:
 
     def _lost(self, one: Followed, chunk: int, handle: Handle, look: JobLook) -> Iterator[Again]:
         number, had = one.job.segment, handle.resources
-        said = _said(look, handle)
+        said = _said(look, handle, _told_by(one.folder, chunk, handle))
         tries = 1 + sum(other.lost for other in self.submitter.of(number) if chunk in one.chunks_of(other))
         resources, seconds, why_not = had, handle.seconds, ""
         if look.state is JobState.CANCELLED:
@@ -155,10 +155,10 @@ class Watch:
         elif look.state is JobState.OUT_OF_TIME:
             seconds = handle.seconds * _TIME
         if not why_not and tries > self.settings.retries:
-            why_not = f"it was submitted {tries} times. {said.cure}".strip()
+            why_not = f"it was submitted {counted(tries, 'time')}. {said.cure}".strip()
         if why_not:
             left = len(one.open_keys(chunk))
-            what = f"{left:,} item{'s' if left != 1 else ''} of it had" if one.job.many else "it had"
+            what = f"{counted(left, 'item')} of it had" if one.job.many else "it had"
             self.journal.warn(f"{_chunk(one, chunk)}: {said.words}; {what} not ended, and failed: {why_not}")
             one.fail(chunk, f"its job {handle.job}: {said.words}\n{why_not}")
             return
@@ -202,10 +202,17 @@ class Watch:
 _BEHIND = "what it waited for is there now"
 
 
-def _said(look: JobLook, handle: Handle) -> Said:
+def _told_by(folder: Path, chunk: int, handle: Handle) -> str:
+    """What the worker itself said of its end."""
+    told = [note.says for note in notes(folder, chunk).values() if note and note.generation == handle.generation]
+    return told[-1].splitlines()[0] if told and told[-1] else ""
+
+
+def _said(look: JobLook, handle: Handle, told: str) -> Said:
     if look.state is JobState.ENDED:
         return Said("it ended, but receipts of its items are not there", "Look at what it wrote: `run-pipeline logs`.")
-    return say(look, Asked(handle.resources.memory, handle.seconds))
+    said = say(look, Asked(handle.resources.memory, handle.seconds))
+    return said._replace(words=f"{said.words}: {told}") if told and look.state is JobState.FAILED else said
 
 
 def _more(one: Again) -> str:

@@ -34,6 +34,7 @@ class StopRequest:
         self.grace: float | None = None  # seconds between kind and force, if shorter than the segment's own
         self.requested = False
         self.immediate = False
+        self.shared = False  # a scheduler's: whoever ends us ends all that we started at the same moment
         self._listeners: tuple[SimpleQueue[Any], ...] = ()
         self._lock = threading.Lock()
 
@@ -91,7 +92,11 @@ def next_event(queue: SimpleQueue[Any], seconds: float | None) -> Any:
 
 
 def closed_with_us(code: int | None, stop: StopRequest, platform: str) -> bool:
-    """Windows: whether a segment ended because the window was closed, which is no failure of its own."""
+    """Whether a segment ended because the window was closed (Windows), or the job that we are in was ended: that is no
+    failure of its own. `code` is None or below zero where a signal ended it."""
+    if stop.shared and code != 0:
+        by_signal = code is None or code < 0 or code > 128
+        return stop.wait(TOLD_LATER if by_signal else LONGEST_WAIT)
     ended_so = platform == "win32" and code is not None and code & 0xFFFFFFFF in _WITH_ITS_WINDOW
     return ended_so and stop.wait(TOLD_LATER)
 

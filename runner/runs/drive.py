@@ -424,6 +424,8 @@ class _Loop:
             with suppress(StateError):
                 self._leave()
             return
+        if self.executor.detached:  # nothing of it will end any more
+            self._running.clear()
         if self._running and isinstance(error, RunnerError):
             with suppress(Exception):
                 self.journal.warn(f"{error}; nothing more is started, and what runs now comes to its end")

@@ -39,13 +39,16 @@ COPY = """\
 import os, sys, time
 from pathlib import Path
 
-source, target, wait = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+source, target, wait = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 with open(target.parent.parent / "starts.txt", "a") as file:
     file.write(f"{source.name} {os.environ.get('SLURMD_NODENAME', '-')}\\n")
 print("copies", source.name, flush=True)
 if "bad" in source.name:
     sys.exit("this one is bad")
-time.sleep(wait)
+if wait.startswith("once:"):
+    wait = wait[5:] if not Path("once").exists() else "0"
+    Path("once").touch()
+time.sleep(float(wait))
 target.parent.mkdir(exist_ok=True)
 target.write_bytes(source.read_bytes())
 """
@@ -70,7 +73,7 @@ class ClusterLab(Lab):
             word = "bad" if number < bad else "item"
             (folder / f"{word}{number:03d}.tif").write_text(f"picture {number}", encoding="utf-8")
 
-    def copy(self, source: str = "in", target: str = "out", wait: float = 0, **more: Any) -> dict[str, Any]:
+    def copy(self, source: str = "in", target: str = "out", wait: float | str = 0, **more: Any) -> dict[str, Any]:
         """A segment that copies each file of a folder."""
         script = self.script("copy.py", COPY)
         folder = f"%YAML%/{target}"
@@ -107,7 +110,8 @@ class ClusterLab(Lab):
         return told
 
     def events(self, pipeline: Path, kind: str) -> list[dict[str, Any]]:
-        lines = (self.record(pipeline) / "events.jsonl").read_text(encoding="utf-8").splitlines()
+        paths = (pipeline.parent / ".run-pipeline" / pipeline.name).glob("*/events.jsonl")
+        lines = [line for path in sorted(paths) for line in path.read_text(encoding="utf-8").splitlines()]
         return [event for line in lines if (event := json.loads(line))["event"] == kind]
 
     def here(self, pipeline: Path, how: How, monkeypatch: pytest.MonkeyPatch) -> int:
