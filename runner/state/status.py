@@ -148,7 +148,13 @@ def _read_canonical(text: str) -> list[Entry] | None:
 def _read_yaml(text: str) -> Status:
     import yaml
 
-    loader = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
+    base: Any = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
+
+    class loader(base):  # type: ignore[misc]  # noqa: N801
+        def construct_scalar(self, node: Any) -> str | None:
+            """In quotes it is a text: a segment may be called NULL."""
+            return None if not node.style and node.value in _NULLS else str(node.value)
+
     try:
         if _too_deep(yaml.parse(text, Loader=loader)):
             return Status(broken="it is nested too deep", existed=True)
@@ -157,10 +163,10 @@ def _read_yaml(text: str) -> Status:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         where = f" (line {line + 1})" if line is not None else ""
         return Status(broken=f"it is not valid YAML{where}", existed=True)
-    if document is None or document == "":
+    if document is None:
         return Status(existed=True)
     found = document.get("segments") if isinstance(document, dict) else None
-    segments = [] if isinstance(document, dict) and (found is None or found in _NULLS) else found
+    segments = [] if isinstance(document, dict) and found is None else found
     if not isinstance(document, dict) or not isinstance(segments, list):
         return Status(broken="it does not hold a list `segments:`", existed=True)
     entries = []
@@ -190,7 +196,7 @@ _NULLS = ("", "~", "null", "Null", "NULL")
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) and value not in _NULLS else ""
+    return value if isinstance(value, str) else ""
 
 
 _NUMBER = re.compile(

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from runner.state.status import Entry, StatusBook, entry_text, read_status, scalar, status_path, status_text
@@ -43,6 +43,7 @@ def test_a_name_that_yaml_would_take_for_something_else_is_quoted(name: str) -> 
     assert yaml.safe_load(scalar(name)) == name
 
 
+@example(["NULL", "~", "null"])
 @given(st.lists(st.text(min_size=1, max_size=12), max_size=6))
 def test_the_quick_reader_and_the_yaml_reader_agree(names: list[str]) -> None:
     import tempfile
