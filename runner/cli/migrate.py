@@ -143,7 +143,7 @@ class _Migration:
         self._consequences(found.plan, outcome)
         if self.dry_run or not self._agreed(found.plan):
             self._finish(found.plan, outcome)
-            self._say("Nothing was written.")
+            self.console.line("Nothing was written.")
             return 0
         self._write(found, facts, outcome)
         return 0
@@ -153,7 +153,7 @@ class _Migration:
             found = Search(bench, facts, begin).find(plan)
         changed = [(old, new) for old, new in zip(plan.items, found.plan.items, strict=True) if old != new]
         if changed:
-            self._say("After asking uv:")
+            self.console.line("After asking uv:")
             self._show(replace(found.plan, items=tuple(new for _, new in changed)))
         return found
 
@@ -161,16 +161,18 @@ class _Migration:
         with progress(self.console) as begin:
             begin("uv lock in the repository")
             write(found, facts, self.site)
-        self._say(f"Wrote the group {found.plan.group} to pyproject.toml and uv.lock.")
+        self.console.line(f"Wrote the group {found.plan.group} to pyproject.toml and uv.lock.")
         self._write_twins(outcome)
         self._finish(found.plan, outcome)
-        self._say(
+        self.console.line(
             f"Next: run a pipeline with `environment: uv:{found.plan.group}`, and compare its results with conda's."
         )
 
     def _twins_only(self, plan: Plan, outcome: Outcome) -> int:
         self._prepare()
-        self._say(f"The group {plan.group} is there already; only the pipelines are written (--replace writes both).")
+        self.console.line(
+            f"The group {plan.group} is there already; only the pipelines are written (--replace writes both)."
+        )
         self._consequences(replace(plan, indexes=(), sources=(), remarks=(), requires_python=""), outcome)
         if not self.dry_run and self._agreed(plan):
             self._write_twins(outcome)
@@ -180,15 +182,15 @@ class _Migration:
     def _write_twins(self, outcome: Outcome) -> None:
         outcome.written = True
         for path in write_twins(outcome.twins):
-            self._say(f"Wrote {path}")
+            self.console.line(f"Wrote {path}")
 
     def _refuse(self, plan: Plan, outcome: Outcome) -> int:
         outcome.reason = "\n".join(f"{one.message}\n{one.cure}" for one in plan.problems)
         self._consequences(plan, outcome)
         self._finish(plan, outcome)
         for problem in plan.problems:
-            self._say(f"error: {problem.message}", "red", "bold")
-            self._say(f"  {problem.cure}")
+            self.console.line(f"error: {problem.message}", "red", "bold")
+            self.console.line(f"  {problem.cure}")
         return ExitCode.USAGE
 
     def _check_report(self) -> None:
@@ -211,27 +213,24 @@ class _Migration:
     def _show(self, plan: Plan) -> None:
         width = shutil.get_terminal_size((100, 24)).columns
         for status, text in table(plan, width):
-            self._say(text, *([COLOURS[status]] if status else ["bold"]))
-        self._say(f"{summary(plan)}.")
+            self.console.line(text, *([COLOURS[status]] if status else ["bold"]))
+        self.console.line(f"{summary(plan)}.")
 
     def _consequences(self, plan: Plan, outcome: Outcome) -> None:
         for text in (*consequences(plan), *version_lines(plan)):
-            self._say(f"  {text}")
+            self.console.line(f"  {text}")
         for twin in outcome.twins:
-            self._say(f"  {twin.source.name} -> {twin.target.name}: {twin.note}")
+            self.console.line(f"  {twin.source.name} -> {twin.target.name}: {twin.note}")
 
     def _finish(self, plan: Plan, outcome: Outcome) -> None:
         """The report and the records: also of what was not done."""
         self.console.clear_live()
         if self.report:
             write_atomic(self.report, markdown(plan, outcome).encode("utf-8"))
-            self._say(f"Wrote {self.report}")
+            self.console.line(f"Wrote {self.report}")
         if self.as_json:
             for record in records(plan, outcome):
                 print(json.dumps(record, ensure_ascii=False))
-
-    def _say(self, text: str, *styles: str) -> None:
-        self.console.line(text, *styles)
 
 
 def _installed(prefix: str | None, site: Site) -> Installed | None:

@@ -77,14 +77,11 @@ def items_of(place: Place, ignore: Sequence[str]) -> list[Item]:
         for text in glob.iglob(pattern, recursive=True):  # noqa: PTH207  (absolute patterns)
             path = Path(text)
             name = path.relative_to(place.root).as_posix()
-            if ignored(name, ignore) or _inside_an_image(path, place.root):
+            around = (p for p in path.parents if p != place.root and p.is_relative_to(place.root))
+            if ignored(name, ignore) or any(map(is_zarr, around)):
                 continue
             if not path.is_dir() or is_zarr(path):
                 found |= {item.name: item for item in (images_of(name, path) if path.is_dir() else [Item(name, path)])}
             elif "**" not in pattern:
                 found |= {f"{name}/{i.name}": Item(f"{name}/{i.name}", i.path) for i in items_below(path, ignore)}
     return sorted(found.values(), key=lambda item: item.name)
-
-
-def _inside_an_image(path: Path, root: Path) -> bool:
-    return any(is_zarr(p) for p in path.parents if p != root and p.is_relative_to(root))

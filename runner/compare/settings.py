@@ -59,7 +59,9 @@ def _of_option(option: str) -> dict[str, Any]:
     name, sign, value = option.partition("=")
     if not sign:
         raise UsageError(f"--tolerance {option}: there is no =", "Write it as --tolerance image.max=1.")
-    block = _nested(name.strip().split("."), _number_or_texts(value.strip()))
+    number = number_of(value.strip())
+    texts = [part.strip() for part in value.split(",")]
+    block = _nested(name.strip().split("."), texts if number is None else number)
     for problem in problems(block):
         raise UsageError(f"--tolerance {option}: {problem.message}", problem.cure)
     return block
@@ -74,11 +76,6 @@ def _nested(names: list[str], value: Any) -> dict[str, Any]:
         value = {name: value}
     assert isinstance(value, dict)
     return value
-
-
-def _number_or_texts(text: str) -> Any:
-    number = number_of(text)
-    return [part.strip() for part in text.split(",")] if number is None else number
 
 
 def _take(settings: Settings, block: Mapping[str, Any]) -> None:

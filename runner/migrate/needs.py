@@ -116,10 +116,5 @@ def _whole(name: str) -> str:
 
 
 def _words(entry: str | FlagMap) -> list[str]:
-    if isinstance(entry, str):
-        return [entry]
-    return [text for pair in entry.items for text in map(_text, pair) if text]
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else "" if value is None else json.dumps(value, default=str)
+    values: list[object] = [entry] if isinstance(entry, str) else [value for pair in entry.items for value in pair]
+    return [one if isinstance(one, str) else json.dumps(one, default=str) for one in values if one not in (None, "")]
