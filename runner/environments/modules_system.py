@@ -109,14 +109,23 @@ def _refused(names: Sequence[str], name: str, got: Sourced, system: PurePath, ho
     place = names.index(name)
     before = names[:place]
     message = f"the module {name!r} cannot be loaded{_behind(before)}"
-    near = _like(name, system, host)
+    return _finding(f"{message}:\n{_indented(said)}" if said else message, _cure(name, said, system, host), place)
+
+
+def _cure(name: str, said: str, system: PurePath, host: Host) -> str:
     if "conflict" in said.lower():
-        cure = "Take one of those that conflict out of `modules`."
-    else:
-        cure = f"There are: {', '.join(near)}." if near else "`module avail` in a shell shows those that there are."
-        if not near and not host.environ.get("MODULEPATH"):
-            cure += " MODULEPATH is not set here, as in a shell that is no login shell."
-    return _finding(f"{message}:\n{_indented(said)}" if said else message, cure, place)
+        return "Take one of those that conflict out of `modules`."
+    if "inconsistent" in said.lower():  # what is loaded around the runner could not be unloaded
+        return "The modules of this shell are in disorder: start from a new one."
+    near = _like(name, system, host)
+    if _has(":".join(near), name):
+        return f"It is there, but fails: `module show {name}`. Ask those who look after it."
+    if near:
+        return f"There are: {', '.join(near)}."
+    unset = (
+        "" if host.environ.get("MODULEPATH") else " MODULEPATH is not set here, as in a shell that is no login shell."
+    )
+    return f"`module avail` in a shell shows those that there are.{unset}"
 
 
 def _like(name: str, system: PurePath, host: Host) -> list[str]:
