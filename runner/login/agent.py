@@ -194,7 +194,11 @@ class Agent:
             thread = threading.Thread(target=self.work, args=(request,), daemon=True)
             if header.get("keep"):
                 self.kept = [one for one in self.kept if one.is_alive()] + [thread]
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError as error:  # a login node may allow few
+                self.requests.pop(number, None)
+                request.answer({"error": str(error)}, last=True)
         elif "ack" in header:
             request.credit.release()
         elif "gone" in header:
@@ -270,6 +274,7 @@ def walk(request: Request, header: Dict[str, Any], body: bytes) -> Dict[str, Any
     """Files below `base` that a glob means: [path, size, time in ns, mode]; folders named in `skip` are left out."""
     base, skip = home_path(header["base"]), set(header.get("skip", ()))
     found: Dict[str, List[Any]] = {}
+    shut: List[str] = []
     for pattern in header["globs"]:
         parts = pattern.split("/")
         fixed: List[str] = []
@@ -278,16 +283,19 @@ def walk(request: Request, header: Dict[str, Any], body: bytes) -> Dict[str, Any
         start = "/".join(fixed)
         if start:
             below(header["base"], start)
-        for path, info in files_below(base, start, skip, parts):
+        for path, info in files_below(base, start, skip, parts, shut):
             if path not in found and matches(path.split("/"), parts):
                 found[path] = [path, info.st_size, info.st_mtime_ns, stat.S_IMODE(info.st_mode)]
     rows = list(found.values())
     for at in range(0, len(rows), 2000):
         request.send({"rows": rows[at : at + 2000]}, b"")
-    return {"count": len(rows)}
+    return {"count": len(rows), "shut": shut[:100]}
 
 
-def files_below(base: bytes, start: str, skip: Any, pattern: List[str]) -> Iterator[Tuple[str, os.stat_result]]:
+def files_below(
+    base: bytes, start: str, skip: Any, pattern: List[str], shut: List[str]
+) -> Iterator[Tuple[str, os.stat_result]]:
+    """Into `shut` go folders that may not be read."""
     top = os.path.join(base, on_disk(start)) if start else base
     if os.path.isfile(top):
         yield start, os.stat(top)
@@ -305,6 +313,9 @@ def files_below(base: bytes, start: str, skip: Any, pattern: List[str]) -> Itera
             entries = list(os.scandir(folder))
         except (FileNotFoundError, NotADirectoryError):
             continue
+        except PermissionError:
+            shut.append(at)
+            continue
         for entry in entries:
             name = as_text(entry.name)
             path = at + "/" + name if at else name
@@ -314,7 +325,7 @@ def files_below(base: bytes, start: str, skip: Any, pattern: List[str]) -> Itera
                         todo.append(path)
                 elif entry.is_file() and not name.endswith(".part~"):
                     yield path, entry.stat()
-            except FileNotFoundError:
+            except (FileNotFoundError, PermissionError):  # just removed; a link into a folder that is shut
                 continue
 
 
@@ -336,7 +347,7 @@ def hashes(request: Request, header: Dict[str, Any], body: bytes) -> Dict[str, A
     for path, most in header["paths"]:
         try:
             found.append(digest(below(header["base"], path), most))
-        except (FileNotFoundError, IsADirectoryError):
+        except (FileNotFoundError, IsADirectoryError, PermissionError):
             found.append(None)
         if request.gone.is_set():
             break
@@ -476,6 +487,8 @@ def get(request: Request, header: Dict[str, Any], body: bytes) -> Dict[str, Any]
                         break
         except (FileNotFoundError, IsADirectoryError):
             rows.append([number, -1, 0, 0, 0])
+        except PermissionError:
+            rows.append([number, -2, 0, 0, 0])
     flush()
     return {"count": len(header["paths"])}
 

@@ -18,6 +18,7 @@ from runner.login.line import Remote
 from runner.login.sent import Known, same_time
 
 _ASKED = 500  # small files asked for in one message
+SHUT = -2  # in the place of a size: it may not be read; -1: it is gone
 SKIP = (".git", ".venvs", ".venv", "__pycache__")
 
 
@@ -41,12 +42,20 @@ class Brought:
     refused: list[str] = field(default_factory=list)  # names that cannot be here, with why
 
 
-def listed(remote: Remote, base: str, globs: Sequence[str]) -> list[There]:
-    """Files that the patterns mean, those of a matched folder too. Raises Lost, Refusal."""
+def listed(
+    remote: Remote, base: str, globs: Sequence[str], shut: Callable[[str], None] = lambda folder: None
+) -> list[There]:
+    """Files that the patterns mean, those of a matched folder too; `shut` is told folders that may not be read.
+
+    Raises Lost, Refusal.
+    """
     if not globs:
         return []
     call = remote.open({"op": "walk", "base": base, "globs": list(globs), "skip": SKIP})
-    return [There(*row) for header, _ in call.parts() for row in header["rows"]]
+    found = [There(*row) for header, _ in call.parts() for row in header["rows"]]
+    for folder in call.answer["shut"]:
+        shut(folder)
+    return found
 
 
 class Download:
@@ -140,6 +149,10 @@ class Download:
     def _small(self, pairs: Sequence[tuple[There, Path]]) -> None:
         for number, told, data in _frames(self.remote, self.base, [[one.path, 0] for one, _ in pairs]):
             one, target = pairs[number]
+            if told[1] < 0:
+                if told[1] == SHUT:
+                    self.done.refused.append(f"{one.path}: it may not be read there")
+                continue
             if told[1] != len(data):  # it grew since we looked, and is a large one by now
                 self._large(one, target)
                 continue
@@ -220,8 +233,7 @@ def _frames(remote: Remote, base: str, paths: list[list[Any]]) -> Iterator[tuple
             continue
         at = 0
         for row in header["files"]:
-            if row[1] >= 0:
-                yield row[0], row, body[at : at + row[4]]
+            yield row[0], row, body[at : at + row[4]]
             at += row[4]
 
 

@@ -150,16 +150,20 @@ class Work:
         Download(self.remote, self.base, (self._own,), here, known, theirs=True).bring(records)
         if not outputs:
             return
-        made = listed(self.remote, self.base, self._outputs)
+        made = listed(self.remote, self.base, self._outputs, lambda shut: self._note(f"{shut} may not be read there"))
         roots = (Path(self.site.repo), folder)
         brought = Download(self.remote, self.base, roots, self.places.here, known).bring(made)
         if brought.files:
             name = self.remote.cluster.name
             self.say(f"{name}: {brought.files:,} files came back ({size_text(brought.bytes)})")
         for one in (*brought.kept, *(f"{one}; it stays on the cluster" for one in brought.refused)):
-            if one not in self._told:
-                self._told.add(one)
-                self.say(f"note: {one}")
+            self._note(one)
+
+    def _note(self, text: str) -> None:
+        """Once."""
+        if text not in self._told:
+            self._told.add(text)
+            self.say(f"note: {text}")
 
     def _there(self, *parts: str) -> str:
         """Below the pipeline's folder there."""

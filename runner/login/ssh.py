@@ -77,12 +77,18 @@ def quoted(word: str) -> str:
 
 
 def why_ended(code: int | None, said: str, cluster: ClusterSettings, printed: Sequence[bytes] = ()) -> tuple[str, str]:
-    """What happened and what to do, of an ssh that ended before the agent spoke."""
-    for sign, what, cure in _SIGNS:
+    """What happened and what to do, of an ssh that ended before the agent spoke.
+
+    `said` is its standard error. 255 is ssh's own code; another one is of what ran at the other end, where a start-up
+    file may print anything.
+    """
+    words = {"host": cluster.host, "python": cluster.python, "name": cluster.name}
+    for sign, what, cure in _OF_SSH if code == 255 else _THERE:
         if re.search(sign, said):
-            return what.format(**_words(cluster)), cure.format(**_words(cluster))
-    if code in (126, 127):
-        return _NO_PYTHON[1].format(**_words(cluster)), _NO_PYTHON[2].format(**_words(cluster))
+            return what.format(**words), cure.format(**words)
+    missing = rf"(?i){re.escape(cluster.python)}.*(not found|no such file|unknown command)"
+    if code in (126, 127) or (code != 255 and re.search(missing, said)):
+        return f"{cluster.host} has no program {cluster.python}", _NO_PYTHON.format(**words)
     shown = said.strip().splitlines() or [line.decode("utf-8", "replace") for line in printed if line.strip()]
     last = f": {shown[-1].strip()}" if shown else ""
     return (
@@ -91,17 +97,11 @@ def why_ended(code: int | None, said: str, cluster: ClusterSettings, printed: Se
     )
 
 
-def _words(cluster: ClusterSettings) -> dict[str, str]:
-    return {"host": cluster.host, "python": cluster.python, "name": cluster.name}
-
-
 _NO_PYTHON = (
-    r"(?i)(command )?not found|no such file or directory\s*$|unknown command|is not recognized",
-    "{host} has no program {python}",
     "Log in by hand and look for one (which -a python3; module avail python), then write its path as `python` in"
-    " [clusters.{name}] of the site file. Any Python from 3.6 on will do.",
+    " [clusters.{name}] of the site file. Any Python from 3.6 on will do."
 )
-_SIGNS = (
+_THERE = (
     (
         r"run-pipeline: Python [\d.]+ is too old",
         "{python} of {host} is older than Python 3.6",
@@ -119,6 +119,13 @@ _SIGNS = (
         " only for a terminal ([ -t 0 ]).",
     ),
     (
+        "(?i)password.*(expired|change required)",
+        "the password for {host} has expired",
+        "Log in by hand, where it asks for a new one: ssh {host}",
+    ),
+)
+_OF_SSH = (
+    (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED|Host key for .* has changed",
         "{host} shows another key than the one this computer knows",
         "Ask the people of the cluster whether its key was changed, before you do what ssh says above.",
@@ -129,10 +136,30 @@ _SIGNS = (
         "Log in once by hand, compare the key with what the cluster publishes, and answer yes: ssh {host}",
     ),
     (
+        r"UNPROTECTED PRIVATE KEY FILE|Bad owner or permissions|Bad permissions",
+        "ssh does not use a file of yours that others can read, or that is not yours",
+        "It is named above. Make it yours alone (chmod 600 FILE; on Windows its properties, Security: no other user).",
+    ),
+    (
+        r"Too many authentication failures",
+        "{host} closed the connection after too many keys",
+        "Name the one for it in your ssh settings: IdentityFile, and IdentitiesOnly yes.",
+    ),
+    (
+        r"Bad configuration option|terminating, \d+ bad configuration",
+        "ssh does not understand its settings",
+        "Mend the line that is named above.",
+    ),
+    (
         r"Permission denied",
         "{host} refused the login",
         "Where it asks for a password or a code, log in at a terminal: run-pipeline login {name}. Else look whether"
         " `ssh {host}` works.",
+    ),
+    (
+        r"no matching .* found",
+        "this ssh and {host} have no way of speaking in common",
+        "Update OpenSSH here, or ask the people of the cluster.",
     ),
     (
         r"Could not resolve hostname|Name or service not known",
@@ -144,5 +171,9 @@ _SIGNS = (
         "{host} could not be reached",
         "Check the network (VPN), and whether the cluster is down for maintenance.",
     ),
-    _NO_PYTHON,
+    (
+        r"Connection (closed|reset) by|kex_exchange_identification",
+        "{host} closed the connection before a login",
+        "It may be down for maintenance, or may have shut this computer out for a while after too many tries.",
+    ),
 )

@@ -14,9 +14,10 @@ import pytest
 
 from runner.login.line import Lost, NotLoggedIn, Refusal
 from runner.login.sent import Known
-from runner.login.ssh import ssh_argv
+from runner.login.ssh import ssh_argv, why_ended
 from runner.login.store import Store, state_folder
 from runner.login.upload import upload
+from runner.site_file import ClusterSettings
 from tests.login.conftest import Place, until
 from tests.login.test_files import tree
 from tests.support import sshd
@@ -205,3 +206,64 @@ def test_each_system_keeps_such_notes_where_it_is_usual(place: Place) -> None:
     assert str(mac) == "/Users/ana/Library/Application Support/run-pipeline"
     windows = replace(here, platform="win32", home=PureWindowsPath(r"C:\Users\ana"))
     assert "AppData" in str(state_folder(windows))
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "told"),
+    [
+        (255, "WARNING: UNPROTECTED PRIVATE KEY FILE!\nme@x: Permission denied (publickey).", "others can"),
+        (255, "Bad owner or permissions on C:\\Users\\ana/.ssh/config", "is not yours"),
+        (255, "Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures", "too many keys"),
+        (255, "kex_exchange_identification: read: Connection reset by peer", "closed the connection before a login"),
+        (255, "Unable to negotiate with 10.0.0.1: no matching host key type found. Their offer: ssh-rsa", "in common"),
+        (255, "/home/a/.ssh/config: line 3: Bad configuration option: foo", "does not understand its settings"),
+        (255, "ssh: connect to host x port 22: Connection timed out", "could not be reached"),
+        (255, "ssh: Could not resolve hostname x: No such host is known.", "there is no computer"),
+        (1, "WARNING: Your password has expired.\nPassword change required but no TTY available.", "has expired"),
+        (1, "python3: Command not found.", "has no program python3"),  # csh
+        (127, "bash: module: Permission denied\nbash: line 1: python3: command not found", "has no program python3"),
+        (3, "bash: module: command not found", "ended with exit code 3"),
+    ],
+)
+def test_what_ssh_says_is_told_in_plain_words_with_a_cure(code: int, said: str, told: str) -> None:
+    what, cure = why_ended(code, said, ClusterSettings("hpc", host="login.hpc.org", folder="/x"))
+    assert told in what
+    assert cure
+
+
+def test_a_folder_that_may_not_be_read_keeps_nothing_else_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from runner.login import agent
+
+    for name in ("a", "b", "shut/c"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    listing = os.scandir
+
+    def scandir(folder: bytes) -> object:  # root may read everything
+        if folder.endswith(b"shut"):
+            raise PermissionError(13, "Permission denied", folder)
+        return listing(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    shut: list[str] = []
+    found = agent.files_below(os.fsencode(tmp_path), "", (), ["**"], shut)
+    assert sorted(path for path, _ in found) == ["a", "b"]
+    assert shut == ["shut"]
+
+
+def test_a_login_node_that_allows_no_more_threads_answers_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+    import threading
+
+    from runner.login import agent
+
+    sink = io.BytesIO()
+    there = agent.Agent(io.BytesIO(), sink)
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    there.take((agent.LAST, 7, {"op": "ping"}, b""))
+    sink.seek(0)
+    assert agent.read_frame(sink) == (agent.LAST, 7, {"error": "can't start new thread"}, b"")

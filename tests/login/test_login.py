@@ -153,7 +153,7 @@ def test_a_host_that_ssh_would_take_for_an_option_is_refused(place: Place, host:
 
 
 def test_a_login_that_nobody_uses_ends_by_itself_and_says_so(place: Place) -> None:
-    place.run("login", "hpc", "--idle", "0.0003")
+    place.run("login", "hpc", "--idle", "0.001")
     until(lambda: place.processes() == [])
     said = place.run("login", "hpc", "--status", check=2).stderr
     assert "nothing is known of hpc since" in said
