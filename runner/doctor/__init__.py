@@ -7,10 +7,12 @@ A check writes nothing (only `--gpu` prepares the environment that it tries), an
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from runner.environments import Site, kind, parts
 from runner.errors import PipelineError, RunnerError
@@ -97,6 +99,19 @@ class Context:
         except EnvironmentMissing:
             return []
         return [parse_environment(f"uv:{name}", "", self.site.host.platform) for name in groups if name != "dev"]
+
+    def locked(self) -> Iterator[tuple[EnvironmentSpec, str, list[dict[str, Any]]]]:
+        """Those, each with its name as written and its packages; what is wrong with the lock another line tells."""
+        from runner.environments.uv.groups import group_packages, read_project
+        from runner.errors import EnvironmentMissing
+        from runner.ground.disk import on_disk
+
+        repo = on_disk(self.site.repo)
+        with suppress(EnvironmentMissing):
+            project = read_project(repo)
+            for spec in self.uv_groups():
+                if spec.name in project.groups:
+                    yield spec, project.groups[spec.name], group_packages(repo, spec.name, project)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,6 @@ from typing import Any
 
 from runner.doctor import Context
 from runner.environments import kind
-from runner.environments.uv.groups import group_packages, read_project
-from runner.errors import EnvironmentMissing
-from runner.ground.disk import on_disk
 from runner.model import EnvironmentSpec
 
 Version = tuple[int, int]
@@ -31,17 +28,11 @@ class Wanted:
 
 def wanted(context: Context) -> list[Wanted]:
     """Of the groups of FILE, or of all; and of the conda environments of FILE."""
-    found: list[Wanted] = []
-    try:
-        project = read_project(on_disk(context.site.repo))
-        for spec in context.uv_groups():
-            if spec.name not in project.groups:
-                continue
-            packages = group_packages(on_disk(context.site.repo), spec.name, project)
-            if cuda := cuda_of_packages(packages, context.site.host.platform):
-                found.append(Wanted(f"uv:{project.groups[spec.name]}", cuda, spec))
-    except EnvironmentMissing:
-        pass  # another line tells what is wrong with the lock
+    found = [
+        Wanted(f"uv:{name}", cuda, spec)
+        for spec, name, packages in context.locked()
+        if (cuda := cuda_of_packages(packages, context.site.host.platform))
+    ]
     seen: set[str] = set()
     for job in context.uses("conda"):
         if job.spec.name not in seen:
@@ -68,16 +59,11 @@ def cpu_on_windows(context: Context) -> list[str]:
     """Groups whose torch computes on a GPU under Linux, and under Windows without a word on the CPU."""
     if not context.site.host.windows:
         return []
-    found = []
-    try:
-        project = read_project(on_disk(context.site.repo))
-        for spec in context.uv_groups():
-            packages = group_packages(on_disk(context.site.repo), spec.name, project)
-            if cuda_of_packages(packages, "linux") and not cuda_of_packages(packages, "win32"):
-                found.append(spec.name)
-    except EnvironmentMissing:
-        pass  # another line tells what is wrong with the lock
-    return found
+    return [
+        spec.name
+        for spec, _, packages in context.locked()
+        if cuda_of_packages(packages, "linux") and not cuda_of_packages(packages, "win32")
+    ]
 
 
 def _cuda_of_conda(packages: object) -> Version | None:

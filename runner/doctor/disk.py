@@ -82,7 +82,8 @@ def _line(volume: _Volume) -> Line:
         usage = shutil.disk_usage(volume.folder)
     except OSError as error:
         return warning(f"the room in {volume.folder} cannot be told: {error.strerror or error}", "Check the drive.")
-    root = Path(volume.folder.anchor) if os.name == "nt" else _mount(volume.folder)
+    above = (volume.folder, *volume.folder.parents)
+    root = next((place for place in above if os.path.ismount(place)), volume.folder)
     needs = f"; {', '.join(volume.why)}" if volume.why else ""
     text = f"{root}: {size_text(usage.free)} free ({', '.join(volume.uses)}){needs}"
     state = judged(usage.free, volume.need)
@@ -150,15 +151,6 @@ def _device(folder: Path) -> object:
         return there.stat().st_dev if there else None
     except OSError:
         return None
-
-
-def _mount(folder: Path) -> Path:
-    device = _device(folder)
-    for place in (folder, *folder.parents):
-        if _device(place) != device:
-            return folder
-        folder = place
-    return folder
 
 
 def _output_folders(context: Context) -> Iterable[Path]:

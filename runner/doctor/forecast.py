@@ -9,11 +9,9 @@ from pathlib import Path
 
 from runner.doctor import Context
 from runner.doctor.cuda_wanted import cuda_of_packages
-from runner.environments.uv.groups import group_packages, read_project
 from runner.environments.uv.kind import place
 from runner.environments.uv.stamp import Place, State, condition, read_stamp
 from runner.errors import EnvironmentMissing
-from runner.ground.disk import on_disk
 from runner.ground.words import size_text
 from runner.items.ledger import outputs_of
 from runner.records.layout import Record, run_folders
@@ -73,12 +71,9 @@ def environments_forecast(context: Context) -> Forecast | None:
     size = 0
     names: list[str] = []
     try:
-        project = read_project(on_disk(context.site.repo))
-        for spec in context.uv_groups():
-            where = place(spec, context.site)
-            if spec.name not in project.groups or not _is_to_be_made(where, context):
+        for spec, _, packages in context.locked():
+            if not _is_to_be_made(place(spec, context.site), context):
                 continue
-            packages = group_packages(on_disk(context.site.repo), spec.name, project)
             size += _PACKAGE * len(packages)
             size += _TORCH_WITH_CUDA if cuda_of_packages(packages, context.site.host.platform) else 0
             names.append(spec.name)

@@ -12,12 +12,9 @@ from urllib.parse import urlsplit
 
 from runner.doctor import Context, Line, check, ok, problem, warning
 from runner.doctor.patience import reading
-from runner.environments.uv.groups import group_packages, read_project
 from runner.environments.uv.kind import place
 from runner.environments.uv.stamp import State, condition
 from runner.environments.uv.variables import flag_is_set
-from runner.errors import EnvironmentMissing
-from runner.ground.disk import on_disk
 from runner.ground.words import time_text
 
 PATIENCE = 6.0  # seconds for one index
@@ -57,16 +54,11 @@ def indexes(context: Context) -> list[Line]:
 def _indexes(context: Context) -> dict[str, str]:
     """Index -> its page of a package that the lock takes from it."""
     found: dict[str, str] = {}
-    try:
-        repo = on_disk(context.site.repo)
-        project = read_project(repo)
-        for spec in context.uv_groups():
-            for package in group_packages(repo, spec.name, project):
-                url = package.get("source", {}).get("registry", "")
-                if url.startswith(("http://", "https://")):
-                    found.setdefault(url, f"{url.rstrip('/')}/{package['name']}/")
-    except EnvironmentMissing:
-        pass  # another line tells what is wrong with the lock
+    for _, _, packages in context.locked():
+        for package in packages:
+            url = package.get("source", {}).get("registry", "")
+            if url.startswith(("http://", "https://")):
+                found.setdefault(url, f"{url.rstrip('/')}/{package['name']}/")
     return found
 
 

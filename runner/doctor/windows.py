@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import PureWindowsPath
 
 from runner.doctor import Context, Line, check, ok, warning
 from runner.ground.disk import is_file
@@ -56,14 +57,12 @@ def virus_scanner(context: Context) -> list[Line]:
     protection = context.registry(rf"{_DEFENDER}\Real-Time Protection") or {}
     if not active or protection.get("DisableRealtimeMonitoring") == 1:
         return [ok("no virus scanner looks at files as they are written")]
-    if any(_holds(path, folder) for path in context.registry(rf"{_DEFENDER}\Exclusions\Paths") or ()):
+    if any(
+        PureWindowsPath(folder).is_relative_to(path)
+        for path in context.registry(rf"{_DEFENDER}\Exclusions\Paths") or ()
+    ):
         return [ok("Microsoft Defender leaves the environments' folder alone")]
     return [ok("Microsoft Defender is on; preparing an environment takes longer", f"{_EXCLUDE}: {folder}")]
-
-
-def _holds(folder: str, path: str) -> bool:
-    own, other = (text.replace("/", "\\").rstrip("\\").lower() for text in (folder, path))
-    return other == own or other.startswith(own + "\\")
 
 
 def _active(context: Context) -> list[str] | None:
