@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 @click.option("--canary", is_flag=True, help="One item through all segments first, then the rest, with a forecast.")
 @click.option("--jobs", "-j", type=click.IntRange(1), metavar="N", help="At most so many at once (default: all cores).")
 @executor_option
+@click.option("--shard", metavar="I/N", help="Part I of N that as many computers of a share do, each its own.")
 @click.option("--accept", is_flag=True, help="Mark what would run as done, without running it.")
 @click.option(
     "--prepare-ahead/--no-prepare-ahead",
@@ -60,6 +61,10 @@ def command(file: str, **options: Any) -> int:
     """
     from runner.cli.common import pipeline_path
 
+    if options["shard"] is not None:
+        from runner.cli.shard import run_shard
+
+        return run_shard(file, options)
     if options["print_hash"]:
         return _print_hashes(pipeline_path(file), options["records"])
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from runner.cluster.by_hand import KIND
 from runner.cluster.jobs import Chunk, Chunking, Limits
 from runner.ground.words import time_text
 from runner.items.item import Item
@@ -83,6 +84,14 @@ def _chunks(
 ) -> Iterable[Chunk]:
     """As many, and as even, as starts of the program allow."""
     starts = _starts(items, batch)
+    if settings.kind == KIND:  # one part for each computer, and what is alike is dealt out
+        dealt = (starts[number :: settings.at_once] for number in range(settings.at_once))
+        yield from (
+            Chunk(number, tuple(sorted(place for start in mine for place in start)))
+            for number, mine in enumerate(dealt)
+            if mine
+        )
+        return
     seconds = known.seconds if known.seconds is not None else known.most or None
     if seconds is None:
         count = min(len(starts), _UNKNOWN)

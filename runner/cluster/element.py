@@ -53,6 +53,7 @@ class Element:
     chunk: int = 0
     generation: int = 0
     by_hand: bool = False  # no scheduler: it waits for what is before it, and takes over from nobody
+    jobs: int | None = None  # at most so many at once
     silent: float = SILENT
 
 

@@ -38,7 +38,6 @@ class Submitted:
     python: str  # which starts the workers
     pipeline: str
     selection: Selection = field(default_factory=Selection)
-    shards: int = 0  # computers that share it by hand; 0: a scheduler's jobs
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,6 @@ def read_submitted(record: Path) -> Submitted:
         data["python"],
         data["pipeline"],
         Selection(**{**selection, "items": tuple(selection["items"])}),
-        data["shards"],
     )
 
 
@@ -267,7 +265,6 @@ _SUBMITTED: Mapping[str, Test] = {
     "settings": _record(ExecutorSettings),
     "selection": _record(Selection),
     **dict.fromkeys(("repo", "python", "pipeline"), _is(text)),
-    "shards": _is(whole),
 }
 _SEGMENT: Mapping[str, Test] = {
     **dict.fromkeys(("name", "content_hash", "remembered", "task", "items", "reason"), _is(text)),

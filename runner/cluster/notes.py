@@ -19,6 +19,7 @@ from typing import Any
 
 from runner.cluster.jobs import ClusterError
 from runner.cluster.receipts import CHUNKS, chunk_of, worker_number
+from runner.errors import ExitCode
 from runner.ground.files import state_error
 from runner.ground.plain import create
 from runner.ground.told import number, read_json, text, whole, write_json
@@ -36,6 +37,8 @@ _NAME = re.compile(r"(\d+)(?:\.(\d+))?\.json", re.ASCII)
 
 class TakenOver(ClusterError):
     """Another worker has this chunk."""
+
+    exit_code = ExitCode.USAGE
 
 
 @dataclass(frozen=True)
@@ -262,5 +265,5 @@ def _refused(path: Path) -> TakenOver:
     where = f" on {note.node} (process {note.pid})" if note is not None else ""
     return TakenOver(
         f"this part of the items is being worked on already{where}",
-        "Give this computer another part, or stop that one.",
+        "Start another part here, or stop that one.",
     )

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import PurePath
 from typing import Protocol
 
+from runner.cluster.by_hand import KIND
 from runner.cluster.jobs import ClusterError, Element, Limits, Looks, Submission
 from runner.host import Host
 from runner.site_file import ExecutorSettings
@@ -51,7 +52,7 @@ class Scheduler(Protocol):
         """Two questions: only for a segment of more than a thousand elements, or after a refusal."""
 
 
-_SCHEDULERS = {"slurm": "runner.cluster.slurm", "pbs": "runner.cluster.pbs"}
+_SCHEDULERS = {"slurm": "runner.cluster.slurm", "pbs": "runner.cluster.pbs", KIND: "runner.cluster.by_hand"}
 
 
 def scheduler_of(settings: ExecutorSettings, host: Host) -> Scheduler:

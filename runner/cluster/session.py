@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from runner.cluster.by_hand import KIND as BY_HAND
 from runner.cluster.follow import ClusterExecutor, How
 from runner.cluster.freeze import Submitted, read_submitted, write_submitted
 from runner.cluster.scheduler import Scheduler, scheduler_of
@@ -70,7 +71,7 @@ def _driven(opened: Opened, settings: ExecutorSettings, scheduler: Scheduler, ho
         code = drive(opened, make)
     finally:
         if opened.record.state == SUBMITTED:
-            opened.advice = _come_back(opened)
+            opened.advice = _come_back(opened, settings)
     if how.cancels:
         opened.record.data.update(state=CANCELLED, exit_code=int(ExitCode.INTERRUPTED))
         opened.record.save()
@@ -79,8 +80,11 @@ def _driven(opened: Opened, settings: ExecutorSettings, scheduler: Scheduler, ho
     return code
 
 
-def _come_back(opened: Opened) -> str:
+def _come_back(opened: Opened, settings: ExecutorSettings) -> str:
     file = f'"{opened.look.path}"'
+    if settings.kind == BY_HAND:
+        parts = f"--shard 1/{settings.at_once} to --shard {settings.at_once}/{settings.at_once}"
+        return f"It is done in parts: start run-pipeline {file} {parts}, each on a computer that sees this folder"
     return (
         f"The jobs go on by themselves. Go on with this run: run-pipeline resume {file}\n"
         f"See how far they are: run-pipeline status {file}; end them: run-pipeline cancel {file}"

@@ -111,7 +111,7 @@ def _prepared(
         )
     ready(task, site)
     outputs = Path(pipeline.folder)
-    budget = Budget(allocation(site.host, segment.resources), None, lambda: free_space(outputs))
+    budget = Budget(allocation(site.host, segment.resources), element.jobs, lambda: free_space(outputs))
     return Work(element, folder, job, task, around, budget, Behind(element.record, job, segments), told)
 
 
