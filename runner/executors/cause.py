@@ -71,7 +71,7 @@ def cause_in(log: Path, how_to_add: Callable[[str], str]) -> Cause | None:
 
     `how_to_add` gives the cure for a module that is missing.
     """
-    lines = _tail(log)
+    lines = last_lines(log, _TAIL)
     found = _traceback(lines) or _usage(lines)
     if found is None:
         return None
@@ -83,11 +83,11 @@ def cause_in(log: Path, how_to_add: Callable[[str], str]) -> Cause | None:
     return Cause(_shortened(error) + place, cure)
 
 
-def _tail(log: Path) -> list[str]:
-    """The last lines as a screen would show them: colours left out, a progress bar in its last state."""
+def last_lines(log: Path, most: int) -> list[str]:
+    """Of the last `most` bytes, as a screen would show them: colours left out, a progress bar in its last state."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+            file.seek(max(0, os.fstat(file.fileno()).st_size - most))
             text = decoded(file.read())
     except OSError:
         return []

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from runner.errors import UsageError
 from runner.executors.task import Around, Attempt, attempt
-from runner.ground.text import decoded
 from runner.ground.words import size_text, time_text
 from runner.items.identity import Contents, mark_of
 from runner.items.item import Item, Mark
@@ -219,10 +218,6 @@ def _listed(patterns: Sequence[str], folder: str) -> tuple[tuple[str, int], ...]
 
 
 def tail_of(log: Path) -> tuple[str, ...]:
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
-            lines = decoded(file.read()).replace("\r\n", "\n").rstrip().split("\n")
-    except OSError:
-        return ()
-    return tuple(line.rsplit("\r", 1)[-1].rstrip() for line in lines[-TAIL_LINES:] if line.strip())
+    from runner.executors.cause import last_lines
+
+    return tuple(line for line in last_lines(log, _TAIL)[-TAIL_LINES:] if line)
