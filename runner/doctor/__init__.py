@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
-from pathlib import Path
+from itertools import takewhile
+from pathlib import Path, PurePath
 from typing import Any
 
 from runner.environments import Site, kind, parts
@@ -84,6 +85,15 @@ class Context:
         """The jobs of FILE whose environment needs this tool of the machine; of one put together, with that part."""
         each = [(job, part) for job in self.jobs for part in parts(job.spec) if kind(part).tool == tool]
         return [job if part is job.spec else replace(job, spec=part) for job, part in each]
+
+    def output_folders(self) -> Iterator[PurePath]:
+        """The fixed beginning of each pattern in `outputs:`."""
+        from runner.items.globs import output_globs
+
+        for job in self.jobs:
+            for pattern in output_globs(job.outputs, job.many, job.cwd, job.base, job.folder):
+                first, *rest = (self.site.host.path(job.cwd) / pattern).parts
+                yield self.site.host.path(first).joinpath(*takewhile(lambda part: not set(part) & set("*?["), rest))
 
     def uv_groups(self) -> list[EnvironmentSpec]:
         """The uv groups of FILE; without FILE every group but `dev`. None of a project that cannot be read."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import takewhile
 from pathlib import Path, PurePath
 
 from runner.doctor import Context, Line, State, check, ok, warning
@@ -16,7 +14,6 @@ from runner.environments.uv.settings import ask_uv
 from runner.errors import EnvironmentMissing
 from runner.ground.disk import on_disk
 from runner.ground.words import size_text
-from runner.items.globs import output_globs
 
 GIB = 1 << 30
 LITTLE = 5 * GIB  # a warning below this
@@ -48,7 +45,7 @@ def room(context: Context) -> list[Line]:
     if cache is not None:
         places.append(("uv's cache", cache, None if _device(cache) == _device(environments) else prepared))
     written = outputs_forecast(context)
-    outputs = list(_output_folders(context))
+    outputs = [on_disk(folder) for folder in context.output_folders()]
     if context.pipeline is not None and not outputs and not written.sizes:
         outputs = [Path(context.pipeline.folder)]
     places += [("outputs", folder, None) for folder in outputs]
@@ -151,11 +148,3 @@ def _device(folder: Path) -> object:
         return there.stat().st_dev if there else None
     except OSError:
         return None
-
-
-def _output_folders(context: Context) -> Iterable[Path]:
-    """The fixed beginning of each pattern in `outputs:`."""
-    for job in context.jobs:
-        for pattern in output_globs(job.outputs, job.many, job.cwd, job.base, job.folder):
-            parts = Path(job.cwd, pattern).parts
-            yield Path(parts[0], *takewhile(lambda part: not set(part) & set("*?["), parts[1:]))

@@ -40,13 +40,7 @@ def places(context: Context) -> list[Place]:
     ]
     if context.pipeline is not None:
         found.append(Place("the pipeline file's folder", context.pipeline.folder, BELOW_OUTPUT))
-    for job in context.jobs:
-        for pattern in job.outputs:
-            folder = site.host.path(pattern)
-            # a path that begins with \\?\ keeps its question mark
-            while folder != folder.parent and set(str(folder)) & set("*?["):
-                folder = folder.parent
-            found.append(Place("the outputs' folder", site.host.path(job.cwd) / folder, BELOW_OUTPUT))
+    found += [Place("the outputs' folder", folder, BELOW_OUTPUT) for folder in context.output_folders()]
     return list({place.path: place for place in reversed(found)}.values())[::-1]
 
 
