@@ -89,7 +89,9 @@ def _loading(modules: Sequence[str]) -> list[str]:
     loads = [
         f"module load {quote_posix(name)} || cannot {quote_posix(f'cannot load the module {name}')}" for name in modules
     ]
-    return [f"type module >/dev/null 2>&1 || {search}", *loads]
+    # a segment with modules of its own starts from these, and not from none
+    told = f"export RUN_PIPELINE_MODULES={quote_posix(' '.join(modules))}"
+    return [f"type module >/dev/null 2>&1 || {search}", *loads, told]
 
 
 def worker_words(record: Path, *arguments: str) -> list[str]:

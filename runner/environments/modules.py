@@ -19,6 +19,8 @@ from runner.errors import EnvironmentMissing, RunnerError
 from runner.model import Command, EnvironmentSpec, Finding, ResolvedEntry
 
 Entries = Sequence[ResolvedEntry]
+# of a cluster's job: what the site file has loaded for all of them, and a segment's own list is not to unload
+OF_SITE = "RUN_PIPELINE_MODULES"
 
 
 def check(spec: EnvironmentSpec, entries: Entries, site: Site) -> list[Finding]:
@@ -88,9 +90,11 @@ def _loaded(site: Site, names: tuple[str, ...]) -> Site | Finding:
     system = find_system(site.host)
     if isinstance(system, Finding):
         return system
-    found = load(names, system, site.host)
+    of_site = [name for name in site.host.environ.get(OF_SITE, "").split() if name not in names]
+    found = load([*of_site, *names], system, site.host)
     if isinstance(found, Finding):
-        return found
+        place = int(found.key.rpartition(".")[2]) - len(of_site)
+        return replace(found, key=f"modules.{max(place, 0)}")
     environ, notes = found
     for note in notes:
         site.notes.add(note)

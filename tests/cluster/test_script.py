@@ -94,7 +94,8 @@ def test_modules_are_loaded_without_a_login_shell_and_one_that_is_not_there_is_n
     init.parent.mkdir(parents=True)
     init.write_text('module() { [ "$2" != gone ] && export LOADED="$2"; }\n')
     environ = {"MODULESHOME": str(init.parent.parent), "PATH": "/usr/bin:/bin"}
-    assert shown(run(tmp_path, script_text(show(), {}, {}, ["gcc/12"]), environ=environ))["LOADED"] == "gcc/12"
+    told = shown(run(tmp_path, script_text(show(), {}, {}, ["gcc/12"]), environ=environ))
+    assert (told["LOADED"], told["RUN_PIPELINE_MODULES"]) == ("gcc/12", "gcc/12")
     done = run(tmp_path, script_text(show(), {}, {}, ["gone"]), environ=environ)
     assert done.returncode == 3
     assert "cannot load the module gone" in done.stderr

@@ -85,6 +85,13 @@ def test_what_is_loaded_around_the_runner_does_not_count(lab: Lab, modulefiles: 
 
 
 @needs_modules
+def test_what_a_site_loads_for_all_jobs_stays_below_the_segments_own(lab: Lab, modulefiles: Path) -> None:
+    environ = {"MODULEPATH": str(modulefiles), "RUN_PIPELINE_MODULES": "cuda gcc/12"}
+    pipeline = lab.pipeline([shell("Show", SHOW, modules=["python", "gcc/12"])])
+    assert line(lab.run(pipeline, **environ)).endswith("<cuda/12.4:python/3.99:gcc/12>")
+
+
+@needs_modules
 @pytest.mark.parametrize(
     ("names", "said", "cure"),
     [
