@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.cluster.cluster_lab import ClusterLab
@@ -17,10 +15,9 @@ from tests.support.pbs import Pbs, running_pbs
 
 @dataclass(frozen=True)
 class PbsLab(ClusterLab):
-    pbs: Pbs | None = None
+    pbs: Pbs = field(default_factory=lambda: Pbs(Path()))
 
     def environ(self, **extra: str) -> dict[str, str]:
-        assert self.pbs is not None
         given = self.pbs.host().environ
         environ = super(ClusterLab, self).environ(**extra)
         path = f"{self.pbs.folder / 'bin'}:{environ['PATH']}"
@@ -48,20 +45,17 @@ def test_segments_follow_each_other_as_on_slurm(lab: PbsLab) -> None:
 
 def test_chunks_that_are_lost_are_submitted_again_whatever_their_numbers(lab: PbsLab) -> None:
     lab.files(5)
-    pipeline = lab.pipeline([lab.copy(wait=2, resources={"time": "2h"})])
+    pipeline = lab.pipeline([lab.copy(wait=6, resources={"time": "2h"})])
     going = lab.start("run", pipeline)
-    lab.wait_for(lambda: len(lab.starts()) >= 4, "four items at work")
     lost = {"item000.tif", "item003.tif"}
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            mine = process.environ().get("PBS_ARRAY_INDEX") in ("0", "3")
-            if mine and str(lab.root) in " ".join(process.cmdline()):
-                process.kill()
+    lab.wait_for(lambda: lost <= {line.split()[0] for line in lab.starts()}, "both items at work")
+    for index in (0, 3):
+        lab.pbs.kill(index)
     said, _ = going.communicate(timeout=90)
     assert going.returncode == 0, said
     assert "submitted again" in said
     counts = Counter(line.split()[0] for line in lab.starts())
-    assert {name for name, count in counts.items() if count > 1} == lost
+    assert {name for name, count in counts.items() if count > 1} == lost, said
     assert len(lab.made()) == 5
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -36,6 +37,11 @@ class Pbs:
         """down, history, version, most: what tests want otherwise."""
         path = self.folder / "pbs.conf"
         path.write_text(json.dumps({**json.loads(path.read_text()), **more}))
+
+    def kill(self, index: int) -> None:
+        """The worker of an element of the newest array, as the kernel kills it."""
+        newest = max((self.folder / "jobs").glob("*/e1.json"), key=lambda path: int(path.parent.name)).parent
+        os.killpg(json.loads((newest / f"e{index}.json").read_text())["pid"], signal.SIGKILL)
 
 
 @contextmanager

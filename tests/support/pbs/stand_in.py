@@ -196,7 +196,7 @@ class Mom:
                 stderr=out,
                 start_new_session=True,
             )
-        self.note(one, state="R", node="node1", started=time.time())
+        self.note(one, state="R", node="node1", pid=process.pid, started=time.time())
         code = self.watched(process, one, spooled)
         if self.job["output"]:
             target = Path(self.job["output"].replace("^array_index^", str(index)))
