@@ -126,6 +126,9 @@ def _files(
                     last = path
                 for line in text.splitlines():
                     console.line(line)
+        if first and last is None and not as_json:
+            names = ", ".join(record.segment_folder(one.number, one.name).name for one in segments[:3])
+            console.line(f"Nothing was printed yet (looked in {record.folder}: {names}).")
         first = False
         if not follow or not going:
             return

@@ -100,11 +100,12 @@ def execute(
         from runner.cli.options import request_for
         from runner.runs.look import look_at
 
-        look = look_at(request_for(pipeline, site, elsewhere=elsewhere is not None, **asked))
+        name = elsewhere.name if elsewhere is not None else ""
+        look = look_at(request_for(pipeline, site, executor=name, **asked))
         return show_plan(look, elsewhere, as_json=options["as_json"])
     asked |= {name: options[name] for name in ("prepare_ahead", "jobs", "canary") if name in options}
     reporter = open_reporter(as_json=options["as_json"], verbose=options["verbose"])
-    return int(run_pipeline(pipeline, site, reporter, executor=elsewhere, waits=waits, **asked))
+    return int(run_pipeline(pipeline, site, reporter, cluster=elsewhere, waits=waits, **asked))
 
 
 def run_pipeline(
@@ -112,13 +113,13 @@ def run_pipeline(
     site: Site,
     reporter: Reporter,
     *,
-    executor: ExecutorSettings | None = None,
+    cluster: ExecutorSettings | None = None,
     waits: bool = True,
     **asked: Any,
 ) -> ExitCode:
     """A run as `request_for` takes it: questions first, then what would stop it, then the run. Raises RunnerError.
 
-    `executor`: a cluster's; `waits`: for its jobs.
+    `cluster`: where it runs, if not here; `waits`: for its jobs.
     """
     from runner.cli.options import request_for
     from runner.errors import ExitCode
@@ -130,8 +131,8 @@ def run_pipeline(
         from runner.cli.finish import wait_for_enter
 
         asked["wait_for_enter"] = partial(wait_for_enter, stop)
-    if executor is not None:
-        asked |= {"prepare_ahead": False, "elsewhere": True}
+    if cluster is not None:
+        asked |= {"prepare_ahead": False, "executor": cluster.name}
     request = request_for(pipeline, site, reporter=reporter, stop=stop, **asked)
     look = look_at(request)
     if not look.plan.to_run and not look.must_write:
@@ -145,12 +146,12 @@ def run_pipeline(
     from runner.runs.drive import drive
     from runner.runs.open import run
 
-    if executor is not None:
+    if cluster is not None:
         from runner.cluster.follow import How
         from runner.cluster.session import start
 
         with install_signal_handlers(stop):
-            return start(request, executor, look, How(waits=waits))
+            return start(request, cluster, look, How(waits=waits))
     with install_signal_handlers(stop):
         code, record = run(request, drive, look)
     if record is None:

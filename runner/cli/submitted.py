@@ -48,7 +48,7 @@ def go_on(file: str, records: str | None, repo: str | None, how: How, *, as_json
 
     path, site, stop = pipeline_path(file), make_site(repo, interactive=False), StopRequest()
     record, submitted, pipeline = submitted_run(records_of(path, records), path.name)
-    asked: dict[str, Any] = {"selection": submitted.selection, "records": records, "elsewhere": True}
+    asked: dict[str, Any] = {"selection": submitted.selection, "records": records, "executor": submitted.settings.name}
     reporter = open_reporter(as_json=as_json, verbose=False)
     request = request_for(pipeline, site, reporter=reporter, stop=stop, prepare_ahead=False, **asked)
     with install_signal_handlers(stop):

@@ -135,7 +135,8 @@ class Share:
         """The run's end, unless there is more to do. All that is frozen has ended."""
         before = len(_frozen(record, {s.number: s for s in request.pipeline.segments}))
         try:
-            code = take_up(replace(request, elsewhere=True), record, submitted, How(waits=False), ByHand())
+            request = replace(request, executor=submitted.settings.name)
+            code = take_up(request, record, submitted, How(waits=False), ByHand())
         except (Busy, UsageError):  # another part does it, or has done it
             code = None
         state = read_json(record.folder / "run.json") or {}

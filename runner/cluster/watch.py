@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from runner.cluster.elements import ranges
 from runner.cluster.followed import Followed
 from runner.cluster.jobs import Element, Handle, JobLook, JobState, Looks
 from runner.cluster.notes import notes
@@ -31,6 +33,17 @@ class Patience:
 
     grace: float = 3.0  # before a job that is lost is submitted again
     lag: float = 60.0  # before receipts, or a job of which nothing is known, count as lost
+
+
+@dataclass(frozen=True)
+class Failed:
+    """One chunk of which nothing more comes."""
+
+    number: int
+    chunk: int
+    handle: Handle
+    why: str
+    cure: str
 
 
 @dataclass(frozen=True)
@@ -73,12 +86,27 @@ class Watch:
                 if handle is not None and handle.job and (number, chunk) not in self._behind:
                     yield one, chunk, handle, chunk - handle.offset if one.job.many else None
 
+    def _fail(self, wanted: Sequence[Failed]) -> None:
+        """What is lost for good: told once for all that were lost for one reason, and written down for each item."""
+        groups: dict[tuple[int, str, str], list[Failed]] = {}
+        for failed in wanted:
+            groups.setdefault((failed.number, _ON.sub("", failed.why), failed.cure), []).append(failed)
+        for (number, _, cure), group in groups.items():
+            one = self.followed[number]
+            left = sum(len(one.open_keys(failed.chunk)) for failed in group)
+            what = f"{counted(left, 'item')} had not ended, and failed" if one.job.many else "it failed"
+            why = _together([failed.why for failed in group])
+            self.journal.warn(f"{_chunks(one, [failed.chunk for failed in group])}: {why}; {what}. {cure}")
+            for failed in group:
+                which = f" (chunk {failed.chunk})" if one.job.many else ""
+                one.fail(failed.chunk, f"its job {failed.handle.job}{which} was ended: {failed.why}\n{cure}")
+
     def judge(self, looks: Looks) -> None:
         """Tell what is held, submit again what was lost, and write down what is lost for good.
 
         Raises StateError, ClusterError.
         """
-        again: list[Again] = []
+        found: list[Again | Failed] = []
         for one, chunk, handle, index in list(self._open()):
             look = looks.get((handle.job, index), JobLook(JobState.UNKNOWN))
             if look.state in (JobState.WAITING, JobState.HELD):
@@ -90,9 +118,9 @@ class Watch:
             if look.state is JobState.HELD:
                 self._held(one, handle, look)
                 continue
-            again += self._over(one, chunk, handle, index, look)
-        again += self._free()
-        self._submit(again)
+            found += self._over(one, chunk, handle, index, look)
+        self._fail([one for one in found if isinstance(one, Failed)])
+        self._submit([*(one for one in found if isinstance(one, Again)), *self._free()])
 
     def _held(self, one: Followed, handle: Handle, look: JobLook) -> None:
         if (key := (one.job.segment, look.reason)) in self._told:
@@ -101,7 +129,9 @@ class Watch:
         said = say(look)
         self.journal.warn(f"{_title(one)}, job {handle.job}: {said.words}. {said.cure}")
 
-    def _over(self, one: Followed, chunk: int, handle: Handle, index: int | None, look: JobLook) -> Iterator[Again]:
+    def _over(
+        self, one: Followed, chunk: int, handle: Handle, index: int | None, look: JobLook
+    ) -> Iterator[Again | Failed]:
         """Its job is over, or not known, and items of it have no receipt."""
         code = look.exit_code if look.state is JobState.FAILED else None
         never = look.state is JobState.CANCELLED and look.reason == "DependencyNeverSatisfied"
@@ -140,27 +170,24 @@ class Watch:
                 return True
         return False
 
-    def _lost(self, one: Followed, chunk: int, handle: Handle, look: JobLook) -> Iterator[Again]:
+    def _lost(self, one: Followed, chunk: int, handle: Handle, look: JobLook) -> Iterator[Again | Failed]:
         number, had = one.job.segment, handle.resources
         said = _said(look, handle, _told_by(one.folder, chunk, handle))
         tries = 1 + sum(other.lost for other in self.submitter.of(number) if chunk in one.chunks_of(other))
         resources, seconds, why_not = had, handle.seconds, ""
         if look.state is JobState.CANCELLED:
-            why_not = "start the pipeline again to run it"
+            why_not = "Start the pipeline again to run it."
         elif look.state is JobState.OUT_OF_MEMORY:
             factor = one.segment.retry_memory if one.segment.retry_memory > 1 else _MEMORY
             resources = replace(had, memory=int(had.memory * factor))
             if not had.memory:
-                why_not = "say how much it needs: resources: {memory: 16 GB}"
+                why_not = "Say how much it needs: resources: {memory: 16 GB}; it is then tried again with more."
         elif look.state is JobState.OUT_OF_TIME:
             seconds = handle.seconds * _TIME
         if not why_not and tries > self.settings.retries:
-            why_not = f"it was submitted {counted(tries, 'time')}. {said.cure}".strip()
+            why_not = f"It was submitted {counted(tries, 'time')}. {said.cure}".strip()
         if why_not:
-            left = len(one.open_keys(chunk))
-            what = f"{counted(left, 'item')} of it had" if one.job.many else "it had"
-            self.journal.warn(f"{_chunk(one, chunk)}: {said.words}; {what} not ended, and failed: {why_not}")
-            one.fail(chunk, f"its job {handle.job}: {said.words}\n{why_not}")
+            yield Failed(number, chunk, handle, said.words, why_not)
             return
         yield Again(number, chunk, handle, said.words, resources, seconds, True)
 
@@ -181,13 +208,15 @@ class Watch:
     def _submit(self, wanted: Iterable[Again]) -> None:
         groups: dict[tuple[object, ...], list[Again]] = {}
         for one in wanted:
-            groups.setdefault((one.number, one.resources, one.seconds, one.why, one.lost), []).append(one)
+            why = _ON.sub("", one.why)
+            groups.setdefault((one.number, one.resources, one.seconds, why, one.lost), []).append(one)
         for group in groups.values():
             first = group[0]
             followed = self.followed[first.number]
             generation = 1 + max(handle.generation for handle in self.submitter.of(first.number))
             if first.lost:
-                self.journal.note(f"   {_chunks(followed, group)}: {first.why}; submitted again{_more(first)}")
+                chunks, why = _chunks(followed, [one.chunk for one in group]), _together([one.why for one in group])
+                self.journal.note(f"   {chunks}: {why}; submitted again{_more(first)}")
             self.submitter.intend(
                 first.number,
                 [one.chunk for one in group],
@@ -229,14 +258,25 @@ def _title(one: Followed) -> str:
     return f"{one.job.segment}. {one.job.name}".rstrip()
 
 
-def _chunk(one: Followed, chunk: int) -> str:
-    return f"{_title(one)}, chunk {chunk}" if one.job.many else _title(one)
+def _chunks(one: Followed, chunks: Sequence[int]) -> str:
+    """`2. Segment, chunks 0-9,12`."""
+    if not one.job.many:
+        return _title(one)
+    text = ranges(chunks)
+    shown = text if len(text) < 40 else f"{len(chunks):,} of them"
+    return f"{_title(one)}, {'chunk' if len(chunks) == 1 else 'chunks'} {shown}"
 
 
-def _chunks(one: Followed, group: list[Again]) -> str:
-    if len(group) == 1:
-        return _chunk(one, group[0].chunk)
-    return f"{_title(one)}, {len(group):,} chunks"
+_ON = re.compile(r" \(on ([^()]*)\)")  # where
+_MOST = 3  # nodes that are named
+
+
+def _together(whys: Sequence[str]) -> str:
+    """One reason, that is the same but for the node, with all nodes."""
+    nodes = sorted({match[1] for why in whys if (match := _ON.search(why))})
+    more = " and others" if len(nodes) > _MOST else ""
+    on = f" (on {', '.join(nodes[:_MOST])}{more})" if nodes else ""
+    return _ON.sub("", whys[0]) + on
 
 
 def _end_of(path: Path) -> str:

@@ -190,7 +190,8 @@ class LineReporter:
             self._say(f"── {event.segment}. {event.name}".rstrip(". "), "cyan")
         state = data["state"]
         style = _STATE_STYLE.get(state, "yellow")
-        parts = [f"{_STATE_MARK.get(state, '·')} {state} in {time_text(data['seconds'])}"]
+        took = "" if data["seconds"] is None else f" in {time_text(data['seconds'])}"
+        parts = [f"{_STATE_MARK.get(state, '·')} {state}{took}"]
         if peak := size_text(data["peak_memory"]):
             parts.append(f"peak memory {peak}")
         if data["gpu_memory"]:

@@ -202,7 +202,8 @@ class Over:
                 again=again,
                 attempts=receipt.attempts,
             )
-        if bad and receipt.key in self.failed and len(self.failed_items) < MOST_TOLD:
+        alike = not ended.log and any(one["explanation"] == receipt.note for one in self.failed_items)  # one lost job's
+        if bad and receipt.key in self.failed and len(self.failed_items) < MOST_TOLD and not alike:
             self.failed_items.append(
                 {
                     "segment": self.segment.number,
@@ -216,6 +217,8 @@ class Over:
     def _again(self, key: str) -> str:
         request = self._opened.request
         words = [str(request.path), "--only", str(self.segment.number), "--item", key]
+        if request.executor:
+            words += ["--executor", request.executor]
         if request.root != records_root(request.path, None):
             words += ["--records", str(request.root.parent)]
         quoted = quote_cmd if request.site.host.windows else quote_posix

@@ -131,7 +131,7 @@ class Look:
         from runner.ground.disk import free_space
         from runner.machine import Machine, read_machine
 
-        if self.request.elsewhere:
+        if self.request.executor:
             return Unlimited()
 
         segments = [step.segment for step in self.plan.steps]

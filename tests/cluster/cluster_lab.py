@@ -121,9 +121,9 @@ class ClusterLab(Lab):
         for name, value in self.environ().items():
             monkeypatch.setenv(name, value)
         site = make_site(str(self.repo), interactive=False)
-        request = request_for(read_pipeline(pipeline), site, prepare_ahead=False, elsewhere=True)
         settings = executor_settings(site, None)
         assert settings is not None
+        request = request_for(read_pipeline(pipeline), site, prepare_ahead=False, executor=settings.name)
         return int(start(request, settings, look_at(request), how))
 
     def wait_for(self, holds: Callable[[], bool], what: str, seconds: float = 60.0) -> None:

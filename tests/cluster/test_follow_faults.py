@@ -74,7 +74,7 @@ def test_jobs_that_are_cancelled_by_hand_are_told_on_their_items_and_not_tried_a
     said, _ = going.communicate(timeout=60)
     assert going.returncode == 1, said
     assert "cancelled" in said
-    assert "start the pipeline again" in said
+    assert "Start the pipeline again" in said
     assert lab.run_json(pipeline)["state"] == "failed"
 
 
