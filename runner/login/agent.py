@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import queue
+import shutil
 import signal
 import socket
 import stat
@@ -254,6 +255,10 @@ def writable(request: Request, header: Dict[str, Any], body: bytes) -> Dict[str,
     return {"folder": as_text(os.path.realpath(folder))}
 
 
+def where(request: Request, header: Dict[str, Any], body: bytes) -> Dict[str, Any]:
+    return {"folder": as_text(os.path.realpath(home_path(header["base"])))}
+
+
 def facts(path: bytes) -> Optional[List[Any]]:
     """[what it is, size, time in ns, mode], links followed; None where there is nothing."""
     try:
@@ -371,7 +376,7 @@ def put(request: Request, header: Dict[str, Any], body: bytes) -> Dict[str, Any]
         except OSError:
             os.unlink(part)  # our own, and not whole
             raise
-        finish(part, target, changed, mode, header.get("keep", {}).get(path))
+        finish(part, target, changed, mode, header["base"], header.get("keep", {}).get(path))
         at += size
     return {"count": len(header["files"])}
 
@@ -425,7 +430,7 @@ def receive(request: Request, header: Dict[str, Any], target: bytes, part: bytes
         size = stream.tell()
     if size != header["size"]:
         raise ValueError("%s came with %d of %d bytes" % (header["path"], size, header["size"]))
-    finish(part, target, header["changed"], header["mode"], header.get("keep"))
+    finish(part, target, header["changed"], header["mode"], header["base"], header.get("keep"))
     return {"size": size}
 
 
@@ -434,13 +439,15 @@ def part_of(target: bytes, mark: str) -> bytes:
     return os.path.join(folder, b"." + name[:150] + b"." + mark.encode("ascii") + b".part~")
 
 
-def finish(part: bytes, target: bytes, changed: int, mode: Optional[int], keep: Optional[str] = None) -> None:
-    """From here on it is there, whole. `keep`: under this name what was there stays beside it."""
+def finish(part: bytes, target: bytes, changed: int, mode: Optional[int], base: str, keep: Optional[str]) -> None:
+    """From here on it is there, whole. `keep`: where below `base` that goes which was there."""
     os.utime(part, ns=(changed, changed))
     if mode is not None:
         os.chmod(part, mode)
     if keep:
-        os.replace(target, os.path.join(os.path.dirname(target), on_disk(keep)))
+        aside = below(base, keep)
+        os.makedirs(os.path.dirname(aside), exist_ok=True)
+        shutil.move(os.fsdecode(target), os.fsdecode(aside))  # which may be another disk, behind a link
     os.replace(part, target)
 
 
@@ -611,8 +618,8 @@ def ping(request: Request, header: Dict[str, Any], body: bytes) -> Dict[str, Any
 
 
 OPERATIONS: Dict[str, Callable[[Request, Dict[str, Any], bytes], Dict[str, Any]]] = {
-    "ping": ping, "writable": writable, "look": look, "walk": walk, "hash": hashes, "put": put, "send": send,
-    "touch": touch, "get": get, "run": run,
+    "ping": ping, "where": where, "writable": writable, "look": look, "walk": walk, "hash": hashes, "put": put,
+    "send": send, "touch": touch, "get": get, "run": run,
 }  # fmt: skip
 
 

@@ -79,6 +79,7 @@ class Download:
         self._roots = [root.resolve() for root in roots]
         self._here = here
         self._made: set[Path] = set()
+        self._inside: dict[Path, bool] = {}
         self.done = Brought()
 
     def bring(self, files: Sequence[There]) -> Brought:
@@ -128,9 +129,15 @@ class Download:
         self.done.kept.append(f"{own} differs from the cluster's, which is now {other.name}")
         return other
 
+    def _is_as_listed(self, one: There, told: Sequence[int]) -> bool:
+        """A log may grow meanwhile; an output that is another one by now comes with the next look, if it is whole."""
+        return self.theirs or (told[1], told[2]) == (one.size, one.changed)
+
     def _leads_out(self, path: Path) -> bool:
-        folder = path.parent.resolve()
-        return not any(folder == root or root in folder.parents for root in self._roots)
+        if path.parent not in self._inside:
+            folder = path.parent.resolve()
+            self._inside[path.parent] = any(folder == root or root in folder.parents for root in self._roots)
+        return not self._inside[path.parent]
 
     def _same_content(self, one: There, target: Path) -> bool:
         asked = {"op": "hash", "base": self.base, "paths": [[one.path, None]]}
@@ -153,10 +160,12 @@ class Download:
                 if told[1] == SHUT:
                     self.done.refused.append(f"{one.path}: it may not be read there")
                 continue
-            if told[1] != len(data):  # it grew since we looked, and is a large one by now
-                self._large(one, target)
-                continue
             with self._or_told(one, target):
+                if told[1] != len(data):  # it grew since we looked, and is a large one by now
+                    self._large(one, target)
+                    continue
+                if not self._is_as_listed(one, told):
+                    continue
                 part = self._part(target, f"{os.getpid():x}")
                 with part.open("wb") as stream:
                     stream.write(data)
@@ -178,7 +187,7 @@ class Download:
                 told = row
                 stream.write(data)
             size = stream.tell()
-        if not told or told[1] != size:
+        if not told or told[1] != size or not self._is_as_listed(one, told):
             part.unlink()  # it was replaced there while it came; the next look brings it
             return
         self._finish(one, part, target, told)

@@ -39,6 +39,11 @@ class Places:
         return "/".join((self.base, self.there(path) or ""))
 
 
+def find_folder(remote: Remote) -> str:
+    """The lab's folder on the cluster, absolute. Raises Lost, Refusal."""
+    return str(remote.call({"op": "where", "base": remote.cluster.folder})["folder"])
+
+
 def make_folder(remote: Remote) -> str:
     """The lab's folder on the cluster, made where it is missing and tried. Raises Refusal, Lost."""
     try:

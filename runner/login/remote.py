@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from runner.environments import Site
@@ -14,8 +14,9 @@ from runner.ground.words import size_text
 from runner.login.download import Download, There, listed
 from runner.login.last_known import last_known, make_own, own_folder
 from runner.login.line import NotLoggedIn, Remote, connect
-from runner.login.places import Places, make_folder
+from runner.login.places import Places, find_folder, make_folder
 from runner.login.sent import Known
+from runner.login.settled import Settled
 from runner.login.store import Store, this_computer
 from runner.login.upload import upload
 from runner.login.wanted import coming_back, going_up
@@ -57,7 +58,7 @@ def run_there(
                 say(line)
         raise
     with connection as remote:
-        work = Work(remote, read_pipeline(pipeline), site, say)
+        work = Work(remote, read_pipeline(pipeline), site, say, writes=up)
         if up:
             work.send()
         return work.run(command, options, output or _show, outputs=outputs)
@@ -66,9 +67,11 @@ def run_there(
 class Work:
     """One pipeline on one cluster, over an open login."""
 
-    def __init__(self, remote: Remote, pipeline: Pipeline, site: Site, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, remote: Remote, pipeline: Pipeline, site: Site, say: Callable[[str], None], *, writes: bool
+    ) -> None:
         self.remote, self.pipeline, self.site, self.say = remote, pipeline, site, say
-        self.base = make_folder(remote)
+        self.base = make_folder(remote) if writes else find_folder(remote)
         self.places = Places(site.repo, pipeline.folder, this_computer(), self.base)
         self._outputs, self._remarks = coming_back(pipeline, site, self.places)
         self._own = own_folder(Path(pipeline.path), remote.cluster.name)
@@ -128,19 +131,22 @@ class Work:
                 return  # the command itself will meet it, and say so
 
     def bring(self, *, outputs: bool = True) -> None:
-        """Receipts and logs that are new there, and declared outputs. Raises Lost, Refusal, StateError."""
-        records = self._records()
+        """Receipts and logs that are new there, and declared outputs that are whole.
+
+        Raises Lost, Refusal, StateError.
+        """
+        made = {number: self._made(globs) for number, globs in self._outputs.items()} if outputs else {}
+        records = self._records()  # afterwards: what they do not know of was not there yet
         if not records and not self._own.exists():
             return
         make_own(self._own)
         try:
             with LockFile(self._own / "brought.lock", f"results of {self.remote.cluster.name}").acquire(wait=0):
-                self._bring(records, outputs)
+                self._bring(records, made)
         except Busy:
             return  # another command of this computer does so at this moment
 
-    def _bring(self, records: Sequence[There], outputs: bool) -> None:
-        folder = Path(self.pipeline.folder)
+    def _bring(self, records: Sequence[There], made: Mapping[int, Sequence[There]]) -> None:
         known = Known(self._own / "brought.json")
         told = self._there(FOLDER, self.pipeline.path.name) + "/"
 
@@ -148,16 +154,23 @@ class Work:
             return self._own / (path[len(told) :] if path.startswith(told) else path.rpartition("/")[2])
 
         Download(self.remote, self.base, (self._own,), here, known, theirs=True).bring(records)
-        if not outputs:
-            return
-        made = listed(self.remote, self.base, self._outputs, lambda shut: self._note(f"{shut} may not be read there"))
-        roots = (Path(self.site.repo), folder)
-        brought = Download(self.remote, self.base, roots, self.places.here, known).bring(made)
+        settled = Settled(self._own)
+        whole = {
+            one.path: one
+            for number, files in made.items()
+            for one in files
+            if settled.is_whole(number, f"{self.base}/{one.path}", one.size)
+        }
+        roots = (Path(self.site.repo), Path(self.pipeline.folder))
+        brought = Download(self.remote, self.base, roots, self.places.here, known).bring(list(whole.values()))
         if brought.files:
             name = self.remote.cluster.name
             self.say(f"{name}: {brought.files:,} files came back ({size_text(brought.bytes)})")
         for one in (*brought.kept, *(f"{one}; it stays on the cluster" for one in brought.refused)):
             self._note(one)
+
+    def _made(self, globs: Sequence[str]) -> list[There]:
+        return listed(self.remote, self.base, globs, lambda folder: self._note(f"{folder} may not be read there"))
 
     def _note(self, text: str) -> None:
         """Once."""

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from runner.errors import UsageError
@@ -48,8 +48,9 @@ def upload(
     done = Sent()
     try:
         missing, replaced = _missing(remote, base, files, known, done)
-        stamp = time.strftime("kept-%Y%m%d-%H%M%S")
-        keep = {one.there: f"{PurePosixPath(one.there).name}.{stamp}" for one in replaced}
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        # not beside ours, where a pattern of the pipeline could mean both
+        keep = {one.there: f"kept/{stamp}/{one.there}" for one in replaced}
         todo = [*missing, *replaced]
         tell(len(todo), sum(one.size for one in todo))
         _send(remote, base, todo, keep, known, done)
@@ -58,7 +59,7 @@ def upload(
         raise UsageError(f"{what} cannot be read: {error.strerror}", "Check that it is there and yours.") from error
     finally:
         known.save()
-    done.kept = [str(PurePosixPath(one.there).with_name(keep[one.there])) for one in replaced]
+    done.kept = list(keep.values())
     return done
 
 

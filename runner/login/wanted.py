@@ -25,7 +25,6 @@ OF_REPOSITORY = (
     *("pyproject.toml", "uv.lock", "uv.toml", ".python-version", "run-pipeline.toml"),
     *("conda_envs", "standard_code", "scripts"),
 )
-_SECRETS = ".env"  # what it says is of this computer, and not for a shared disk
 
 
 @dataclass(frozen=True)
@@ -47,12 +46,20 @@ def going_up(pipeline: Pipeline, site: Site, places: Places) -> tuple[list[Local
     tasks = list(Tasks(pipeline, site).values())
     writes = [one for task in tasks for one in _writes(task)]
     sources, remarks = _sources(tasks, places)
+    _refuse_all_of_a_home(Path(pipeline.folder), Path(site.host.home))
     roots = [Told(str(Path(site.repo) / name)) for name in OF_REPOSITORY]
     roots += [Told(str(pipeline.folder)), *sources]
-    # a script is sent also where it stands in a folder of outputs
     files = {path: info for root in roots for path, info in _files(root) if not any(w.covers(path) for w in writes)}
     up = [_local(path, info, places, site) for path, info in sorted(files.items())]
     return [one for one in up if one], remarks
+
+
+def _refuse_all_of_a_home(folder: Path, home: Path) -> None:
+    if folder == home or folder in home.parents or folder.parent == folder:
+        raise UsageError(
+            f"the pipeline file lies in {folder}, all of which would go to the cluster",
+            "Give it a folder of its own, with its data.",
+        )
 
 
 def _local(path: str, info: os.stat_result, places: Places, site: Site) -> Local | None:
@@ -95,19 +102,20 @@ def _writes(task: Task) -> list[Told]:
     return [of_pattern(pattern, task.cwd) for pattern in globs]
 
 
-def coming_back(pipeline: Pipeline, site: Site, places: Places) -> tuple[list[str], list[str]]:
-    """Globs of the declared outputs below the lab's folder, with slashes; and remarks about those that stay there."""
-    found: dict[str, None] = {}
+def coming_back(pipeline: Pipeline, site: Site, places: Places) -> tuple[dict[int, list[str]], list[str]]:
+    """By segment globs of the declared outputs, below the lab's folder; and remarks about those that stay there."""
+    found: dict[int, list[str]] = {}
     remarks = []
-    for task in Tasks(pipeline, site).values():
+    for number, task in Tasks(pipeline, site).items():
         for told in _writes(task):
             there = places.there(Path(told.root))
             if there is None:
                 remarks.append(f"segment {task.segment.number} writes to {told.root}, which does not come back")
                 continue
             rest = site.host.path(told.rest).as_posix() if told.rest else ""
-            found["/".join(part for part in (glob.escape(there), rest) if part not in ("", "."))] = None
-    return list(found), remarks
+            pattern = "/".join(part for part in (glob.escape(there), rest) if part not in ("", "."))
+            found.setdefault(number, []).append(pattern)
+    return found, remarks
 
 
 def _files(told: Told) -> Iterator[tuple[str, os.stat_result]]:
@@ -132,7 +140,8 @@ def _files(told: Told) -> Iterator[tuple[str, os.stat_result]]:
         except OSError as error:
             raise UsageError(f"{folder} cannot be read: {error.strerror}", "Check that you may read it.") from error
         for entry in entries:
-            if is_litter(entry.name) or entry.name == _SECRETS:
+            # hidden: settings and secrets (.env, .ssh); the metadata of an OME-Zarr are no such thing
+            if is_litter(entry.name) or (entry.name.startswith(".") and not entry.name.startswith(".z")):
                 continue
             if entry.is_dir():
                 todo.append(entry.path)

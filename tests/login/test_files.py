@@ -104,7 +104,7 @@ def test_a_file_that_was_changed_here_replaces_the_one_that_we_sent(logged_in: P
     assert contents(logged_in.folder) == {"a.txt": b"second"}
 
 
-def test_a_file_that_somebody_changed_there_is_kept_beside_and_said(logged_in: Place) -> None:
+def test_a_file_that_somebody_changed_there_is_kept_elsewhere_and_said(logged_in: Place) -> None:
     (logged_in.folder / "sub").mkdir(parents=True)
     (logged_in.folder / "sub" / "a.txt").write_bytes(b"theirs")
     with logged_in.remote() as remote:

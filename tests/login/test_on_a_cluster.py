@@ -169,3 +169,40 @@ def test_without_a_login_status_says_what_is_known_and_since_when(lab: Callable[
         here.run("status")
     assert "known until then of the run of" in here.said[0]
     assert here.said[1] == "  01-double: failed (1 failed, 2 succeeded)"
+
+
+def test_hidden_files_and_a_whole_home_folder_do_not_go_up(lab: Callable[[bool], Lab]) -> None:
+    here = lab(False)
+    for name in (".ssh/id", ".secret", "image.zarr/.zattrs"):
+        (here.data / name).parent.mkdir(exist_ok=True)
+        (here.data / name).write_text("x")
+    here.run("run", up=True)
+    there = {path.relative_to(here.there).as_posix() for path in here.there.rglob("*") if path.is_file()}
+    assert "image.zarr/.zattrs" in there
+    assert not there & {".ssh/id", ".secret"}
+    home = here.place.root / "home"
+    here.pipeline = here.pipeline.rename(home / "p.yaml")
+    with pytest.raises(UsageError, match="all of which would go to the cluster"):
+        here.run("run", up=True)
+
+
+def test_an_output_without_a_receipt_is_whole_only_where_nothing_runs(tmp_path: Path) -> None:
+    import json
+
+    from runner.login.settled import Settled
+    from runner.records.lines import ItemReceipt, ItemState, line_of
+
+    run = tmp_path / "000001-2026-01-01-000000"
+    (run / "01-cells").mkdir(parents=True)
+    (run / "03").mkdir()
+    receipt = ItemReceipt("a", ItemState.SUCCEEDED, outputs=(("/lab/out/a.csv", 4),))
+    (run / "01-cells" / "receipts-abc-0.jsonl").write_bytes(line_of(receipt))
+    for state, whole in (("submitted", False), ("running", False), ("done", True)):
+        (run / "run.json").write_text(json.dumps({"state": state, "schema": 1}))
+        known = Settled(tmp_path)
+        assert known.is_whole(1, "/lab/out/a.csv", 4)
+        assert known.is_whole(1, "/lab/out/a.csv", 3) == whole  # it was shorter when it was listed
+        assert known.is_whole(1, "/lab/out/b.csv", 4) == whole
+        assert known.is_whole(2, "/lab/out/c.csv", 4)  # of a segment that has not begun
+        assert known.is_whole(3, "/lab/out/d.csv", 4) == whole
+    assert Settled(tmp_path / "none").is_whole(1, "x", 1)

@@ -45,7 +45,7 @@ def test_the_quoted_message_is_the_runners(tmp_path: Path, monkeypatch: pytest.M
 
 def test_each_message_of_the_table_is_one_of_ours() -> None:
     sources = "".join(Path(module.__file__ or "").read_text(encoding="utf-8") for module in (line, remote, ssh))
-    plain = re.sub(r'"\n\s+f?"', "", sources).replace("{host}", "").replace("{python}", "python3")
+    plain = re.sub(r'"\n\s+f?"', "", sources).replace("{host}", "").replace("{cluster.python}", "python3")
     told = re.findall(r"(?m)^\| (?:.*?)`([^`|]*)` \|", PAGE.read_text(encoding="utf-8"))
     assert len(told) >= 6
     for message in told:

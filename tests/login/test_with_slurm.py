@@ -99,6 +99,41 @@ def _collected(place: Place, pipeline: Path) -> bool:
     return '"done": true' in told
 
 
+SLOW = """\
+import pathlib, sys, time
+source, target = map(pathlib.Path, sys.argv[1:])
+target.parent.mkdir(exist_ok=True)
+with target.open("w") as file:
+    file.write("half")
+    file.flush()
+    while source.stem == "3" and not (source.parent / "go").exists():
+        time.sleep(0.1)
+    file.write(" and half")
+"""
+
+
+def test_an_output_that_is_still_written_does_not_come_back_in_halves(place: Place, slurm: Slurm) -> None:
+    pipeline = experiment(place, slurm)
+    (place.repo / "scripts" / "double.py").write_text(SLOW)
+    place.run("login", "hpc")
+    place.run("submit", pipeline, "--on", "hpc")
+    there = next(place.folder.rglob("p.yaml")).parent
+    until(lambda: len(list((there / "out").glob("*.csv"))) >= 4, 60)
+    seen: set[str] = set()
+
+    def brought() -> bool:
+        place.run("collect", pipeline, "--on", "hpc", check=None)
+        seen.update(values(pipeline))
+        return len(values(pipeline)) >= 3
+
+    until(brought, 60)
+    assert not (pipeline.parent / "out" / "3.csv").exists()
+    (there / "in" / "go").touch()
+    place.run("resume", pipeline, "--on", "hpc")
+    assert values(pipeline) == ["half and half"] * 6
+    assert seen == {"half and half"}
+
+
 def test_cancel_over_the_login_ends_the_jobs(place: Place, slurm: Slurm) -> None:
     pipeline = experiment(place, slurm, slow=60)
     place.run("login", "hpc")
