@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
+from dataclasses import field, fields
 from pathlib import Path, PurePath
 from typing import Any
 
 from runner.errors import UsageError
+from runner.frozen import frozen
 from runner.host import Host
 from runner.pipeline.durations import seconds_of
 
@@ -23,7 +22,7 @@ NAME = "run-pipeline.toml"
 KINDS = ("local", "slurm", "pbs")
 
 
-@dataclass(frozen=True)
+@frozen
 class ExecutorSettings:
     """One `[executors.NAME]`. What is empty is not passed to the scheduler: nothing is added unasked."""
 
@@ -47,7 +46,7 @@ class ExecutorSettings:
     poll: float = 2.0  # seconds between questions at first; backs off to 30
 
 
-@dataclass(frozen=True)
+@frozen
 class ClusterSettings:
     """One `[clusters.NAME]`: a login node."""
 
@@ -61,7 +60,7 @@ class ClusterSettings:
     executor: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class UvSettings:
     """`[uv]`"""
 
@@ -69,7 +68,7 @@ class UvSettings:
     program: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class SiteFile:
     files: tuple[Path, ...] = ()  # that were read
     executor: str = ""  # what runs a pipeline where the command line does not say
@@ -117,11 +116,15 @@ def read_site_file(repo: PurePath, host: Host) -> SiteFile:
 
 def _load(path: Path) -> dict[str, Any] | None:
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "Check that you may read it.") from error
+    import tomllib
+
+    try:
+        return tomllib.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 (byte {error.start})", "Save it as UTF-8.") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -188,6 +191,8 @@ def _is(good: bool, path: Path, key: str, value: object, wanted: str) -> None:
 
 
 def _unknown(path: Path, key: str, known: tuple[str, ...], where: str = "") -> None:
+    from difflib import get_close_matches
+
     near = get_close_matches(key, known, 1)
     cure = f"Did you mean `{near[0]}`?" if near else f"Known: {', '.join(known)}."
     raise UsageError(f"{_at(path, key)}: `{key}` is no key of {f'[{where}]' if where else path.name}", cure)

@@ -1,4 +1,4 @@
-"""The garbage collector rests while the command line is imported, and works in every command."""
+"""What a command pays for at its start: no garbage collector while it is imported, and nothing that it does not use."""
 
 from __future__ import annotations
 
@@ -42,3 +42,17 @@ def test_a_command_that_may_take_long_collects_its_garbage(lab: Lab, words: list
         timeout=120,
     )  # fmt: skip
     assert done.stderr.splitlines()[-1] == f"collector: {works}", done.stderr
+
+
+def test_a_run_with_nothing_to_do_loads_nothing_that_starts_programs_or_reads_other_files(lab: Lab) -> None:
+    pipeline = lab.pipeline([{"name": "x", "environment": "cmd", "commands": ["echo 1"]}])
+    lab.run(pipeline, "--accept")
+    code = (
+        "import atexit, sys\nfrom runner.__main__ import main\nheavy = {'subprocess', 'psutil', 'tomllib', 'difflib'}\n"
+        "atexit.register(lambda: print('heavy:', *sorted(heavy & sys.modules.keys()), file=sys.stderr))\nmain()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(pipeline)],
+        cwd=lab.root, env=lab.environ(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stderr.splitlines()[-1] == "heavy:", done.stderr
