@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from runner.environments import Request, Site, kind
-from runner.environments.spec import parse_environment, with_modules
+from runner.environments.spec import parse_environment, split_at_plus, with_modules
 from runner.frozen import frozen
 from runner.model import Command, EnvironmentSpec, Many, Pipeline, ResolvedEntry, Segment
 from runner.pipeline.masking import Noting
@@ -92,11 +92,12 @@ def make_task(segment: Segment, pipeline: Pipeline, site: Site) -> Task:
     if many and many.foreach:
         own = resolve_foreach(many.foreach, partial(resolve, **where), lambda text: _globs((text,), site, where)[0])
         many = replace(many, foreach=own)
+    below, above = split_at_plus(segment.environment)
     of_item = segment.many is not None and ITEM_TOKEN.match(segment.cwd)  # then the item says where it is
     return Task(
         segment=segment,
         spec=with_modules(
-            parse_environment(plain(segment.environment), segment.distro, host.platform),
+            parse_environment(plain(below) + above, segment.distro, host.platform),
             (*segment.modules, *segment.resources.modules),
         ),
         entries=tuple(resolve_entries(segment, **where)),

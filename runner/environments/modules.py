@@ -63,9 +63,10 @@ def key(spec: EnvironmentSpec, entries: Entries) -> Hashable:
 
 def fingerprint(spec: EnvironmentSpec, entries: Entries, site: Site) -> Mapping[str, object]:
     """What the environment holds, and the modules with their versions, those that others brought included."""
-    inner = _site(site, spec)
+    inner = _or_as_it_is(site, spec)
     names = [name for name in inner.host.environ.get(LOADED, "").split(":") if name]
-    return {**kind(spec.parts[0]).fingerprint(spec.parts[0], entries, inner), "modules": names}
+    own = kind(spec.parts[0]).fingerprint(spec.parts[0], entries, inner)
+    return {**own, "modules": spec.modules if inner is site else names}
 
 
 def refusal(command: Command, code: int | None, said: str, spec: EnvironmentSpec, site: Site) -> RunnerError | None:

@@ -53,6 +53,12 @@ def with_modules(spec: EnvironmentSpec, names: Sequence[str]) -> EnvironmentSpec
     return EnvironmentSpec("modules", text=spec.text, parts=(spec,), modules=tuple(names)) if names else spec
 
 
+def split_at_plus(text: str) -> tuple[str, str]:
+    """What may begin with a token, and the plus sign with all behind it."""
+    found = _PLUS.search(text)
+    return (text[: found.start()], text[found.start() :]) if found else (text, "")
+
+
 def is_named_form(text: str) -> bool:
     """Whether the text itself says of which kind it is."""
     return text.lower() in _WORDS or text.lower().startswith((_CONDA, "uv:", "uv@"))

@@ -185,6 +185,8 @@ def test_an_environment_of_conda_needs_no_python_below(lab: Lab, cuda12: Path, c
         ("uv:tools + conda:cuda12", "the two stand the wrong way round"),
         ("conda:cuda12 + conda:cuda12", "`conda:cuda12` and `conda:cuda12` cannot be put together"),
         ("conda:cuda12 + uv:tools + script", "puts 3 environments together"),
+        ("conda:cuda12+uv:tools", "Did you mean `conda:cuda12 + uv:tools`, with blanks around the plus sign?"),
+        ("conda:cuda12 +script", "Did you mean `conda:cuda12 + script`"),
         ("conda:cuda12 + cmd", "cannot be put together"),
         ("conda: + uv:tools", "the segment names no environment"),
     ],
@@ -223,7 +225,8 @@ def test_what_packages_set_is_kept_and_what_leads_a_python_astray_is_not(lab: La
     look = lab.script(
         "look.py", "import json, os, sysconfig\nsysconfig.get_config_vars()\nprint(json.dumps(dict(os.environ)))"
     )
-    keys = {"environment": f"{prefix} + uv:default", "env": {"GDAL_DATA": "/my/own"}}
+    (lab.repo / ".env").write_text(f"GIS='{prefix}'\n", encoding="utf-8")
+    keys = {"environment": "%GIS% + uv:default", "env": {"GDAL_DATA": "/my/own"}}
     pipeline = lab.pipeline([segment("Look", "python", str(look), **keys)])
     said = lab.run(pipeline, LD_LIBRARY_PATH="/opt/drivers", UV_PYTHON="3.7", PYTHONHOME="").stdout
     told = json.loads(next(line for line in said.splitlines() if line.startswith('{"')))

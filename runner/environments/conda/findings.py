@@ -16,6 +16,9 @@ from runner.ground.disk import entries, is_file, read_text
 from runner.model import EnvironmentSpec, Finding
 from runner.pipeline.near import did_you_mean
 
+# two environments that are to stand together, without one of the blanks that make it so
+_GLUED = re.compile(r"(.+?)\s*\+\s*((?:uv[:@]|conda:).+|script)", re.IGNORECASE)
+
 
 def about_name(spec: EnvironmentSpec) -> Finding | None:
     """A name that can be none: empty, or a form of ours with blanks around it."""
@@ -40,6 +43,9 @@ def no_environment(spec: EnvironmentSpec, prefix: PurePath | None, base: PurePat
     """conda is there, the environment is not."""
     if prefix is not None and is_prefix(spec.name, site.host.platform):
         return Finding(f"the folder of the conda environment does not exist: {prefix}", "Correct the path.")
+    if glued := _GLUED.fullmatch(spec.text):
+        message = f"there is no conda environment {spec.name!r}"
+        return Finding(message, f"Did you mean `{glued[1]} + {glued[2]}`, with blanks around the plus sign?")
     names = environment_names(base, site.host)
     message = f"there is no conda environment {spec.name!r} (conda in {base})"
     if recipe := recipe_of(spec.name, site):
