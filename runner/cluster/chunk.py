@@ -5,45 +5,77 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from runner.cluster.element import Work, WorkerExit, patient
+from runner.cluster.element import PATIENCE, Work, WorkerExit, patient
 from runner.cluster.freeze import read_items
 from runner.cluster.receipts import ended, worker_number
-from runner.errors import EnvironmentMissing, UsageError
+from runner.errors import EnvironmentMissing, StateError, UsageError
 from runner.executors.items import Ended, ItemWork, OutOfMemory, WorkerFiles, run_items
 from runner.executors.local import Finished, LocalExecutor
+from runner.executors.task import Around
 from runner.graph import Graph
-from runner.ground.files import Syncer
-from runner.ground.words import time_text
+from runner.ground.files import is_full, state_error
+from runner.ground.words import counted, time_text
 from runner.items.decide import ItemPlan, too_many
 from runner.items.identity import Contents
 from runner.items.item import Item
 from runner.items.ledger import Ledger
 from runner.items.matrix import batches
 from runner.process.stop import next_event
-from runner.records.lines import ItemReceipt, ItemState
+from runner.records.lines import ItemReceipt, ItemState, open_lines
 from runner.records.receipt import machine
 from runner.runs.many import CONTENTS, ManyTasks
 from runner.schedule import Schedule, Start
 
 
-class _Files(WorkerFiles):
-    """An item that was stopped gets no receipt: another worker runs it."""
+class ChunkFiles(WorkerFiles):
+    """An item that was stopped gets no receipt: another worker runs it. A share that is away for a moment is waited
+    for: what has just been computed is not thrown away."""
 
-    def __init__(self, folder: Path, number: int, content_hash: str, syncer: Syncer) -> None:
+    def __init__(self, folder: Path, number: int, content_hash: str, around: Around) -> None:
         super().__init__(folder, number, content_hash)
-        self._syncer = syncer
+        self._around = around
         self.count = 0
 
     def put(self, receipt: ItemReceipt) -> None:
         if receipt.state is ItemState.STOPPED:
             return
-        super().put(receipt)
+        deadline = time.monotonic() + PATIENCE
+        while not self._is_put(receipt, deadline):
+            self._around.stop.wait(1.0)
+            with suppress(OSError):
+                os.close(self._lines)
+            self._lines = -1  # the number may be another file's by now
+            with suppress(StateError):
+                self._lines = open_lines(self._path)
         self.count += 1
-        self._syncer.later(self._path)  # a client of NFS keeps it to itself otherwise
+        self._around.syncer.later(self._path)  # a client of NFS keeps it to itself otherwise
+
+    def _is_put(self, receipt: ItemReceipt, deadline: float) -> bool:
+        """Raises StateError once waiting is of no use."""
+        try:
+            super().put(receipt)
+            return True
+        except StateError as error:
+            cause = error.__cause__
+            hopeless = not isinstance(cause, OSError) or is_full(cause) or self._around.stop.requested
+            if hopeless or time.monotonic() > deadline:
+                raise
+            self._around.journal.warn(f"{error.message}; trying again for {PATIENCE:.0f} s")
+            return False
+
+    def close(self) -> None:
+        if self._lines < 0:  # the share is still away, and that was told
+            self.log.close()
+            return
+        try:
+            super().close()
+        except OSError as error:  # NFS tells it here that the quota was used up
+            raise state_error("write", self._path, error) from error
 
 
 def run_chunk(work: Work, worker: int) -> WorkerExit:
@@ -77,7 +109,7 @@ class _Run:
             windows,
             work.job.remembered,
         )
-        self._files: dict[int, _Files] = {}
+        self._files: dict[int, ChunkFiles] = {}
         self._no_memory: set[str] = set()
 
     def go(self) -> WorkerExit:
@@ -111,7 +143,17 @@ class _Run:
         if left:
             work.told["why"] = f"waiting for {standing.waits_for}"
             return WorkerExit.WAITING
+        self._all_are_there()
         return WorkerExit.OUT_OF_MEMORY if self._no_memory else WorkerExit.DONE
+
+    def _all_are_there(self) -> None:
+        """What a disk took and then lost is not told to be done. Raises StateError."""
+        known = ended(self._work.folder, self._work.job.remembered, {self._work.element.chunk})
+        if lost := self._items.keys() - known.keys() - self._no_memory:
+            raise StateError(
+                f"receipts of {counted(len(lost), 'item')} that were written to {self._work.folder} are not there",
+                "Is the disk, or a quota on it, full? They run again.",
+            )
 
     def close(self) -> None:
         for files in self._files.values():
@@ -139,10 +181,10 @@ class _Run:
             "The items lie there: put them on a disk that all nodes see, or keep this node out.",
         )
 
-    def _of_thread(self, thread: int) -> _Files:
+    def _of_thread(self, thread: int) -> ChunkFiles:
         if thread not in self._files:
             number = self._worker + worker_number(0, 0, thread=thread)
-            self._files[thread] = _Files(self._work.folder, number, self._work.job.remembered, self._work.around.syncer)
+            self._files[thread] = ChunkFiles(self._work.folder, number, self._work.job.remembered, self._work.around)
         return self._files[thread]
 
     def _run(self, keys: Sequence[str]) -> None:

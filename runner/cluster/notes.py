@@ -2,7 +2,7 @@
 
 jobs/2000017.json is the first start of generation 2 of chunk 17, jobs/2000017.1.json the second: a scheduler starts an
 element again when its node is gone, and a node may be gone only for the scheduler. So the later one waits until the
-earlier has ended or is silent, and the earlier ends once it sees the later. No clocks are compared.
+earlier has ended or is silent, and the earlier ends once it sees the later. No clock is believed by a few minutes.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from runner.records.layout import JOBS
 
 BEAT = 15.0  # seconds between two signs of life
 SILENT = 90.0  # without one for so long, a worker is taken for dead: longer than a share stays away
+_LONG_AGO = 600.0  # so old a sign of life is none, even where the clocks of two nodes differ
 _LOOK = 0.5
 _AHEAD = 3  # later generations that are looked for
 _NAME = re.compile(r"(\d+)(?:\.(\d+))?\.json", re.ASCII)
@@ -184,7 +185,7 @@ def take(
     claim.begin()
     if may_take_over:
         for _, other in earlier:
-            _wait_for(other, note, stop, say, silent)
+            _wait_for(other, note, stop, say, silent, reference=_touched(path))
     return claim
 
 
@@ -213,9 +214,19 @@ def _turn_of(path: Path) -> int:
 
 
 def _wait_for(
-    path: Path, mine: Note, stop: StopRequest, say: Callable[[str], None], silent: float, *, give_up: bool = False
+    path: Path,
+    mine: Note,
+    stop: StopRequest,
+    say: Callable[[str], None],
+    silent: float,
+    *,
+    reference: int | None = None,
+    give_up: bool = False,
 ) -> bool:
-    """Until that worker has ended, or gives no sign of life; False where it surely lives, with `give_up`."""
+    """Until that worker has ended, or gives no sign of life; False where it surely lives, with `give_up`.
+
+    `reference`: the time of a file that was written just now.
+    """
     told, last, since = False, None, time.monotonic()
     while not stop.requested:
         note = read_note(path)
@@ -227,7 +238,7 @@ def _wait_for(
             if give_up:
                 return False
         now = _touched(path)
-        if now is None:
+        if now is None or (reference is not None and reference - now > _LONG_AGO * 1e9):
             return True
         if now != last:
             if give_up and last is not None:

@@ -115,6 +115,14 @@ def test_clocks_that_differ_change_nothing(tmp_path: Path) -> None:
     assert 0.5 <= waited < 5
 
 
+def test_one_that_was_silent_for_long_is_not_waited_for(tmp_path: Path) -> None:
+    path = left(tmp_path, replace(HERE, node="elsewhere"))
+    os.utime(path, (time.time() - 900, time.time() - 900))
+    claim, waited = took(tmp_path, silent=60)
+    claim.end()
+    assert waited < 5
+
+
 def test_an_older_submission_has_nothing_to_do_once_there_is_a_newer_one(tmp_path: Path) -> None:
     left(tmp_path, replace(HERE, number=1_000_017), "1000017.json")
     with pytest.raises(TakenOver):

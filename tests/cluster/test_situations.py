@@ -1,13 +1,22 @@
 """What users of clusters report of tools of this kind, tried with workers as real processes."""
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from runner.executors.task import Around
+from runner.ground.files import Syncer
+from runner.process.stop import StopRequest
+from runner.process.tag import RunMark
+from runner.records.journal import Journal
 from tests.support.frozen import IN_A_JOB, Frozen
 from tests.support.lab import Lab
 from tests.support.plate import Plate
@@ -153,6 +162,29 @@ def test_a_quota_that_is_used_up_ends_the_worker_and_the_next_one_goes_on(plate:
     full.write_bytes(b"")
     run.work(1, generation=1)
     assert sorted(run.states(1).values()) == ["succeeded"] * 5
+
+
+def test_a_share_that_is_away_for_a_moment_costs_no_receipt(tmp_path: Path) -> None:
+    """A stand-in for a share: the folder has another name for a while, and what was open in it is no more."""
+    from runner.cluster.chunk import ChunkFiles
+    from runner.cluster.receipts import ended
+    from runner.records.lines import ItemReceipt, ItemState
+
+    folder, away = tmp_path / "01-mask", tmp_path / "away"
+    stop, said = StopRequest(), list[str]()
+    reporter: Any = SimpleNamespace(on=lambda event: said.append(event.data["text"]))
+    around = Around(None, Journal(reporter), stop, Syncer(), RunMark("", 0), 1)  # type: ignore[arg-type]
+    files = ChunkFiles(folder, 0, "a" * 64, around)
+    files.put(ItemReceipt("1", ItemState.SUCCEEDED))
+    folder.rename(away)
+    os.close(files._lines)
+    back = Timer(2.0, away.rename, [folder])
+    back.start()
+    files.put(ItemReceipt("2", ItemState.SUCCEEDED))
+    back.join()
+    files.close()
+    assert set(ended(folder, "a" * 64)) == {"1", "2"}
+    assert "trying again" in said[0]
 
 
 def test_an_item_that_was_killed_for_memory_is_left_for_a_job_with_more(plate: Plate) -> None:
