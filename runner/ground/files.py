@@ -75,7 +75,12 @@ def _sync(path: Path) -> None:
 
 
 def write_atomic(
-    path: Path, data: bytes, *, durable: bool = True, syncer: Syncer | None = None, through_link: bool = False
+    path: Path,
+    data: bytes | bytearray,
+    *,
+    durable: bool = True,
+    syncer: Syncer | None = None,
+    through_link: bool = False,
 ) -> None:
     """Put `data` at `path` by write-then-rename; on any failure the old file is as it was.
 
@@ -90,7 +95,7 @@ def write_atomic(
         syncer.later(path)
 
 
-def replace_whole(path: Path, data: bytes, *, durable: bool = True, through_link: bool = False) -> None:
+def replace_whole(path: Path, data: bytes | bytearray, *, durable: bool = True, through_link: bool = False) -> None:
     """As `write_atomic`; raises OSError. The file keeps its mode and, where we may, its group."""
     target = Path(os.path.realpath(path)) if through_link else path
     temporary = beside(target, ".tmp")
@@ -145,7 +150,7 @@ def _in_use(verb: str, path: Path) -> StateError:
     )
 
 
-def write_whole(descriptor: int, data: bytes) -> None:
+def write_whole(descriptor: int, data: bytes | bytearray) -> None:
     """One write. Raises OSError where the data got there in part only."""
     if os.write(descriptor, data) != len(data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -81,18 +81,24 @@ class Ledger:
 
     @property
     def stale(self) -> bool:
-        """More than half of the lines say what a later one says anew."""
-        return self.lines > _FEW and self.lines > 2 * (len(self.done) + len(self.unfinished))
+        return _is_stale(self.lines, len(self.done) + len(self.unfinished))
+
+
+def _is_stale(lines: int, keys: int) -> bool:
+    """More than half of the lines say what a later one says anew."""
+    return lines > _FEW and lines > 2 * keys
 
 
 def compact(path: Path) -> bool:
     """Write the file anew, whole or not at all, when more than half of it is stale. Under the pipeline's lock only."""
-    if not Ledger.read(path).stale:
-        return False
     latest: dict[str, int] = {}
-    for number, receipt in enumerate(read_lines(path)):
-        latest[receipt.key] = number
+    number = -1
+    for number, told in enumerate(read_told(path)):
+        latest[told["key"]] = number
+    if not _is_stale(number + 1, len(latest)):
+        return False
     keep = set(latest.values())
+    del latest
 
     def kept() -> Iterator[ItemReceipt]:
         return (receipt for number, receipt in enumerate(read_lines(path)) if number in keep)

@@ -96,7 +96,10 @@ def append_files(descriptor: int, sources: Sequence[Path], path: Path) -> None:
 
 def write_lines(path: Path, receipts: Iterator[ItemReceipt]) -> None:
     """All of them in place of what the file holds, whole or not at all. Raises StateError."""
-    write_atomic(path, b"".join(map(line_of, receipts)))
+    data = bytearray()  # to join them would hold each of 100,000 once more
+    for receipt in receipts:
+        data += line_of(receipt)
+    write_atomic(path, data)
 
 
 def read_lines(path: Path) -> Iterator[ItemReceipt]:
