@@ -26,7 +26,7 @@ from runner.process.background import Background, TooLong, leave_terminal, start
 from runner.site_file import ClusterSettings
 
 _MOST_NOISE = 1 << 20  # bytes of what a login shell prints before the agent speaks
-_GRACE = 3.0  # seconds for ssh to end by itself
+_GRACE = 2.0  # seconds for ssh to end by itself
 _NOTED_EVERY = 20.0  # seconds between two notes of when the other end was last heard
 
 
@@ -57,6 +57,7 @@ class Keeper:
         self.said = ""  # the end of what ssh wrote on standard error
         self.why = ""
         self._errors = threading.Thread(target=self._hear_errors, daemon=True)
+        self._over = threading.Event()
         self._next = 0
         self._owners: dict[int, tuple[_Client, int]] = {}
         self._lock = threading.Lock()  # of numbers and owners
@@ -109,14 +110,25 @@ class Keeper:
 
     def serve(self, listener: socket.socket) -> None:
         threading.Thread(target=self._welcome, args=(listener,), daemon=True).start()
-        threading.Thread(target=self._watch, daemon=True).start()
+        for work in (self._watch, self._read, self._wait_for_ssh):
+            threading.Thread(target=work, daemon=True).start()
+        self._over.wait()
+        self._finish()
+
+    def _read(self) -> None:
         try:
             while (raw := agent.read_raw(self.source)) is not None:
                 self.heard = time.time()
                 self._hand_on(*raw)
         except (OSError, ValueError) as error:
             self.why = self.why or f"what came over the line was no answer ({error})"
-        self._finish()
+        self._over.set()
+
+    def _wait_for_ssh(self) -> None:
+        """What ssh started (a ProxyCommand) may hold its pipe open when it has ended."""
+        self.ssh.wait()
+        self._over.wait(1.0)
+        self._over.set()
 
     def _hand_on(self, flags: int, number: int, head: bytes, body: bytes) -> None:
         with self._lock:
@@ -129,7 +141,7 @@ class Keeper:
 
     def _finish(self) -> None:
         with contextlib.suppress(OSError):
-            self.sink.close()  # the agent ends at that, and ssh with it
+            self.sink.close()
         code = self._ended()
         lines = self.said.strip().splitlines()
         why = self.why or (lines[-1] if lines else f"ssh ended with exit code {code}")
@@ -197,9 +209,12 @@ class Keeper:
 
     def _close(self) -> None:
         time.sleep(0.05)  # the answer goes first
-        self.ssh.terminate()
-        time.sleep(_GRACE)
-        self.ssh.kill()
+        with contextlib.suppress(OSError):
+            self.sink.close()  # the agent ends at that, and ssh with it
+        for end in (self.ssh.terminate, self.ssh.kill):  # where the line is stuck
+            if self._over.wait(_GRACE):
+                return
+            end()
 
     def _to_agent(self, data: bytes) -> None:
         with self._writing, contextlib.suppress(OSError, ValueError):

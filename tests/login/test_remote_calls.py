@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
 import statistics
@@ -24,6 +23,8 @@ from tests.login.conftest import Place, until
 
 def old_python() -> str:
     """A Python 3.6 of this computer, or ""."""
+    import pwd
+
     home = Path(os.environ.get("PYENV_ROOT") or Path(pwd.getpwuid(os.getuid()).pw_dir) / ".pyenv")
     for found in (
         os.environ.get("TEST_OLD_PYTHON"),
