@@ -386,6 +386,8 @@ def send(request: Request, header: Dict[str, Any], body: bytes) -> Dict[str, Any
     target = below(header["base"], header["path"])
     os.makedirs(os.path.dirname(target), exist_ok=True)
     part = part_of(target, header["mark"])
+    if sys.platform == "win32":  # in tests alone; a file that is held cannot be renamed there
+        return receive(request, header, target, part)
     with open(part, "ab") as held:
         if not alone(held):  # the same file is on its way from somebody else
             part = part_of(target, "%x-%x" % (os.getpid(), request.number))

@@ -33,6 +33,7 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Wine, Path]
         "tests/acceptance/test_on_windows.py",
         "tests/process/test_process_windows_jobs.py tests/process/test_process_identity.py tests/unit/test_locks.py",
         "tests/conda/test_conda_windows.py tests/imagej tests/wsl",
+        "tests/login",
     ],
 )
 def test_the_tests_of_windows_pass_on_wine(wine: tuple[Wine, Path], part: str) -> None:
