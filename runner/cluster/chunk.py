@@ -10,7 +10,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from runner.cluster.element import PATIENCE, Work, WorkerExit, patient
+from runner.cluster.element import PATIENCE, Work, WorkerExit, absent, patient
 from runner.cluster.freeze import read_items
 from runner.cluster.receipts import ended, worker_number
 from runner.errors import EnvironmentMissing, StateError, UsageError
@@ -173,8 +173,10 @@ class _Run:
 
     def _is_there(self, keys: Sequence[str]) -> None:
         """A node that lacks a disk would make a failure of each item. Raises EnvironmentMissing."""
-        parents = {os.path.dirname(item.text) for key in keys if (item := self._items[key]).is_file}  # noqa: PTH120
-        if not parents or any(map(os.path.isdir, parents)):
+        paths = [item.text for key in keys if (item := self._items[key]).is_file]
+        missing = absent(paths, os.path.exists, self._work.stop)
+        parents = {os.path.dirname(path) for path in missing}  # noqa: PTH120
+        if len(missing) < len(paths) or not parents or any(map(os.path.isdir, parents)):
             return
         raise EnvironmentMissing(
             f"there is no folder {min(parents)} on {machine()['host']}",

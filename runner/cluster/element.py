@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -23,6 +23,7 @@ from runner.process.stop import StopRequest
 from runner.tasks import Task
 
 PATIENCE = 60.0  # seconds for files that were written on another computer to be seen here
+_LAG = 8.0  # for what was there when the run was submitted, or is made by a segment before
 _POLL = (1.0, 30.0)  # seconds between two looks at what is waited for, at first and at last
 _T = TypeVar("_T")
 
@@ -104,3 +105,16 @@ def patient(read: Callable[[], _T], folder: Path, stop: StopRequest, seconds: fl
                 raise
             with suppress(OSError):
                 os.listdir(folder)  # noqa: PTH208  (what the system remembers of the folder is asked for anew)
+
+
+def absent(paths: Iterable[str], is_there: Callable[[str], bool], stop: StopRequest) -> list[str]:
+    """Those that are not there, also a while later and after their folders were listed: a shared disk lags."""
+    deadline = time.monotonic() + _LAG
+    while found := [path for path in paths if not is_there(path)]:
+        if time.monotonic() > deadline or stop.wait(1.0):
+            break
+        paths = found
+        for folder in dict.fromkeys(map(os.path.dirname, found)):
+            with suppress(OSError):
+                os.listdir(folder)  # noqa: PTH208
+    return found

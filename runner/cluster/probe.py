@@ -11,12 +11,12 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner.cluster.element import frozen_pipeline, patient
+from runner.cluster.element import absent, frozen_pipeline, patient
 from runner.cluster.freeze import read_segment, task_digest
 from runner.cluster.jobs import JobLook
 from runner.cluster.worker import ready
@@ -43,7 +43,6 @@ from runner.tasks import Task, make_task
 NAME = "probe.json"
 LOG = "probe.txt"
 _MOST = 100  # paths of one segment
-_LAG = 8.0  # seconds for a shared disk to show what was just written
 _START = 300.0  # for a Python that comes from a disk which hundreds of jobs read
 _CLOCKS = 60.0  # seconds by which a node's clock may differ from the file server's without a word
 _PYTHON = re.compile(r"pythonw?[\d.]*(\.exe)?", re.IGNORECASE)
@@ -121,7 +120,7 @@ def _of_segment(
         yield Missing(
             number, f".env or the repository's folder is another one here: {site.repo}", "Keep both on the shared disk."
         )
-    for path in _absent(job.reads, stop):
+    for path in absent(job.reads, _may_read, stop):
         yield Missing(number, f"{path} is not there, or may not be read", _SHARED)
     for place in _places(task):
         if why := _unwritable(place):
@@ -137,18 +136,6 @@ def _of_segment(
         started[program] = _starts(command, site, log, stop)
     if why := started[program]:
         yield Missing(number, f"{program} does not start: {why}", _SHARED)
-
-
-def _absent(paths: Iterable[str], stop: StopRequest) -> list[str]:
-    """Those that cannot be read, also a while later: a shared disk lags."""
-    deadline = time.monotonic() + _LAG
-    while absent := [path for path in paths if not _may_read(path)]:
-        if time.monotonic() > deadline or stop.wait(1.0):
-            break
-        for path in absent:
-            with suppress(OSError):
-                os.listdir(os.path.dirname(path))  # noqa: PTH120, PTH208
-    return absent
 
 
 def _may_read(path: str) -> bool:

@@ -67,7 +67,7 @@ def test_an_environment_that_was_not_prepared_or_does_not_start_is_named(plate: 
     assert "uv group default is not ready on" in run.probe(check=3)
     run.work(1, check=3)
     assert run.states(1) == {}
-    plate.lab.run(file)
+    plate.lab.run("env", "sync", "default")
     run.probe()
     (python,) = (plate.lab.repo / ".venvs").glob("*/bin/python")
     python.unlink()

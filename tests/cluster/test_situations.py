@@ -86,6 +86,18 @@ def test_files_that_come_late_to_a_node_are_waited_for(plate: Plate) -> None:
     assert len(run.states(1)) == 3
 
 
+def test_an_item_that_a_node_sees_late_is_waited_for(plate: Plate) -> None:
+    run = plate.freeze(plate.each("mask"), size=3)
+    (plate.data / "in" / "1.tif").rename(plate.data / "1.tif")
+    worker = run.start(1)
+    time.sleep(2.5)
+    assert plate.calls() == []
+    (plate.data / "1.tif").rename(plate.data / "in" / "1.tif")
+    said, _ = worker.communicate(timeout=60)
+    assert worker.returncode == 0, said
+    assert sorted(run.states(1).values()) == ["succeeded"] * 3
+
+
 @pytest.mark.parametrize(
     "environ",
     [
