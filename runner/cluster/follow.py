@@ -239,7 +239,9 @@ class ClusterExecutor:
         job, items = frozen_segment(look, self._graph, segment, tasks, settings, like=like, durations=durations)
         with self._lock:
             self._followed.pop(number, None)
-        self._canaries.discard(number)
+        if number in self._canaries:
+            self._canaries.discard(number)
+            self.submitter.drop(self.submitter.of(number))
         if one and over is not None:
             self._canaries.add(number)
             (first,) = over.keys(one=True)

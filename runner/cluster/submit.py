@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,7 +59,9 @@ class Submitter:
 
     @property
     def pending(self) -> list[Handle]:
-        return [one for one in self.handles.values() if not one.job and not one.cancelled]
+        """The probe first, then in the order of the segments: each is told what it waits for."""
+        found = [one for one in self.handles.values() if not one.job and not one.cancelled]
+        return sorted(found, key=lambda one: one.segment)
 
     # what is to be submitted
 
@@ -111,8 +114,9 @@ class Submitter:
     def test(self) -> None:
         """The scheduler says whether it would take the first of them. Raises ClusterError."""
         first = next((one for one in self.pending if one.segment != PROBE_NUMBER), None)
-        if first is not None and (when := self.scheduler.test(self._submission(first))):
-            self._journal.note(f"   {self.scheduler.name} would start it at {when}")
+        with suppress(QueueFull):  # told, and waited for, when it is submitted
+            if first is not None and (when := self.scheduler.test(self._submission(first))):
+                self._journal.note(f"   {self.scheduler.name} would start it at {when}")
 
     def adopt(self) -> None:
         """Those that a driver submitted and could not write down any more."""
@@ -126,10 +130,11 @@ class Submitter:
 
         Raises ClusterError; what was submitted by then is written down.
         """
-        for handle in self.pending:
-            while not self._pushed(handle):
-                if not wait or self._stop.wait(max(0.0, self._next_try - time.monotonic())):
-                    return
+        while pending := self.pending:
+            if self._pushed(pending[0]):
+                continue
+            if not wait or self._stop.wait(max(0.0, self._next_try - time.monotonic())):
+                return
 
     def _pushed(self, handle: Handle) -> bool:
         if time.monotonic() < self._next_try:
@@ -142,16 +147,28 @@ class Submitter:
             if not self._told:
                 self._journal.warn(f"{error.message}; it is tried again until there is room, at least once a minute")
             self._told = True
-            if isinstance(error, SchedulerAway):  # it may have been taken all the same
-                self._stop.wait(1.0)
-                self._adopt_quietly()
-                return bool(self.handles[handle.name].job)
-            return False
+            if isinstance(error, QueueFull):
+                return self._is_cut(handle)
+            self._stop.wait(1.0)  # it may have been taken all the same
+            self._adopt_quietly()
+            return bool(self.handles[handle.name].job)
         self._pause, self._told = 1.0, False
         self._note(replace(handle, job=job, submitted=time.time()))
         if handle.segment != PROBE_NUMBER:
             several = f", {counted(len(handle.indices), 'element')}" if handle.indices else ""
             self._journal.note(f"   {handle.segment}. {self.segments[handle.segment][0].name}: job {job}{several}")
+        return True
+
+    def _is_cut(self, handle: Handle) -> bool:
+        """Whether an array that the queue has no room for was cut into a part that may fit and the rest."""
+        limits = self.scheduler.limits()
+        room = limits.left if limits.left is not None else limits.jobs or self.settings.most_jobs
+        if not room or room >= len(handle.indices):
+            return False
+        self._note(replace(handle, cancelled=True))
+        name = self.segments[handle.segment][0].name
+        parts_ = (handle.indices[:room], handle.indices[room:])
+        self._intend(replace(handle, name=self._name(name), indices=part) for part in parts_)
         return True
 
     def _adopt_quietly(self) -> None:
@@ -222,6 +239,10 @@ class Submitter:
         """What is only intended is never submitted then. Raises ClusterError; `wanted` count as they were then."""
         if jobs := [one.job for one in wanted if one.job]:
             self.scheduler.cancel([(job, None) for job in dict.fromkeys(jobs)])
+        self.drop(wanted)
+
+    def drop(self, wanted: Sequence[Handle]) -> None:
+        """They count for nothing any more."""
         gone = [replace(one, cancelled=True) for one in wanted]
         handles.add(self._record, gone)
         self.handles |= {one.name: one for one in gone}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -122,3 +124,60 @@ def test_a_segment_over_what_an_earlier_one_makes_is_submitted_when_it_is_known(
     assert "submitted once an earlier segment has made its items" in dry
     lab.run("run", pipeline)
     assert lab.made("late") == lab.made("in")
+
+
+def test_one_item_goes_first_and_tells_how_long_the_others_take(lab: ClusterLab) -> None:
+    lab.files(5)
+    pipeline = lab.pipeline([lab.copy(canary=True)])
+    done = lab.run("run", pipeline)
+    assert "one item first (canary)" in done.stdout
+    assert "4 more items, about" in done.stdout
+    assert "(measured: 1 items of earlier runs)" in done.stdout
+    assert len(lab.made()) == 5
+    assert len(lab.starts()) == 5
+
+
+def test_a_canary_that_fails_holds_up_the_others(lab: ClusterLab) -> None:
+    lab.files(4, bad=1)
+    done = lab.run("run", lab.pipeline([lab.copy()]), "--canary", check=1)
+    assert "The canary failed, so no other item was run" in done.stdout
+    assert len(lab.starts()) == 1
+
+
+def test_once_too_many_items_failed_the_others_are_cancelled(lab: ClusterLab, slurm: Slurm) -> None:
+    lab.files(6, bad=3)
+    lab.site(more="at-once = 1")
+    pipeline = lab.pipeline([lab.copy(wait=2) | {"max-failures": 1}])
+    done = lab.run("run", pipeline, check=1)
+    assert "more than `max-failures` allows" in done.stdout
+    assert len(lab.starts()) < 6
+    assert lab.run_json(pipeline)["state"] == "failed"
+    lab.wait_for(lambda: not slurm.run("squeue", "-h"), "an empty queue")
+
+
+def test_submitting_takes_three_calls_of_the_scheduler_and_a_status_one(lab: ClusterLab, tmp_path: Path) -> None:
+    lab.files(30)
+    pipeline = lab.pipeline([lab.copy(wait=3)])
+    calls, path = counted_calls(tmp_path)
+    lab.run("submit", pipeline, PATH=path)
+    assert calls() == ["sbatch"] * 3
+    lab.run("status", pipeline, PATH=path)
+    assert calls() == ["squeue"]
+    lab.run("status", pipeline, "--json", PATH=path)
+    lab.run("cancel", pipeline)
+
+
+def counted_calls(folder: Path) -> tuple[Callable[[], list[str]], str]:
+    """What of Slurm's programs was called since it was last asked, and the PATH that notes it."""
+    place, notes = folder / "noted", folder / "noted.txt"
+    place.mkdir()
+    for name in ("sbatch", "squeue", "scancel", "scontrol", "sacct"):
+        (place / name).write_text(f"#!/bin/sh\necho {name} >> '{notes}'\nexec /usr/bin/{name} \"$@\"\n")
+        (place / name).chmod(0o755)
+
+    def calls() -> list[str]:
+        found = notes.read_text().split()
+        notes.write_text("")
+        return found
+
+    return calls, os.pathsep.join((str(place), os.environ["PATH"]))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import signal
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -291,6 +293,38 @@ def test_an_account_that_slurm_refuses_is_told_before_anything_is_submitted(tmp_
     lab.site(more='account = "lab"')
     lab.run("run", pipeline)
     assert len(lab.made()) == 2
+
+
+def test_a_queue_that_is_full_is_waited_for(tmp_path: Path, accounts: Slurm) -> None:
+    lab = ClusterLab(tmp_path, accounts)
+    lab.make()
+    lab.files(7)
+    lab.site(more='account = "lab"')
+    pipeline = lab.pipeline([lab.copy(), lab.copy("in", "late")])
+    user = ("modify", "user", "where", f"name={getpass.getuser()}", "set")
+    accounts.run("sacctmgr", "-i", *user, "MaxSubmitJobs=4")
+    try:
+        done = lab.run("run", pipeline, USER=getpass.getuser())
+    finally:
+        accounts.run("sacctmgr", "-i", *user, "MaxSubmitJobs=-1")
+    assert "it is tried again until there is room" in done.stdout
+    assert len(lab.made("late")) == 7
+    assert set(Counter(line.split()[0] for line in lab.starts()).values()) == {2}
+
+
+def test_a_segment_without_items_that_is_lost_says_so_once(lab: ClusterLab, slurm: Slurm) -> None:
+    lab.site(retries=0)
+    pipeline = lab.pipeline(
+        [{"name": "Long", "environment": "uv:default", "commands": ["python", "-c", "import time; time.sleep(60)"]}]
+    )
+    going = lab.start("run", pipeline)
+    lab.wait_for(lambda: "R" in slurm.run("squeue", "-h", "-o", "%t %j").split(), "the job")
+    time.sleep(2)
+    slurm.run("scancel", "--name", _array(lab, pipeline))
+    said, _ = going.communicate(timeout=60)
+    assert going.returncode == 1, said
+    assert "✗ failed\n" in said
+    assert "cancelled" in said
 
 
 def test_a_folder_that_nodes_do_not_see_is_told_and_nothing_runs(lab: ClusterLab, tmp_path: Path) -> None:
