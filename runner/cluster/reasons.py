@@ -48,18 +48,21 @@ _REASONS = (
     _reason(r"BadConstraints", "no node has the features that it asks for", "Correct `constraint`, `gpus` or memory."),
     _reason(r"MaxMemPerLimit", "it asks for more memory than one job may have", _SMALLER),
     _reason(r"MaxWallDuration", "it asks for more time than its account or QOS gives", "Ask for less `time`."),
-    _reason(r"(QOS|Assoc|Partition)\w*(PerJob|PerNode|MinCpu|MinMem|MinGRES|Min\w*PerJob)\w*", "it asks for more than "
-            "one job of its account or QOS may have", _SMALLER),
+    _reason(r"(QOS|Assoc)\w*Per(Job|Node)(Limit)?$", "it asks for more than one job of its account or QOS may have",
+            _SMALLER),
+    _reason(r"QOSMin|PartitionMin", "it asks for less than its QOS or partition wants at least",
+            "Ask for more under `resources:`, or name another partition or QOS in run-pipeline.toml."),
+    _reason(
+        r"Grp(?!\w*Run)\w*Minutes(Limit)?$|GrpWallLimit|(QOS|Association)TimeLimit|QOSUsageThreshold|AccountingPolicy",
+        "the hours of its account are used up",
+        "Ask those who look after the cluster for more, or name another `account`.",
+    ),
     _reason(r"InvalidAccount|AccountNotAllowed|AssociationNotFound", "its account is not valid here",
             "Set `account` of the executor; `sacctmgr show associations user=$USER` tells yours."),
     _reason(r"InvalidQOS|QOSNotAllowed", "its QOS is not valid for this account or partition", "Set `qos`."),
-    _reason(
-        r"(Grp|Max)\w*Min(ute)?s?\w*Limit(?<!RunMinutesLimit)|AccountingPolicy",
-        "the hours of its account are used up",
-        "Ask for more with those who look after the cluster, or name another `account`.",
-    ),
     _reason(r"JobHeldUser", "you, or somebody for you, put it on hold", "`scontrol release` lets it start."),
-    _reason(r"JobHeldAdmin|JobHoldMaxRequeue|MaxRequeue", "those who look after the cluster put it on hold", _RELEASE),
+    _reason(r"JobHeldAdmin", "those who look after the cluster put it on hold", _RELEASE),
+    _reason(r"MaxRequeue", "it was started again too often, and is held since", _RELEASE),
     _reason(r"launch failed requeued held", "it could not be started on its node, and is held since", _RELEASE),
     _reason(r"user env retrieval failed", "your login environment could not be read on the node", _RELEASE),
     _reason(r"requeued? (in )?held|SPECIAL_EXIT|REQUEUE_HOLD|RESV_DEL_HOLD", "it is held", _RELEASE),
@@ -75,7 +78,7 @@ _REASONS = (
     _reason(r"^Dependency", "it starts after another job"),
     _reason(r"^(Priority|Resources|None|Not Running: .*|)$", "it waits for its turn"),
     _reason(r"JobArrayTaskLimit", "as many of its array run as may run at once"),
-    _reason(r"(QOS|Assoc|Partition)\w*(Grp|Max|Limit)|Association\w*Limit", "as much runs at once as its account or "
+    _reason(r"(QOS|Assoc)\w*(Grp|Max|Limit)|Max\w+PerAccount", "as much runs at once as its account or "
             "QOS may have"),
     _reason(r"BeginTime", "it starts again in a moment"),
     _reason(r"Licenses", "it waits for a licence"),

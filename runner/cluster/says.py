@@ -90,7 +90,7 @@ def _cancelled(look: JobLook, asked: Asked) -> Said:
     if look.reason == "DependencyNeverSatisfied":
         return Said("cancelled by the scheduler: a job before it failed", "Look at that one.")
     who = f" {look.reason}" if look.reason.startswith("by ") else ""
-    return Said(f"cancelled{who}, not by run-pipeline", "`run-pipeline resume` goes on with what is open.")
+    return Said(f"cancelled{who}, not by run-pipeline", "Start the pipeline again to run what is open.")
 
 
 _AGAIN = "What is open is submitted again."
