@@ -17,6 +17,7 @@ from runner.login.store import Store
 from runner.site_file import ClusterSettings
 
 PATIENCE = 30.0  # seconds without a sign of life from the other end; it gives one every 5
+_SLICE = 0.5  # seconds; Windows hears no Ctrl-C while it waits for a queue
 Header = dict[str, Any]
 
 
@@ -228,11 +229,15 @@ class Call:
 
     def next(self) -> tuple[int, Header, bytes]:
         """Raises Lost, Refusal."""
-        try:
-            found = self._answers.get(timeout=self._patience)
-        except queue.Empty:
-            self._remote.forget(self._number)
-            raise self._remote.lost(self._patience) from None
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                found = self._answers.get(timeout=_SLICE)
+                break
+            except queue.Empty:
+                if time.monotonic() > deadline:
+                    self._remote.forget(self._number)
+                    raise self._remote.lost(self._patience) from None
         if found is None:
             raise self._remote.lost()
         if found[0] & agent.LAST:
