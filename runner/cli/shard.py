@@ -10,6 +10,7 @@ from typing import Any
 from runner.checks import find_warnings
 from runner.cli.common import error_console, make_site, pipeline_path, show_diagnostics
 from runner.cli.options import open_reporter, request_for, select
+from runner.cluster.by_hand import HERE
 from runner.cluster.shards import Share
 from runner.errors import ExitCode, UsageError
 from runner.pipeline.reader import read_pipeline
@@ -39,7 +40,7 @@ def run_shard(file: str, options: Mapping[str, Any]) -> int:
         selection=replace(selection, retry_failed=options["retry_failed"], items=options["items"]),
         records=options["records"],
         prepare_ahead=False,
-        elsewhere=True,
+        executor=HERE,
     )
     with install_signal_handlers(stop):
         code = Share(request, number, count, options["jobs"]).run()

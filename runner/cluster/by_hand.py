@@ -11,10 +11,11 @@ from runner.host import Host
 from runner.site_file import ExecutorSettings
 
 KIND = "shards"  # of executor; how many there are is its `at_once`
+HERE = "local"  # its name: where an item is tried again
 
 
 def settings_for(count: int) -> ExecutorSettings:
-    return ExecutorSettings(KIND, KIND, at_once=count)
+    return ExecutorSettings(HERE, KIND, at_once=count)
 
 
 def make(settings: ExecutorSettings, host: Host) -> ByHand:

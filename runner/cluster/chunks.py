@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from runner.cluster.by_hand import KIND
 from runner.cluster.jobs import Chunk, Chunking, Limits
-from runner.ground.words import time_text
+from runner.ground.words import counted, time_text
 from runner.items.item import Item
 from runner.site_file import ExecutorSettings
 
@@ -49,6 +49,8 @@ def cut(
     """
     chunks = tuple(like) if like is not None else tuple(_chunks(items, known, settings, max(batch, 1), at_once))
     most = max((len(chunk.places) for chunk in chunks), default=0)
+    if settings.kind == KIND:
+        return Chunking(chunks, 0.0, f"{counted(len(items), 'item')} in {counted(len(chunks), 'part')}")
     seconds, why = _time(most, known, settings, math.ceil(most / max(batch, 1) / at_once) * max(batch, 1))
     count = (
         f"{len(items):,} item{'' if len(items) == 1 else 's'} in {len(chunks):,} chunk{'' if len(chunks) == 1 else 's'}"
@@ -58,6 +60,8 @@ def cut(
 
 def alone(known: Known, settings: ExecutorSettings) -> Chunking:
     """A segment that goes over nothing: one job, and how long it may take."""
+    if settings.kind == KIND:
+        return Chunking((), 0.0, "by part 1")
     seconds, why = _time(1, known, settings, 1)
     return Chunking((), seconds, f"one job, {why}")
 

@@ -42,7 +42,8 @@ def start(
     scheduler = scheduler or scheduler_of(settings, request.site.host)
 
     def driven(opened: Opened) -> ExitCode:
-        opened.record.data["executor"] = settings.name
+        parts = f"{settings.at_once} computers of a share (--shard)"
+        opened.record.data["executor"] = parts if settings.kind == BY_HAND else settings.name
         submitted = Submitted(settings, str(request.site.repo), sys.executable, str(request.path), request.selection)
         write_submitted(opened.record.folder, submitted)
         return _driven(opened, settings, scheduler, how)

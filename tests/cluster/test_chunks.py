@@ -92,6 +92,18 @@ def test_a_segment_behind_another_can_take_over_its_cut() -> None:
     assert second.seconds == 25 * 600 * 2
 
 
+def test_by_hand_each_computer_has_every_nth_item_or_batch() -> None:
+    from runner.cluster.by_hand import settings_for
+
+    chunking = cut(some(7), Known(9.0, "run 1"), settings_for(3))
+    assert [chunk.places for chunk in chunking.chunks] == [(0, 3, 6), (1, 4), (2, 5)]
+    assert (chunking.seconds, chunking.reason) == (0.0, "7 items in 3 parts")
+    assert len(cut(some(2), Known(), settings_for(4)).chunks) == 2
+    items = some(12, labels=2)
+    batches = cut(items, Known(), settings_for(2), batch=3).chunks
+    assert all(sizes(batches)[n] == 6 for n in (0, 1))
+
+
 @pytest.mark.parametrize(
     ("numbers", "limits", "wanted"),
     [
