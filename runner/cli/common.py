@@ -16,6 +16,7 @@ from runner.errors import ExitCode, PipelineError, RunnerError, UsageError
 
 if TYPE_CHECKING:
     from runner.environments import Site
+    from runner.host import Host
     from runner.model import Diagnostic
     from runner.report.console import Console
 
@@ -63,12 +64,24 @@ def make_site(repo_option: str | None, *, interactive: bool | None = None) -> Si
     from runner.pipeline.dotenv import read_dotenv
 
     repo = find_repo(repo_option)
-    host = this_host(interactive=interactive)
+    host = _as_the_site_says(this_host(interactive=interactive), repo)
     dotenv = read_dotenv(repo / ".env", host.environ)
     crash.known.update(dotenv)
     folder = host.environ.get(ENVIRONMENTS_VARIABLE) or dotenv.get(ENVIRONMENTS_VARIABLE)
     environments = repo / _path_of(folder) if folder else repo / ".venvs"
     return Site(host, repo, dotenv, environments)
+
+
+def _as_the_site_says(host: Host, repo: Path) -> Host:
+    """With the places of uv and its cache that run-pipeline.toml names, where the caller's variables name none."""
+    from dataclasses import replace
+
+    from runner.site_file import read_site_file
+
+    uv = read_site_file(repo, host).uv
+    own = {"UV_CACHE_DIR": uv.cache, "RUN_PIPELINE_UV": uv.program}
+    given = {name: value for name, value in own.items() if value and name not in host.environ}
+    return replace(host, environ={**host.environ, **given}) if given else host
 
 
 def _path_of(folder: str) -> Path:

@@ -7,7 +7,7 @@ from importlib import import_module
 from runner.doctor import Check
 
 _ROOMS = (
-    "pipeline_file uv_checks uv_environments conda shell_around imagej wsl gpu gpu_smoke disk index paths batch "
+    "pipeline_file uv_checks uv_environments conda shell_around imagej wsl gpu gpu_smoke disk quota index paths batch "
     "windows sleep"
 ).split()
 CHECKS = tuple(

@@ -135,3 +135,42 @@ def test_a_cache_on_another_disk_is_a_warning_unless_copying_was_chosen(machine:
     machine.environ["UV_LINK_MODE"] = "copy"
     assert only(machine.lines("uv's cache")).state is State.OK
     assert not (other / "no-such-cache").exists()
+
+
+QUOTA = """print('''Disk quotas for user me (uid 1000):
+     Filesystem   blocks   quota   limit   grace   files   quota   limit   grace
+ nas:/home/users  {used}{over} {soft} {hard}       0  {files}       0       {most}       0''')"""
+
+
+def quota(machine: Machine, *, used: int, soft: int = 0, hard: int = 0, files: int = 1, most: int = 0) -> None:
+    """A stand-in for the program that asks a file server; its table is laid out as Debian's."""
+    over = "*" * (used > soft > 0)
+    machine.program("quota", QUOTA.format(used=used, over=over, soft=soft, hard=hard, files=files, most=most))
+
+
+@pytest.mark.parametrize(
+    ("told", "state", "said"),
+    [
+        ({"used": 1000, "soft": 10 << 20, "hard": 11 << 20}, State.OK, "your quota leaves 10 GiB for uv's cache"),
+        ({"used": 6000, "soft": 5000, "hard": 9000}, State.PROBLEM, "your quota leaves 0 B"),
+        ({"used": 1, "files": 99_000, "most": 100_000}, State.WARNING, "your quota leaves 1,000 files"),
+        ({"used": 1, "files": 100_001, "most": 100_000}, State.PROBLEM, "your quota leaves 0 files"),
+    ],
+)
+def test_what_a_quota_leaves_is_told(machine: Machine, told: dict[str, int], state: State, said: str) -> None:
+    quota(machine, **told)
+    line = only(machine.lines("quota"))
+    assert line.state is state
+    assert said in line.text
+
+
+def test_without_a_limit_nothing_is_said_of_quotas(machine: Machine) -> None:
+    quota(machine, used=1000)
+    assert not machine.lines("quota")
+
+
+def test_a_cache_in_the_home_folder_of_a_cluster_is_warned_of(machine: Machine) -> None:
+    machine.environ["UV_CACHE_DIR"] = str(machine.home / ".cache" / "uv")
+    assert not machine.lines("quota")
+    machine.program("sbatch")
+    assert "in the home folder of a cluster" in only(machine.lines("quota")).text

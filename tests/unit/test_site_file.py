@@ -88,3 +88,18 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, text: str, said: s
 def test_an_executor_that_nobody_knows_names_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no executor 'gpu'; known: local, slurm, pbs"):
         read(tmp_path).executor_named("gpu")
+
+
+def test_the_cache_of_the_site_is_uvs_unless_the_shell_says_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from runner.cli.common import make_site
+
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'lab'\nversion = '1'\n")
+    (tmp_path / "run-pipeline.toml").write_text('[uv]\ncache = "/scratch/uv"\nprogram = "/apps/uv"\n')
+    monkeypatch.delenv("UV_CACHE_DIR", raising=False)
+    monkeypatch.delenv("RUN_PIPELINE_UV", raising=False)
+    environ = make_site(str(tmp_path), interactive=False).host.environ
+    assert (environ["UV_CACHE_DIR"], environ["RUN_PIPELINE_UV"]) == ("/scratch/uv", "/apps/uv")
+    monkeypatch.setenv("UV_CACHE_DIR", "/mine")
+    assert make_site(str(tmp_path), interactive=False).host.environ["UV_CACHE_DIR"] == "/mine"
