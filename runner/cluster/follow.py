@@ -19,9 +19,11 @@ from runner.cluster.scheduler import Scheduler
 from runner.cluster.submit import PROBE_NUMBER, Submitter
 from runner.cluster.tail import Disk, Tail
 from runner.cluster.watch import Patience, Watch
+from runner.errors import Busy
 from runner.executors.local import Finished, Work
 from runner.executors.preparer import Preparer
 from runner.graph import Graph, make_graph
+from runner.ground.told import read_json
 from runner.items.decide import ItemPlan, Planned, Why
 from runner.items.identity import Contents
 from runner.items.ledger import Ledger
@@ -67,7 +69,7 @@ class ClusterExecutor:
     ) -> None:
         self._opened, self._preparer, self._events, self._how = opened, preparer, events, how
         self._journal, self._settings, self._scheduler = opened.request.journal, settings, scheduler
-        self.waits = how.waits
+        self.waits, self.ours = how.waits, True
         self._steps = {step.segment.number: step for step in opened.look.plan.steps}
         self._graph = make_graph(opened.look.pipeline.segments).among(self._steps)
         self._followed: dict[int, Followed] = {}
@@ -327,6 +329,7 @@ class ClusterExecutor:
         """The scheduler, once for all; whether anything was submitted."""
         if "disk" in self._away:  # nothing counts as missing
             return False
+        self._is_ours()
         try:
             with self._submitting:
                 elements = self._watch.elements()
@@ -345,6 +348,17 @@ class ClusterExecutor:
         except SchedulerAway as error:
             self._is_away("scheduler", error.message)
             return False
+
+    def _is_ours(self) -> None:
+        """Raises Busy where another process has taken this run up meanwhile, which took us for dead."""
+        ours = self._opened.record.data
+        told = read_json(self._opened.record.folder / "run.json") or ours
+        if (told.get("host"), told.get("pid")) != (ours.get("host"), ours.get("pid")):
+            self.ours = False
+            raise Busy(
+                f"this run is followed by process {told.get('pid')} on {told.get('host')} since",
+                "Nothing is lost by that.",
+            )
 
     def _judge_probe(self, looks: Looks, probe: list[tuple[str, None]]) -> None:
         """Raises ClusterError where it failed: nothing else may start then."""

@@ -57,7 +57,8 @@ def drive(opened: Opened, make: Make = lambda opened, preparer, events: Threads(
             loop.row(loop.reached, loop.state_of(loop.reached), note=str(error) if known else "")
             with suppress(StateError):  # the error that ended the run is the one to show
                 state = SUBMITTED if loop.executor.holds else BROKEN_OFF
-                loop.close(error.exit_code if isinstance(error, RunnerError) else ExitCode.INTERNAL, state)
+                if loop.executor.ours:
+                    loop.close(error.exit_code if isinstance(error, RunnerError) else ExitCode.INTERNAL, state)
             raise
         finally:
             loop.executor.close()

@@ -22,6 +22,7 @@ class Executor(Protocol):
 
     detached: bool  # what it started goes on without us: a stop only leaves it
     waits: bool  # for what has not ended yet; otherwise the loop takes what is there, and leaves
+    ours: bool  # False once another process has taken the run up: the record is not for us to write any more
 
     def ahead(self, graph: Graph) -> list[int]:
         """Segments that are handed over by `enter` before their turn has come, in order."""
@@ -58,6 +59,7 @@ class Threads(LocalExecutor):
 
     detached = False
     waits = True
+    ours = True
     holds = False
 
     def ahead(self, graph: Graph) -> list[int]:

@@ -73,7 +73,9 @@ class Lock:
         """Written, not touched: then the file server's clock counts and not this machine's."""
         while not self._end.wait(self._heartbeat):
             try:
-                if _token(self.path) != self.holder.token:
+                if (token := _token(self.path)) != self.holder.token:
+                    if not token:  # not there: the share is away, and may come back with it
+                        continue
                     self.lost = True
                     return
                 descriptor = os.open(self.path, os.O_WRONLY | NO_LINK)

@@ -176,6 +176,24 @@ def test_a_second_driver_on_another_host_is_refused(lab: ClusterLab) -> None:
     assert each_once(lab)
 
 
+def test_a_driver_that_another_took_for_dead_leaves_the_run_to_it(lab: ClusterLab) -> None:
+    lab.files(2)
+    pipeline = lab.pipeline([lab.copy(wait=8)])
+    first = lab.start("run", pipeline)
+    lab.wait_for(lambda: bool(lab.starts()), "an item")
+    (pipeline.parent / f"{pipeline.name}.lock").unlink(missing_ok=True)
+    for lock in pipeline.parent.glob("*.lock"):
+        lock.unlink()
+    second = lab.start("resume", pipeline)
+    said, _ = first.communicate(timeout=60)
+    assert first.returncode == 2, said
+    assert "this run is followed by process" in said
+    said, _ = second.communicate(timeout=60)
+    assert second.returncode == 0, said
+    assert lab.run_json(pipeline)["state"] == "done"
+    assert each_once(lab)
+
+
 # the disk
 
 

@@ -172,6 +172,21 @@ def test_the_heartbeat_keeps_the_file_young_and_its_content_whole(tmp_path: Path
         assert not lock.lost
 
 
+def test_a_lock_whose_share_was_away_for_a_while_is_kept(tmp_path: Path) -> None:
+    share = tmp_path / "share"
+    share.mkdir()
+    with LockFile(share / "x.lock", "it", heartbeat=0.02).acquire(0) as lock:
+        share.rename(tmp_path / "away")
+        time.sleep(0.2)
+        (tmp_path / "away").rename(share)
+        os.utime(lock.path, (LONG_AGO, LONG_AGO))
+        deadline = time.monotonic() + 20
+        while lock.path.stat().st_mtime < LONG_AGO + 1000 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert lock.path.stat().st_mtime > LONG_AGO + 1000
+        assert not lock.lost
+
+
 def test_a_lock_that_was_taken_from_us_is_not_removed_and_reported_as_lost(tmp_path: Path) -> None:
     path = tmp_path / "x.lock"
     lock = LockFile(path, "it", heartbeat=0.02).acquire(0)
