@@ -19,7 +19,7 @@ from runner.cluster.scheduler import Scheduler
 from runner.cluster.submit import PROBE_NUMBER, Submitter
 from runner.cluster.tail import Disk, Tail
 from runner.cluster.watch import Patience, Watch
-from runner.errors import Busy
+from runner.errors import Busy, Interrupted
 from runner.executors.local import Finished, Work
 from runner.executors.preparer import Preparer
 from runner.graph import Graph, make_graph
@@ -28,7 +28,7 @@ from runner.items.decide import ItemPlan, Planned, Why
 from runner.items.identity import Contents
 from runner.items.ledger import Ledger
 from runner.model import Segment
-from runner.records.layout import JOB, SUBMITTED, done_file
+from runner.records.layout import CANCEL, JOB, SUBMITTED, done_file
 from runner.records.receipt import Receipt
 from runner.records.view import events as events_of
 from runner.runs.items import Over
@@ -176,6 +176,9 @@ class ClusterExecutor:
     def ended(self, finished: Finished) -> None:
         if isinstance(finished.result, Receipt) and finished.result.succeeded:
             self._reading.pop(finished.start.segment, lambda: None)()
+
+    def submitted(self, number: int) -> bool:
+        return number in self._followed
 
     def cut(self, number: int) -> None:
         if number not in self._followed:
@@ -332,6 +335,9 @@ class ClusterExecutor:
         self._is_ours()
         try:
             with self._submitting:
+                if (self._opened.record.folder / CANCEL).exists():
+                    self.submitter.cancel([one for one in self.submitter.handles.values() if not one.cancelled])
+                    raise Interrupted("its jobs were cancelled from another shell", "What was finished stays done.")
                 elements = self._watch.elements()
                 probe = [] if self._proven else [(one.job, None) for one in self.submitter.of(PROBE_NUMBER) if one.job]
                 looks: Looks = {}

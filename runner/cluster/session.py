@@ -7,15 +7,19 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from runner.cluster import handles
 from runner.cluster.by_hand import KIND as BY_HAND
 from runner.cluster.follow import ClusterExecutor, How
 from runner.cluster.freeze import Submitted, read_submitted, write_submitted
 from runner.cluster.scheduler import Scheduler, scheduler_of
 from runner.errors import ExitCode, UsageError
 from runner.executors.preparer import Preparer
+from runner.ground.told import write_json
+from runner.host import Host
 from runner.model import Pipeline
 from runner.pipeline.reader import read_pipeline
-from runner.records.layout import SUBMITTED, Record, latest_run
+from runner.records.layout import CANCEL, SUBMITTED, Record, latest_run
+from runner.records.receipt import SCHEMA
 from runner.runs.drive import drive
 from runner.runs.look import Look
 from runner.runs.open import Opened, run
@@ -59,6 +63,17 @@ def take_up(
     scheduler = scheduler or scheduler_of(settings, request.site.host)
     how = replace(how, again=True)
     return run(request, partial(_driven, settings=settings, scheduler=scheduler, how=how), again=record)[0]
+
+
+def cancel_followed(record: Record, submitted: Submitted, host: Host) -> int:
+    """While another process follows the run: it is asked to submit nothing more, and what is submitted is ended here.
+
+    How many jobs that were. Raises ClusterError, StateError.
+    """
+    write_json(record.folder / CANCEL, {"schema": SCHEMA})
+    jobs = [one.job for one in handles.read(record.folder) if one.job and not one.cancelled]
+    scheduler_of(submitted.settings, host).cancel([(job, None) for job in jobs])
+    return len(jobs)
 
 
 def _driven(opened: Opened, settings: ExecutorSettings, scheduler: Scheduler, how: How) -> ExitCode:

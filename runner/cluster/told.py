@@ -50,7 +50,7 @@ class Told:
     def sentence(self) -> str:
         """`12 of 20 items ended, 1 failed; 2 jobs run on n1, n2; 3 jobs wait: it waits for its turn`."""
         if self.many:
-            parts = [f"{self.done:,} of {counted(self.total, 'item')} ended"]
+            parts = [f"{self.done:,} of {self.total:,} item{'' if self.total == 1 else 's'} ended"]
             bad = self.ended[Result.FAILED] + self.ended[Result.TIMED_OUT]
             parts[0] += f", {bad:,} failed" if bad else ""
             parts[0] += f", {self.ended[Result.NOT_RUN]:,} not run" if self.ended[Result.NOT_RUN] else ""
@@ -74,6 +74,8 @@ class Told:
             word = ("is held" if one else "are held") if state is JobState.HELD else ("waits" if one else "wait")
             why = "; ".join(self.waits)
             return f"{word}: {why}" if why else word
+        if state is JobState.UNKNOWN:
+            return f"{'is' if one else 'are'} not known to the scheduler (any more): `resume` goes on"
         return f"{'is' if one else 'are'} over ({state.value}), and not looked at yet: `resume` goes on"
 
     def as_values(self) -> dict[str, Any]:

@@ -43,6 +43,7 @@ FAILED = "failed"  # in a segment's folder: the logs of items that failed
 PLAN = "plan.json"
 CLUSTER = "cluster.json"
 HANDLES = "handles.jsonl"
+CANCEL = "cancel.json"  # asks whoever follows the run to end its jobs
 PROBE = "probe"
 JOB = "job.json"
 ITEMS = "items.jsonl"
@@ -60,7 +61,7 @@ _SEGMENT_NAME = re.compile(r"(\d{2,9})(-[\w-]*)?", re.ASCII)
 _OWN_FILE = re.compile(
     r"(run\.json|plan\.json|child\.json|events\.jsonl|pipeline\.yaml|prepare-\d+\.(txt|json)|log(\.\d+)?\.txt|receipt\.json"
     r"|(receipts-[0-9a-f]+-\d+\.jsonl|log-\d+\.txt|items-\d+\.txt|\d{5,9}\.log)"
-    r"|cluster\.json|handles\.jsonl|probe\.json|job\.json|items\.jsonl|job(-\d+)*\.sh)"
+    r"|cluster\.json|cancel\.json|handles\.jsonl|probe\.json|job\.json|items\.jsonl|job(-\d+)*\.sh)"
     r"(\.[0-9a-f]+\.tmp)?",
     re.ASCII,
 )

@@ -413,9 +413,11 @@ class _Loop:
         self.left, self.over = True, True
         for number, over in list(self._over.items()):
             over.close()
-            self.row(self.steps[number].segment, Result.SUBMITTED, note=over.reached)
+            if self.executor.submitted(number):
+                self.row(self.steps[number].segment, Result.SUBMITTED, note=over.reached)
         for number in self._ran - self._rows.keys():
-            self.row(self.steps[number].segment, Result.SUBMITTED)
+            there = self.executor.submitted(number)
+            self.row(self.steps[number].segment, Result.SUBMITTED if there else Result.NOT_RUN)
         self._over.clear()
         self._running.clear()
 

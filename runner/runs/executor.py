@@ -43,6 +43,9 @@ class Executor(Protocol):
 
     def ended(self, finished: Finished) -> None: ...
 
+    def submitted(self, number: int) -> bool:
+        """Whether a segment goes on, or will, if we end now."""
+
     def cut(self, number: int) -> None:
         """Too many items of a segment failed: what runs of it is not waited for, where it is not ours alone."""
 
@@ -76,6 +79,9 @@ class Threads(LocalExecutor):
 
     def submit(self) -> None:
         pass
+
+    def submitted(self, number: int) -> bool:
+        return False
 
     def cut(self, number: int) -> None:
         pass

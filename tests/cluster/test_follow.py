@@ -116,6 +116,19 @@ def test_cancel_ends_the_jobs_and_what_was_finished_stays_done(lab: ClusterLab, 
     assert len(lab.made()) == 6
 
 
+def test_a_run_that_is_followed_is_cancelled_from_another_shell(lab: ClusterLab, slurm: Slurm) -> None:
+    lab.files(3)
+    pipeline = lab.pipeline([lab.copy(wait=60)])
+    going = lab.start("run", pipeline)
+    lab.wait_for(lambda: len(lab.starts()) == 3, "all items")
+    assert "cancelled" in lab.run("cancel", pipeline).stdout
+    said, _ = going.communicate(timeout=30)
+    assert going.returncode == 130, said
+    assert "its jobs were cancelled from another shell" in said
+    lab.wait_for(lambda: not slurm.run("squeue", "-h"), "an empty queue")
+    assert "3 items: 3 new" in lab.run("run", pipeline, "--executor", "local", "--dry-run").stdout
+
+
 def test_a_segment_over_what_an_earlier_one_makes_is_submitted_when_it_is_known(lab: ClusterLab) -> None:
     lab.files(4)
     pipeline = lab.pipeline([lab.copy(), lab.copy("out", "late")])
