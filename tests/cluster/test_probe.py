@@ -2,11 +2,13 @@
 
 import json
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from runner.cluster.jobs import JobLook, JobState
-from runner.cluster.probe import why_not
+from runner.cluster.probe import _clock, why_not
 from tests.support.frozen import Frozen
 from tests.support.lab import Lab, segment
 from tests.support.plate import Plate
@@ -83,3 +85,21 @@ def test_where_no_probe_could_be_started_its_jobs_last_words_are_told(plate: Pla
     (folder / "slurm-7.out").write_text("/lab/.venv/bin/python: not found\n")
     words = told(run)
     assert "failed on n2 (failed); nothing was run\n  /lab/.venv/bin/python: not found" in words
+
+
+def test_a_clock_that_is_an_hour_away_from_the_file_servers_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert list(_clock(tmp_path)) == []
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3600)
+    (warning,) = _clock(tmp_path)
+    assert "1 h away from that of the disk's server" in warning
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"missing": 5}', '{"missing": [[], {"says": 5, "cure": ""}]}'])
+def test_a_damaged_report_of_a_probe_is_no_report(tmp_path: Path, content: str) -> None:
+    (tmp_path / "probe").mkdir()
+    (tmp_path / "probe" / "probe.json").write_text(content)
+    assert "nothing was run" in why_not(tmp_path, FAILED).message
