@@ -249,7 +249,7 @@ class Submitter:
 
     def _name(self, segment: str) -> str:
         plain = re.sub(r"[^\w-]+", "-", segment, flags=re.ASCII).strip("-")[:24]
-        return f"{plain or 'segment'}-{os.urandom(5).hex()}"
+        return f"rp-{plain or 'segment'}-{os.urandom(5).hex()}"  # PBS wants a letter first
 
     def _least(self, seconds: float) -> float:
         return seconds if self.settings.time or any(job.chunking.seconds for _, job in self.segments.values()) else 0.0

@@ -37,7 +37,7 @@ def lab(tmp_path: Path) -> Iterator[PbsLab]:
 
 def test_segments_follow_each_other_as_on_slurm(lab: PbsLab) -> None:
     lab.files(6, bad=1)
-    pipeline = lab.pipeline([lab.copy() | {"keep-going": True}, lab.copy("in", "late")])
+    pipeline = lab.pipeline([lab.copy(name="2D: copy") | {"keep-going": True}, lab.copy("in", "late")])
     done = lab.run("run", pipeline, check=1)
     assert "1 of 6 items failed" in done.stdout
     assert lab.made("late") == lab.made("out") == {f"item{number:03d}.tif" for number in range(1, 6)}

@@ -390,6 +390,15 @@ class TestAsking:
         assert looks["99999", 1].state is JobState.UNKNOWN
         assert "does not know it" in say(looks["99999", 1]).words
 
+    def test_a_job_that_was_moved_to_another_partition_is_the_same_job(
+        self, slurm: Slurm, job: Callable[..., Submission]
+    ) -> None:
+        one = scheduler(slurm, options=("--hold",))
+        name = one.submit(job("true", seconds=300))
+        slurm.run("scontrol", "update", f"JobId={name}", "Partition=short")
+        slurm.run("scontrol", "release", name)
+        assert over(one, name)[0].state is JobState.ENDED
+
     def test_jobs_are_found_and_ended_by_name(self, slurm: Slurm, job: Callable[..., Submission]) -> None:
         one, sent, other = scheduler(slurm), job("exec sleep 300", [0, 1]), job("exec sleep 300")
         name = one.submit(sent)

@@ -68,6 +68,8 @@ def qsub(words: list[str]) -> None:
     one = dict(options)
     if len(rest) != 1 or not Path(rest[0]).is_file():
         fail(f"qsub: script file:: No such file or directory {rest}", 1)
+    if not re.match(r"[A-Za-z]\S*$", one.get("-N", "STDIN")):
+        fail("qsub: illegal -N value", 2)
     if one.get("-q", "workq") not in ("workq", "long"):
         fail("qsub: Unknown queue", 170)
     if one.get("-A") == "of-nobody":
