@@ -165,10 +165,11 @@ class Pipeline:
     warnings: tuple[Diagnostic, ...] = ()
     lines: tuple[str, ...] = ()  # for excerpts in later findings
     source: bytes = b""  # the file as it was read
+    home: PurePath | None = None  # of a copy in a record: the folder of the file itself
 
     @property
     def folder(self) -> PurePath:
-        return self.path.parent
+        return self.home or self.path.parent
 
 
 @frozen
@@ -185,7 +186,7 @@ ResolvedEntry = str | ResolvedFlags
 class EnvironmentSpec:
     """What `environment:` (with `use-linux-distro`) names. `kind` is for `runner.environments` alone."""
 
-    kind: str  # uv, script, conda, imagej, shell, wsl, combined, modules
+    kind: str  # uv, script, conda, imagej, shell, wsl, combined, modules, recorded
     name: str = ""  # group (as normalised by uv), conda name or prefix
     python: str = ""  # the version asked for in `uv@VERSION:`, or ""
     distro: str = ""  # WSL distribution (Windows only); "default" is WSL's own default

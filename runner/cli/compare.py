@@ -96,7 +96,7 @@ def command(a: str, b: str, **options: Any) -> int:
     site = make_site(options["repo"], interactive=False if options["as_json"] else None)
     if signed:
         check_place(one, two, Path(site.repo))
-    with _measurer(site, () if folders else (one, two), options) as measurer:
+    with measurer_for(site, () if folders else (one, two), options) as measurer:
         found = compare_folders(one, two, measurer) if folders else _of_pipelines(one, two, measurer, options)
         if measurer.stop.requested:
             raise Interrupted("stopped", "Start the comparison again.")
@@ -108,11 +108,11 @@ def command(a: str, b: str, **options: Any) -> int:
             found.sign_off = record(found, one, two, Path(site.repo), *signed, user=user())
         elif one.is_file():
             found.sign_off = signed_off(one, two, Path(site.repo))
-        page = _reported(found, measurer, options) if options["report"] else None
+        page = reported(found, measurer, options) if options["report"] else None
     if options["as_json"]:
         print_json("comparison", **as_data(found), report=str(page) if page else None)
     else:
-        _show(found, page, options)
+        show(found, page, options)
     return 0 if found.good else 1
 
 
@@ -126,7 +126,7 @@ def _refuse_nested(a: Path, b: Path) -> None:
 
 
 @contextmanager
-def _measurer(site: Site, pipelines: Iterable[Path], options: dict[str, Any]) -> Iterator[Measurer]:
+def measurer_for(site: Site, pipelines: Iterable[Path], options: dict[str, Any]) -> Iterator[Measurer]:
     files = [pipeline_path(str(path)) for path in pipelines]
     settings = read_settings(files, options["tolerance"], options["ignore"], options["ignore_column"])
     stop = StopRequest()
@@ -177,14 +177,14 @@ def _run_as_usual(pipeline: Pipeline, site: Site, reporter: Reporter) -> None:
         raise error
 
 
-def _reported(comparison: Comparison, measurer: Measurer, options: dict[str, Any]) -> Path:
+def reported(comparison: Comparison, measurer: Measurer, options: dict[str, Any]) -> Path:
     """The page; where it cannot be made, the result is on the screen all the same."""
     try:
         drawn = measurer.draw(sorted(comparison.pairs, key=lambda pair: pair.order), comparison.pairs)
         return write_report(comparison, drawn, options["report"])
     except RunnerError:
         if not options["as_json"]:
-            _show(comparison, None, options)
+            show(comparison, None, options)
         raise
 
 
@@ -199,7 +199,7 @@ def _remarks(part: Part) -> list[str]:
     return [*lines[:SHOWN], *more]
 
 
-def _show(comparison: Comparison, page: Path | None, options: dict[str, Any]) -> None:
+def show(comparison: Comparison, page: Path | None, options: dict[str, Any]) -> None:
     console: Console = options["console"]
     console.line("")
     for part in comparison.parts:

@@ -28,6 +28,7 @@ COMMANDS = {
     "doctor": ("runner.cli.doctor", "Look at this machine before a long run; each finding with its cure."),
     "env": ("runner.cli.env", "List, update or remove the environments of uv groups."),
     "compare": ("runner.cli.compare", "Compare the results of two pipelines, or of two folders."),
+    "reproduce": ("runner.cli.reproduce", "Run a recorded run again, from its own record, and compare."),
     "programs": ("runner.cli.programs", "Show the programs that ship, and what arguments they take."),
     "migrate": ("runner.cli.migrate", "Turn a conda environment file into a dependency group."),
     "submit": ("runner.cli.submit", "Hand what is not done to a cluster, and wait for nothing."),

@@ -51,7 +51,7 @@ class Pipelines:
 
 
 @dataclass(frozen=True)
-class _Ran:
+class Ran:
     """One side after its run."""
 
     pipeline: Pipeline
@@ -78,7 +78,7 @@ def _compare(two: Pipelines) -> Comparison:
     sizes: dict[str, int | None] = {}
     comparison = Comparison(str(two.a.path), str(two.b.path), [], notes=two.notes)
     for pair in matched:
-        comparison.parts.append(_part(pair, a, b, two, sizes, len(comparison.pairs)))
+        comparison.parts.append(part_of(pair, a, b, two.measurer, sizes, len(comparison.pairs)))
     climb(comparison.pairs, two.measurer)
     if noise is not None:
         _measure_noise(two, a, noise, matched, comparison.parts)
@@ -114,7 +114,7 @@ def _places(pipeline: Pipeline, site: Site) -> list[Place]:
     return [place for segment in reached(pipeline) for place in places_of(jobs[segment.number])]
 
 
-def _run_all(two: Pipelines) -> tuple[_Ran, SecondRun | None, _Ran]:
+def _run_all(two: Pipelines) -> tuple[Ran, SecondRun | None, Ran]:
     """A, then A again for its noise, then B; the outputs of each in folders of their own."""
     shared = _shared_roots(two)
     if two.anew:
@@ -140,7 +140,7 @@ def _run_all(two: Pipelines) -> tuple[_Ran, SecondRun | None, _Ran]:
     return a, noise, b
 
 
-def _apart(two: Pipelines, pipeline: Pipeline, name: str, why: str) -> _Ran:
+def _apart(two: Pipelines, pipeline: Pipeline, name: str, why: str) -> Ran:
     """With outputs of its own; an error where that is not possible."""
     try:
         ran = _second(two, pipeline, name, why)
@@ -149,7 +149,7 @@ def _apart(two: Pipelines, pipeline: Pipeline, name: str, why: str) -> _Ran:
             f"{pipeline.path.name} cannot be run with outputs of its own: {reason}",
             "Give both pipelines different output folders, or compare two folders of results.",
         ) from reason
-    return _Ran(pipeline, Tasks(pipeline, two.site), ran.moves, ran.receipts)
+    return Ran(pipeline, Tasks(pipeline, two.site), ran.moves, ran.receipts)
 
 
 def _doubtful(two: Pipelines) -> bool:
@@ -171,13 +171,13 @@ def _touch(one: Place, two: Place) -> bool:
     return one.root.is_relative_to(two.root) or two.root.is_relative_to(one.root)
 
 
-def _usual(two: Pipelines, pipeline: Pipeline) -> _Ran:
+def _usual(two: Pipelines, pipeline: Pipeline) -> Ran:
     """As its user runs it: what is done stays done."""
     two.run(pipeline)
     jobs = Tasks(pipeline, two.site)
     receipts = receipts_by_hash(records_root(Path(pipeline.path), None))
     _tell_changes(two, pipeline, jobs, receipts)
-    return _Ran(pipeline, jobs, Moves({}), receipts)
+    return Ran(pipeline, jobs, Moves({}), receipts)
 
 
 def _tell_changes(two: Pipelines, pipeline: Pipeline, jobs: Tasks, receipts: Mapping[str, Found]) -> None:
@@ -198,7 +198,7 @@ def _second(two: Pipelines, pipeline: Pipeline, name: str, why: str) -> SecondRu
     return second_run(pipeline, two.site, folder, two.journal, two.measurer.stop, why=why, anew=two.anew)
 
 
-def _part(matched: Matched, a: _Ran, b: _Ran, two: Pipelines, sizes: dict[str, int | None], n: int) -> Part:
+def part_of(matched: Matched, a: Ran, b: Ran, measurer: Measurer, sizes: dict[str, int | None], n: int) -> Part:
     """`n`: how many pairs there are before it."""
     of_a, of_b = matched
     if of_a is None or of_b is None:
@@ -208,14 +208,14 @@ def _part(matched: Matched, a: _Ran, b: _Ran, two: Pipelines, sizes: dict[str, i
     part = Part(of_a.name or f"segment {of_a.number}")
     places = a.places(of_a), b.places(of_b)
     part.a, part.b = (
-        side_of(ran.jobs[segment.number], ran.receipts.get(segment.content_hash), two.site, sizes)
+        side_of(ran.jobs[segment.number], ran.receipts.get(segment.content_hash), measurer.site, sizes)
         for segment, ran in ((of_a, a), (of_b, b))
     )
     part.a.outputs, part.b.outputs = ([str(p.root / p.file) for p in side] for side in places)
     if not places[0] or not places[1]:
         part.note = "it tells no outputs; declare them under `outputs:`"
         return part
-    part.pairs = join_places(*places, two.measurer.settings.ignore, n)
+    part.pairs = join_places(*places, measurer.settings.ignore, n)
     if not part.pairs:
         part.note = "neither side holds a file there"
     return part
@@ -235,7 +235,7 @@ def join_places(a: list[Place], b: list[Place], ignore: list[str], first: int) -
     return pairs
 
 
-def _measure_noise(two: Pipelines, a: _Ran, noise: SecondRun, matched: list[Matched], parts: list[Part]) -> None:
+def _measure_noise(two: Pipelines, a: Ran, noise: SecondRun, matched: list[Matched], parts: list[Part]) -> None:
     """A against A, only where B differs: elsewhere nothing is to be forgiven."""
     again = replace(a, moves=noise.moves, receipts=noise.receipts)
     pairs: list[Pair] = []

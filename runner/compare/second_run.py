@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from runner.checks import errors, find_problems
@@ -29,6 +30,7 @@ from runner.tasks import Task, Tasks
 
 STARTED, STATUS, OUT, RUNS = "started.json", "status.yaml", "out", "runs"
 PARTS = (STARTED, STATUS, OUT, RUNS)
+Change = Callable[[Task], Task]
 SCRIPT = 5_000_000  # bytes; what is larger is data
 
 
@@ -47,15 +49,26 @@ class SecondRun:
 
 
 def second_run(
-    pipeline: Pipeline, site: Site, top: Path, journal: Journal, stop: StopRequest, *, why: str, anew: bool
+    pipeline: Pipeline,
+    site: Site,
+    top: Path,
+    journal: Journal,
+    stop: StopRequest,
+    *,
+    why: str,
+    anew: bool,
+    change: Change | None = None,
+    made_of: Mapping[str, Any] = MappingProxyType({}),
 ) -> SecondRun:
     """The outputs of `pipeline` below `top`; taken as they are when nothing has changed since they were made.
 
+    `change`: what else is to be another way in a task; `made_of`: what else the outputs stand for.
     Raises CannotIsolate before anything is written; EnvironmentMissing, SecondRunFailed, Interrupted, StateError.
     """
     folder = next((home for home in _homes(top) if (home / STARTED).exists()), top)
-    moves, todo = _moved(pipeline, site, folder)
-    done = 0 if anew else _still_done(folder, todo, moves, site)
+    moves, todo = _moved(pipeline, site, folder, change)
+    asked = {**_asked_for(todo), **made_of}
+    done = 0 if anew else _still_done(folder, todo, moves, site, asked)
     if done == len(todo):
         journal.note(f"{why}: taken from {folder}")
         return SecondRun(moves, receipts_by_hash(folder / RUNS))
@@ -63,11 +76,12 @@ def second_run(
         raise PipelineError(f"{len(problems)} problems found; nothing was run", problems)
     if not done:
         folder = _cleared(top, journal)
-        moves, todo = _moved(pipeline, site, folder)
+        moves, todo = _moved(pipeline, site, folder, change)
+        asked = {**_asked_for(todo), **made_of}
     others = set(own.below(folder, *PARTS)) - own.proven(folder, own.by_time).keys()
     for new in moves.folders.values():
         new.mkdir(parents=True, exist_ok=True)
-    write_json(folder / STARTED, _asked_for(todo))
+    write_json(folder / STARTED, asked)
     journal.note(f"{why}; it goes on with segment {todo[done].segment.number}" if done else why)
     pipeline = replace(pipeline, segments=tuple(reached(pipeline)))
     request = RunRequest(
@@ -78,23 +92,27 @@ def second_run(
         Selection(start=todo[done].segment.number),
         records=folder / RUNS,
         status_file=folder / STATUS,
-        change=moves.job,
+        change=_both(change, moves),
     )
     try:
         code, record = run(request, drive)
     finally:
         _list_ours(folder, others)
     if code is ExitCode.INTERRUPTED:
-        raise Interrupted("stopped", "Start the comparison again: what is finished stays finished.")
+        raise Interrupted("stopped", "Start it again: what is finished stays finished.")
     if code is not ExitCode.DONE:
         raise SecondRunFailed(f"{why}: a segment failed", f"Its log is in {record.folder if record else folder}.")
     return SecondRun(moves, receipts_by_hash(folder / RUNS))
 
 
-def _moved(pipeline: Pipeline, site: Site, folder: Path) -> tuple[Moves, list[Task]]:
+def _both(change: Change | None, moves: Moves) -> Change:
+    return (lambda job: moves.job(change(job))) if change else moves.job
+
+
+def _moved(pipeline: Pipeline, site: Site, folder: Path, change: Change | None) -> tuple[Moves, list[Task]]:
     """With outputs below `folder`. Raises CannotIsolate."""
     moves = moves_for(pipeline, Tasks(pipeline, site), folder / OUT)
-    jobs = Tasks(pipeline, site, moves.job)
+    jobs = Tasks(pipeline, site, _both(change, moves))
     return moves, [jobs[segment.number] for segment in reached(pipeline)]
 
 
@@ -137,9 +155,9 @@ def _asked_for(todo: list[Task]) -> dict[str, Any]:
     return {"segments": [job.segment.content_hash for job in todo], "files": files}
 
 
-def _still_done(folder: Path, todo: list[Task], moves: Moves, site: Site) -> int:
+def _still_done(folder: Path, todo: list[Task], moves: Moves, site: Site, asked: Mapping[str, Any]) -> int:
     """How many segments from the first on need not run again. None where any later one left results of other days."""
-    if read_json(folder / STARTED) != _asked_for(todo) or not all(new.is_dir() for new in moves.folders.values()):
+    if read_json(folder / STARTED) != asked or not all(new.is_dir() for new in moves.folders.values()):
         return 0
     receipts = receipts_by_hash(folder / RUNS)
     count = 0

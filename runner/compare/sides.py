@@ -33,10 +33,11 @@ class Found:
     folder: Path
 
 
-def receipts_by_hash(root: Path) -> dict[str, Found]:
-    """The newest successful receipt of each content hash."""
+def receipts_by_hash(root: Path, until: Path | None = None) -> dict[str, Found]:
+    """The newest successful receipt of each content hash; of the runs up to that one."""
     found: dict[str, Found] = {}
-    for folder in reversed(run_folders(root)):
+    folders = run_folders(root)
+    for folder in reversed(folders if until is None else folders[: folders.index(until) + 1]):
         for receipt in Record(folder).receipts():
             if receipt.succeeded and receipt.content_hash:
                 found.setdefault(receipt.content_hash, Found(receipt, folder))

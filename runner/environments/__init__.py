@@ -94,6 +94,8 @@ class Kind:
     refusal: Callable[[Command, int | None, str, EnvironmentSpec, Site], RunnerError | None] = (
         lambda command, code, said, spec, site: None
     )
+    # by their names beside each other: the files that the environment is made from, so that it can be made again
+    made_from: Callable[[EnvironmentSpec, Entries, Site], Mapping[str, Path]] = lambda spec, entries, site: {}
     below: Below | None = None  # where another environment can stand on it
     above: bool = False  # it can stand on another
     tool: str = ""  # what must be installed on the machine: uv, conda, imagej or wsl
@@ -112,6 +114,7 @@ _KINDS = {
     "wsl": "runner.environments.wsl.kind",
     "combined": "runner.environments.combined",
     "modules": "runner.environments.modules",
+    "recorded": "runner.environments.recorded",
 }
 
 

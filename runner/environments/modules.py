@@ -113,7 +113,9 @@ def _kind(spec: EnvironmentSpec) -> Kind:
         program=lambda word, spec, site: own.program(word, spec.parts[0], _or_as_it_is(site, spec)),
         lacks=lambda spec, site: own.lacks(spec.parts[0], _or_as_it_is(site, spec)),
         how_to_add=lambda package, spec, site: own.how_to_add(package, spec.parts[0], _or_as_it_is(site, spec)),
-        refusal=refusal, tool=own.tool, managed=own.managed, by_commands=own.by_commands, in_shell=own.in_shell,
+        refusal=refusal,
+        made_from=lambda spec, entries, site: own.made_from(spec.parts[0], entries, _or_as_it_is(site, spec)),
+        tool=own.tool, managed=own.managed, by_commands=own.by_commands, in_shell=own.in_shell,
         elsewhere=own.elsewhere,
     )  # fmt: skip
 

@@ -76,6 +76,18 @@ class Ledger:
             ledger._take(raw)
         return ledger
 
+    @classmethod
+    def of(cls, lines: Iterable[bytes], base: str, names: Mapping[str, str]) -> Ledger:
+        """With these lines, as `raw` gave them; it is to be read alone."""
+        ledger = cls(Path(os.devnull), base, names)
+        for raw in lines:
+            ledger._take(raw)
+        return ledger
+
+    def raw(self, content_hash: str) -> bytes:
+        """The line of a segment as it is written; empty where there is none."""
+        return self._raw.get(content_hash, b"")
+
     def _take(self, raw: bytes) -> None:
         if not raw.startswith(_START) or not raw.endswith(b"}"):
             return

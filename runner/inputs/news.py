@@ -107,6 +107,38 @@ def _news(ledger: Ledger, order: Order, look: Look, among: Collection[str] | Non
             unchanged.add(read)
 
 
+@frozen
+class Since:
+    """What is different in one place where a segment read; `gone`: the place itself."""
+
+    number: int  # of the segment
+    place: str
+    text: str
+    gone: bool = False
+
+
+def since(ledger: Ledger, order: Order) -> Iterator[Since]:
+    """All that is different in what the segments were given, scripts too; what they gave each other is left out."""
+    look = Look()
+    for number, content_hash in order:
+        line = ledger.line(content_hash)
+        for source, before in line.sources if line else ():
+            if source.how not in ("declared", "argument"):
+                continue
+            where = _named(source, ledger)
+            if before.late:
+                yield Since(number, source.root, f"{where} held too much to be remembered")
+                continue
+            now = look.at(source, complete=True)
+            if before.files and not now.files and now.count < 0 and not now.late:
+                if _left(Difference(gone=tuple(before.files)), source, before, ledger, order, content_hash).gone:
+                    yield Since(number, source.root, f"{where} is gone", gone=True)
+                continue
+            what = _left(difference(source, before, now), source, before, ledger, order, content_hash)
+            for text, names in _sentences(what, source, ledger):
+                yield Since(number, source.root, text + names)
+
+
 def _unchanged(alone: Sequence[tuple[str, int, int]] | None, facts: dict[str, Fact | None]) -> bool:
     for path, size, changed in alone if alone is not None else ():
         fact = facts[path] = facts[path] if path in facts else fact_of(path)

@@ -3,6 +3,7 @@
     run.json              state, times, host, how long each segment took last
     plan.json             what was to run, and why
     pipeline.yaml         the pipeline file as it was run
+    kept.json             what it was made from: locks, scripts, inputs (see kept.py)
     events.jsonl          what happened, a line each, as it happened
     01-convert/log.txt    what the segment printed, byte for byte
     01-convert/receipt.json
@@ -34,6 +35,7 @@ from runner.errors import StateError
 from runner.ground.files import Syncer, state_errors, write_atomic
 from runner.ground.plain import is_link
 from runner.ground.told import read_json, text, whole, write_json
+from runner.records.kept import prune_kept
 from runner.records.reading import MARKER, Child, read_child
 from runner.records.receipt import NAME as RECEIPT
 from runner.records.receipt import SCHEMA, Receipt, read_receipt
@@ -59,7 +61,7 @@ _CLOCKS_DIFFER = 600.0  # seconds between the clocks of two computers that run t
 _RUN_NAME = re.compile(r"(\d{6,12})-\d{4}-\d\d-\d\d-\d{6}", re.ASCII)
 _SEGMENT_NAME = re.compile(r"(\d{2,9})(-[\w-]*)?", re.ASCII)
 _OWN_FILE = re.compile(
-    r"(run\.json|plan\.json|child\.json|events\.jsonl|pipeline\.yaml|prepare-\d+\.(txt|json)|log(\.\d+)?\.txt|receipt\.json"
+    r"(run\.json|kept\.json|plan\.json|child\.json|events\.jsonl|pipeline\.yaml|prepare-\d+\.(txt|json)|log(\.\d+)?\.txt|receipt\.json"
     r"|(receipts-[0-9a-f]+-\d+\.jsonl|log-\d+\.txt|items-\d+\.txt|\d{5,9}\.log)"
     r"|cluster\.json|cancel\.json|handles\.jsonl|probe\.json|job\.json|items\.jsonl|job(-\d+)*\.sh)"
     r"(\.[0-9a-f]+\.tmp)?",
@@ -191,7 +193,10 @@ def prune(root: Path, *, runs: int = KEEP_RUNS, days: int = KEEP_DAYS) -> list[P
     if not doomed:
         return []
     last_success = next((f for f in reversed(folders) if _succeeded(f)), None)
-    return [folder for folder in doomed if folder != last_success and _remove(folder)]
+    removed = [folder for folder in doomed if folder != last_success and _remove(folder)]
+    if removed:
+        prune_kept(root, run_folders(root))
+    return removed
 
 
 def _remove(folder: Path) -> bool:

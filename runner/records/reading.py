@@ -65,7 +65,17 @@ def environment(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         return {}
     plain = (str, int, float, bool, type(None))
-    return {key: held for key, held in value.items() if isinstance(held, plain) or is_texts(held)}
+    found = {}
+    for key, held in value.items():
+        if (
+            isinstance(held, plain)
+            or is_texts(held)
+            or (isinstance(held, list) and all(isinstance(one, str) for one in held))
+        ):
+            found[key] = held
+        elif key == "conda" and isinstance(held, dict):  # below another one
+            found[key] = environment({name: one for name, one in held.items() if name != key})
+    return found
 
 
 def outputs(value: object) -> list[Output]:

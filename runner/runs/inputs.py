@@ -75,6 +75,11 @@ class Inputs:
         settle(self._ledger, self._ran)
         self._ledger.compact(known for _, known in self._order)
 
+    @property
+    def lines(self) -> dict[str, bytes]:
+        """What is remembered of each segment that ran, by its hash."""
+        return {known: line for known in self._ran if (line := self._ledger.raw(known))}
+
     def _use(self, job: Task) -> Use:
         segment = job.segment
         upstream = dict.fromkeys((one, earlier.cwd) for earlier in self._earlier(segment) for one in _globs(earlier))

@@ -117,7 +117,7 @@ def look_at_items(
     assert many is not None
     items = expand(many, job.folder)
     hashed = remembered_as(job)
-    ledger = Ledger.read(done_file(records, hashed), *_receipts(broken, hashed))
+    ledger = Ledger.read(done_file(records, hashed), *receipts_of(broken, hashed))
     contents = Contents(records / CONTENTS) if many.by_content else None
     tasks = ManyTasks(job, items, ItemPlan([], 0, 0, ()), ledger, contents, windows, hashed)
     outputs = tasks.all_outputs()
@@ -142,8 +142,8 @@ def remembered_as(job: Task) -> str:
     return hashlib.sha256(f"{job.segment.content_hash}|{place.as_posix()}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _receipts(broken: Record | None, content_hash: str = "") -> list[Path]:
-    """Lines that a run which broke off wrote, and that the ledger lacks."""
+def receipts_of(broken: Record | None, content_hash: str = "") -> list[Path]:
+    """The files of a run's receipts of items; of one that broke off, the ledger lacks them."""
     if broken is None:
         return []
     return sorted(broken.folder.glob(f"[0-9]*/receipts-{content_hash[:16]}*.jsonl"))
@@ -151,7 +151,7 @@ def _receipts(broken: Record | None, content_hash: str = "") -> list[Path]:
 
 def adopt_items(broken: Record, records: Path) -> None:
     """What a run that broke off had finished of its items is done. Raises StateError."""
-    for path in _receipts(broken):
+    for path in receipts_of(broken):
         done = done_file(records, path.name.split("-")[1])
         with added_to(done) as lines:
             append_files(lines, [path], done)

@@ -29,6 +29,7 @@ from runner.records.journal import now_text
 from runner.records.layout import KEEP_DAYS, KEEP_RUNS, PLAN, RUNNING, SUBMITTED, UNFINISHED, Record, new_run, prune
 from runner.records.reading import seconds_by_name
 from runner.records.receipt import machine
+from runner.runs.keeping import keep_inputs, keep_start
 from runner.runs.look import Look, look_at
 from runner.runs.request import RunRequest
 from runner.state.locks import LockFile
@@ -234,6 +235,7 @@ def _open(look: Look, book: StatusBook, again: Record | None = None) -> Opened:
     ]
     write_json(record.folder / PLAN, {"steps": steps}, syncer)
     write_atomic(record.folder / "pipeline.yaml", look.pipeline.source, durable=False)
+    keep_start(look, record)
     return _opened(look, record, book, durations, mark, syncer)
 
 
@@ -254,6 +256,7 @@ def _close(opened: Opened, code: ExitCode) -> None:
     look, journal = opened.look, opened.request.journal
     _remember_accepted(opened)
     look.inputs.end()
+    keep_inputs(look, opened.record)
     if _edited(look):
         journal.warn(
             f"{look.path.name} was edited while it ran; what ran is kept as {opened.record.folder / 'pipeline.yaml'}. "

@@ -51,6 +51,10 @@ ALLOWED = {
         *("model", "errors", "host", "state", "process", "pipeline", "environments", "tasks", "checks", "plan"),
         *("records", "runs", "executors", "go", "ground", "inputs", "items"),
     },
+    "reproduce": {
+        *("model", "errors", "ground", "state", "pipeline", "environments", "tasks", "checks", "records", "runs"),
+        *("executors", "inputs", "items", "compare"),
+    },
     "kernels": {"errors", "host", "ground", "frozen"},
     "site_file": {"errors", "host", "pipeline"},
     "login": {

@@ -43,6 +43,11 @@ def find_uv(site: Site, own: Callable[[], str | None] | None = None) -> Uv:
     raise EnvironmentMissing(found.message, found.cure)
 
 
+def hand_on(site: Site, other: Site) -> None:
+    """`other` uses the uv of `site`, wherever its repository is."""
+    _looked.tell(other, _looked(site, find_packaged_uv), find_packaged_uv)
+
+
 def version_of(uv: Uv, host: Host) -> str:
     """Its version, asked now where nobody has; "" when it does not answer."""
     return uv.version or _ask(uv.path, host)[0]

@@ -44,7 +44,7 @@ def python_missing(where: Place, project: Project, site: Site) -> list[Finding]:
     if not forbids:
         return []
     wanted = where.python or project.requires_python.get(where.group, "")
-    refused = _python_refused(site, wanted)
+    refused = python_refused(site, wanted)
     if not refused:
         return []
     if "No interpreter found" not in refused:
@@ -60,7 +60,7 @@ def python_missing(where: Place, project: Project, site: Site) -> list[Finding]:
 
 
 @Once
-def _python_refused(site: Site, wanted: str) -> str:
+def python_refused(site: Site, wanted: str) -> str:
     """Why there is no such Python, in uv's words; "" where there is one."""
     # --no-project: the version of this group counts, not that of the project
     words = ["python", "find", "--no-project", *([wanted] if wanted else [])]

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from runner.environments import Kind, Preparation, Request, Site
 from runner.environments.leaks import without_outer_libraries
@@ -181,6 +181,19 @@ def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: S
     return {"kind": "uv", "group": where.group, "python": version, "packages": packages(where.folder, site)}
 
 
+def made_from(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, Path]:
+    """pyproject.toml and uv.lock. Of a member of a workspace nothing: its lock is that of folders beside it."""
+    repo = on_disk(site.repo)
+    try:
+        lock = lock_file(repo)
+    except EnvironmentMissing:
+        return {}
+    if lock.parent != repo or not lock.is_file():
+        return {}
+    files = (repo / "pyproject.toml", lock, repo / "uv.toml")
+    return {path.name: path for path in files if path.is_file()}
+
+
 def place(spec: EnvironmentSpec, site: Site) -> Place:
     """Where the environment of `spec` is; `uv:g` and `uv@3.11:g` share one when they mean the same version."""
     try:
@@ -294,5 +307,5 @@ KIND = Kind(
     check, wrap, fingerprint, prepare,
     folder=lambda spec, entries, site: place(spec, site).folder,
     program=lambda word, spec, site: own_program(word, place(spec, site), site),
-    how_to_add=how_to_add, refusal=refusal, above=True, tool="uv", managed=True,
+    how_to_add=how_to_add, refusal=refusal, made_from=made_from, above=True, tool="uv", managed=True,
 )  # fmt: skip

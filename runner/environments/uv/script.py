@@ -153,6 +153,16 @@ def folder(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) 
     return site.host.path(python).parent.parent if python else None
 
 
+def made_from(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, Path]:
+    """The script and its lock; nothing where it has none: then nobody knows what it will be given."""
+    try:
+        script = _script(entries, str(site.repo), site)
+    except EnvironmentMissing:
+        return {}
+    path = on_disk(script.path)
+    return {path.name: path, script.lock.name: script.lock} if script.lock.is_file() else {}
+
+
 def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Mapping[str, object]:
     """Python and packages of the script's environment; nothing is started."""
     script = _script(entries, str(site.repo), site)
@@ -265,5 +275,5 @@ def _explain(script: _Script, site: Site, code: int, output: str) -> RunnerError
 
 KIND = Kind(
     check, wrap, fingerprint, prepare, key, folder,
-    how_to_add=how_to_add, above=True, tool="uv", managed=True, by_commands=True,
+    how_to_add=how_to_add, made_from=made_from, above=True, tool="uv", managed=True, by_commands=True,
 )  # fmt: skip

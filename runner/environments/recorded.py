@@ -1,0 +1,194 @@
+"""An environment made again as a run's record has it: from a lock of then, in a folder of its own.
+
+That folder stands in the place of the repository: it holds copies of the files that the environment is made from, and
+the environment itself. The one that is there now is left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path, PurePath
+
+from runner.environments import Kind, Preparation, Request, Site, kind, words
+from runner.environments.site import Asked, Once
+from runner.environments.uv.binary import hand_on
+from runner.environments.uv.findings import python_refused
+from runner.environments.uv.settings import downloads_off
+from runner.errors import EnvironmentMissing, RunnerError
+from runner.ground.disk import on_disk
+from runner.ground.files import write_atomic
+from runner.model import Command, EnvironmentSpec, ResolvedEntry, ResolvedFlags
+
+Entries = Sequence[ResolvedEntry]
+FOLDER = ".recorded"  # no group's name begins with a dot
+# a place in pyproject.toml or uv.lock: of a package beside them, or an index that is a folder
+_PLACE = re.compile(r'(?<![\w-])(path|directory|editable|registry|url|virtual)(\s*=\s*)"([^"\\\n]+)"')
+_FIND_LINKS = re.compile(r"(?<![\w-])(find-links)(\s*=\s*)\[([^\]]*)\]")
+
+
+def as_recorded(spec: EnvironmentSpec, python: str, files: Mapping[str, bytes], site: Site) -> EnvironmentSpec:
+    """`spec`, made from `files` by their names and with that Python ("": as the files say). Raises StateError.
+
+    Of one that is put together, what is above: conda's environment below and modules are the machine's own.
+    """
+    if spec.parts:
+        return replace(spec, parts=(*spec.parts[:-1], as_recorded(spec.parts[-1], python, files, site)))
+    folder = _written(files, site)
+    return EnvironmentSpec(
+        "recorded", str(folder), text=spec.text, parts=(replace(spec, python=python or spec.python),)
+    )
+
+
+def python_for(version: str, site: Site) -> str:
+    """The Python to make it with: that version, or the one that there is of 3.11 where nobody can have 3.11.4."""
+    if not version or not downloads_off(site) or not python_refused(site, version):
+        return version
+    return ".".join(version.split(".")[:2])
+
+
+def _written(files: Mapping[str, bytes], site: Site) -> Path:
+    """The folder with copies of them; one for each content."""
+    repo = on_disk(site.repo)
+    text = "".join(f"{name} {hashlib.sha256(data).hexdigest()}\n" for name, data in sorted(files.items()))
+    folder = on_disk(site.environments) / FOLDER / hashlib.sha256(f"{repo}\n{text}".encode()).hexdigest()[:16]
+    for name, data in files.items():
+        copy = _moved(data, repo, folder) if name in ("pyproject.toml", "uv.lock", "uv.toml") else data
+        path = folder / name
+        if not path.is_file() or path.read_bytes() != copy:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, copy, durable=False)
+    return folder
+
+
+def _moved(data: bytes, repo: Path, folder: Path) -> bytes:
+    """With what they name beside them, in the repository, as it is seen from `folder`."""
+
+    def seen(place: str) -> str:
+        if "://" in place or os.path.isabs(place) or place == "." or not os.path.lexists(repo / place):  # noqa: PTH117
+            return place
+        try:
+            return Path(os.path.relpath(repo / place, folder)).as_posix()
+        except ValueError:  # Windows: on another drive
+            return (repo / place).as_posix()
+
+    text = data.decode("utf-8-sig")
+    text = _PLACE.sub(lambda m: f'{m[1]}{m[2]}"{seen(m[3])}"', text)
+    text = _FIND_LINKS.sub(
+        lambda m: f"{m[1]}{m[2]}[" + re.sub(r'"([^"\\]+)"', lambda one: f'"{seen(one[1])}"', m[3]) + "]", text
+    )
+    return text.encode()
+
+
+def gone(files: Mapping[str, bytes], site: Site) -> list[str]:
+    """Places that the lock of then names beside it, and where nothing is now: wheels, folders with packages."""
+    import tomllib
+
+    try:
+        lock = tomllib.loads(files.get("uv.lock", b"").decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return []
+    found = []
+    for package in lock.get("package", []):
+        source = package.get("source", {})
+        for key in ("path", "directory", "editable"):
+            place = source.get(key) if isinstance(source, dict) else None
+            if isinstance(place, str) and "://" not in place and not os.path.lexists(on_disk(site.repo) / place):
+                found.append(f"{on_disk(site.repo) / place} ({package.get('name')} {package.get('version', '')})")
+    return found
+
+
+@Once
+def _there(site: Site, folder: str) -> Site:
+    other = replace(site, repo=site.host.path(folder), environments=site.host.path(folder), asked=Asked())
+    hand_on(site, other)
+    return other
+
+
+def _own(entries: Entries, spec: EnvironmentSpec) -> Entries:
+    """With the copy of a script that names its own packages in place of the script."""
+    copies = _copies(spec)
+
+    def own(text: str) -> str:
+        copy = copies.get(PurePath(text).name)
+        return copy if copy is not None else text
+
+    return [
+        own(entry)
+        if isinstance(entry, str)
+        else ResolvedFlags(tuple((flag, value and own(value)) for flag, value in entry.items))
+        for entry in entries
+    ]
+
+
+def _copies(spec: EnvironmentSpec) -> Mapping[str, str]:
+    return _copies_in(spec.name)
+
+
+@cache
+def _copies_in(folder: str) -> Mapping[str, str]:
+    """Script -> its copy, which has its lock beside it."""
+    locks = Path(folder).glob("*.lock")
+    return {copy.name: str(copy) for lock in locks if (copy := lock.with_suffix("")).is_file()}
+
+
+def _wrap(request: Request, site: Site) -> Command:
+    """The script itself is started, and not the copy: what it reads may lie beside it."""
+    spec = request.spec
+    own = replace(request, spec=spec.parts[0], entries=_own(request.entries, spec))
+    command = kind(spec.parts[0]).wrap(own, _there(site, spec.name))
+    back = {copy: text for text in words(request.entries) if (copy := _copies(spec).get(PurePath(text).name))}
+    back |= {os.path.realpath(copy): text for copy, text in back.items()}
+    return replace(command, argv=tuple(back.get(word, word) for word in command.argv))
+
+
+def _prepare(spec: EnvironmentSpec, entries: Entries, site: Site) -> Preparation | None:
+    inner = spec.parts[0]
+    found = kind(inner).prepare(inner, _own(entries, spec), _there(site, spec.name))
+    if found is None:
+        return None
+    explain = found.explain
+
+    def of_then(command: Command, code: int, output: str) -> RunnerError:
+        error = explain(command, code, output)
+        return EnvironmentMissing(
+            f"the environment of then cannot be made again: {error.message}",
+            f"Its lock is in {spec.name}. {error.cure}",
+        )
+
+    return replace(found, title=f"{found.title} as it was", explain=of_then)
+
+
+def _kind(spec: EnvironmentSpec) -> Kind:
+    """The kind of what is made again, asked in its folder."""
+    inner, folder = spec.parts[0], spec.name
+    own = kind(inner)
+
+    def around(entries: Entries, site: Site) -> tuple[EnvironmentSpec, Entries, Site]:
+        return inner, _own(entries, spec), _there(site, folder)
+
+    def refusal(command: Command, code: int | None, said: str, spec: EnvironmentSpec, site: Site) -> RunnerError | None:
+        return own.refusal(command, code, said, inner, _there(site, folder))
+
+    return replace(
+        own,
+        check=lambda spec, entries, site: own.check(*around(entries, site)),
+        wrap=_wrap,
+        fingerprint=lambda spec, entries, site: own.fingerprint(*around(entries, site)),
+        prepare=_prepare,
+        key=lambda spec, entries: (folder, own.key(inner, entries)),
+        folder=lambda spec, entries, site: own.folder(*around(entries, site)),
+        program=lambda word, spec, site: own.program(word, inner, _there(site, folder)),
+        how_to_add=lambda package, spec, site: (
+            f"{package} was not in its environment then, either: see that run's log."
+        ),
+        refusal=refusal,
+        made_from=lambda spec, entries, site: own.made_from(*around(entries, site)),
+    )
+
+
+KIND = _kind

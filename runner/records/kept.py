@@ -1,0 +1,122 @@
+"""What runs were made from, kept by content and once for all runs of a pipeline: `locks/SHA256` beside their folders.
+
+    run.json's neighbour kept.json    what this run needs of it, by segment
+    locks/SHA256                      uv.lock and pyproject.toml, scripts that name their packages with their locks,
+                                      what each segment read
+
+Nothing hangs on it but `reproduce`: what cannot be written stops no run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import field
+from pathlib import Path
+
+from runner.errors import StateError
+from runner.frozen import frozen
+from runner.ground.files import write_atomic
+from runner.ground.plain import is_link, read_plain
+from runner.ground.told import is_texts, read_json, text, write_json
+
+FOLDER = "locks"
+NAME = "kept.json"
+SCHEMA = 1
+_LARGEST = 512 << 20
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_OURS = re.compile(r"([0-9a-f]{64})(\.[0-9a-f]+\.tmp)?", re.ASCII)
+
+
+@frozen
+class OfSegment:
+    """What one segment was made from; each map: a name and the SHA-256 of what it held."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)  # the files that its environment is made from
+    scripts: Mapping[str, str] = field(default_factory=dict)
+    inputs: str = ""  # the line of the inputs' ledger; "": not known
+
+
+@frozen
+class Kept:
+    """Of one run."""
+
+    segments: Mapping[int, OfSegment] = field(default_factory=dict)
+    machine: Mapping[str, str] = field(default_factory=dict)  # host, platform, gpu, driver
+
+    def write(self, run: Path) -> None:
+        """Raises StateError."""
+        own = {
+            str(number): {"environment": dict(one.environment), "scripts": dict(one.scripts), "inputs": one.inputs}
+            for number, one in self.segments.items()
+        }
+        write_json(run / NAME, {"schema": SCHEMA, "machine": dict(self.machine), "segments": own})
+
+
+def read_kept(run: Path) -> Kept | None:
+    """Of the run in that folder; None where nothing was kept, as by a runner of before."""
+    data = read_json(run / NAME) or {}
+    told, machine = data.get("segments"), data.get("machine")
+    if data.get("schema") != SCHEMA or not isinstance(told, dict):
+        return None
+    segments = {}
+    for number, one in told.items():
+        if not number.isdecimal() or not isinstance(one, dict):
+            return None
+        environment, scripts = one.get("environment"), one.get("scripts")
+        if not is_texts(environment) or not is_texts(scripts):
+            return None
+        segments[int(number)] = OfSegment(environment, scripts, text(one.get("inputs")) or "")  # type: ignore[arg-type]
+    return Kept(segments, machine if is_texts(machine) else {})  # type: ignore[arg-type]
+
+
+def keep(root: Path, data: bytes) -> str:
+    """Put `data` among what the runs below `root` share; gives its name there. Raises StateError."""
+    digest = hashlib.sha256(data).hexdigest()
+    path = root / FOLDER / digest
+    if held(root, digest) is None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, data, durable=False)
+    return digest
+
+
+def held(root: Path, digest: str) -> bytes | None:
+    """What was kept under that name; None where it is gone or is not what it was."""
+    if not _DIGEST.fullmatch(digest):
+        return None
+    try:
+        data = read_plain(root / FOLDER / digest, follow=False, largest=_LARGEST)
+    except OSError:
+        return None
+    return data if hashlib.sha256(data).hexdigest() == digest else None
+
+
+def prune_kept(root: Path, runs: Iterable[Path]) -> None:
+    """Remove what none of `runs` needs, and nothing else; nothing at all where one of them cannot be read."""
+    needed: set[str] = set()
+    for run in runs:
+        kept = read_kept(run)
+        if kept is None and (run / NAME).exists():
+            return
+        for one in kept.segments.values() if kept else ():
+            needed |= {*one.environment.values(), one.inputs}
+    folder = root / FOLDER
+    if is_link(folder):
+        return
+    with suppress(OSError):
+        for path in folder.iterdir():
+            found = _OURS.fullmatch(path.name)
+            unneeded = found and (found[2] or found[1] not in needed)
+            if unneeded and path.is_file() and not is_link(path):
+                with suppress(OSError):
+                    path.unlink()
+
+
+def try_to_keep(root: Path, data: bytes) -> str:
+    """As `keep`; "" where it cannot be written: no reason to stop a run."""
+    try:
+        return keep(root, data)
+    except (StateError, OSError):
+        return ""
