@@ -27,7 +27,7 @@ from runner.site_file import ClusterSettings
 
 _MOST_NOISE = 1 << 20  # bytes of what a login shell prints before the agent speaks
 _GRACE = 2.0  # seconds for ssh to end by itself
-_NOTED_EVERY = 20.0  # seconds between two notes of when the other end was last heard
+NOTED_EVERY = 10.0  # seconds between two notes of when the other end was last heard
 
 
 class _Client:
@@ -223,18 +223,20 @@ class Keeper:
                 view = view[self.sink.write(view) or 0 :]
 
     def _watch(self) -> None:
-        noted = 0.0
-        while True:
-            time.sleep(min(1.0, self.idle / 4))
-            if time.time() - noted > _NOTED_EVERY:
+        noted = time.time()
+        while not self._over.wait(min(1.0, self.idle / 4)):
+            if time.time() - noted > NOTED_EVERY:
                 noted = time.time()
                 with contextlib.suppress(RunnerError, OSError):
                     self.store.write_last(Last(self.heard, 0.0, ""))
+                    if not self.store.endpoint.exists():
+                        self.why = "its notes were removed, so that nobody could use it any more"
             with self._lock:
                 if self._owners:
                     self.used = time.time()
             if time.time() - self.used > self.idle:
                 self.why = "nobody had used it for a while"
+            if self.why:
                 self._close()
                 return
 

@@ -12,6 +12,7 @@ from pathlib import Path, PureWindowsPath
 
 import pytest
 
+from runner.login.keeper import NOTED_EVERY
 from runner.login.line import Lost, NotLoggedIn, Refusal
 from runner.login.sent import Known
 from runner.login.ssh import ssh_argv, why_ended
@@ -181,6 +182,11 @@ def test_a_login_whose_caller_is_killed_while_ssh_waits_leaves_nothing(own_place
     caller.kill()
     caller.wait()
     until(lambda: own_place.processes() == [])
+
+
+def test_a_keeper_that_nobody_can_find_any_more_ends(logged_in: Place) -> None:
+    Store(logged_in.host(), "hpc").endpoint.unlink()
+    until(lambda: logged_in.processes() == [], NOTED_EVERY + 15)
 
 
 def test_windows_own_ssh_is_told_to_share_no_connection_and_asks_only_where_somebody_can_answer(place: Place) -> None:
