@@ -15,6 +15,7 @@ from typing import Any
 
 from runner.errors import UsageError
 from runner.frozen import frozen
+from runner.ground.words import size_of
 from runner.host import Host
 from runner.pipeline.durations import seconds_of
 
@@ -38,6 +39,7 @@ class ExecutorSettings:
     modules: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
     time: float = 0.0  # seconds a job may take where nothing was measured and the segment says nothing; 0: not passed
+    memory: int = 0  # bytes of a job where the segment says nothing; 0: not passed
     target_time: float = 1800.0  # seconds that a chunk of items is to take
     margin: float = 2.0  # by how much the time asked for is longer than measured
     at_once: int = 0  # elements of an array that may run at once; 0: as many as the cluster lets
@@ -133,6 +135,7 @@ def _load(path: Path) -> dict[str, Any] | None:
 
 _TABLES: dict[str, type] = {"executors": ExecutorSettings, "clusters": ClusterSettings, "uv": UvSettings}
 _TIMES = frozenset({"time", "target_time", "poll"})
+_SIZES = frozenset({"memory"})
 
 
 def _check(table: Mapping[str, Any], path: Path) -> None:
@@ -162,6 +165,8 @@ def _check_table(table: Any, kind: type, path: Path, where: str) -> None:
             _is(value in ("gpus", "gres"), path, key, value, "gpus or gres")
         elif name in _TIMES:
             _is(_seconds(value) is not None, path, key, value, 'a time such as "30m"')
+        elif name in _SIZES:
+            _is(_bytes(value) is not None, path, key, value, 'a size such as "4 GB"')
         elif wanted.startswith("tuple"):
             good = isinstance(value, list) and all(isinstance(word, str) and word for word in value)
             _is(good, path, key, value, "a list of texts")
@@ -179,6 +184,13 @@ def _check_table(table: Any, kind: type, path: Path, where: str) -> None:
 def _seconds(value: object) -> float | None:
     try:
         return seconds_of(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+    except ValueError:
+        return None
+
+
+def _bytes(value: object) -> int | None:
+    try:  # a number alone would be bytes, and 16 of them are never meant
+        return size_of(value) if isinstance(value, str) and value.strip()[-1:].isalpha() else None
     except ValueError:
         return None
 
@@ -240,6 +252,8 @@ def _values(table: Mapping[str, Any], host: Host | None) -> dict[str, Any]:
         name = key.replace("-", "_")
         if name in _TIMES:
             out[name] = _seconds(value)
+        elif name in _SIZES:
+            out[name] = _bytes(value)
         elif isinstance(value, list):
             out[name] = tuple(_filled(word, host) for word in value)
         else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.cli.common import print_json, screen
 from runner.cluster.jobs import Submission
-from runner.cluster.plans import ahead, frozen_segment
+from runner.cluster.plans import ahead, frozen_segment, resources_of
 from runner.cluster.scheduler import scheduler_of
 from runner.graph import make_graph
 from runner.model import Action
@@ -56,7 +56,7 @@ def _all(look: Look, settings: ExecutorSettings) -> list[dict[str, Any]]:
                 **who,
                 "reason": chunking.reason,
                 "later": False,
-                "options": scheduler.options(_submission(job, look, number)),
+                "options": scheduler.options(_submission(job, look, number, settings)),
                 "chunks": len(chunking.chunks) if job.many else 1,
                 "seconds": chunking.seconds or None,
             }
@@ -64,9 +64,9 @@ def _all(look: Look, settings: ExecutorSettings) -> list[dict[str, Any]]:
     return found
 
 
-def _submission(job: SegmentJob, look: Look, number: int) -> Submission:
+def _submission(job: SegmentJob, look: Look, number: int, settings: ExecutorSettings) -> Submission:
     """With names in it that are made when it is submitted."""
     record = PurePath("RECORD")
     indices = tuple(chunk.number for chunk in job.chunking.chunks) if job.many else ()
-    resources = look.jobs[number].segment.resources
+    resources = resources_of(look.jobs[number].segment, settings)
     return Submission("NAME", record / "job.sh", record, record / "jobs", indices, resources, job.chunking.seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from runner.cluster.chunks import Known, alone, cut
@@ -10,8 +11,9 @@ from runner.cluster.freeze import Forerunner, SegmentJob, task_digest
 from runner.cluster.jobs import Chunk
 from runner.cluster.probe import reads
 from runner.graph import Graph
+from runner.ground.words import size_text
 from runner.items.item import Item
-from runner.model import Action, Segment, Step
+from runner.model import Action, Resources, Segment, Step
 from runner.pipeline.inputs import may_be_made, step_of
 from runner.records.layout import done_file
 from runner.records.lines import read_told
@@ -49,6 +51,9 @@ def frozen_segment(
         chunking = cut(
             items, known, settings, batch=task.many.batch if task.many else 1, like=like[1] if like and same else None
         )
+    if (memory := resources_of(segment, settings).memory) != segment.resources.memory:
+        why = f"{chunking.reason}; {size_text(memory)} of memory: `memory` of the executor {settings.name}"
+        chunking = replace(chunking, reason=why)
     remembered = tasks.hash if tasks is not None else segment.content_hash
     job = SegmentJob(
         number,
@@ -64,6 +69,12 @@ def frozen_segment(
         total=tasks.plan.total if tasks is not None else 0,
     )
     return job, items
+
+
+def resources_of(segment: Segment, settings: ExecutorSettings) -> Resources:
+    """What a job of it is asked for with: where the segment says nothing of memory, as the site file does."""
+    asked = segment.resources
+    return asked if asked.memory or not settings.memory else replace(asked, memory=settings.memory)
 
 
 def _measured(look: Look, segment: Segment, most: float) -> Known:

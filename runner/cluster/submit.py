@@ -14,6 +14,7 @@ from runner.cluster import handles
 from runner.cluster.chunks import parts
 from runner.cluster.freeze import SegmentJob
 from runner.cluster.jobs import After, Handle, Limits, QueueFull, SchedulerAway, Submission
+from runner.cluster.plans import resources_of
 from runner.cluster.scheduler import Scheduler
 from runner.cluster.script import script_text, worker_words, write_script
 from runner.ground.words import counted
@@ -85,7 +86,7 @@ class Submitter:
             "",
             number,
             generation=generation,
-            resources=segment.resources if resources is None else resources,
+            resources=resources_of(segment, self.settings) if resources is None else resources,
             seconds=job.chunking.seconds if seconds is None else seconds,
             again=again,
             lost=lost,
