@@ -41,6 +41,7 @@ class Followed:
         self._chunk = {key: number for number, own in self.keys.items() for key in own}
         self._index = {item.key: item.index for item in self.items}
         self._open = Counter({number: len(own) for number, own in self.keys.items()})
+        self.tail.is_whole = lambda chunk: chunk in self._open and not self._open[chunk]
         self._got: dict[str, Ended | Receipt] = {}  # there, and not handed over
         self._wanted: dict[str, Start] = {}
         self._lacks: Counter[Start] = Counter()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runner.cluster.receipts import chunk_of
 from runner.ground.plain import NO_LINK
 from runner.records.lines import ItemReceipt, ItemState, receipt_of, told_in
 
@@ -44,7 +45,7 @@ class Tail:
         self._name = re.compile(rf"receipts-{self.content_hash[:16]}-(\d+)\.jsonl", re.ASCII)
         self._read: dict[str, int] = {}  # by file: how far
         self.whole: set[str] = set()  # keys
-        self.quiet: set[str] = set()  # files that nobody writes to any more
+        self.is_whole: Callable[[int], bool] = lambda chunk: False  # of such a chunk nothing new comes
 
     def new(self) -> Iterator[ItemReceipt]:
         """Raises OSError while the disk is away; what was read by then is not read again."""
@@ -54,15 +55,9 @@ class Tail:
             self.folder.parent.stat()  # the whole share is away
             return
         for name in sorted(names):
-            if name not in self.quiet and self._name.fullmatch(name):
+            match = self._name.fullmatch(name)
+            if match and not self.is_whole(chunk_of(int(match[1]))):
                 yield from self._of(name)
-
-    def worker(self, name: str) -> int:
-        match = self._name.fullmatch(name)
-        return int(match[1]) if match else -1
-
-    def file_of(self, worker: int) -> str:
-        return f"receipts-{self.content_hash[:16]}-{worker}.jsonl"
 
     def _of(self, name: str) -> Iterator[ItemReceipt]:
         while True:
