@@ -39,6 +39,11 @@ class Graph:
                 open_.extend(self.after[later])
         return frozenset(found)
 
+    def upstream(self, number: int) -> frozenset[int]:
+        """All that it waits for, also by way of others."""
+        direct = self.before.get(number, ())
+        return frozenset(direct).union(*map(self.upstream, direct))
+
     def among(self, numbers: Collection[int]) -> Graph:
         """The same without all other segments."""
         kept = set(numbers)

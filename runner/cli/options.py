@@ -13,7 +13,7 @@ from runner.pipeline.reader import read_pipeline
 from runner.plan import Selection, find_segment
 from runner.process.stop import StopRequest
 from runner.records.journal import Journal, Reporter
-from runner.records.layout import records_root
+from runner.records.layout import records_root, submitted_elsewhere
 from runner.runs.look import Look, look_at
 from runner.runs.request import RunRequest
 
@@ -68,7 +68,9 @@ def request_for(
 
 
 def records_of(pipeline: Path, records: str | None) -> Path:
-    """Where its run records are, by --records."""
+    """Where its run records are, by --records; without, where its run is that was submitted and has not ended."""
+    if not records and (found := submitted_elsewhere(pipeline)) is not None:
+        return found.folder.parent
     return records_root(pipeline, Path(records).expanduser().absolute() if records else None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,13 +44,15 @@ def go_on(file: str, records: str | None, repo: str | None, how: How, *, as_json
     """Take up the run that was left, as `how` says. Raises RunnerError."""
     from runner.cli.common import make_site, pipeline_path
     from runner.cli.options import open_reporter, records_of, request_for
-    from runner.cluster.session import submitted_run, take_up
+    from runner.cluster.session import in_place, submitted_run, take_up
     from runner.process.stop import StopRequest, install_signal_handlers
 
     path, site, stop = pipeline_path(file), make_site(repo, interactive=False), StopRequest()
     record, submitted, pipeline = submitted_run(records_of(path, records), path.name)
-    asked: dict[str, Any] = {"selection": submitted.selection, "records": records, "executor": submitted.settings.name}
+    pipeline = replace(pipeline, path=in_place(path, record, submitted, how))
+    asked: dict[str, Any] = {"selection": submitted.selection, "executor": submitted.settings.name}
     reporter = open_reporter(as_json=as_json, verbose=False)
     request = request_for(pipeline, site, reporter=reporter, stop=stop, prepare_ahead=False, **asked)
+    request = replace(request, records=record.folder.parent)
     with install_signal_handlers(stop):
         return take_up(request, record, submitted, how)

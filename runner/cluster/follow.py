@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
@@ -24,6 +24,7 @@ from runner.executors.local import Finished, Work
 from runner.executors.preparer import Preparer
 from runner.graph import Graph, make_graph
 from runner.ground.told import read_json
+from runner.ground.words import counted
 from runner.items.decide import ItemPlan, Planned, Why
 from runner.items.identity import Contents
 from runner.items.ledger import Ledger
@@ -73,7 +74,6 @@ class ClusterExecutor:
         self._steps = {step.segment.number: step for step in opened.look.plan.steps}
         self._graph = make_graph(opened.look.pipeline.segments).among(self._steps)
         self._followed: dict[int, Followed] = {}
-        self._canaries: set[int] = set()
         self.submitter = Submitter(
             opened.record.folder,
             scheduler,
@@ -107,7 +107,7 @@ class ClusterExecutor:
 
     def frozen(self, segment: Segment) -> ManyTasks | None:
         number = segment.number
-        if segment.many is None or number in self._canaries or not self._is_frozen(number):
+        if segment.many is None or not self._is_frozen(number):
             return None
         one = self._follow(segment)
         look = self._opened.look
@@ -117,7 +117,7 @@ class ClusterExecutor:
         if now is not None and not self._told.get(number):
             known = {item.key for item in one.items} | now.ledger.done.keys()
             if new := sum(item.key not in known for item in now.items):
-                self._journal.note(f"   {number}. {segment.name}: {new:,} items came since it was submitted, and wait")
+                self._journal.note(f"   {number}. {segment.name}: {counted(new, 'item')} came since, for another run")
         return ManyTasks(
             task,
             one.items,
@@ -133,9 +133,9 @@ class ClusterExecutor:
 
     def enter(self, segment: Segment, over: Over | None, *, one: bool) -> None:
         number = segment.number
-        if number in self._followed and number not in self._canaries:
+        if number in self._followed and not self._followed[number].job.canary:
             return
-        if self._is_frozen(number) and number not in self._canaries:
+        if self._is_frozen(number):
             self._follow(segment)
             return
         if not self._how.submits:
@@ -146,7 +146,7 @@ class ClusterExecutor:
         self._freeze(segment, over, one=one)
         if self._going or one:
             with self._submitting:
-                self._intend([number], [0] if one and over is not None else None)
+                self._intend({number: [0] if one else self._missing(number)})
 
     def submit(self) -> None:
         self._going = True
@@ -158,7 +158,7 @@ class ClusterExecutor:
         with self._submitting:
             if self._how.again:
                 self.submitter.adopt()
-            self._intend([number for number in self._followed if not self.submitter.of(number)])
+            self._intend({number: missing for number in self._followed if (missing := self._missing(number))})
         self._begin()
 
     def start(self, start: Start, work: Work) -> int:
@@ -214,7 +214,9 @@ class ClusterExecutor:
         return self._opened.record.segment_folder(number, self._steps[number].segment.name)
 
     def _is_frozen(self, number: int) -> bool:
-        return number in self._steps and (self._folder(number) / JOB).exists()
+        """What a canary was frozen for is frozen anew for the others."""
+        folder = self._folder(number) if number in self._steps else None
+        return folder is not None and (folder / JOB).exists() and not read_segment(folder).canary
 
     def _is_open(self, handle: Handle) -> bool:
         if handle.segment == PROBE_NUMBER:
@@ -244,17 +246,15 @@ class ClusterExecutor:
         job, items = frozen_segment(look, self._graph, segment, tasks, settings, like=like, durations=durations)
         with self._lock:
             self._followed.pop(number, None)
-        if number in self._canaries:
-            self._canaries.discard(number)
-            self.submitter.drop(self.submitter.of(number))
+        self.submitter.drop(self.submitter.of(number))  # what was submitted of it for a canary
         if one and over is not None:
-            self._canaries.add(number)
             (first,) = over.keys(one=True)
             places = range(len(items))
             (place,) = (n for n in places if items[n].key == first)
             rest = tuple(n for n in places if n != place)
             chunks = (Chunk(0, (place,)), *((Chunk(1, rest),) if rest else ()))
-            job = replace(job, chunking=replace(job.chunking, chunks=chunks, reason="one item first (canary)"))
+            chunking = replace(job.chunking, chunks=chunks, reason="one item first (canary)")
+            job = replace(job, chunking=chunking, forerunners=(), canary=True)  # their canaries have ended
         if not job.many:
             self._reading[number] = self._opened.around.reading(look.jobs[number])
         folder = self._folder(number)
@@ -265,17 +265,23 @@ class ClusterExecutor:
 
     # submission
 
-    def _intend(self, numbers: Iterable[int], chunks: list[int] | None = None) -> None:
-        """Raises ClusterError, after which nothing is submitted that was not before."""
-        numbers, first = list(numbers), not self.submitter.handles
+    def _missing(self, number: int) -> list[int]:
+        """Chunks with open items of which nothing was submitted, nor is to be."""
+        one = self._followed[number]
+        there = {chunk for handle in self.submitter.of(number) for chunk in one.chunks_of(handle)}
+        return [chunk for chunk in one.open_chunks() if chunk not in there]
+
+    def _intend(self, wanted: Mapping[int, list[int]]) -> None:
+        """Chunks by segment. Raises ClusterError, after which nothing is submitted that was not before."""
+        first = not self.submitter.handles
         record = self._opened.record
         if record.state != SUBMITTED:
             record.data["state"] = SUBMITTED
             record.save()
-        if first and numbers:
+        if first and wanted:
             self.submitter.intend_probe()
             self._proven = False
-        for number in numbers:
+        for number, chunks in wanted.items():
             self.submitter.intend(number, chunks)
         try:
             if first:

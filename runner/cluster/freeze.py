@@ -64,6 +64,7 @@ class SegmentJob:
     reads: tuple[str, ...] = ()  # paths that were there when it was frozen: `probe.reads`
     columns: tuple[str, ...] = ()  # of the CSV that its items are lines of
     total: int = 0  # items of the segment, those that are done included
+    canary: bool = False  # frozen for the one item of a canary
     count: int = 0  # of its items here, and the SHA-256 of their file
     items: str = field(default="", compare=False)
 
@@ -118,7 +119,9 @@ def read_segment(folder: Path) -> SegmentJob:
         raise StateError(f"{path}: its chunks are not all of its {data['count']:,} items, each once", _AGAIN)
     chunks = tuple(Chunk(number, _places(mine)) for number, mine in data["chunks"])
     return SegmentJob(
-        **{one: data[one] for one in ("segment", "name", "content_hash", "remembered", "many", "keep_going", "task")},
+        **{one: data[one] for one in ("segment", "name", "content_hash", "remembered", "many", "keep_going")},
+        task=data["task"],
+        canary=data["canary"],
         chunking=Chunking(chunks, data["seconds"], data["reason"]),
         forerunners=tuple(Forerunner(*pair) for pair in data["forerunners"]),
         reads=tuple(data["reads"]),
@@ -268,7 +271,7 @@ _SUBMITTED: Mapping[str, Test] = {
 }
 _SEGMENT: Mapping[str, Test] = {
     **dict.fromkeys(("name", "content_hash", "remembered", "task", "items", "reason"), _is(text)),
-    **dict.fromkeys(("many", "keep_going"), _bool),
+    **dict.fromkeys(("many", "keep_going", "canary"), _bool),
     **dict.fromkeys(("segment", "total", "count"), _is(whole)),
     "seconds": _is(number),
     **dict.fromkeys(("columns", "reads"), _texts),

@@ -117,10 +117,10 @@ def _is_to_come(look: Look, graph: Graph, number: int, steps: Mapping[int, Step]
     wanted = (foreach.pattern or foreach.csv) if foreach else ""
     if not wanted:
         return False
-    wanted = str(look.path.parent / wanted)  # an absolute one stays
+    wanted, upstream = str(look.path.parent / wanted), graph.upstream(number)  # an absolute one stays
     for other in look.to_run:
         earlier = other.segment.number
-        if earlier >= number or (number, earlier) in graph.items:
+        if earlier not in upstream or (number, earlier) in graph.items:
             continue
         step = step_of(other.segment, other.entries, other.cwd, other.outputs, None)
         if step.anywhere or may_be_made(wanted, step.places):

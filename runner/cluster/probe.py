@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.cluster.element import absent, frozen_pipeline, patient
-from runner.cluster.freeze import read_segment, task_digest
+from runner.cluster.freeze import SegmentJob, read_items, read_segment, task_digest
 from runner.cluster.jobs import JobLook
 from runner.cluster.worker import ready
 from runner.environments import Request, Site, kind
@@ -121,6 +121,8 @@ def _of_segment(
             number, f".env or the repository's folder is another one here: {site.repo}", "Keep both on the shared disk."
         )
     for path in absent(job.reads, _may_read, stop):
+        if _was_removed(path, folder, job):
+            continue
         yield Missing(number, f"{path} is not there, or may not be read", _SHARED)
     for place in _places(task):
         if why := _unwritable(place):
@@ -136,6 +138,17 @@ def _of_segment(
         started[program] = _starts(command, site, log, stop)
     if why := started[program]:
         yield Missing(number, f"{program} does not start: {why}", _SHARED)
+
+
+def _was_removed(path: str, folder: Path, job: SegmentJob) -> bool:
+    """Whether it is an item that is gone since, from a folder that is seen here: no other fails for that."""
+    if os.path.lexists(path) or not job.many:
+        return False
+    if path not in {os.path.normpath(item.text) for item in read_items(folder, job) if item.is_file}:
+        return False
+    with suppress(OSError), os.scandir(os.path.dirname(path)) as entries:  # noqa: PTH120
+        return next(entries, None) is not None
+    return False
 
 
 def _may_read(path: str) -> bool:

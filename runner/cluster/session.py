@@ -12,13 +12,13 @@ from runner.cluster.by_hand import KIND as BY_HAND
 from runner.cluster.follow import ClusterExecutor, How
 from runner.cluster.freeze import Submitted, read_submitted, write_submitted
 from runner.cluster.scheduler import Scheduler, scheduler_of
-from runner.errors import ExitCode, UsageError
+from runner.errors import ExitCode, PipelineError, StateError, UsageError
 from runner.executors.preparer import Preparer
 from runner.ground.told import write_json
 from runner.host import Host
 from runner.model import Pipeline
 from runner.pipeline.reader import read_pipeline
-from runner.records.layout import CANCEL, SUBMITTED, Record, latest_run
+from runner.records.layout import BROKEN_OFF, CANCEL, SUBMITTED, Record, latest_run, note_elsewhere
 from runner.records.receipt import SCHEMA
 from runner.runs.drive import drive
 from runner.runs.look import Look
@@ -34,9 +34,50 @@ def submitted_run(root: Path, name: str) -> tuple[Record, Submitted, Pipeline]:
     record = latest_run(root)
     if record is None or record.state != SUBMITTED:
         raise UsageError(f"nothing of {name} is submitted", f'Submit it: run-pipeline submit "{name}" --executor NAME.')
-    submitted = read_submitted(record.folder)
-    pipeline = replace(read_pipeline(record.folder / "pipeline.yaml"), path=Path(submitted.pipeline))
-    return record, submitted, pipeline
+    submitted, frozen = read_submitted(record.folder), record.folder / "pipeline.yaml"
+    try:
+        pipeline = read_pipeline(frozen)
+    except (PipelineError, UsageError) as error:
+        raise StateError(f"{frozen} is damaged: {error.message}", _ANEW) from error
+    if record.data.get("sha256", pipeline.sha256) != pipeline.sha256:
+        raise StateError(f"{frozen} is not what was submitted", _ANEW)
+    return record, submitted, replace(pipeline, path=Path(submitted.pipeline))
+
+
+_ANEW = "End its jobs with `run-pipeline cancel`, and start anew: what was finished stays done."
+
+
+def in_place(path: Path, record: Record, submitted: Submitted, how: How) -> Path:
+    """Where the pipeline file of a submitted run is that somebody calls `path`. Raises UsageError."""
+    own = Path(submitted.pipeline)
+    if own.exists():
+        if own.samefile(path):
+            return own
+        raise UsageError(
+            f"{record.folder} is a copy: its jobs belong to {own}",
+            f'Go on with them there: run-pipeline resume "{own}". Once that folder is removed, {path.name} runs here.',
+        )
+    if how.submits:
+        raise UsageError(
+            f"it was submitted as {own}, where it is not any more, and its jobs look for it there",
+            "Put it back, or go on from a computer that has it there. `run-pipeline collect` takes in what was "
+            "finished, `run-pipeline cancel` ends the jobs.",
+        )
+    return path
+
+
+def give_up(record: Record, settings: ExecutorSettings, host: Host) -> list[str]:
+    """End the jobs of a run of which no more can be read than what was submitted. Returns them. Raises RunnerError."""
+    scheduler = scheduler_of(settings, host)
+    live = [one for one in handles.read(record.folder) if not one.cancelled]
+    names = [one.name for one in live if not one.job]
+    found = scheduler.find(names) if names else {}
+    jobs = list(dict.fromkeys([*(one.job for one in live if one.job), *found.values()]))
+    if jobs:
+        scheduler.cancel([(job, None) for job in jobs])
+    record.data.update(state=BROKEN_OFF, exit_code=int(ExitCode.INTERRUPTED))  # the next run takes in its receipts
+    record.save()
+    return jobs
 
 
 def start(
@@ -50,6 +91,7 @@ def start(
         opened.record.data["executor"] = parts if settings.kind == BY_HAND else settings.name
         submitted = Submitted(settings, str(request.site.repo), sys.executable, str(request.path), request.selection)
         write_submitted(opened.record.folder, submitted)
+        note_elsewhere(request.path, opened.record)
         return _driven(opened, settings, scheduler, how)
 
     return run(request, driven, look)[0]

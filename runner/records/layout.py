@@ -50,6 +50,7 @@ PROBE = "probe"
 JOB = "job.json"
 ITEMS = "items.jsonl"
 SCRIPT = "job.sh"
+ELSEWHERE = "elsewhere.json"  # beside the pipeline file: which run was submitted with its records in another folder
 JOBS = "jobs"  # in a segment's folder: what scheduler and workers say of themselves
 RUNNING = "running"
 BROKEN_OFF = "broken off"  # ended by an error of the runner's own, such as a full disk
@@ -143,12 +144,30 @@ def _numbered(root: Path, names: re.Pattern[str]) -> list[tuple[int, Path]]:
 
 
 def latest_run(root: Path) -> Record | None:
-    """The newest run that has a readable run.json."""
+    """The newest run that has a readable run.json; one that went to a cluster counts also without: its jobs may run."""
     for folder in reversed(run_folders(root)):
         data = read_json(folder / "run.json")
+        if data is None and (folder / CLUSTER).exists():
+            data = {"schema": SCHEMA, "state": SUBMITTED}
         if data is not None:
             return Record(folder, data)
     return None
+
+
+def note_elsewhere(pipeline: Path, record: Record) -> None:
+    """A run that is submitted with --records is found again, and refused a second time, without. Raises StateError."""
+    own = records_root(pipeline, None)
+    if record.folder.parent != own:
+        with state_errors("write", own):
+            make_root(own)
+        write_json(own / ELSEWHERE, {"schema": SCHEMA, "record": str(record.folder)})
+
+
+def submitted_elsewhere(pipeline: Path) -> Record | None:
+    """The run of `pipeline` that was submitted with its records in another folder, and has not ended."""
+    told = text((read_json(records_root(pipeline, None) / ELSEWHERE) or {}).get("record"))
+    found = latest_run(Path(told).parent) if told else None
+    return found if found is not None and found.state == SUBMITTED else None
 
 
 def new_run(root: Path, data: Mapping[str, Any], syncer: Syncer | None = None) -> Record:

@@ -26,7 +26,20 @@ from runner.process.identity import boot_id, is_alive, process_started
 from runner.process.keep_awake import kept_awake
 from runner.process.tag import RunMark, new_run_mark
 from runner.records.journal import now_text
-from runner.records.layout import KEEP_DAYS, KEEP_RUNS, PLAN, RUNNING, SUBMITTED, UNFINISHED, Record, new_run, prune
+from runner.records.layout import (
+    KEEP_DAYS,
+    KEEP_RUNS,
+    PLAN,
+    RUNNING,
+    SUBMITTED,
+    UNFINISHED,
+    Record,
+    latest_run,
+    new_run,
+    prune,
+    records_root,
+    submitted_elsewhere,
+)
 from runner.records.reading import seconds_by_name
 from runner.records.receipt import machine
 from runner.runs.keeping import keep_inputs, keep_start
@@ -108,10 +121,14 @@ def _still_there(path: Path) -> None:
 
 def not_submitted(look: Look) -> None:
     """Raises UsageError where jobs of the last run may still be at work."""
-    if look.last is not None and look.last.state == SUBMITTED:
+    beside = latest_run(records_root(look.path, None))
+    for last in (look.last, beside, submitted_elsewhere(look.path)):
+        if last is None or last.state != SUBMITTED:
+            continue
+        at = f" at {last.started[:16].replace('T', ' ')}" if last.started else ""
         raise UsageError(
-            f"{look.path.name} was submitted to {look.last.data.get('executor') or 'a cluster'} at "
-            f"{look.last.started[:16].replace('T', ' ')}, and that run has not ended",
+            f"{look.path.name} was submitted to {last.data.get('executor') or 'a cluster'}{at}, and that run has not "
+            f"ended; its record: {last.folder}",
             f'Go on with it: run-pipeline resume "{look.path}". End it: run-pipeline cancel "{look.path}".',
         )
 
