@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -190,3 +191,57 @@ def test_an_unreachable_port_and_an_unknown_name_are_told_apart(own_place: Place
 def test_a_missing_ssh_says_how_to_get_it(place: Place) -> None:
     place.site(ssh="no-such-ssh")
     assert "there is no program no-such-ssh" in place.run("login", "hpc", check=3).stderr
+
+
+def test_a_login_through_a_jump_host_leaves_no_process_either(own_place: Place) -> None:
+    settings = own_place.sshd.root / "config"
+    inner = settings.read_text().replace("Host cluster\n", "Host inner\n    ProxyJump cluster\n")
+    settings.write_text(settings.read_text() + inner)
+    own_place.site(host="inner")
+    own_place.run("login", "hpc")
+    assert len(own_place.processes()) == 3  # the keeper, its ssh, and the ssh to the jump host
+    with own_place.remote() as remote:
+        assert remote.run(["true"]) == 0
+    own_place.run("login", "hpc", "--close")
+    until(lambda: own_place.processes() == [])
+
+
+def test_settings_of_the_user_for_other_sessions_are_not_in_the_way(own_place: Place) -> None:
+    settings = own_place.sshd.root / "config"
+    more = ["RemoteCommand tmux", "RequestTTY force", f"LocalForward 127.0.0.1:{own_place.sshd.port} 127.0.0.1:1"]
+    settings.write_text(settings.read_text() + "".join(f"    {line}\n" for line in [*more, "ExitOnForwardFailure yes"]))
+    own_place.run("login", "hpc")
+    with own_place.remote() as remote:
+        assert remote.run(["true"]) == 0
+
+
+def test_a_key_with_a_passphrase_is_asked_for_once_at_the_terminal(own_place: Place) -> None:
+    key = own_place.sshd.root / "key"
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "open sesame", "-f", str(key)], check=True, capture_output=True)
+    typed = own_place.at_terminal("login", "hpc", answers={"passphrase": lambda: "open sesame\n"})
+    assert typed.code == 0, typed.screen
+    assert typed.screen.count("Enter passphrase") == 1
+    assert "open sesame" not in typed.screen
+    own_place.run("login", "hpc", "--status")
+    notes = b"".join(path.read_bytes() for path in own_place.state.rglob("*") if path.is_file())
+    assert b"sesame" not in notes
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="OpenSSH on Windows shares no connection")
+def test_a_connection_that_the_user_shares_by_his_own_settings_is_used_and_left_to_him(own_place: Place) -> None:
+    settings = own_place.sshd.root / "config"
+    path = own_place.sshd.root / "m"
+    more = ["ControlMaster auto", f"ControlPath {path}", "ControlPersist 60"]
+    settings.write_text(settings.read_text() + "".join(f"    {line}\n" for line in more))
+    try:
+        own_place.run("login", "hpc")
+        with own_place.remote() as remote:
+            assert remote.run(["true"]) == 0
+        own_place.run("login", "hpc", "--close")
+        until(lambda: not [one for one in own_place.processes() if "keeper" in " ".join(one.cmdline())])
+        assert path.exists()
+        own_place.run("login", "hpc")
+        own_place.run("login", "hpc", "--close")
+    finally:
+        subprocess.run([str(own_place.sshd.ssh), "-O", "exit", "cluster"], check=False, capture_output=True)
+    until(lambda: own_place.processes() == [])
