@@ -28,7 +28,7 @@ from runner.cluster.jobs import (
     Submission,
 )
 from runner.cluster.reasons import is_held
-from runner.cluster.slurm_options import asked_for, needed
+from runner.cluster.slurm_options import asked_for, clusters, needed
 from runner.cluster.slurm_words import AWAY, REFUSALS, STATES, WAIT
 from runner.host import Host
 from runner.site_file import ExecutorSettings
@@ -96,16 +96,18 @@ class Slurm:
         return {one: found.get(one, JobLook(JobState.UNKNOWN)) for one in elements}
 
     def find(self, names: Sequence[str]) -> dict[str, str]:
-        if not names:
-            return {}
-        wanted = ",".join(names)
-        answer = self.asking.ask("squeue", "-h", "--me", "-t", "all", "-n", wanted, "-o", "%F|%j")
-        if answer.code:
-            raise _no_answer(answer)
-        found = {name: job for job, name in _rows(answer.out, 2) if name in names}
-        if left := [name for name in names if name not in found] if self.keeps_accounts else ():
-            answer = self._sacct("-X", "-S", "now-7days", f"--name={','.join(left)}", "-o", "JobID,JobName")
-            found |= {name: re.split(r"[_+.]", job)[0] for job, name in _rows(answer.out, 2) if name in left}
+        found: dict[str, str] = {}
+        for cluster in clusters(self.settings) if names else ():
+            where, mark = (["-M", cluster], f";{cluster}") if cluster else ([], "")
+            asked = ["-h", "--me", "-t", "all", "-n", ",".join(names), "-o", "%F|%j"]
+            answer = self.asking.ask("squeue", *where, *asked)
+            if answer.code:
+                raise _no_answer(answer)
+            found |= {name: job + mark for job, name in _rows(answer.out, 2) if name in names}
+            if left := [name for name in names if name not in found] if self.keeps_accounts else ():
+                asked = ["-X", "-S", "now-7days", f"--name={','.join(left)}", "-o", "JobID,JobName"]
+                rows = _rows(self._sacct(*where, *asked).out, 2)
+                found |= {name: re.split(r"[_+.]", job)[0] + mark for job, name in rows if name in left}
         return found
 
     def cancel(self, elements: Sequence[Element]) -> None:

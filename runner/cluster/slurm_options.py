@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from math import ceil
 
@@ -50,6 +51,14 @@ def asked_for(resources: Resources, settings: ExecutorSettings) -> Iterator[str]
                 "Take it out of `options` in run-pipeline.toml, or of `scheduler-options` of the segment.",
             )
         yield word
+
+
+def clusters(settings: ExecutorSettings) -> list[str]:
+    """Those that `options` name for sbatch; "": the one that Slurm's programs know by themselves."""
+    text = "\0".join(settings.options)
+    if match := re.search(r"(?:^|\0)(?:--clusters?[=\0]|-M\0?)([^\0]+)", text):
+        return match[1].split(",")
+    return [""]
 
 
 _OURS = frozenset(

@@ -125,8 +125,10 @@ def test_what_squeue_has_forgotten_the_accounts_still_tell(accounts: Slurm, job:
 
 def test_a_cluster_that_is_named_is_named_in_each_question(accounts: Slurm, job: Callable[..., Submission]) -> None:
     one = scheduler(accounts, options=("--clusters=test",))
-    first = one.submit(job("true", range(2)))
+    sent = job("true", range(2))
+    first = one.submit(sent)
     assert first.endswith(";test")
+    assert one.find([sent.name]) == {sent.name: first}
     assert [look.state for look in over(one, first, range(2))] == [JobState.ENDED] * 2
     second = one.submit(job("exec sleep 300"))
     one.cancel([(second, None), (first, 0)])
