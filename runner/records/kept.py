@@ -1,8 +1,8 @@
 """What runs were made from, kept by content and once for all runs of a pipeline: `locks/SHA256` beside their folders.
 
-    run.json's neighbour kept.json    what this run needs of it, by segment
-    locks/SHA256                      uv.lock and pyproject.toml, scripts that name their packages with their locks,
-                                      what each segment read
+    000042-DATE/kept.json    what that run needs of it
+    locks/SHA256             uv.lock and pyproject.toml, scripts that name their packages with their locks; of which of
+                             them and of which scripts a segment was made; what the segments of a run read
 
 Nothing hangs on it but `reproduce`: what cannot be written stops no run.
 """
@@ -10,6 +10,7 @@ Nothing hangs on it but `reproduce`: what cannot be written stops no run.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -32,44 +33,51 @@ _OURS = re.compile(r"([0-9a-f]{64})(\.[0-9a-f]+\.tmp)?", re.ASCII)
 
 @frozen
 class OfSegment:
-    """What one segment was made from; each map: a name and the SHA-256 of what it held."""
+    """What a segment was made from; each map: a name and the SHA-256 of what it held."""
 
     environment: Mapping[str, str] = field(default_factory=dict)  # the files that its environment is made from
     scripts: Mapping[str, str] = field(default_factory=dict)
-    inputs: str = ""  # the line of the inputs' ledger; "": not known
+
+    def text(self) -> bytes:
+        told = {"environment": dict(self.environment), "scripts": dict(self.scripts)}
+        return json.dumps(told, sort_keys=True).encode("utf-8", "backslashreplace")
 
 
 @frozen
 class Kept:
-    """Of one run."""
+    """Of one run: names in FOLDER, "" for what could not be kept."""
 
-    segments: Mapping[int, OfSegment] = field(default_factory=dict)
+    segments: Mapping[int, str] = field(default_factory=dict)  # number -> an OfSegment: most segments share one
+    inputs: str = ""  # lines of the inputs' ledger, of all that ran
     machine: Mapping[str, str] = field(default_factory=dict)  # host, platform, gpu, driver
 
     def write(self, run: Path) -> None:
         """Raises StateError."""
-        own = {
-            str(number): {"environment": dict(one.environment), "scripts": dict(one.scripts), "inputs": one.inputs}
-            for number, one in self.segments.items()
-        }
-        write_json(run / NAME, {"schema": SCHEMA, "machine": dict(self.machine), "segments": own})
+        own = {str(number): digest for number, digest in self.segments.items()}
+        write_json(
+            run / NAME, {"schema": SCHEMA, "machine": dict(self.machine), "inputs": self.inputs, "segments": own}
+        )
 
 
 def read_kept(run: Path) -> Kept | None:
     """Of the run in that folder; None where nothing was kept, as by a runner of before."""
     data = read_json(run / NAME) or {}
     told, machine = data.get("segments"), data.get("machine")
-    if data.get("schema") != SCHEMA or not isinstance(told, dict):
+    if data.get("schema") != SCHEMA or not is_texts(told):
         return None
-    segments = {}
-    for number, one in told.items():
-        if not number.isdecimal() or not isinstance(one, dict):
-            return None
-        environment, scripts = one.get("environment"), one.get("scripts")
-        if not is_texts(environment) or not is_texts(scripts):
-            return None
-        segments[int(number)] = OfSegment(environment, scripts, text(one.get("inputs")) or "")  # type: ignore[arg-type]
-    return Kept(segments, machine if is_texts(machine) else {})  # type: ignore[arg-type]
+    segments = {int(number): digest for number, digest in told.items() if number.isdecimal()}  # type: ignore[union-attr]
+    return Kept(segments, text(data.get("inputs")) or "", machine if is_texts(machine) else {})  # type: ignore[arg-type]
+
+
+def of_segment(root: Path, digest: str) -> OfSegment | None:
+    """What was kept of a segment under that name; None where it is lost."""
+    try:
+        told = json.loads(held(root, digest) or b"null")
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(told, dict) or not is_texts(told.get("environment")) or not is_texts(told.get("scripts")):
+        return None
+    return OfSegment(told["environment"], told["scripts"])
 
 
 def keep(root: Path, data: bytes) -> str:
@@ -100,8 +108,10 @@ def prune_kept(root: Path, runs: Iterable[Path]) -> None:
         kept = read_kept(run)
         if kept is None and (run / NAME).exists():
             return
-        for one in kept.segments.values() if kept else ():
-            needed |= {*one.environment.values(), one.inputs}
+        needed |= {*kept.segments.values(), kept.inputs} if kept else set()
+    for digest in list(needed):
+        if made_from := of_segment(root, digest):
+            needed |= set(made_from.environment.values())
     folder = root / FOLDER
     if is_link(folder):
         return

@@ -27,10 +27,10 @@ from runner.items.identity import Contents, marks
 from runner.items.ledger import Ledger as ItemLedger
 from runner.model import Segment
 from runner.pipeline.reader import read_pipeline
-from runner.records.kept import held
+from runner.records.kept import read_kept
 from runner.records.layout import Record, run_folders
 from runner.reproduce.recorded import Recorded
-from runner.runs.keeping import scripts_of, this_machine
+from runner.runs.keeping import Scripts, this_machine
 from runner.runs.many import CONTENTS, receipts_of, remembered_as
 from runner.tasks import Task
 
@@ -59,11 +59,11 @@ class Difference:
 
 def differences(run: Recorded, jobs: Mapping[int, Task], site: Site, moves: Moves, *, todays: bool) -> list[Difference]:
     """`jobs`: of the pipeline as it was, with the environments of today."""
-    found = [*_of_pipeline(run), *_of_machine(run, site)]
+    found, scripts = [*_of_pipeline(run), *_of_machine(run, site)], Scripts(site)
     for segment in run.pipeline.segments:
         job = jobs[segment.number]
         found += _of_environment(run, job, site, todays=todays)
-        found += _of_scripts(run, job, site)
+        found += _of_scripts(run, job, scripts, site)
         found += _of_items(run, job, moves)
     found += [*_of_inputs(run, site), *_of_results(run)]
     return list({(one.what, one.text): one for one in reversed(found)}.values())[::-1]
@@ -150,10 +150,10 @@ _TODAYS = "--todays-lock runs it with its environment as it is today."
 
 
 def _why_no_lock(run: Recorded, job: Task) -> str:
-    kept = run.of(job.segment)
-    if kept is None:
+    found, kept = run.found[job.segment.content_hash], run.of(job.segment)
+    if read_kept(found.folder) is None:
         return "its record holds no lock: it was made by a runner of before"
-    if kept.environment:
+    if kept is None or kept.environment:
         return f"the lock of then is gone from {run.record.folder.parent / 'locks'}, or was changed there"
     return f"its environment ({job.spec.text}) had no lock of its own when it ran"
 
@@ -185,11 +185,11 @@ def changes(then: object, now: object) -> list[str]:
     return found
 
 
-def _of_scripts(run: Recorded, job: Task, site: Site) -> Iterator[Difference]:
+def _of_scripts(run: Recorded, job: Task, scripts: Scripts, site: Site) -> Iterator[Difference]:
     kept, segment = run.of(job.segment), job.segment
     if kept is None:
         return
-    name, now = f"{_named(segment)}: ", scripts_of(job, site)
+    name, now = f"{_named(segment)}: ", scripts.of(job)
     for script, digest in kept.scripts.items():
         path = _path(script, job, site)
         if not path.is_file():
@@ -217,8 +217,8 @@ def _of_inputs(run: Recorded, site: Site) -> Iterator[Difference]:
     for segment in run.pipeline.segments:
         if segment.many is not None:
             continue
-        kept, known = run.of(segment), segment.content_hash
-        line = held(root, kept.inputs) if kept and kept.inputs else None
+        known = segment.content_hash
+        line = run.read(segment)
         if line is None and newest[known].folder == run.found[known].folder:  # what is remembered is of that run
             line = of_now.raw(known) or None
         if line is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from runner.compare.isolation import reached
@@ -15,9 +16,10 @@ from runner.errors import UsageError
 from runner.frozen import frozen
 from runner.ground.plain import read_plain
 from runner.ground.told import read_json
+from runner.inputs.ledger import Ledger
 from runner.model import Pipeline, Segment
 from runner.pipeline.reader import parse_pipeline
-from runner.records.kept import Kept, OfSegment, held, read_kept
+from runner.records.kept import Kept, OfSegment, held, of_segment, read_kept
 from runner.records.layout import FOLDER, RUNNING, SUBMITTED, Record, run_folders
 
 LAST = "last"
@@ -46,12 +48,23 @@ class Recorded:
         """What it was made from; None where its record does not tell."""
         found = self.found[segment.content_hash]
         kept = read_kept(found.folder)
-        return kept.segments.get(found.receipt.segment or 0) if kept else None
+        return of_segment(found.folder.parent, kept.segments.get(found.receipt.segment or 0, "")) if kept else None
+
+    def read(self, segment: Segment) -> bytes | None:
+        """What it read, as a line of the inputs' ledger; None where its record does not tell."""
+        found = self.found[segment.content_hash]
+        kept = read_kept(found.folder)
+        return _lines(found.folder.parent, kept.inputs).raw(segment.content_hash) or None if kept else None
 
     def held(self, names: Mapping[str, str]) -> dict[str, bytes]:
         """What those files held; empty where one of them is lost."""
         data = {name: held(self.record.folder.parent, digest) for name, digest in names.items()}
         return {name: one for name, one in data.items() if one is not None} if None not in data.values() else {}
+
+
+@cache
+def _lines(root: Path, digest: str) -> Ledger:
+    return Ledger.of((held(root, digest) or b"").split(b"\n"), "", {})
 
 
 def find_run(given: Path, which: str, root: Path) -> Path:

@@ -40,15 +40,19 @@ def keep_start(look: Look, record: Record) -> None:
             known[path] = try_to_keep(root, path.read_bytes())
         return known[path]
 
-    segments = {}
+    segments: dict[int, str] = {}
+    made: dict[bytes, str] = {}
+    scripts = Scripts(site)
     for job in look.to_run:
         with suppress(OSError, RunnerError):
             files = kind(job.spec).made_from(job.spec, job.entries, site)
             held = {name: kept(path) for name, path in files.items()}
-            own = held if all(held.values()) else {}
-            segments[job.segment.number] = OfSegment(own, scripts_of(job, site))
+            text = OfSegment(held if all(held.values()) else {}, scripts.of(job)).text()
+            if text not in made:
+                made[text] = try_to_keep(root, text)
+            segments[job.segment.number] = made[text]
     with suppress(RunnerError):
-        Kept(segments, this_machine(site)).write(record.folder)
+        Kept(segments, machine=this_machine(site)).write(record.folder)
 
 
 def keep_inputs(look: Look, record: Record) -> None:
@@ -56,12 +60,8 @@ def keep_inputs(look: Look, record: Record) -> None:
     kept, lines = read_kept(record.folder), look.inputs.lines
     if kept is None or not lines:
         return
-    root, segments = record.folder.parent, dict(kept.segments)
-    for segment in look.pipeline.segments:
-        if (line := lines.get(segment.content_hash)) and segment.number in segments:
-            segments[segment.number] = replace(segments[segment.number], inputs=try_to_keep(root, line))
     with suppress(RunnerError):
-        replace(kept, segments=segments).write(record.folder)
+        replace(kept, inputs=try_to_keep(record.folder.parent, b"\n".join(lines.values()))).write(record.folder)
 
 
 def this_machine(site: Site) -> dict[str, str]:
@@ -76,22 +76,35 @@ def this_machine(site: Site) -> dict[str, str]:
     return found
 
 
-def scripts_of(job: Task, site: Site) -> dict[str, str]:
-    """The scripts that a segment names, and the modules beside them that they import, with their SHA-256."""
-    found: dict[Path, str] = {}
-    waiting = list(_named(job, site))
-    while waiting and len(found) < _MOST:
-        path = waiting.pop()
-        if path in found:
-            continue
-        try:
-            data = read_plain(path, largest=_LARGEST)
-        except OSError:
-            continue
-        found[path] = hashlib.sha256(data).hexdigest()
-        if path.suffix in (".py", ".pyw"):
-            waiting += _imported(data, path)
-    return {shown(path, job, site): digest for path, digest in sorted(found.items())}
+class Scripts:
+    """What the programs of segments are made of; each file is read once."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._read: dict[Path, tuple[str, tuple[Path, ...]] | None] = {}
+
+    def of(self, job: Task) -> dict[str, str]:
+        """The scripts that a segment names, and the modules beside them that they import, with their SHA-256."""
+        found: dict[Path, str] = {}
+        waiting = list(_named(job, self._site))
+        while waiting and len(found) < _MOST:
+            path = waiting.pop()
+            if path not in self._read:
+                self._read[path] = _read(path)
+            if path not in found and (told := self._read[path]):
+                found[path] = told[0]
+                waiting += told[1]
+        return {shown(path, job, self._site): digest for path, digest in sorted(found.items())}
+
+
+def _read(path: Path) -> tuple[str, tuple[Path, ...]] | None:
+    """Its SHA-256, and what it imports."""
+    try:
+        data = read_plain(path, largest=_LARGEST)
+    except OSError:
+        return None
+    imported = tuple(_imported(data, path)) if path.suffix in (".py", ".pyw") else ()
+    return hashlib.sha256(data).hexdigest(), imported
 
 
 def shown(path: Path, job: Task, site: Site) -> str:
