@@ -127,11 +127,8 @@ class _Run:
             if standing.ready:
                 self._run(standing.ready)
             left = list(standing.waiting)
-            if left and not standing.ready:
-                if not work.element.by_hand:
-                    break
-                if work.wait(standing.waits_for):
-                    break
+            if not standing.ready:
+                break
         work.around.syncer.finish()
         work.told |= {
             "receipts": sum(files.count for files in self._files.values()),
@@ -223,7 +220,7 @@ class _Run:
 
     def _start(self, executor: LocalExecutor, start: Start) -> None:
         items, environ = [self._items[key] for key in start.keys], dict(start.lease.environ())
-        grows = self._work.segment.retry_memory > 1 and len(items) == 1
+        grows = self._work.segment.retry_memory > 1 and len(items) == 1 and not self._work.element.by_hand
         tasks = self._tasks
         work = ItemWork(self._work.around, tasks.task, tasks.outputs_of, tasks.contents, environ, grows)
         tries = self._work.element.generation if grows else 0

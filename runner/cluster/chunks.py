@@ -61,7 +61,7 @@ def cut(
 def alone(known: Known, settings: ExecutorSettings) -> Chunking:
     """A segment that goes over nothing: one job, and how long it may take."""
     if settings.kind == KIND:
-        return Chunking((), 0.0, "by part 1")
+        return Chunking((), 0.0, "by the part that ends last before it")
     seconds, why = _time(1, known, settings, 1)
     return Chunking((), seconds, f"one job, {why}")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,15 +24,7 @@ from runner.tasks import Task
 
 PATIENCE = 60.0  # seconds for files that were written on another computer to be seen here
 _LAG = 8.0  # for what was there when the run was submitted, or is made by a segment before
-_POLL = (1.0, 30.0)  # seconds between two looks at what is waited for, at first and at last
 _T = TypeVar("_T")
-
-
-def _pauses() -> Iterator[float]:
-    pause, most = _POLL
-    while True:
-        yield pause
-        pause = min(pause * 1.5, most)
 
 
 class WorkerExit(IntEnum):
@@ -53,7 +45,7 @@ class Element:
     segment: int
     chunk: int = 0
     generation: int = 0
-    by_hand: bool = False  # no scheduler: it waits for what is before it, and takes over from nobody
+    by_hand: bool = False  # no scheduler: it takes over from nobody
     jobs: int | None = None  # at most so many at once
     silent: float = SILENT
 
@@ -70,8 +62,6 @@ class Work:
     budget: Budget
     behind: Behind
     told: dict[str, Any]  # for the note
-    pauses: Iterator[float] = field(default_factory=lambda: _pauses())
-    waits: bool = False  # for other computers, which was said
 
     @property
     def segment(self) -> Segment:
@@ -80,13 +70,6 @@ class Work:
     @property
     def stop(self) -> StopRequest:
         return self.around.stop
-
-    def wait(self, what: str) -> bool:
-        """A while, for what other computers work on; whether a stop was asked for meanwhile."""
-        if not self.waits:
-            self.waits = True
-            self.around.journal.note(f"   waiting for {what}: other computers work on it")
-        return self.stop.wait(next(self.pauses))
 
 
 def frozen_pipeline(record: Path) -> Pipeline:

@@ -1,9 +1,9 @@
 """`run FILE --shard 2/4`: one of several computers of a share that do a run together, each its part of the items.
 
 The first to come freezes the plan into the record, as for a cluster, and whoever comes finds it there. Each does every
-n-th item of each segment and writes to files of its own; segments that go over nothing are done by part 1. Who sees
-that all parts of what is frozen have ended takes the lock, brings it together, and freezes what could not be known
-before.
+n-th item of each segment and writes to files of its own; a segment that goes over nothing is done by whoever first sees
+that all before it has ended. Who sees that all parts of what is frozen have ended takes the lock, brings it together,
+and freezes what could not be known before.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event, Thread
 
+from runner.cluster.behind import Behind
 from runner.cluster.by_hand import KIND, ByHand, settings_for
-from runner.cluster.element import Element, frozen_pipeline
+from runner.cluster.element import PATIENCE, Element, WorkerExit, frozen_pipeline
 from runner.cluster.follow import How
 from runner.cluster.freeze import SegmentJob, Submitted, read_items, read_segment, read_submitted
-from runner.cluster.notes import notes
+from runner.cluster.notes import TakenOver, notes
 from runner.cluster.receipts import ended, plain_receipt
 from runner.cluster.session import start, take_up
 from runner.cluster.worker import work
@@ -49,6 +50,7 @@ class Share:
     worked: set[int] = field(default_factory=set)  # segments of which our part is done
     failed: bool = False
     told: str = ""
+    _waited: float = 0.0  # for what others wrote, and is not seen here
 
     def run(self) -> ExitCode | None:
         """None where there was nothing to do. Raises RunnerError."""
@@ -61,21 +63,22 @@ class Share:
         with kept_awake(request.site.host.environ), self._heeding(record):
             while not request.stop.requested:
                 frozen = _frozen(record, segments)
-                for number, job in frozen.items():
-                    self._work(record, segments, number, job)
-                if request.stop.requested:
-                    break
+                worked = [self._work(record, segments, number, job) for number, job in frozen.items()]
+                if any(worked):  # what comes behind may be ready now
+                    continue
                 open_ = [number for number, job in frozen.items() if not _is_whole(record, segments[number], job)]
                 if not open_:
                     code = self._bring_together(request, record, submitted)
                     if code is not None:
                         return code
-                elif frozen.keys() >= _planned(record):
+                    continue
+                others = _others(record, segments, frozen, open_)
+                if self._is_done(record, frozen) and (others or self._waited > PATIENCE):
                     self._say("this part is done; who ends last brings it together, or: run-pipeline collect")
                     return ExitCode.SEGMENT_FAILED if self.failed else ExitCode.DONE
-                else:
-                    self._say(f"waiting for {_others(record, segments, frozen, open_)}")
-                    request.stop.wait(_LOOK)
+                self._say(f"waiting for {', '.join(others) or 'what others have written to be seen here'}")
+                self._waited = 0.0 if others else self._waited + _LOOK
+                request.stop.wait(_LOOK)
         self._say("stopped; the same --shard goes on with it")
         return ExitCode.INTERRUPTED
 
@@ -149,24 +152,57 @@ class Share:
 
     # our part of it
 
-    def _work(self, record: Record, segments: Mapping[int, Segment], number: int, job: SegmentJob) -> None:
-        if number in self.worked:
-            return
-        request, chunk = self.request, self.number - 1
-        own = {one.number for one in job.chunking.chunks} if job.many else {0}
-        if chunk in own:
-            task = make_task(segments[number], request.pipeline, request.site)
-            with (
-                tempfile.TemporaryDirectory() as folder,
-                Preparer([task], request.site, Path(folder), request.journal, request.stop, ahead=False) as preparer,
-            ):
-                preparer.need(task)
-            request.journal.note(f"── {number}. {segments[number].name}, part {self.number} of {self.count}")
-            element = Element(record.folder, number, chunk, by_hand=True, jobs=self.jobs)
-            work(element, request.site, request.journal, request.stop)
-            self.failed = self.failed or _has_failed(record, segments[number], job, chunk)
-        if not request.stop.requested:
+    def _is_done(self, record: Record, frozen: Mapping[int, SegmentJob]) -> bool:
+        """Whether all that is to be done is known, and our part of it has ended."""
+        own = {number for number, job in frozen.items() if job.many}
+        return frozen.keys() >= _planned(record) and self.worked >= own
+
+    def _work(self, record: Record, segments: Mapping[int, Segment], number: int, job: SegmentJob) -> bool:
+        """Whether something of the segment was done now."""
+        request = self.request
+        if number in self.worked or request.stop.requested:
+            return False
+        chunk = self.number - 1 if job.many else 0
+        if not self._is_ready(record, segments, number, job, chunk):
+            return False
+        task = make_task(segments[number], request.pipeline, request.site)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Preparer([task], request.site, Path(folder), request.journal, request.stop, ahead=False) as preparer,
+        ):
+            preparer.need(task)
+        element = Element(record.folder, number, chunk, by_hand=True, jobs=self.jobs)
+        request.journal.note(f"── {number}. {segments[number].name}, part {self.number} of {self.count}")
+        try:
+            code = work(element, request.site, request.journal, request.stop)
+        except TakenOver:
+            if job.many:
+                raise
+            return False  # another part was a moment earlier
+        if code is WorkerExit.DONE:
             self.worked.add(number)
+        self.failed = self.failed or _has_failed(record, segments[number], job, chunk)
+        return True
+
+    def _is_ready(
+        self, record: Record, segments: Mapping[int, Segment], number: int, job: SegmentJob, chunk: int
+    ) -> bool:
+        """Whether there is enough to do by now; where there is nothing for us, that is noted."""
+        folder = record.segment_folder(number, segments[number].name)
+        behind = Behind(record.folder, job, segments)
+        if not job.many:
+            if plain_receipt(folder) is not None:
+                self.worked.add(number)
+                return False
+            stands = behind.whole()
+            return stands is None or stands[1] is False
+        items, known = read_items(folder, job), ended(folder, job.remembered, {chunk})
+        places = next((one.places for one in job.chunking.chunks if one.number == chunk), ())
+        keys = [items[place].key for place in places if items[place].key not in known]
+        if not keys:
+            self.worked.add(number)
+            return False
+        return len(behind.look(keys).waiting) <= len(keys) * 3 // 4
 
     @contextmanager
     def _heeding(self, record: Record) -> Iterator[None]:
@@ -226,23 +262,30 @@ def _has_failed(record: Record, segment: Segment, job: SegmentJob, chunk: int) -
 
 def _others(
     record: Record, segments: Mapping[int, Segment], frozen: Mapping[int, SegmentJob], numbers: list[int]
-) -> str:
-    """`part 2 (pc7), part 3 (not started)`."""
-    found: dict[int, str] = {}
+) -> list[str]:
+    """`part 2 (pc7)`, `part 3 (not started)`, `segment 4 (pc9)`: who has not ended, as far as that is seen here."""
+    found: dict[str, str] = {}
     for number in numbers:
         folder, job = record.segment_folder(number, segments[number].name), frozen[number]
         known = ended(folder, job.remembered) if job.many else {}
         items = read_items(folder, job) if job.many else []
-        for one in job.chunking.chunks if job.many else ():
-            if any(items[place].key not in known for place in one.places):
-                found.setdefault(one.number, _who(folder, one.number))
-        if not job.many:
-            found.setdefault(0, _who(folder, 0))
-    return ", ".join(f"part {chunk + 1} ({who})" for chunk, who in sorted(found.items()))
+        for one in job.chunking.chunks:
+            if any(items[place].key not in known for place in one.places) and (who := _who(folder, one.number)):
+                found.setdefault(f"part {one.number + 1}", who)
+        if not job.many and (who := _who(folder, 0)) and who != _NOBODY:
+            found.setdefault(f"segment {number}", who)
+    return [f"{what} ({who})" for what, who in sorted(found.items())]
+
+
+_NOBODY = "not started"
 
 
 def _who(folder: Path, chunk: int) -> str:
+    """The computer that works on it; "" where that has ended well."""
     told = [note for note in notes(folder, chunk).values() if note is not None]
     if not told:
-        return "not started"
-    return f"stopped on {told[-1].node}" if told[-1].ended else told[-1].node
+        return _NOBODY
+    last = told[-1]
+    if last.ended and last.code in (WorkerExit.DONE, None):
+        return ""
+    return f"stopped on {last.node}" if last.ended else last.node

@@ -130,20 +130,17 @@ def ready(task: Task, site: Site) -> None:
 
 
 def _plain(work: Work) -> WorkerExit:
-    element, segment = work.element, work.segment
+    segment = work.segment
     if plain_receipt(work.folder) is not None:
         return WorkerExit.DONE
-    while (stands := work.behind.whole()) is not None:
+    if (stands := work.behind.whole()) is not None:
         before, good = stands
-        if good is False:
-            why = f"segment {before.segment} failed"
-            Receipt(segment.number, segment.name, segment.content_hash, Result.NOT_RUN, why).write(work.folder)
-            return WorkerExit.DONE
-        if not element.by_hand:
+        if good is None:
             work.told |= {"waiting": 1, "why": f"segment {before.segment} has not ended"}
             return WorkerExit.WAITING
-        if work.wait(f"segment {before.segment}"):
-            return WorkerExit.STOPPED
+        why = f"segment {before.segment} failed"
+        Receipt(segment.number, segment.name, segment.content_hash, Result.NOT_RUN, why).write(work.folder)
+        return WorkerExit.DONE
     lease = work.budget.take(segment.resources, many=False)
     if lease is None:
         raise EnvironmentMissing(f"segment {segment.number} {work.budget.why_never(segment.resources)}", "")

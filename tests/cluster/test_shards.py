@@ -59,6 +59,29 @@ def test_one_after_the_other_the_last_brings_it_together(plate: Plate) -> None:
     assert state(plate, file) == "done"
 
 
+def test_what_goes_over_nothing_is_done_by_the_part_that_comes_last(plate: Plate) -> None:
+    file = plate.lab.pipeline([plate.each("mask"), plate.segment("table", "in", "table.csv")])
+    said = plate.lab.run(file, "--shard", "1/2").stdout
+    assert "this part is done" in said
+    assert not (plate.data / "table.csv").exists()
+    plate.lab.run(file, "--shard", "2/2")
+    assert (plate.data / "table.csv").exists()
+    assert state(plate, file) == "done"
+
+
+def test_items_behind_a_segment_that_goes_over_nothing_wait_for_it(plate: Plate) -> None:
+    table = plate.segment("table", "in", "table.csv", outputs=["table.csv"])
+    file = plate.lab.pipeline([plate.each("mask"), table, plate.each("seen")])
+    first = start(plate, file, "2/2")
+    plate.wait_for_calls(3)
+    second = start(plate, file, "1/2")
+    said = ended(first, second)
+    assert [first.returncode, second.returncode] == [0, 0], said
+    assert plate.calls().count("in") == 1
+    assert len(plate.outputs("seen")) == 7
+    assert state(plate, file) == "done"
+
+
 def test_items_that_an_earlier_segment_makes_are_shared_out_once_they_are_known(plate: Plate) -> None:
     later = plate.segment("seen", "%ITEM%", "out/%STEM%.seen", foreach="out/*.mask", outputs=["out/%STEM%.seen"])
     file = plate.lab.pipeline([plate.each("mask"), later])
