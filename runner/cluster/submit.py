@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.cluster import handles
+from runner.cluster.by_hand import KIND as BY_HAND
 from runner.cluster.chunks import parts
 from runner.cluster.freeze import SegmentJob
 from runner.cluster.jobs import After, Handle, Limits, QueueFull, SchedulerAway, Submission
@@ -155,7 +156,7 @@ class Submitter:
             return bool(self.handles[handle.name].job)
         self._pause, self._told = 1.0, False
         self._note(replace(handle, job=job, submitted=time.time()))
-        if handle.segment != PROBE_NUMBER:
+        if handle.segment != PROBE_NUMBER and self.scheduler.name != BY_HAND:
             several = f", {counted(len(handle.indices), 'element')}" if handle.indices else ""
             self._journal.note(f"   {handle.segment}. {self.segments[handle.segment][0].name}: job {job}{several}")
         return True
