@@ -27,21 +27,29 @@ from runner.model import Command, EnvironmentSpec, ResolvedEntry, ResolvedFlags
 Entries = Sequence[ResolvedEntry]
 FOLDER = ".recorded"  # no group's name begins with a dot
 # a place in pyproject.toml or uv.lock: of a package beside them, or an index that is a folder
-_PLACE = re.compile(r'(?<![\w-])(path|directory|editable|registry|url|virtual)(\s*=\s*)"([^"\\\n]+)"')
-_FIND_LINKS = re.compile(r"(?<![\w-])(find-links)(\s*=\s*)\[([^\]]*)\]")
+_PLACE = re.compile(r'((?<![\w-])(?:path|directory|editable|registry|url)\s*=\s*)("[^"\\\n]+")')
+_FIND_LINKS = re.compile(r"((?<![\w-])find-links\s*=\s*)(\[[^\]]*\])")
+_QUOTED = re.compile(r'"([^"\\\n]+)"')
 
 
-def as_recorded(spec: EnvironmentSpec, python: str, files: Mapping[str, bytes], site: Site) -> EnvironmentSpec:
+def as_recorded(
+    spec: EnvironmentSpec, entries: Entries, python: str, files: Mapping[str, bytes], site: Site
+) -> EnvironmentSpec:
     """`spec`, made from `files` by their names and with that Python ("": as the files say). Raises StateError.
 
     Of one that is put together, what is above: conda's environment below and modules are the machine's own.
     """
     if spec.parts:
-        return replace(spec, parts=(*spec.parts[:-1], as_recorded(spec.parts[-1], python, files, site)))
-    folder = _written(files, site)
-    return EnvironmentSpec(
-        "recorded", str(folder), text=spec.text, parts=(replace(spec, python=python or spec.python),)
-    )
+        return replace(spec, parts=(*spec.parts[:-1], as_recorded(spec.parts[-1], entries, python, files, site)))
+    folder = _written(files, _home(files, entries, site), site)
+    inner = replace(spec, python=python or spec.python)
+    return EnvironmentSpec("recorded", str(folder), text=spec.text, parts=(inner,))
+
+
+def _home(files: Mapping[str, bytes], entries: Entries, site: Site) -> Path:
+    """The folder in which the files were: that of the script that they are of, else the repository."""
+    script = next((word for word in words(entries) if PurePath(word).name in files), "")
+    return (on_disk(site.repo) / script).parent if script else on_disk(site.repo)
 
 
 def python_for(version: str, site: Site) -> str:
@@ -51,13 +59,12 @@ def python_for(version: str, site: Site) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def _written(files: Mapping[str, bytes], site: Site) -> Path:
+def _written(files: Mapping[str, bytes], home: Path, site: Site) -> Path:
     """The folder with copies of them; one for each content."""
-    repo = on_disk(site.repo)
     text = "".join(f"{name} {hashlib.sha256(data).hexdigest()}\n" for name, data in sorted(files.items()))
-    folder = on_disk(site.environments) / FOLDER / hashlib.sha256(f"{repo}\n{text}".encode()).hexdigest()[:16]
+    folder = on_disk(site.environments) / FOLDER / hashlib.sha256(f"{home}\n{text}".encode()).hexdigest()[:16]
     for name, data in files.items():
-        copy = _moved(data, repo, folder) if name in ("pyproject.toml", "uv.lock", "uv.toml") else data
+        copy = _moved(data, home, folder)
         path = folder / name
         if not path.is_file() or path.read_bytes() != copy:
             folder.mkdir(parents=True, exist_ok=True)
@@ -65,40 +72,43 @@ def _written(files: Mapping[str, bytes], site: Site) -> Path:
     return folder
 
 
-def _moved(data: bytes, repo: Path, folder: Path) -> bytes:
-    """With what they name beside them, in the repository, as it is seen from `folder`."""
+def _moved(data: bytes, home: Path, folder: Path) -> bytes:
+    """With what they name beside them, in `home`, as it is seen from `folder`."""
 
     def seen(place: str) -> str:
-        if "://" in place or os.path.isabs(place) or place == "." or not os.path.lexists(repo / place):  # noqa: PTH117
+        if "://" in place or os.path.isabs(place) or place == "." or not os.path.lexists(home / place):  # noqa: PTH117
             return place
         try:
-            return Path(os.path.relpath(repo / place, folder)).as_posix()
+            return Path(os.path.relpath(home / place, folder)).as_posix()
         except ValueError:  # Windows: on another drive
-            return (repo / place).as_posix()
+            return (home / place).as_posix()
 
-    text = data.decode("utf-8-sig")
-    text = _PLACE.sub(lambda m: f'{m[1]}{m[2]}"{seen(m[3])}"', text)
-    text = _FIND_LINKS.sub(
-        lambda m: f"{m[1]}{m[2]}[" + re.sub(r'"([^"\\]+)"', lambda one: f'"{seen(one[1])}"', m[3]) + "]", text
-    )
-    return text.encode()
+    def quoted(text: str) -> str:
+        return _QUOTED.sub(lambda found: f'"{seen(found[1])}"', text)
+
+    text = data.decode("utf-8-sig", "surrogateescape")
+    text = _PLACE.sub(lambda found: found[1] + quoted(found[2]), text)
+    text = _FIND_LINKS.sub(lambda found: found[1] + quoted(found[2]), text)
+    return text.encode("utf-8", "surrogateescape")
 
 
-def gone(files: Mapping[str, bytes], site: Site) -> list[str]:
+def gone(files: Mapping[str, bytes], entries: Entries, site: Site) -> list[str]:
     """Places that the lock of then names beside it, and where nothing is now: wheels, folders with packages."""
     import tomllib
 
-    try:
-        lock = tomllib.loads(files.get("uv.lock", b"").decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        return []
-    found = []
-    for package in lock.get("package", []):
-        source = package.get("source", {})
-        for key in ("path", "directory", "editable"):
-            place = source.get(key) if isinstance(source, dict) else None
-            if isinstance(place, str) and "://" not in place and not os.path.lexists(on_disk(site.repo) / place):
-                found.append(f"{on_disk(site.repo) / place} ({package.get('name')} {package.get('version', '')})")
+    home, found = _home(files, entries, site), []
+    for name, data in files.items():
+        try:
+            packages = tomllib.loads(data.decode("utf-8-sig")).get("package", []) if name.endswith(".lock") else []
+        except (ValueError, RecursionError):
+            continue
+        for package in packages:
+            source = package.get("source", {})
+            for key in ("path", "directory", "editable"):
+                place = source.get(key) if isinstance(source, dict) else None
+                if isinstance(place, str) and "://" not in place and not os.path.lexists(home / place):
+                    path = os.path.normpath(home / place)
+                    found.append(f"{path} ({package.get('name')} {package.get('version', '')})")
     return found
 
 
@@ -155,9 +165,10 @@ def _prepare(spec: EnvironmentSpec, entries: Entries, site: Site) -> Preparation
 
     def of_then(command: Command, code: int, output: str) -> RunnerError:
         error = explain(command, code, output)
+        said = [line for line in error.cure.splitlines() if line.startswith("uv:")]  # the rest is about today's lock
         return EnvironmentMissing(
             f"the environment of then cannot be made again: {error.message}",
-            f"Its lock is in {spec.name}. {error.cure}",
+            "\n".join([f"Bring back what is missing; its lock of then is in {spec.name}.", *said]),
         )
 
     return replace(found, title=f"{found.title} as it was", explain=of_then)

@@ -126,7 +126,7 @@ def _environments(again: Again) -> dict[int, Any]:
         if files:
             then = run.found[job.segment.content_hash].receipt.environment
             python = python_for(python_of(then), again.site) if "uv.lock" in files else ""
-            found[number] = as_recorded(job.spec, python, files, again.site)
+            found[number] = as_recorded(job.spec, job.entries, python, files, again.site)
     return found
 
 

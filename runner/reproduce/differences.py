@@ -116,7 +116,7 @@ def _of_environment(run: Recorded, job: Task, site: Site, *, todays: bool) -> It
     name = f"{_named(segment)}: "
     then = dict(run.found[segment.content_hash].receipt.environment)
     if own.managed and files and not todays:
-        for place in gone(files, site):
+        for place in gone(files, job.entries, site):
             cure = "Put it back: the lock of then names it."
             yield Difference("environment", Weight.GONE, f"{name}{place} is gone", cure, segment.number)
         other = changes(then, _now(job, site))
