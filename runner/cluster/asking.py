@@ -46,14 +46,18 @@ class Asking:
     scheduler: str  # its name for people
     away: re.Pattern[str]  # texts by which a program says that the scheduler does not answer
     kept: tuple[str, ...] = ()  # beginnings of variables that its programs go by
+    left_out: frozenset[str] = frozenset()  # of these
     patience: float = PATIENCE
     programs: Mapping[str, str] = field(default_factory=dict)
 
     def environ(self) -> dict[str, str]:
         """What its programs, and by them every job, start with: no variable of an outer job or environment."""
         host, outer = self.host, outer_folders(self.host)
+        kept = ("LC_", *self.kept)
         found = {
-            name: value for name, value in host.environ.items() if name in _KEPT or name.startswith(("LC_", *self.kept))
+            name: value
+            for name, value in host.environ.items()
+            if name in _KEPT or (name.startswith(kept) and name not in self.left_out)
         }
         folders = host.environ.get("PATH", "").split(":")
         found["PATH"] = ":".join(folder for folder in folders if folder and str(host.path(folder)) not in outer)

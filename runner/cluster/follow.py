@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from runner.cluster.followed import Followed
-from runner.cluster.freeze import freeze_segment, read_items, read_segment
+from runner.cluster.freeze import freeze_segment, read_items, read_segment, task_digest
 from runner.cluster.jobs import Chunk, ClusterError, Handle, JobState, Looks, SchedulerAway
 from runner.cluster.plans import ahead, frozen_segment
 from runner.cluster.probe import why_not
@@ -230,6 +230,12 @@ class ClusterExecutor:
             folder = self._folder(number)
             job = read_segment(folder)
             items = read_items(folder, job) if job.many else []
+            task = self._opened.look.jobs.get(number)
+            if self._how.again and self._how.submits and task is not None and task_digest(task) != job.task:
+                self._journal.warn(
+                    f"{number}. {segment.name}: .env was changed since it was submitted, so jobs of it that have not "
+                    "begun will not run. Put it back, or cancel this run and start anew"
+                )
             one = Followed(segment, job, folder, items, Tail(folder, job.remembered, self._how.disk))
             with self._lock:
                 self._followed[number] = one

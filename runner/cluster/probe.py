@@ -118,7 +118,9 @@ def _of_segment(
     job = patient(lambda: read_segment(folder), folder, stop)
     if task_digest(task) != job.task:
         yield Missing(
-            number, f".env or the repository's folder is another one here: {site.repo}", "Keep both on the shared disk."
+            number,
+            f".env was changed since it was submitted, or the repository's folder is another one here: {site.repo}",
+            "Put .env back or start the pipeline again; both are to lie on the shared disk.",
         )
     for path in absent(job.reads, _may_read, stop):
         if _was_removed(path, folder, job):

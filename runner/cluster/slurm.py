@@ -38,13 +38,18 @@ _GONE = re.compile(r"invalid job id|already completing or completed|job/step alr
 _BUSY = re.compile(r"temporarily unable to accept job", re.IGNORECASE)
 
 
+# what is run-pipeline's to say: the probe is no array, submitting waits for nothing, errors lie with the output
+_OPTIONS_OF_OURS = frozenset({"SBATCH_ARRAY_INX", "SBATCH_WAIT", "SBATCH_ERROR", "SBATCH_INPUT", "SBATCH_DEPENDENCY"})
+
+
 def make(settings: ExecutorSettings, host: Host) -> Slurm:
     found = {name: host.which(name) for name in (*_PROGRAMS, "sacct")}
     for name in _PROGRAMS:
         if not found[name]:
             raise missing(name, "Slurm")
     programs = {name: path for name, path in found.items() if path}
-    return Slurm(settings, Asking(host, "Slurm", AWAY, ("SLURM_CONF", "SLURM_CLUSTERS", "SBATCH_"), programs=programs))
+    kept = ("SLURM_CONF", "SLURM_CLUSTERS", "SBATCH_")
+    return Slurm(settings, Asking(host, "Slurm", AWAY, kept, _OPTIONS_OF_OURS, programs=programs))
 
 
 @dataclass

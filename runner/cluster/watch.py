@@ -15,6 +15,7 @@ from runner.cluster.notes import notes
 from runner.cluster.says import Asked, Said, say, with_log
 from runner.cluster.submit import Submitter
 from runner.cluster.worker import WorkerExit
+from runner.errors import ExitCode
 from runner.ground.text import decoded
 from runner.ground.words import counted, size_text, time_text
 from runner.model import Resources
@@ -184,6 +185,8 @@ class Watch:
                 why_not = "Say how much it needs: resources: {memory: 16 GB}; it is then tried again with more."
         elif look.state is JobState.OUT_OF_TIME:
             seconds = handle.seconds * _TIME
+        elif look.state is JobState.FAILED and look.exit_code == ExitCode.USAGE:  # it is the same on each node
+            why_not = "Put back what was changed, or start the pipeline again."
         if not why_not and tries > self.settings.retries:
             why_not = f"It was submitted {counted(tries, 'time')}. {said.cure}".strip()
         if why_not:

@@ -130,3 +130,16 @@ def test_a_damaged_record_is_told_with_what_to_do_and_its_jobs_can_be_ended(lab:
     assert "cluster.json" in told.stdout
     lab.wait_for(lambda: not jobs(lab), "all jobs are ended")
     assert "would run" in lab.run("status", pipeline).stdout
+
+
+def test_a_changed_env_is_told_at_once_and_its_jobs_are_not_tried_again(lab: ClusterLab) -> None:
+    (lab.repo / ".env").write_text("VALUE=one\n")
+    pipeline = lab.pipeline([copy(lab, wait=4), copy(lab, "in", "more", env={"A": "%VALUE%"})])
+    lab.run("submit", pipeline)
+    lab.wait_for(lambda: bool(lab.starts()), "an item")
+    (lab.repo / ".env").write_text("VALUE=two\n")
+    driver = lab.start("resume", pipeline)
+    told, _ = driver.communicate()
+    assert ".env was changed" in told
+    assert driver.returncode
+    assert "submitted again" not in told

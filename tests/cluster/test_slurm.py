@@ -107,6 +107,9 @@ class TestSubmitting:
             "SLURM_MEM_PER_NODE": "2",
             "SECRET": "hush",
             "SBATCH_TIMELIMIT": "7",  # sbatch's own, which a user or a site sets for all jobs
+            "SBATCH_ARRAY_INX": "0-5",  # also sbatch's own, but how a job is run is ours to say
+            "SBATCH_WAIT": "1",
+            "SBATCH_ERROR": "/nowhere/%j",
             "PATH": f"/home/me/venv/bin:/opt/conda/envs/other/bin:{slurm.environ['PATH']}",
         }
         one, sent = scheduler_of(SETTINGS, slurm.host(**outer)), job("env; exec true")
@@ -115,7 +118,7 @@ class TestSubmitting:
         assert over(one, name)[0].state is JobState.ENDED  # type: ignore[arg-type]
         told = dict(line.split("=", 1) for line in text_of(sent, name).splitlines() if "=" in line)
         assert not {"VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "SECRET"} & told.keys()
-        assert told["SLURM_JOB_ID"] == name
+        assert told["SLURM_JOB_ID"] == name and "SLURM_ARRAY_JOB_ID" not in told
         assert told["PATH"] == slurm.environ["PATH"]
         assert told["HOME"] == slurm.environ["HOME"]
 
