@@ -1,7 +1,6 @@
-"""The keeper: a process in the background that holds the ssh of a login and lets this user's commands use it.
+"""The keeper of a login: it holds the ssh process and lets this user's commands use it, many at once.
 
-It gets what to do as a line of JSON on its standard input, tells of the login on its standard output, a line each, and
-gives up where that input ends before the login is made. It ends with ssh, by --close, or after a time without use.
+It ends with ssh, by --close, or after a time without use.
 """
 
 from __future__ import annotations
@@ -17,12 +16,11 @@ import time
 from collections.abc import Mapping
 from typing import Any, BinaryIO, cast
 
-from runner.errors import Busy, RunnerError
-from runner.host import this_host
+from runner.errors import RunnerError
 from runner.login import agent, door
-from runner.login.ssh import NOISE, agent_source, ssh_argv, why_ended
-from runner.login.store import Endpoint, Last, Store
-from runner.process.background import Background, TooLong, leave_terminal, start_background
+from runner.login.ssh import NOISE, agent_source, why_ended
+from runner.login.store import Last, Store
+from runner.process.background import Background, TooLong
 from runner.site_file import ClusterSettings
 
 _MOST_NOISE = 1 << 20  # bytes of what a login shell prints before the agent speaks
@@ -252,65 +250,3 @@ def tell(event: Mapping[str, Any]) -> None:
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.write(json.dumps(event) + "\n")
         sys.stdout.flush()
-
-
-def _give_up_alone(ssh: Background, made: threading.Event) -> None:
-    """Whoever asks for the login is gone: Ctrl-C, or a closed window."""
-    with contextlib.suppress(OSError):
-        while os.read(0, 4096):
-            pass
-    if not made.is_set():
-        ssh.kill()
-
-
-def main() -> None:
-    """`python -c "from runner.login.keeper import main; main()"`, started by `run-pipeline login`."""
-    asked = json.loads(sys.stdin.buffer.readline())
-    cluster, host = _cluster(asked["cluster"]), this_host(interactive=asked["interactive"])
-    store = Store(host, cluster.name)
-    try:
-        store.make()
-        from runner.state.locks import LockFile
-
-        with LockFile(store.lock, f"the login to {cluster.name}").acquire(wait=0):
-            _keep(cluster, store, ssh_argv(cluster, host), float(asked["idle"]))
-    except Busy as error:
-        tell({"failed": error.message, "cure": error.cure, "busy": True})
-    except RunnerError as error:
-        tell({"failed": error.message, "cure": error.cure})
-    except OSError as error:
-        tell({"failed": f"ssh could not be started: {error}", "cure": "Check `ssh` in the site file."})
-
-
-def _cluster(told: Mapping[str, Any]) -> ClusterSettings:
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}
-    return ClusterSettings(**values)
-
-
-def _keep(cluster: ClusterSettings, store: Store, argv: list[str], idle: float) -> None:
-    ssh = start_background(argv)
-    made = threading.Event()
-    threading.Thread(target=_give_up_alone, args=(ssh, made), daemon=True).start()
-    keeper = Keeper(cluster, store, ssh, idle)
-    if not keeper.log_in():
-        return
-    with socket.socket() as listener:
-        if sys.platform == "win32":
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(32)
-        store.write_endpoint(Endpoint(listener.getsockname()[1], keeper.token, os.getpid()))
-        store.write_last(Last(keeper.heard, 0.0, ""))
-        made.set()
-        tell({"ready": keeper.hello})
-        leave_terminal()
-        _let_go()
-        keeper.serve(listener)
-
-
-def _let_go() -> None:
-    """Of the streams of who started us, and of the folder."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for stream in (1, 2):
-        os.dup2(nothing, stream)
-    os.chdir(os.path.expanduser("~"))  # noqa: PTH111

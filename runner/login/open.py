@@ -19,7 +19,7 @@ from runner.login.store import Store
 from runner.site_file import ClusterSettings
 
 IDLE = 12 * 3600.0
-_KEEPER = "import sys; sys.path.insert(0, sys.argv[1]); from runner.login.keeper import main; main()"
+_KEEPER = "import sys; sys.path.insert(0, sys.argv[1]); from runner.login.keeper_process import main; main()"
 
 
 class LoginFailed(RunnerError):
