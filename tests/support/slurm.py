@@ -45,8 +45,8 @@ SlurmctldPort={controller}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-# a job that is queued again waits for cred_expire (120 s by default) before it starts
-AuthInfo=socket={folder}/munge/socket,cred_expire=3
+# a job that is queued again waits for cred_expire before it starts: 120 s, or what is said, which is 5 at least
+AuthInfo=socket={folder}/munge/socket,cred_expire=5
 CredType=cred/munge
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool/%n
