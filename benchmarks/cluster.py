@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -35,8 +36,13 @@ poll = "0.5s"
 HAND = """\
 #!/bin/sh
 for number in $(seq $((SLURM_ARRAY_TASK_ID * {each})) $((SLURM_ARRAY_TASK_ID * {each} + {each} - 1))); do
-    if [ $number -lt {items} ]; then sleep {seconds}; : > {folder}/by_hand/$number; fi
+    if [ $number -lt {items} ]; then {python} {program} {seconds} {folder}/by_hand/$number; fi
 done
+"""
+ITEM = """\
+import pathlib, sys, time
+time.sleep(float(sys.argv[1]))
+pathlib.Path(sys.argv[2]).touch()
 """
 PROGRAMS = ("sbatch", "squeue", "scancel", "scontrol", "sacct")
 
@@ -88,22 +94,25 @@ class Bench:
         (data / "by_hand").mkdir()
         each = -(-items // chunks)
         (self.lab.repo / "run-pipeline.toml").write_text(SITE.format(target=each * 2))
+        program = self.lab.script("item.py", ITEM)
         segment = {
             "name": "Short items",
-            "environment": "cmd",
+            "environment": "uv:default",
             "foreach": {"range": items},
             "resources": {"time": "2s"},  # by which they are cut, not what they take
-            "cwd": "%YAML%",
-            "commands": [f"sleep {seconds}; : > made/%ITEM%"],
+            "commands": ["python", str(program), str(seconds), "%YAML%/made/%ITEM%"],
         }
         pipeline = self.lab.pipeline([segment])
         script = data / "hand.sh"
-        script.write_text(HAND.format(items=items, each=each, seconds=seconds, folder=f"'{data}'"))
+        python = self.lab.repo / ".venvs" / "default" / "bin" / "python"  # the same program by the same Python
+        given = {"python": f"'{python}'", "program": f"'{program}'", "folder": f"'{data}'"}
+        script.write_text(HAND.format(items=items, each=each, seconds=seconds, **given))
         ours, hand = list[float](), list[float]()
         for _ in range(rounds):
-            hand.append(self.by_hand(script, chunks, items))
+            shutil.rmtree(data / ".run-pipeline", ignore_errors=True)  # else it is cut by what was measured
             took, _ = self.run("run", pipeline, "--executor", "test", "--force")
             ours.append(took)
+            hand.append(self.by_hand(script, chunks, items))
             assert len(list((data / "made").iterdir())) == items
         took, calls = self.run("submit", pipeline, "--executor", "test", "--force")
         self.run("cancel", pipeline)
