@@ -66,7 +66,11 @@ class Asking:
     def ask(self, program: str, *words: str, patience: float | None = None, **more: str) -> Answer:
         """Its answer, a refusal included. Raises SchedulerAway."""
         limit = self.patience if patience is None else patience
-        got = self.host.capture([self.programs.get(program, program), *words], env=self.environ() | more, timeout=limit)
+        argv, environ = [self.programs.get(program, program), *words], self.environ() | more
+        got = self.host.capture(argv, env=environ, timeout=limit)
+        libraries = self.host.environ.get("LD_LIBRARY_PATH")
+        if got.code == _NOT_LOADED and b"shared libraries" in got.stderr and libraries:  # it comes out of a module
+            got = self.host.capture(argv, env=environ | {"LD_LIBRARY_PATH": libraries}, timeout=limit)
         out, err = (part.decode("utf-8", "replace") for part in (got.stdout, got.stderr))
         if got.code is None:
             raise SchedulerAway(f"{self.scheduler} does not answer: {got.error} {err.strip()}".rstrip(), _WAIT)
@@ -76,6 +80,7 @@ class Asking:
         return answer
 
 
+_NOT_LOADED = 127
 _WAIT = "Jobs that run go on; nothing is known of them until it answers again."
 
 

@@ -458,6 +458,18 @@ class TestAsking:
             one.look([("1", None)])
         assert time.monotonic() - before < 10
 
+    def test_programs_out_of_a_module_find_their_libraries(self, slurm: Slurm, tmp_path: Path) -> None:
+        """Stand-in: a squeue whose libraries lie where only the module that it came with says."""
+        program = tmp_path / "squeue"
+        lost = "error while loading shared libraries: libslurmfull.so: cannot open shared object file"
+        program.write_text(f'#!/bin/sh\n[ "$LD_LIBRARY_PATH" = /sw/slurm ] || {{ echo {lost} >&2; exit 127; }}\n')
+        program.chmod(0o755)
+        one = Scheduler(SETTINGS, replace(scheduler(slurm).asking, programs={"squeue": str(program)}))
+        with pytest.raises(SchedulerAway, match="shared libraries"):
+            one.look([("1", None)])
+        one.asking = replace(one.asking, host=slurm.host(LD_LIBRARY_PATH="/sw/slurm"))
+        assert one.look([("1", None)])["1", None].state is JobState.UNKNOWN
+
     def test_a_full_queue_is_told_apart_from_a_controller_that_is_away(
         self, slurm: Slurm, job: Callable[..., Submission], tmp_path: Path
     ) -> None:
