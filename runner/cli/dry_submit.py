@@ -23,7 +23,7 @@ def show(look: Look, settings: ExecutorSettings, *, as_json: bool) -> None:
     console = screen()
     if not as_json:
         console.line()
-        console.line(f"Submitted to {settings.name}:")
+        console.line(f"Would be submitted to {settings.name}:")
     for told in _all(look, settings):
         if as_json:
             print_json("submission", executor=settings.name, **told)

@@ -13,6 +13,7 @@ from runner.cli.common import print_json, screen
 from runner.cli.completing import complete_segments
 from runner.cli.on import OnCluster
 from runner.cli.submitted import on_a_submitted_run
+from runner.ground.told import text as text_of
 
 if TYPE_CHECKING:
     from runner.model import Segment
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _MOST = 12  # files that are shown of a segment, the newest
 _EACH = 0.5  # seconds between two looks
+_SELDOM = 10  # looks between two at all receipts
 
 
 @click.command(name="logs", cls=OnCluster)
@@ -109,7 +111,7 @@ def _files(
 ) -> None:
     read: dict[Path, int] = {}
     last: Path | None = None
-    first = True
+    first, looks = True, 0
     while True:
         going = _goes_on(record)  # asked before: what is written until the end is shown
         for segment in segments:
@@ -129,7 +131,11 @@ def _files(
         if first and last is None and not as_json:
             names = ", ".join(record.segment_folder(one.number, one.name).name for one in segments[:3])
             console.line(f"Nothing was printed yet (looked in {record.folder}: {names}).")
-        first = False
+        if follow and going and looks % _SELDOM == 0 and _nobody_goes_on(record, segments):
+            file = text_of(record.data.get("pipeline")) or "FILE"
+            console.line(f'All that was submitted has ended, and nobody goes on: run-pipeline resume "{file}" does.')
+            return
+        first, looks = False, looks + 1
         if not follow or not going:
             return
         time.sleep(_EACH)
@@ -168,6 +174,24 @@ def _new(path: Path, read: dict[Path, int], lines: int) -> str:
     read[path] = read.get(path, 0) + len(data)
     text = decoded(data)
     return "\n".join(text.splitlines()[-lines:]) if lines else text
+
+
+def _nobody_goes_on(record: Record, segments: list[Segment]) -> bool:
+    """Whether all jobs of a run on a cluster have ended while no process follows it."""
+    from runner.cluster.told import look
+    from runner.errors import StateError
+    from runner.records.layout import SUBMITTED
+    from runner.state.locks import LockFile
+    from runner.state.status import status_path
+
+    path = text_of(record.data.get("pipeline"))
+    if record.state != SUBMITTED or not path:
+        return False
+    try:
+        held = LockFile.of_run(status_path(Path(path)), "").held()
+        return held is None and not any(told.is_open for told in look(record, segments, None))
+    except (StateError, OSError):
+        return False
 
 
 def _goes_on(record: Record) -> bool:

@@ -22,7 +22,7 @@ def add_jobs(rows: list[dict[str, Any]], look: Look) -> list[dict[str, Any]]:
         scheduler = scheduler_of(submitted.settings, look.request.site.host)
     except ClusterError as error:  # another host of the share, without the scheduler's programs
         why = f"unknown: {error.message}"
-    found = {told.number: told for told in look_at_jobs(record, pipeline, scheduler)}
+    found = {told.number: told for told in look_at_jobs(record, pipeline.segments, scheduler)}
     out = []
     for row in rows:
         told = found.get(row["segment"])

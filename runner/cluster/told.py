@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from runner.cluster.scheduler import Scheduler
 from runner.cluster.submit import PROBE_NUMBER
 from runner.cluster.tail import Tail
 from runner.ground.words import counted
-from runner.model import Pipeline
+from runner.model import Segment
 from runner.records.layout import JOB, Record
 from runner.records.receipt import Receipt, Result
 
@@ -92,10 +92,10 @@ class Told:
         }
 
 
-def look(record: Record, pipeline: Pipeline, scheduler: Scheduler | None) -> list[Told]:
-    """Each segment of the run that was frozen. Raises StateError; one that cannot be asked about is unknown."""
+def look(record: Record, segments: Iterable[Segment], scheduler: Scheduler | None) -> list[Told]:
+    """Each of these segments that was frozen. Raises StateError; one that cannot be asked about is unknown."""
     found: dict[int, tuple[Told, Followed]] = {}
-    for segment in pipeline.segments:
+    for segment in segments:
         folder = record.segment_folder(segment.number, segment.name)
         if segment.is_control or not (folder / JOB).exists():
             continue

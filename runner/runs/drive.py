@@ -460,7 +460,7 @@ class _Loop:
         later = [number for number in look.jobs if number > segment.number]
         later = later or [number for number in self.steps if number > segment.number]
         if later:
-            text += f'\nGo on with: run-pipeline "{look.path}" --from {min(later)}'
+            text += f"\nGo on with: {look.request.again('--from', str(min(later)))}"
         self.opened.advice = text
 
     def _end(self, code: ExitCode) -> None:

@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.environments.quoting import quote_cmd, quote_posix
 from runner.errors import UsageError
 from runner.executors.items import Ended, ItemWork, OutOfMemory, WorkerFiles, run_items
 from runner.executors.local import Finished
@@ -22,7 +21,7 @@ from runner.items.item import Item
 from runner.items.ledger import compact
 from runner.items.matrix import batches
 from runner.model import Resources, Segment
-from runner.records.layout import done_file, records_root
+from runner.records.layout import done_file
 from runner.records.lines import ItemReceipt, ItemState, added_to, append, append_files
 from runner.records.receipt import Receipt, Result
 from runner.runs.anew import forget, settle
@@ -215,14 +214,7 @@ class Over:
             )
 
     def _again(self, key: str) -> str:
-        request = self._opened.request
-        words = [str(request.path), "--only", str(self.segment.number), "--item", key]
-        if request.executor:
-            words += ["--executor", request.executor]
-        if request.root != records_root(request.path, None):
-            words += ["--records", str(request.root.parent)]
-        quoted = quote_cmd if request.site.host.windows else quote_posix
-        return " ".join(["run-pipeline", *map(quoted, words)])
+        return self._opened.request.again("--only", str(self.segment.number), "--item", key)
 
     def leave_out(self, key: str, cause: int) -> None:
         """An item that is not run because it failed in an earlier segment."""

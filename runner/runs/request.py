@@ -44,3 +44,14 @@ class RunRequest:
     def root(self) -> Path:
         """Of its run records."""
         return self.records or records_root(self.path, None)
+
+    def again(self, *words: str) -> str:
+        """What somebody types to run it once more in the same place."""
+        from runner.environments.quoting import quote_cmd, quote_posix
+
+        typed = [str(self.path), *words]
+        if self.executor:
+            typed += ["--executor", self.executor]
+        if self.root != records_root(self.path, None):
+            typed += ["--records", str(self.root.parent)]
+        return " ".join(["run-pipeline", *map(quote_cmd if self.site.host.windows else quote_posix, typed)])

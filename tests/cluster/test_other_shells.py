@@ -143,3 +143,17 @@ def test_a_changed_env_is_told_at_once_and_its_jobs_are_not_tried_again(lab: Clu
     assert ".env was changed" in told
     assert driver.returncode
     assert "submitted again" not in told
+
+
+def test_logs_that_are_followed_end_when_nobody_goes_on_with_the_run(lab: ClusterLab) -> None:
+    pipeline = lab.pipeline([copy(lab)])
+    lab.run("submit", pipeline)
+    told = lab.run("logs", pipeline, "-f").stdout
+    assert "copies item003.tif" in told and "run-pipeline resume" in told
+
+
+def test_the_line_to_go_on_behind_a_pause_names_the_cluster(lab: ClusterLab) -> None:
+    run = [{"name": "One", "environment": "cmd", "commands": ["true"]}, {"type": "pause"}, copy(lab)]
+    (lab.repo / "run-pipeline.toml").write_text('[executors.mine]\nkind = "slurm"\npoll = "0.3s"\n')
+    done = lab.run("run", lab.pipeline(run), "--executor", "mine")
+    assert "--from 3 --executor mine" in done.stdout
