@@ -21,7 +21,7 @@ from runner.records.journal import Journal
 from runner.report.console import Console
 from runner.report.lines import LineReporter
 from runner.reproduce.again import Again, Asked, look, refuse, run_again
-from runner.reproduce.differences import Weight
+from runner.reproduce.difference import Weight
 from runner.reproduce.recorded import LAST, find_run, read_run
 
 EPILOG = """\b

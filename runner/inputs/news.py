@@ -117,9 +117,8 @@ class Since:
     gone: bool = False
 
 
-def since(ledger: Ledger, order: Order) -> Iterator[Since]:
+def since(ledger: Ledger, order: Order, look: Look) -> Iterator[Since]:
     """All that is different in what the segments were given, scripts too; what they gave each other is left out."""
-    look = Look()
     for number, content_hash in order:
         line = ledger.line(content_hash)
         for source, before in line.sources if line else ():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from runner.checks import errors, find_problems
 from runner.compare.isolation import CannotIsolate, Moves, moves_for
@@ -16,7 +17,7 @@ from runner.compare.places import items_of
 from runner.compare.results import Comparison
 from runner.compare.second_run import OUT, SecondRun, second_run
 from runner.compare.sides import python_of
-from runner.environments import Site, kind
+from runner.environments import Site, kind, words
 from runner.environments.recorded import as_recorded, python_for
 from runner.errors import EnvironmentMissing, ExitCode, PipelineError, RunnerError, UsageError
 from runner.executors.carry import carry_out
@@ -24,7 +25,8 @@ from runner.frozen import frozen
 from runner.ground.words import counted
 from runner.records.journal import Journal
 from runner.records.layout import FOLDER, hide
-from runner.reproduce.differences import Difference, Weight, changes, differences
+from runner.reproduce.difference import Difference, Weight
+from runner.reproduce.differences import changes, differences
 from runner.reproduce.recorded import Recorded
 from runner.state.locks import LockFile
 from runner.tasks import Task, Tasks
@@ -47,7 +49,8 @@ class Again:
     site: Site
     asked: Asked
     jobs: Tasks  # as they were, in the environments of today
-    different: Sequence[Difference] = field(default_factory=list)
+    different: Sequence[Difference] = ()
+    state: Mapping[str, str] = field(default_factory=dict)  # of scripts and inputs
 
     @property
     def folder(self) -> Path:
@@ -67,7 +70,8 @@ def look(run: Recorded, site: Site, asked: Asked) -> Again:
             f"{run.name} cannot be run again with outputs of its own: {reason}",
             "Nothing was run, and no result was touched.",
         ) from reason
-    return replace(again, different=differences(run, again.jobs, site, moves, todays=asked.todays))
+    told = differences(run, again.jobs, site, moves, todays=asked.todays)
+    return replace(again, different=told.found, state=told.state)
 
 
 def refuse(again: Again) -> None:
@@ -156,9 +160,14 @@ def _prepare(jobs: Tasks, site: Site, measurer: Measurer, say: Callable[[str], N
 
 
 def _made_of(again: Again) -> dict[str, Any]:
-    """What the outputs stand for beside scripts: what is unlike then, so that a change of that is another run."""
-    told = sorted(f"{one.what}: {one.text}" for one in again.different if one.weight is Weight.CHANGES)
-    return {"different": told, "todays": again.asked.todays}
+    """What the outputs stand for beside the segments: scripts with their modules, inputs, what they are given."""
+    given = {}
+    for number, job in again.jobs.items():
+        masked = job.masked([words(job.entries), dict(job.env), job.cwd], again.site)
+        # two bytes tell that a value of .env is another one, and nobody what it is
+        values = crc32(repr(sorted(job.secrets.items())).encode("utf-8", "surrogatepass")) & 0xFFFF
+        given[str(number)] = [hashlib.sha256(repr(masked).encode("utf-8", "surrogatepass")).hexdigest(), values]
+    return {"state": dict(again.state), "given": given, "todays": again.asked.todays}
 
 
 def _compared(again: Again, jobs: Tasks, ran: SecondRun, measurer: Measurer) -> Comparison:

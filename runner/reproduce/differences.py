@@ -3,74 +3,53 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from enum import Enum
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from runner import __version__
 from runner.compare.isolation import Moves
-from runner.compare.sides import changed_output, python_of, receipts_by_hash, versions
+from runner.compare.sides import changed_output, python_of, versions
 from runner.environments import Site, kind
 from runner.environments import fingerprint as fingerprint_of
 from runner.environments.recorded import gone, python_for
-from runner.errors import PipelineError, UsageError
+from runner.errors import PipelineError
 from runner.frozen import frozen
 from runner.ground.plain import read_plain
 from runner.ground.words import some
-from runner.inputs.flags import is_script
-from runner.inputs.ledger import Ledger
-from runner.inputs.news import since
-from runner.items.decide import decide
-from runner.items.expand import expand
-from runner.items.identity import Contents, marks
-from runner.items.ledger import Ledger as ItemLedger
 from runner.model import Segment
 from runner.pipeline.reader import read_pipeline
-from runner.records.kept import read_kept
+from runner.records.kept import NAME, read_kept
 from runner.records.layout import Record, run_folders
+from runner.reproduce.difference import SHOWN, Difference, Weight, named
+from runner.reproduce.read import Inputs, item_differences
 from runner.reproduce.recorded import Recorded
 from runner.runs.keeping import Scripts, this_machine
-from runner.runs.many import CONTENTS, receipts_of, remembered_as
 from runner.tasks import Task
-
-_SHOWN = 6
-
-
-class Weight(Enum):
-    """What a difference means for the run."""
-
-    NOTE = "note"  # it is made good by the record, or cannot be undone by anybody: another driver
-    CHANGES = "changes the result"  # the run needs --anyway
-    NO_LOCK = "no lock"  # the run needs --todays-lock
-    GONE = "gone"  # the run is not possible
 
 
 @frozen
-class Difference:
-    """`what`: environment, script, input, pipeline, machine, runner or result."""
+class Differences:
+    """All of them, and what changes with each script and input."""
 
-    what: str
-    weight: Weight
-    text: str
-    cure: str = ""
-    segment: int | None = None
+    found: Sequence[Difference] = ()
+    state: Mapping[str, str] = field(default_factory=dict)
 
 
-def differences(run: Recorded, jobs: Mapping[int, Task], site: Site, moves: Moves, *, todays: bool) -> list[Difference]:
+def differences(run: Recorded, jobs: Mapping[int, Task], site: Site, moves: Moves, *, todays: bool) -> Differences:
     """`jobs`: of the pipeline as it was, with the environments of today."""
     found, scripts = [*_of_pipeline(run), *_of_machine(run, site)], Scripts(site)
+    inputs, state = Inputs(run, jobs, site, moves), dict[str, str]()
     for segment in run.pipeline.segments:
         job = jobs[segment.number]
         found += _of_environment(run, job, site, todays=todays)
         found += _of_scripts(run, job, scripts, site)
-        found += _of_items(run, job, moves)
-    found += [*_of_inputs(run, site), *_of_results(run)]
-    return list({(one.what, one.text): one for one in reversed(found)}.values())[::-1]
-
-
-def _named(segment: Segment) -> str:
-    return f"segment {segment.number} ({segment.name})" if segment.name else f"segment {segment.number}"
+        found += item_differences(run, job, moves)
+        state |= scripts.of(job)
+    found += [*inputs.differences(), *_of_results(run)]
+    once = list({(one.what, one.text): one for one in reversed(found)}.values())[::-1]
+    return Differences(once, {**state, "inputs": inputs.state()})
 
 
 def _of_pipeline(run: Recorded) -> Iterator[Difference]:
@@ -83,7 +62,7 @@ def _of_pipeline(run: Recorded) -> Iterator[Difference]:
         if hashlib.sha256(data).hexdigest() != run.pipeline.sha256:
             yield Difference("pipeline", Weight.NOTE, f"{run.path.name} was edited since{_edited(run)}; {told}")
     for segment in run.without:
-        text = f"{_named(segment)} had no result by then, and is left out"
+        text = f"{named(segment)} had no result by then, and is left out"
         yield Difference("pipeline", Weight.NOTE, text, segment=segment.number)
 
 
@@ -92,8 +71,8 @@ def _edited(run: Recorded) -> str:
         now = {segment.content_hash for segment in read_pipeline(run.path, hashes_only=True).segments}
     except PipelineError:
         return ""
-    other = [_named(one) for one in run.pipeline.segments if one.content_hash not in now]
-    return f" ({some(other, _SHOWN)})" if other else ""
+    other = [named(one) for one in run.pipeline.segments if one.content_hash not in now]
+    return f" ({some(other, SHOWN)})" if other else ""
 
 
 def _of_machine(run: Recorded, site: Site) -> Iterator[Difference]:
@@ -113,7 +92,7 @@ def _of_environment(run: Recorded, job: Task, site: Site, *, todays: bool) -> It
     segment, own = job.segment, kind(job.spec)
     kept = run.of(segment)
     files = run.held(kept.environment) if kept else {}
-    name = f"{_named(segment)}: "
+    name = f"{named(segment)}: "
     then = dict(run.found[segment.content_hash].receipt.environment)
     if own.managed and files and not todays:
         for place in gone(files, job.entries, site):
@@ -121,7 +100,7 @@ def _of_environment(run: Recorded, job: Task, site: Site, *, todays: bool) -> It
             yield Difference("environment", Weight.GONE, f"{name}{place} is gone", cure, segment.number)
         other = changes(then, _now(job, site))
         if other:
-            text = f"{name}its environment holds {some(other, _SHOWN)}; the run makes that of then, from its lock"
+            text = f"{name}its environment holds {some(other, SHOWN)}; the run makes that of then, from its lock"
             yield Difference("environment", Weight.NOTE, text, segment=segment.number)
         if (version := python_of(then)) != (python := python_for(version, site)):
             text = f"{name}Python {version} of then is not on this machine, and downloads are off; {python} is taken"
@@ -140,7 +119,7 @@ def _of_environment(run: Recorded, job: Task, site: Site, *, todays: bool) -> It
         return
     other = changes(then, _now(job, site))
     if own.managed and other:  # --todays-lock asks for it
-        text = f"{name}the environment of today holds {some(other, _SHOWN)}"
+        text = f"{name}the environment of today holds {some(other, SHOWN)}"
         yield Difference("environment", Weight.NOTE, text, segment=segment.number)
     else:
         yield from _changed([*other, *changes(then.get("conda"), _now(job, site).get("conda"))], name, segment)
@@ -152,6 +131,8 @@ _TODAYS = "--todays-lock runs it with its environment as it is today."
 def _why_no_lock(run: Recorded, job: Task) -> str:
     found, kept = run.found[job.segment.content_hash], run.of(job.segment)
     if read_kept(found.folder) is None:
+        if (found.folder / NAME).exists():
+            return f"{found.folder / NAME} is damaged, so its lock is not known"
         return "its record holds no lock: it was made by a runner of before"
     if kept is None or kept.environment:
         return f"the lock of then is gone from {run.record.folder.parent / 'locks'}, or was changed there"
@@ -161,7 +142,7 @@ def _why_no_lock(run: Recorded, job: Task) -> str:
 def _changed(other: list[str], name: str, segment: Segment) -> Iterator[Difference]:
     if other:
         cure = "Bring those versions back, or run it with --anyway."
-        text = f"{name}its environment holds {some(other, _SHOWN)}"
+        text = f"{name}its environment holds {some(other, SHOWN)}"
         yield Difference("environment", Weight.CHANGES, text, cure, segment.number)
 
 
@@ -189,7 +170,7 @@ def _of_scripts(run: Recorded, job: Task, scripts: Scripts, site: Site) -> Itera
     kept, segment = run.of(job.segment), job.segment
     if kept is None:
         return
-    name, now = f"{_named(segment)}: ", scripts.of(job)
+    name, now = f"{named(segment)}: ", scripts.of(job)
     for script, digest in kept.scripts.items():
         path = _path(script, job, site)
         if not path.is_file():
@@ -210,76 +191,6 @@ def _path(script: str, job: Task, site: Site) -> Path:
     return Path(script)
 
 
-def _of_inputs(run: Recorded, site: Site) -> Iterator[Difference]:
-    root, lines, unknown = run.record.folder.parent, [], []
-    of_now = Ledger.read(root, run.path.parent, site.dotenv)
-    newest = receipts_by_hash(root)
-    for segment in run.pipeline.segments:
-        if segment.many is not None:
-            continue
-        known = segment.content_hash
-        line = run.read(segment)
-        if line is None and newest[known].folder == run.found[known].folder:  # what is remembered is of that run
-            line = of_now.raw(known) or None
-        if line is None:
-            unknown.append(_named(segment))
-        else:
-            lines.append(line)
-    ledger = Ledger.of(lines, str(run.path.parent), site.dotenv)
-    order = [(segment.number, segment.content_hash) for segment in run.pipeline.segments]
-    known_scripts = {segment.number for segment in run.pipeline.segments if run.of(segment) is not None}
-    for one in since(ledger, order):
-        if is_script(one.place) and one.number in known_scripts:  # told apart from what is read
-            continue
-        what = "script" if is_script(one.place) else "input"
-        if one.gone:
-            cure = f"Bring it back to {one.place}."
-            yield Difference(what, Weight.GONE, f"{one.text} ({one.place})", cure, one.number)
-        else:
-            cure = f"Put what was there then back to {one.place}, or run it with --anyway."
-            yield Difference(what, Weight.CHANGES, f"{one.text}, since segment {one.number} ran", cure, one.number)
-    if unknown:
-        yield Difference("input", Weight.NOTE, f"what {some(unknown, _SHOWN)} read is not remembered")
-
-
-def _of_items(run: Recorded, job: Task, moves: Moves) -> Iterator[Difference]:
-    """Of a segment over many, unless an earlier one makes its items."""
-    many, segment = job.many, job.segment
-    if many is None or _is_made(job, moves):
-        return
-    name = f"{_named(segment)}: "
-    try:
-        items = expand(many, job.folder)
-    except UsageError as error:
-        yield Difference("input", Weight.GONE, name + error.message, error.cure, segment.number)
-        return
-    root, hashed = run.record.folder.parent, remembered_as(job)
-    folders = run_folders(root)
-    until = folders[: folders.index(run.record.folder) + 1]
-    ledger = ItemLedger.read(*(path for folder in until for path in receipts_of(Record(folder), hashed)))
-    digest = Contents(root / CONTENTS).digest if many.by_content else None
-    plan = decide(items, ledger, marks(list(items)), digest=digest)
-    if plan.removed:
-        lost = some(list(plan.removed), 3)
-        cure = "Bring them back."
-        yield Difference("input", Weight.GONE, f"{name}items of then are gone: {lost}", cure, segment.number)
-    failed = ledger.unfinished.keys() - ledger.done.keys()  # it will fail again, or not: that is no difference
-    others = [planned for planned in plan.to_run if planned.item.key not in failed]
-    if others:
-        text = some([f"{one.item.key} ({one.reason or one.why.value})" for one in others], 3)
-        cure = "Put back what was there then, or run it with --anyway."
-        yield Difference("input", Weight.CHANGES, f"{name}other items than then: {text}", cure, segment.number)
-
-
-def _is_made(job: Task, moves: Moves) -> bool:
-    foreach = job.many.foreach if job.many else None
-    text = foreach and (foreach.pattern or foreach.csv or "")
-    if foreach is None or not text:
-        return foreach is None
-    place = Path(job.folder, text)
-    return any(place.is_relative_to(root) for root in moves.folders)
-
-
 def _of_results(run: Recorded) -> Iterator[Difference]:
     """What the run is compared with afterwards, where that may be another one's."""
     later: dict[str | int, Path] = {}
@@ -288,7 +199,7 @@ def _of_results(run: Recorded) -> Iterator[Difference]:
             if receipt.succeeded:
                 later[receipt.name or receipt.segment or 0] = folder
     for segment in run.pipeline.segments:
-        found, name = run.found[segment.content_hash], _named(segment)
+        found, name = run.found[segment.content_hash], named(segment)
         newest = later.get(segment.name or segment.number, found.folder)
         if newest.name > found.folder.name:
             text = f"{name} was run again since, so its results may be those of {newest.name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -171,3 +172,69 @@ def test_a_pipeline_whose_results_cannot_go_elsewhere_is_refused_with_the_reason
     lab.run(path)
     done = lab.run("reproduce", path, check=2)
     assert "tells no output folder; declare its `outputs:`" in done.stderr
+
+
+def test_a_value_of_dotenv_that_leads_elsewhere_now_is_told(lab: Again) -> None:
+    dotenv = lab.repo / ".env"
+    dotenv.write_text(f"RAW={lab.data / 'raw'}\nWORD=one\n")
+    flags = {"--input-folder": "%RAW%", "--output-folder": "%YAML%/out"}
+    count = segment("Count", "%REPO%/scripts/count.py", flags, "%WORD%", environment="uv:count")
+    path = lab.pipeline([count])
+    lab.run(path)
+    told, found = lab.again(path)
+    assert (told, found["same"]) == ({}, True)
+    shutil.copytree(lab.data / "raw", lab.data / "other")
+    dotenv.write_text(f"RAW={lab.data / 'other'}\nWORD=one\n")
+    told, _ = lab.again(path, "-n")
+    text = f"segment 1 (Count) read {lab.data / 'raw'} then, and is given another place now"
+    assert told["changes the result"] == [text]
+    # what was run with another value is not taken for this one
+    dotenv.write_text(f"RAW={lab.data / 'raw'}\nWORD=two\n")
+    assert "taken from" not in lab.run("reproduce", path).stdout
+    assert "taken from" in lab.run("reproduce", path).stdout
+
+
+def test_what_is_done_counts_only_as_long_as_nothing_is_another(lab: Again, counted: Path) -> None:
+    lab.raw(text="1")
+    lab.again(counted, "--anyway", check=1)
+    assert "taken from" in lab.run("reproduce", counted, "--anyway", check=1).stdout
+    for text in ("22", "33"):
+        lab.raw(text=text)
+        assert "taken from" not in lab.run("reproduce", counted, "--anyway", check=1).stdout
+    again = next((counted.parent / ".run-pipeline" / "reproduce").glob("*/000001/out/out/a.txt"))
+    assert again.read_text() == "33 by 1.0 then\n"
+
+
+@POSIX
+def test_one_that_is_stopped_goes_on_where_it_was(lab: Again) -> None:
+    lab.script(
+        "wait.py",
+        "import pathlib, sys, time\n"
+        "out, wait = pathlib.Path(sys.argv[2]), pathlib.Path(__file__).with_name('wait')\n"
+        "out.mkdir(exist_ok=True)\n"
+        "while wait.exists():\n    time.sleep(0.05)\n"
+        "(out / 'done.txt').touch()\n",
+    )
+    more = segment("Wait", "%REPO%/scripts/wait.py", {"--output-folder": "%YAML%/more"}, environment="uv:count")
+    path = lab.pipeline([segment("Count", "%REPO%/scripts/count.py", OUT, environment="uv:count"), more])
+    lab.run(path)
+    (lab.repo / "scripts" / "wait").touch()
+    runs = lab.data / ".run-pipeline" / "reproduce"
+    process = lab.popen("reproduce", path)
+    try:
+        deadline = time.monotonic() + 60
+        while not list(runs.glob("*/*/runs/0*/02-wait/log.txt")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        done = lab.run("reproduce", path, check=2)
+        assert "reproduce run 1 of pipeline.yaml" in done.stderr, done.stderr  # who is at it
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60)[0].count(b"what is finished stays finished")
+        assert process.returncode == 130
+    finally:
+        process.kill()
+        process.communicate()
+    (lab.repo / "scripts" / "wait").unlink()
+    done = lab.run("reproduce", path)
+    assert "it goes on with segment 2" in done.stdout
+    assert "B gives the same results as A in both segments" in done.stdout
