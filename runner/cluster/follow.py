@@ -6,18 +6,19 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
 
 from runner.cluster.followed import Followed
 from runner.cluster.freeze import freeze_segment, read_items, read_segment, task_digest
-from runner.cluster.jobs import Chunk, ClusterError, Handle, JobState, Looks, SchedulerAway
-from runner.cluster.plans import ahead, frozen_segment
+from runner.cluster.jobs import ClusterError, Handle, JobState, Looks, SchedulerAway
+from runner.cluster.plans import ahead, as_frozen, for_canary, frozen_segment
 from runner.cluster.probe import why_not
 from runner.cluster.scheduler import Scheduler
 from runner.cluster.submit import PROBE_NUMBER, Submitter
 from runner.cluster.tail import Disk, Tail
+from runner.cluster.telling import Telling, told_before
 from runner.cluster.watch import Patience, Watch
 from runner.errors import Busy, Interrupted
 from runner.executors.local import Finished, Work
@@ -25,15 +26,11 @@ from runner.executors.preparer import Preparer
 from runner.graph import Graph, make_graph
 from runner.ground.told import read_json
 from runner.ground.words import counted
-from runner.items.decide import ItemPlan, Planned, Why
-from runner.items.identity import Contents
-from runner.items.ledger import Ledger
 from runner.model import Segment
-from runner.records.layout import CANCEL, JOB, SUBMITTED, done_file
+from runner.records.layout import CANCEL, JOB, SUBMITTED
 from runner.records.receipt import Receipt
-from runner.records.view import events as events_of
 from runner.runs.items import Over
-from runner.runs.many import CONTENTS, ManyTasks
+from runner.runs.many import ManyTasks
 from runner.runs.open import Opened
 from runner.schedule import Start
 from runner.site_file import ExecutorSettings
@@ -86,13 +83,13 @@ class ClusterExecutor:
         )
         self._watch = Watch(self.submitter, self._followed, settings, self._journal, how.patience)
         self._proven = not self.submitter.of(PROBE_NUMBER)  # a probe that is open
-        self._told = _told_before(opened) if how.again else {}
+        self._told = told_before(opened.record.folder) if how.again else {}
         self._going = False  # what is handed over is submitted at once
         self._lock = threading.RLock()  # of what is followed
         self._submitting = threading.RLock()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
-        self._away: dict[str, float] = {}  # what does not answer, since when
+        self._telling = Telling(opened.around)
         self._reading: dict[int, Callable[[], None]] = {}  # what plain segments read, for their success
 
     # what the loop asks
@@ -109,24 +106,13 @@ class ClusterExecutor:
         number = segment.number
         if segment.many is None or not self._is_frozen(number):
             return None
-        one = self._follow(segment)
-        look = self._opened.look
-        task, job = look.jobs[number], one.job
-        planned = [Planned(item, Why.UNFINISHED, "") for item in one.items]
+        one, look = self._follow(segment), self._opened.look
         now = look.many.get(number)
         if now is not None and not self._told.get(number):
             known = {item.key for item in one.items} | now.ledger.done.keys()
             if new := sum(item.key not in known for item in now.items):
                 self._journal.note(f"   {number}. {segment.name}: {counted(new, 'item')} came since, for another run")
-        return ManyTasks(
-            task,
-            one.items,
-            ItemPlan(planned, job.total, job.total - job.count, ()),
-            Ledger.read(done_file(look.root, job.remembered)),
-            Contents(look.root / CONTENTS) if task.many and task.many.by_content else None,
-            look.request.site.host.windows,
-            job.remembered,
-        )
+        return as_frozen(look, one.job, one.items)
 
     def told(self, segment: Segment) -> Collection[str]:
         return self._told.get(segment.number, ())
@@ -164,7 +150,7 @@ class ClusterExecutor:
     def start(self, start: Start, work: Work) -> int:
         one = self._followed.get(start.segment)
         if one is not None and not one.job.many:
-            self._tell_start(one.segment)
+            self._telling.start(one.segment)
         if one is None:  # nothing of it was submitted, and nothing will be
             if self._how.cancels:
                 self._events.put(Finished(start, 0, None))
@@ -254,13 +240,7 @@ class ClusterExecutor:
             self._followed.pop(number, None)
         self.submitter.drop(self.submitter.of(number))  # what was submitted of it for a canary
         if one and over is not None:
-            (first,) = over.keys(one=True)
-            places = range(len(items))
-            (place,) = (n for n in places if items[n].key == first)
-            rest = tuple(n for n in places if n != place)
-            chunks = (Chunk(0, (place,)), *((Chunk(1, rest),) if rest else ()))
-            chunking = replace(job.chunking, chunks=chunks, reason="one item first (canary)")
-            job = replace(job, chunking=chunking, forerunners=(), canary=True)  # their canaries have ended
+            job = for_canary(job, items, *over.keys(one=True))
         if not job.many:
             self._reading[number] = self._opened.around.reading(look.jobs[number])
         folder = self._folder(number)
@@ -295,7 +275,7 @@ class ClusterExecutor:
             self.submitter.push(wait=not self.waits)
         except SchedulerAway as error:
             if not first or any(one.job for one in self.submitter.handles.values()):
-                self._is_away("scheduler", error.message)
+                self._telling.away("scheduler", error.message)
                 return
             self.submitter.cancel(self.submitter.pending)
             raise
@@ -336,13 +316,13 @@ class ClusterExecutor:
                     if not one.cut and one.is_open:
                         self._hand_over(one.look())
         except OSError as error:
-            self._is_away("disk", f"the folder of this run cannot be read at the moment ({error.strerror})")
+            self._telling.away("disk", f"the folder of this run cannot be read at the moment ({error.strerror})")
             return
-        self._is_back("disk")
+        self._telling.back("disk")
 
     def _ask(self) -> bool:
         """The scheduler, once for all; whether anything was submitted."""
-        if "disk" in self._away:  # nothing counts as missing
+        if self._telling.is_away("disk"):  # nothing counts as missing
             return False
         self._is_ours()
         try:
@@ -355,7 +335,7 @@ class ClusterExecutor:
                 looks: Looks = {}
                 if elements or probe:
                     looks = self._scheduler.look([*probe, *elements])
-                    self._is_back("scheduler")
+                    self._telling.back("scheduler")
                 self._judge_probe(looks, probe)
                 self._step()
                 with self._lock:
@@ -364,7 +344,7 @@ class ClusterExecutor:
                 self.submitter.push(wait=False)
                 return pending
         except SchedulerAway as error:
-            self._is_away("scheduler", error.message)
+            self._telling.away("scheduler", error.message)
             return False
 
     def _is_ours(self) -> None:
@@ -393,46 +373,5 @@ class ClusterExecutor:
         for finished in found:
             one = self._followed[finished.start.segment]
             if isinstance(finished.result, Receipt):
-                self._tell_end(one, finished.result)
+                self._telling.end(one.segment, one.folder, finished.result)
             self._events.put(finished)
-
-    # what is told
-
-    def _is_away(self, what: str, message: str) -> None:
-        if what not in self._away:
-            self._away[what] = time.time()
-            since = time.strftime("%H:%M", time.localtime())
-            self._journal.warn(f"{message}; waiting: what is running is unknown since {since}, and has not failed")
-
-    def _is_back(self, what: str) -> None:
-        if self._away.pop(what, None) is not None:
-            self._journal.note("   the scheduler answers again" if what == "scheduler" else "   the folder is back")
-
-    def _tell_start(self, segment: Segment) -> None:
-        around = self._opened.around
-        self._journal.say(
-            "start",
-            segment,
-            total=around.total,
-            expected=around.durations.get(segment.name),
-            argv=[],
-            cwd="",
-            environment=segment.environment,
-        )
-
-    def _tell_end(self, one: Followed, receipt: Receipt) -> None:
-        told = ("exit_code", "signal", "started", "seconds", "peak_memory", "cpu_time", "gpu_memory", "explanation")
-        values = {name: getattr(receipt, name) for name in told}
-        log = str(one.folder / receipt.log) if receipt.log else str(one.folder)
-        leftovers = list(receipt.leftovers)
-        self._journal.say("end", one.segment, state=receipt.state, **values, leftovers=leftovers, log=log)
-
-
-def _told_before(opened: Opened) -> dict[int, set[str]]:
-    """Items whose end stands in the events of the run already."""
-    found: dict[int, set[str]] = {}
-    for event in events_of(opened.record.folder):
-        number, key = event.get("segment"), event.get("item")
-        if event.get("event") == "item-end" and isinstance(number, int) and isinstance(key, str):
-            found.setdefault(number, set()).add(key)
-    return found

@@ -12,14 +12,17 @@ from runner.cluster.jobs import Chunk
 from runner.cluster.probe import reads
 from runner.graph import Graph
 from runner.ground.words import size_text
+from runner.items.decide import ItemPlan, Planned, Why
+from runner.items.identity import Contents
 from runner.items.item import Item
+from runner.items.ledger import Ledger
 from runner.model import Action, Resources, Segment, Step
 from runner.pipeline.inputs import may_be_made, step_of
 from runner.records.layout import done_file
 from runner.records.lines import read_told
 from runner.records.receipt import Result
 from runner.runs.look import Look
-from runner.runs.many import ManyTasks, remembered_as
+from runner.runs.many import CONTENTS, ManyTasks, remembered_as
 from runner.site_file import ExecutorSettings
 
 _MEASURED = 2000  # items of earlier runs that are looked at
@@ -69,6 +72,30 @@ def frozen_segment(
         total=tasks.plan.total if tasks is not None else 0,
     )
     return job, items
+
+
+def for_canary(job: SegmentJob, items: Sequence[Item], first: str) -> SegmentJob:
+    """The same with one item in a chunk of its own, and nothing before it: the canaries of those have ended."""
+    places = range(len(items))
+    (place,) = (n for n in places if items[n].key == first)
+    rest = tuple(n for n in places if n != place)
+    chunks = (Chunk(0, (place,)), *((Chunk(1, rest),) if rest else ()))
+    chunking = replace(job.chunking, chunks=chunks, reason="one item first (canary)")
+    return replace(job, chunking=chunking, forerunners=(), canary=True)
+
+
+def as_frozen(look: Look, job: SegmentJob, items: Sequence[Item]) -> ManyTasks:
+    """What a segment goes over, as it was when it was frozen and whatever there is now."""
+    task = look.jobs[job.segment]
+    return ManyTasks(
+        task,
+        items,
+        ItemPlan([Planned(item, Why.UNFINISHED, "") for item in items], job.total, job.total - job.count, ()),
+        Ledger.read(done_file(look.root, job.remembered)),
+        Contents(look.root / CONTENTS) if task.many and task.many.by_content else None,
+        look.request.site.host.windows,
+        job.remembered,
+    )
 
 
 def resources_of(segment: Segment, settings: ExecutorSettings) -> Resources:
