@@ -1,9 +1,8 @@
 """Slurm, through sbatch, squeue, scancel, scontrol and, where accounts are kept, sacct.
 
 A job that is lost is submitted again by us, never queued again by Slurm (`--no-requeue`): each attempt then has a
-number, a receipts file and perhaps more memory of its own. `--export=ALL` of a program that is itself started with next
-to no variables lets nothing of the caller's shell in; `--export=NONE` would start a login shell of the user for each
-element on its node first (tried: 30 elements in 10 s instead of 1.4 s), which fails where home folders are slow.
+number, a receipts file and perhaps more memory of its own. Nothing of the caller's shell gets in: `--export=NONE`, and
+sbatch itself is started with next to no variables, so that a site may say `--export=ALL` for a faster start.
 """
 
 from __future__ import annotations

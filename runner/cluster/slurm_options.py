@@ -18,7 +18,7 @@ def needed(submission: Submission, settings: ExecutorSettings) -> Iterator[str]:
     yield f"--job-name={submission.name}"
     yield f"--chdir={submission.cwd}"
     yield f"--output={log}/slurm-{'%A_%a' if submission.indices else '%j'}.out"
-    yield from ("--open-mode=append", "--export=ALL", "--no-requeue", "--kill-on-invalid-dep=yes")
+    yield from ("--open-mode=append", "--export=NONE", "--no-requeue", "--kill-on-invalid-dep=yes")
     if submission.indices:
         yield f"--array={ranges(submission.indices)}{f'%{settings.at_once}' if settings.at_once else ''}"
     if submission.after:
@@ -63,7 +63,7 @@ def clusters(settings: ExecutorSettings) -> list[str]:
 
 _OURS = frozenset(
     "--array -a --job-name -J --wait -W --wrap --test-only --parsable --dependency -d --output -o --error -e "
-    "--chdir -D --export --export-file --open-mode".split()
+    "--chdir -D --export-file --open-mode".split()
 )
 
 

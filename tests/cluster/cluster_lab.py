@@ -63,6 +63,8 @@ class ClusterLab(Lab):
         return {**super().environ(**extra), **{k: v for k, v in self.slurm.environ.items() if k.startswith("SLURM")}}
 
     def site(self, *, target: str = "10s", time: str = "2m", retries: int = 2, more: str = "") -> None:
+        if "options" not in more:  # no login shell for each of so many short jobs
+            more += '\noptions = ["--export=ALL"]'
         text = SITE.format(target=target, time=time, retries=retries, more=more)
         (self.repo / "run-pipeline.toml").write_text(text, encoding="utf-8")
 

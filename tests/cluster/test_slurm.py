@@ -119,8 +119,18 @@ class TestSubmitting:
         told = dict(line.split("=", 1) for line in text_of(sent, name).splitlines() if "=" in line)
         assert not {"VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "SECRET"} & told.keys()
         assert told["SLURM_JOB_ID"] == name and "SLURM_ARRAY_JOB_ID" not in told
-        assert told["PATH"] == slurm.environ["PATH"]
-        assert told["HOME"] == slurm.environ["HOME"]
+        assert told["SLURM_EXPORT_ENV"] == "NONE"
+
+    def test_all_that_a_job_is_started_with_is_next_to_nothing(
+        self, slurm: Slurm, job: Callable[..., Submission]
+    ) -> None:
+        outer = slurm.host(SECRET="hush", PYTHONPATH="/home/me/lib")
+        one, sent = scheduler_of(replace(SETTINGS, options=("--export=ALL",)), outer), job("env; exec true")
+        name = one.submit(sent)
+        assert over(one, name)[0].state is JobState.ENDED  # type: ignore[arg-type]
+        told = dict(line.split("=", 1) for line in text_of(sent, name).splitlines() if "=" in line)
+        assert not {"PYTHONPATH", "SECRET"} & told.keys()
+        assert (told["PATH"], told["HOME"]) == (slurm.environ["PATH"], slurm.environ["HOME"])
 
     def test_what_the_site_file_and_the_segment_say_is_passed_and_nothing_else(
         self, slurm: Slurm, job: Callable[..., Submission]
@@ -159,7 +169,7 @@ class TestSubmitting:
         ]
         assert "--gpus=2" in scheduler(slurm).options(sent)
 
-    @pytest.mark.parametrize("word", ["--array=1-5", "-Jname", "--export=ALL", "--wait", "-o", "--parsable"])
+    @pytest.mark.parametrize("word", ["--array=1-5", "-Jname", "--export-file=x", "--wait", "-o", "--parsable"])
     def test_an_option_that_would_break_it_is_refused(
         self, slurm: Slurm, job: Callable[..., Submission], word: str
     ) -> None:
