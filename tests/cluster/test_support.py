@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+
 import psutil
 
-from tests.support.slurm import NODES, Slurm, running_slurm
+from tests.support.slurm import NODES, Slurm, running_slurm, until
 
 
 def test_an_array_runs_on_three_nodes_each_with_its_gpus(slurm: Slurm) -> None:
@@ -34,6 +38,25 @@ def test_nothing_of_it_runs_on() -> None:
         slurm.kill_node("n1")
         folder = str(slurm.folder)
     assert not slurm.folder.exists()
+    assert not left_of(folder)
+
+
+def test_it_ends_with_the_process_of_the_tests_however_that_ends(slurm: Slurm) -> None:
+    text = (
+        "import time\nfrom tests.support.slurm import running_slurm\n"
+        "with running_slurm() as slurm:\n    print(slurm.folder, flush=True)\n    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, encoding="utf-8") as process:
+        assert process.stdout is not None
+        folder = process.stdout.readline().strip()
+        assert left_of(folder)
+        process.kill()
+    until(lambda: not left_of(folder), 30, lambda: str(left_of(folder)))
+    shutil.rmtree(folder)
+
+
+def left_of(folder: str) -> list[list[str]]:
+    """What still runs of a Slurm, by its command line or its variables."""
     left = []
     for process in psutil.process_iter():
         try:
@@ -41,4 +64,4 @@ def test_nothing_of_it_runs_on() -> None:
                 left.append(process.cmdline())
         except (psutil.Error, OSError):
             pass
-    assert not left
+    return left

@@ -15,6 +15,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -356,7 +357,7 @@ class Slurm:
     def _daemon(self, name: str, *words: str, **environ: str) -> None:
         with (self.folder / "log" / f"{name}.out").open("ab") as out:
             self.daemons[name] = subprocess.Popen(
-                words,
+                (*_with_us(), *words),
                 env=self.environ | environ,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
@@ -448,6 +449,12 @@ def _free_ports(count: int) -> list[int]:
             if port not in found and one.connect_ex(("127.0.0.1", port)):
                 found.append(port)
     return found
+
+
+def _with_us() -> tuple[str, ...]:
+    """What makes a daemon end also where the process of the tests is killed: with the thread that started it."""
+    main = threading.current_thread() is threading.main_thread()
+    return ("setpriv", "--pdeathsig", "TERM") if main and shutil.which("setpriv") else ()
 
 
 def _bind() -> str:
