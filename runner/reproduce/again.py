@@ -12,8 +12,10 @@ from zlib import crc32
 from runner.checks import errors, find_problems
 from runner.compare.isolation import CannotIsolate, Moves, moves_for
 from runner.compare.measuring import Measurer, climb
+from runner.compare.pairing import Item
+from runner.compare.pairing import kind as kind_of_file
 from runner.compare.pipelines import Ran, part_of
-from runner.compare.places import items_of
+from runner.compare.places import Place, items_of, places_of
 from runner.compare.results import Comparison
 from runner.compare.second_run import OUT, SecondRun, second_run
 from runner.compare.sides import python_of
@@ -107,6 +109,8 @@ def run_again(again: Again, journal: Journal, measurer: Measurer, say: Callable[
         if problems := errors(find_problems(jobs.values(), again.run.pipeline, again.site)):
             raise PipelineError(f"{counted(len(problems), 'problem')} found; nothing was run", problems)
         _prepare(jobs, again.site, measurer, say)
+        if any(kind_of_file(item.name) for job in jobs.values() for place in places_of(job) for item in _items(place)):
+            measurer.prepare()
         ran = second_run(
             again.run.pipeline,
             again.site,
@@ -119,6 +123,14 @@ def run_again(again: Again, journal: Journal, measurer: Measurer, say: Callable[
             made_of=_made_of(again),
         )
         return _compared(again, jobs, ran, measurer)
+
+
+def _items(place: Place) -> list[Item]:
+    """What there is to be compared with; a folder that cannot be read is told later."""
+    try:
+        return items_of(place, ())
+    except OSError:
+        return []
 
 
 def _environments(again: Again) -> dict[int, Any]:

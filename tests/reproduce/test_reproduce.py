@@ -159,3 +159,25 @@ def test_a_run_that_is_not_there_is_named(lab: Again, counted: Path) -> None:
     assert "The latest are 1" in done.stderr
     done = lab.run("reproduce", lab.data / "other.yaml", check=2)
     assert "there is no record of a run of other.yaml" in done.stderr
+
+
+def test_another_machine_and_another_python_are_told(lab: Again, counted: Path) -> None:
+    run = lab.runs(counted)[0]
+    kept = json.loads((run / "kept.json").read_text())
+    kept["machine"] |= {"host": "microscope-pc", "gpu": "NVIDIA RTX A6000", "driver": "535.1"}
+    (run / "kept.json").write_text(json.dumps(kept))
+    receipt = json.loads((run / "01-count" / "receipt.json").read_text())
+    receipt["environment"]["python"] = "3.11.999"
+    (run / "01-count" / "receipt.json").write_text(json.dumps(receipt))
+    told, _ = lab.again(counted, "-n")
+    assert [text.partition(" now")[0] for text in told["note"]][1:3] == [
+        "another GPU: NVIDIA RTX A6000 then, none",
+        "another GPU driver: 535.1 then, none",
+    ]
+    assert told["note"][0].startswith("another computer: microscope-pc then, ")
+    assert told["changes the result"] == [
+        "segment 1 (Count): Python 3.11.999 of then is not on this machine, and downloads are off; 3.11 is taken"
+    ]
+    _, found = lab.again(counted, "--anyway")
+    assert found["same"]
+    assert "its environment came out as python" in found["notes"][0]
