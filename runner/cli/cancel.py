@@ -45,8 +45,9 @@ def _followed(path: Path, records: str | None, repo: str | None, error: Busy, *,
     from runner.ground.words import counted
 
     record, submitted, _ = submitted_run(records_of(path, records), path.name)
-    count = cancel_followed(record, submitted, make_site(repo, interactive=False).host)
-    screen(as_json=as_json).line(f"{counted(count, 'job')} cancelled. {error.message}: it ends with them.")
+    console = screen(as_json=as_json)
+    count = cancel_followed(record, submitted, make_site(repo, interactive=False).host, console.line)
+    console.line(f"{counted(count, 'job')} cancelled. {error.message}: it ends with them.")
     return 0
 
 
@@ -69,7 +70,7 @@ def _give_up(path: Path, record: Record, repo: str | None, error: StateError, *,
             raise UsageError(f"{error.message}; so nothing says which cluster has its jobs", error.cure) from error
         settings = found
     with LockFile.of_run(status_path(path), f"run-pipeline {path.name}").acquire(wait=0):
-        jobs = give_up(record, settings, site.host)
+        jobs = give_up(record, settings, site.host, screen(as_json=as_json).line)
     ended = f"its jobs were ended: {', '.join(jobs)}" if jobs else "no job of it is known (look at the queue)"
     if as_json:
         print_json("cancelled", record=str(record.folder), jobs=jobs, why=error.message)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
 
+from runner.cluster.ending import until_ended
 from runner.cluster.followed import Followed
 from runner.cluster.freeze import freeze_segment, read_items, read_segment, task_digest
 from runner.cluster.jobs import ClusterError, Handle, JobState, Looks, SchedulerAway
@@ -180,7 +181,10 @@ class ClusterExecutor:
         """Raises ClusterError: then nothing is cancelled as far as we know."""
         live = [one for one in self.submitter.handles.values() if not one.cancelled]
         self.submitter.adopt()
-        self.submitter.cancel([self.submitter.handles[one.name] for one in live])
+        live = [self.submitter.handles[one.name] for one in live]
+        self.submitter.cancel(live)
+        wait = self._opened.request.stop.wait
+        until_ended(self._scheduler, live, lambda text: self._journal.note(f"   {text}"), wait)
         self._step()
         for one in self._followed.values():
             one.cut = True

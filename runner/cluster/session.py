@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from runner.cluster import handles
 from runner.cluster.by_hand import KIND as BY_HAND
+from runner.cluster.by_hand import ByHand
+from runner.cluster.ending import until_ended
 from runner.cluster.follow import ClusterExecutor, How
 from runner.cluster.freeze import Submitted, read_submitted, write_submitted
 from runner.cluster.scheduler import Scheduler, scheduler_of
@@ -66,7 +70,7 @@ def in_place(path: Path, record: Record, submitted: Submitted, how: How) -> Path
     return path
 
 
-def give_up(record: Record, settings: ExecutorSettings, host: Host) -> list[str]:
+def give_up(record: Record, settings: ExecutorSettings, host: Host, tell: Callable[[str], None]) -> list[str]:
     """End the jobs of a run of which no more can be read than what was submitted. Returns them. Raises RunnerError."""
     scheduler = scheduler_of(settings, host)
     live = [one for one in handles.read(record.folder) if not one.cancelled]
@@ -75,6 +79,7 @@ def give_up(record: Record, settings: ExecutorSettings, host: Host) -> list[str]
     jobs = list(dict.fromkeys([*(one.job for one in live if one.job), *found.values()]))
     if jobs:
         scheduler.cancel([(job, None) for job in jobs])
+        until_ended(scheduler, live, tell, time.sleep)
     record.data.update(state=BROKEN_OFF, exit_code=int(ExitCode.INTERRUPTED))  # the next run takes in its receipts
     record.save()
     return jobs
@@ -102,20 +107,23 @@ def take_up(
 ) -> ExitCode:
     """Go on with a run that was left. `request` is of its frozen pipeline. Raises RunnerError."""
     settings = submitted.settings
-    scheduler = scheduler or scheduler_of(settings, request.site.host)
+    asks = how.submits or how.cancels  # else this may be a computer of the share without its programs
+    scheduler = scheduler or (scheduler_of(settings, request.site.host) if asks else ByHand())
     how = replace(how, again=True)
     return run(request, partial(_driven, settings=settings, scheduler=scheduler, how=how), again=record)[0]
 
 
-def cancel_followed(record: Record, submitted: Submitted, host: Host) -> int:
+def cancel_followed(record: Record, submitted: Submitted, host: Host, tell: Callable[[str], None]) -> int:
     """While another process follows the run: it is asked to submit nothing more, and what is submitted is ended here.
 
     How many jobs that were. Raises ClusterError, StateError.
     """
     write_json(record.folder / CANCEL, {"schema": SCHEMA})
-    jobs = [one.job for one in handles.read(record.folder) if one.job and not one.cancelled]
-    scheduler_of(submitted.settings, host).cancel([(job, None) for job in jobs])
-    return len(jobs)
+    live = [one for one in handles.read(record.folder) if one.job and not one.cancelled]
+    scheduler = scheduler_of(submitted.settings, host)
+    scheduler.cancel([(one.job, None) for one in live])
+    until_ended(scheduler, live, tell, time.sleep)
+    return len(live)
 
 
 def _driven(opened: Opened, settings: ExecutorSettings, scheduler: Scheduler, how: How) -> ExitCode:

@@ -145,6 +145,15 @@ def test_a_changed_env_is_told_at_once_and_its_jobs_are_not_tried_again(lab: Clu
     assert "submitted again" not in told
 
 
+def test_a_computer_without_the_schedulers_programs_collects(lab: ClusterLab) -> None:
+    pipeline = lab.pipeline([copy(lab)])
+    lab.run("submit", pipeline)
+    lab.wait_for(lambda: not jobs(lab), "all jobs have ended")
+    told = lab.run("collect", pipeline, PATH=str(Path(sys.executable).parent))
+    assert "4 done" in told.stdout
+    assert lab.run_json(pipeline)["state"] == "done"
+
+
 def test_logs_that_are_followed_end_when_nobody_goes_on_with_the_run(lab: ClusterLab) -> None:
     pipeline = lab.pipeline([copy(lab)])
     lab.run("submit", pipeline)
@@ -157,3 +166,15 @@ def test_the_line_to_go_on_behind_a_pause_names_the_cluster(lab: ClusterLab) -> 
     (lab.repo / "run-pipeline.toml").write_text('[executors.mine]\nkind = "slurm"\npoll = "0.3s"\n')
     done = lab.run("run", lab.pipeline(run), "--executor", "mine")
     assert "--from 3 --executor mine" in done.stdout
+
+
+def test_cancel_waits_until_what_ran_has_ended(lab: ClusterLab, slurm: Slurm) -> None:
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); open('begun', 'w'); time.sleep(60)"
+    segment = {"name": "Deaf", "environment": "cmd", "cwd": "%YAML%", "commands": [sys.executable, "-c", deaf]}
+    pipeline = lab.pipeline([segment])
+    with slurm.otherwise(KillWait="3"):
+        lab.run("submit", pipeline)
+        lab.wait_for(lambda: (lab.data / "begun").exists(), "the program")
+        told = lab.run("cancel", pipeline).stdout
+    assert "waiting for the end of 1 job" in told
+    assert not jobs(lab)
