@@ -101,21 +101,19 @@ def test_a_job_that_is_killed_for_memory_is_submitted_again_with_more(lab: Clust
         "import os, sys, time\nfrom pathlib import Path\nheld = b'x' * 400_000_000\ntime.sleep(4)\n"
         "Path(sys.argv[1]).parent.mkdir(exist_ok=True)\nPath(sys.argv[1]).write_text('made')\n",
     )
-    segment = lab.copy(resources={"memory": "300 MB"}) | {
-        "commands": ["python", str(script), "%YAML%/out/%STEM%.tif"],
-        "retries": 1,
-        "retry-memory": "x3",
-    }
+    lab.site(more='memory = "300 MB"')
+    segment = lab.copy() | {"commands": ["python", str(script), "%YAML%/out/%STEM%.tif"]}
     pipeline = lab.pipeline([segment])
     done = lab.run("run", pipeline)
     assert "out of memory" in done.stdout
-    assert "submitted again with 858 MiB of memory" in done.stdout
+    assert "286 MiB of memory: `memory` of the executor test" in done.stdout
+    assert "submitted again with 429 MiB of memory" in done.stdout
     assert len(lab.made()) == 1
 
 
 def test_what_makes_room_for_a_more_important_job_is_submitted_again(lab: ClusterLab, slurm: Slurm) -> None:
     lab.files(1)
-    pipeline = lab.pipeline([lab.copy(wait=5)])
+    pipeline = lab.pipeline([lab.copy(wait="once:30")])
     going = lab.start("run", pipeline)
     lab.wait_for(lambda: bool(lab.starts()), "the item")
     urgent = slurm.run("sbatch", "--parsable", "-p", "urgent", "-N3", "--exclusive", "--wrap", "sleep 2")
