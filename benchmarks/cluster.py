@@ -72,7 +72,7 @@ class Bench:
         shims = folder / "shims"
         shims.mkdir()
         for name in PROGRAMS:
-            (shims / name).write_text(f'#!/bin/sh\necho {name} >> {self.calls}\nexec /usr/bin/{name} "$@"\n')
+            (shims / name).write_text(f'#!/bin/sh\necho {name} >> {self.calls}\nexec {shutil.which(name)} "$@"\n')
             (shims / name).chmod(0o755)
         own = {name: value for name, value in slurm.environ.items() if name.startswith("SLURM")}
         self.environ = self.lab.environ(**own) | {"PATH": f"{shims}:{slurm.environ['PATH']}"}

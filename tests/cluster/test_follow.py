@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -135,8 +136,14 @@ def test_a_segment_over_what_an_earlier_one_makes_is_submitted_when_it_is_known(
     dry = lab.run("run", pipeline, "--dry-run").stdout
     assert "--array=0-3" in dry
     assert "submitted once an earlier segment has made its items" in dry
-    lab.run("run", pipeline)
+    lab.run("submit", pipeline)
+    lab.wait_for(lambda: len(lab.made()) == 4, "the first segment's files")
+    collected = lab.run("collect", pipeline).stdout
+    assert "2. Make late  not run" in collected
+    assert lab.run_json(pipeline)["state"] == "submitted"
+    lab.run("resume", pipeline)
     assert lab.made("late") == lab.made("in")
+    assert lab.run_json(pipeline)["state"] == "done"
 
 
 def test_one_item_goes_first_and_tells_how_long_the_others_take(lab: ClusterLab) -> None:
@@ -185,7 +192,7 @@ def counted_calls(folder: Path) -> tuple[Callable[[], list[str]], str]:
     place, notes = folder / "noted", folder / "noted.txt"
     place.mkdir()
     for name in ("sbatch", "squeue", "scancel", "scontrol", "sacct"):
-        (place / name).write_text(f"#!/bin/sh\necho {name} >> '{notes}'\nexec /usr/bin/{name} \"$@\"\n")
+        (place / name).write_text(f"#!/bin/sh\necho {name} >> '{notes}'\nexec {shutil.which(name)} \"$@\"\n")
         (place / name).chmod(0o755)
 
     def calls() -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -369,7 +370,7 @@ def _shim(folder: Path, call: int, then: str) -> str:
     place.mkdir()
     sbatch = place / "sbatch"
     sbatch.write_text(
-        f"#!/bin/sh\necho x >> '{place}/calls'\n/usr/bin/sbatch \"$@\"; code=$?\n"
+        f"#!/bin/sh\necho x >> '{place}/calls'\n{shutil.which('sbatch')} \"$@\"; code=$?\n"
         f"[ $(wc -l < '{place}/calls') -eq {call} ] && {then}\nexit $code\n"
     )
     sbatch.chmod(0o755)
