@@ -21,7 +21,7 @@ from runner.errors import StateError
 from runner.frozen import frozen
 from runner.ground.files import write_atomic
 from runner.ground.plain import is_link, read_plain
-from runner.ground.told import is_texts, read_json, text, write_json
+from runner.ground.told import is_texts, read_json, text
 
 FOLDER = "locks"
 NAME = "kept.json"
@@ -29,6 +29,7 @@ SCHEMA = 1
 _LARGEST = 512 << 20
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _OURS = re.compile(r"([0-9a-f]{64})(\.[0-9a-f]+\.tmp)?", re.ASCII)
+NOTHING = "nothing"  # in place of a digest: no lock and no script, as of a line of the shell
 
 
 @frozen
@@ -54,9 +55,9 @@ class Kept:
     def write(self, run: Path) -> None:
         """Raises StateError."""
         own = {str(number): digest for number, digest in self.segments.items()}
-        write_json(
-            run / NAME, {"schema": SCHEMA, "machine": dict(self.machine), "inputs": self.inputs, "segments": own}
-        )
+        told = {"schema": SCHEMA, "machine": dict(self.machine), "inputs": self.inputs, "segments": own}
+        text = json.dumps(told, ensure_ascii=False, indent=1)
+        write_atomic(run / NAME, text.encode("utf-8", "backslashreplace"), durable=False)
 
 
 def read_kept(run: Path) -> Kept | None:
@@ -71,6 +72,8 @@ def read_kept(run: Path) -> Kept | None:
 
 def of_segment(root: Path, digest: str) -> OfSegment | None:
     """What was kept of a segment under that name; None where it is lost."""
+    if digest == NOTHING:
+        return OfSegment()
     try:
         told = json.loads(held(root, digest) or b"null")
     except (ValueError, RecursionError):

@@ -11,22 +11,20 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from runner.environments import Site, kind, words
 from runner.errors import RunnerError
 from runner.ground.plain import read_plain
 from runner.inputs.flags import is_script, pieces
-from runner.records.kept import Kept, OfSegment, read_kept, try_to_keep
+from runner.records.kept import NOTHING, Kept, OfSegment, read_kept, try_to_keep
 from runner.records.layout import Record
 from runner.records.receipt import machine
 from runner.runs.look import Look
 from runner.tasks import Task
 
 _LARGEST = 5_000_000  # bytes of a script; what is larger is data
-_IMPORT = re.compile(
-    rb"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([\w\s,]+|[\w, \t]+)|import[ \t]+([\w., \t]+))", re.MULTILINE
-)
 _MOST = 500  # files of a program
 
 
@@ -47,7 +45,11 @@ def keep_start(look: Look, record: Record) -> None:
         with suppress(OSError, RunnerError):
             files = kind(job.spec).made_from(job.spec, job.entries, site)
             held = {name: kept(path) for name, path in files.items()}
-            text = OfSegment(held if all(held.values()) else {}, scripts.of(job)).text()
+            own = OfSegment(held if all(held.values()) else {}, scripts.of(job))
+            if not (own.environment or own.scripts):
+                segments[job.segment.number] = NOTHING
+                continue
+            text = own.text()
             if text not in made:
                 made[text] = try_to_keep(root, text)
             segments[job.segment.number] = made[text]
@@ -139,9 +141,18 @@ def _imported(data: bytes, script: Path) -> Iterator[Path]:
                 yield from (path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file())
 
 
+@cache
+def _imports() -> re.Pattern[bytes]:
+    """Compiled where a script is looked into: it takes longer than the rest of a start."""
+    return re.compile(
+        rb"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([\w\s,]+|[\w, \t]+)|import[ \t]+([\w., \t]+))",
+        re.MULTILINE,
+    )
+
+
 def _modules(data: bytes) -> Iterable[str]:
     found: dict[str, None] = {}
-    for package, names, several in _IMPORT.findall(data):
+    for package, names, several in _imports().findall(data):
         for name in (names or several).strip(b"( ").split(b","):
             text = (name.split(b" as ")[0] if not package else package + b"." + name).decode("ascii", "ignore")
             found["".join(text.split(" as ")[0].split()).strip(".")] = None

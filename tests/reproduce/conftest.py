@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +40,9 @@ for path in sorted(source.iterdir()):
 """
 
 
+LOCKS: dict[str, bytes] = {}
+
+
 @dataclass(frozen=True)
 class Again(Lab):
     """`lab.run("reproduce", …)` with what is needed around it."""
@@ -55,7 +56,11 @@ class Again(Lab):
         """The lock of the lab names this version from now on."""
         wheel = make_wheel(self.repo / "wheels", "alpha", version)
         (self.repo / "pyproject.toml").write_text(PROJECT.format(wheel=wheel.name), encoding="utf-8")
-        self.lock()
+        lock = self.repo / "uv.lock"
+        if version not in LOCKS:
+            self.lock()
+            LOCKS[version] = lock.read_bytes()
+        lock.write_bytes(LOCKS[version])  # the same in each lab
 
     def lock(self, *args: str) -> None:
         import uv
@@ -85,9 +90,6 @@ class Again(Lab):
         return told, next((one for one in lines if one["event"] == "comparison"), {})
 
 
-Counting = Callable[..., Path]
-
-
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("uv cache")
@@ -112,6 +114,3 @@ def counted(lab: Again) -> Path:
     path = lab.pipeline([segment("Count", "%REPO%/scripts/count.py", flags, environment="uv:count")])
     lab.run(path)
     return path
-
-
-POSIX = pytest.mark.skipif(os.name == "nt", reason="the environments are laid out for POSIX")
