@@ -25,6 +25,7 @@ from runner.runs.look import Look
 from runner.tasks import Task
 
 _LARGEST = 5_000_000  # bytes of a script; what is larger is data
+_GPUS = ("/dev/nvidiactl", "/dev/dxg")  # the second in WSL
 _MOST = 500  # files of a program
 
 
@@ -69,7 +70,8 @@ def keep_inputs(look: Look, record: Record) -> None:
 def this_machine(site: Site) -> dict[str, str]:
     """What results may depend on and no lock holds."""
     found = {name: text for name, text in machine().items() if name != "user"}
-    if site.host.nvml() is not None:  # nvidia-smi takes a second: too long for each start
+    none = site.host.platform == "linux" and not any(map(os.path.exists, _GPUS))  # then its library need not be asked
+    if not none and site.host.nvml() is not None:  # nvidia-smi takes a second: too long for each start
         from runner.process.gpu import ask
 
         told = ask(site.host)
