@@ -20,6 +20,7 @@ from runner.records.lines import ItemReceipt, ItemState
 from runner.records.receipt import Receipt, Result
 from runner.schedule import ALONE, Start
 
+_LOST = "its job"  # how the words begin, of what was lost with it
 _OF_THE_DRIVER = CHUNKS * 2 - 1  # the number of a worker that has no chunk
 
 
@@ -107,6 +108,8 @@ class Followed:
     def _ended(self, receipt: ItemReceipt) -> Ended:
         if receipt.state in (ItemState.SUCCEEDED, ItemState.NOT_RUN):
             return Ended(receipt)
+        if receipt.log is None and receipt.note.startswith(_LOST):
+            return Ended(receipt, lost=True)
         log = self.folder / FAILED / f"{self._index.get(receipt.key, 0):05d}.log"
         if receipt.log is not None and not log.exists():
             log = self.folder / receipt.log[0]
@@ -138,13 +141,13 @@ class Followed:
         """What is open of it has failed: a receipt for each says why. Raises StateError."""
         if not self.job.many:
             segment = self.segment
-            receipt = Receipt(segment.number, segment.name, segment.content_hash, Result.FAILED, words)
+            receipt = Receipt(segment.number, segment.name, segment.content_hash, Result.FAILED, f"{_LOST} {words}")
             receipt.write(self.folder)
             return
         files = WorkerFiles(self.folder, _OF_THE_DRIVER, self.job.remembered)
         try:
             for key in self.open_keys(chunk):
-                files.put(ItemReceipt(key, ItemState.FAILED, note=words))
+                files.put(ItemReceipt(key, ItemState.FAILED, note=f"{_LOST} {words}"))
         finally:
             files.close()
 

@@ -100,7 +100,7 @@ class Watch:
             self.journal.warn(f"{_chunks(one, [failed.chunk for failed in group])}: {why}; {what}. {cure}")
             for failed in group:
                 which = f" (chunk {failed.chunk})" if one.job.many else ""
-                one.fail(failed.chunk, f"its job {failed.handle.job}{which} was ended: {failed.why}\n{cure}")
+                one.fail(failed.chunk, f"{failed.handle.job}{which} was ended: {failed.why}\n{cure}")
 
     def judge(self, looks: Looks) -> None:
         """Tell what is held, submit again what was lost, and write down what is lost for good.

@@ -37,6 +37,7 @@ class Ended:
     receipt: ItemReceipt
     log: str = ""
     tail: tuple[str, ...] = ()
+    lost: bool = False  # with its job, as was told of all of that
 
 
 class WorkerFiles:

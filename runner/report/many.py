@@ -44,7 +44,6 @@ class ManyItems:
         self._held: list[str] = []  # other lines, which come first
         self._wake = threading.Event()
         self._last = clock()
-        self._lost: set[str] = set()
         self.region: Region | None = None
 
     @property
@@ -141,10 +140,8 @@ class ManyItems:
         style = self._console.style
         if going.failed > MOST_TOLD + 1:
             return
-        if not data.get("log"):  # lost with its job, as others of that are: told once
-            if data["explanation"] in self._lost:
-                return
-            self._lost.add(data["explanation"])
+        if data.get("lost"):  # with its job, of which a warning told
+            return
         if going.failed == MOST_TOLD + 1:
             yield style(f"   ✗ more items of {shown(going.title)} fail; the end of the run says how many", "red")
             return

@@ -200,9 +200,10 @@ class Over:
                 tail=list(ended.tail),
                 again=again,
                 attempts=receipt.attempts,
+                **({"lost": True} if ended.lost else {}),
             )
-        alike = not ended.log and any(one["explanation"] == receipt.note for one in self.failed_items)  # one lost job's
-        if bad and receipt.key in self.failed and len(self.failed_items) < MOST_TOLD and not alike:
+        told = ended.lost and any(one["lost"] for one in self.failed_items)  # one stands for all that were lost
+        if bad and receipt.key in self.failed and len(self.failed_items) < MOST_TOLD and not told:
             self.failed_items.append(
                 {
                     "segment": self.segment.number,
@@ -210,6 +211,7 @@ class Over:
                     "explanation": receipt.note,
                     "log": ended.log,
                     "again": again,
+                    "lost": ended.lost,
                 }
             )
 
