@@ -180,6 +180,7 @@ SETUPS: dict[str, Callable[[Bench], Lab]] = {
     "docs/exit-codes.md": one_line,
     "docs/many-files.md": many_files,
     "docs/migrate.md": partial(with_conda, file="pipeline_configs/cells.yaml"),
+    "docs/notebooks.md": example,
     "docs/troubleshooting.md": example,
 }
 
