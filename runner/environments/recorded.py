@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path, PurePath
@@ -92,11 +92,13 @@ def _moved(data: bytes, home: Path, folder: Path) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def gone(files: Mapping[str, bytes], entries: Entries, site: Site) -> list[str]:
-    """Places that the lock of then names beside it, and where nothing is now: wheels, folders with packages."""
+def beside(
+    files: Mapping[str, bytes], entries: Entries, installed: Collection[str], site: Site
+) -> Iterator[tuple[str, Path, bool]]:
+    """Of the packages `installed`, those that the lock of then takes from beside it: name, place, is it code."""
     import tomllib
 
-    home, found = _home(files, entries, site), []
+    home = _home(files, entries, site)
     for name, data in files.items():
         try:
             packages = tomllib.loads(data.decode("utf-8-sig")).get("package", []) if name.endswith(".lock") else []
@@ -104,12 +106,11 @@ def gone(files: Mapping[str, bytes], entries: Entries, site: Site) -> list[str]:
             continue
         for package in packages:
             source = package.get("source", {})
-            for key in ("path", "directory", "editable"):
+            for key in ("path", "directory", "editable") if package.get("name") in installed else ():
                 place = source.get(key) if isinstance(source, dict) else None
-                if isinstance(place, str) and "://" not in place and not os.path.lexists(home / place):
-                    path = os.path.normpath(home / place)
-                    found.append(f"{path} ({package.get('name')} {package.get('version', '')})")
-    return found
+                if isinstance(place, str) and "://" not in place:
+                    path = Path(os.path.normpath(home / place))
+                    yield f"{package['name']} {package.get('version', '')}".rstrip(), path, key != "path"
 
 
 @Once

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
@@ -13,7 +14,7 @@ from runner.compare.isolation import Moves
 from runner.compare.sides import changed_output, python_of, versions
 from runner.environments import Site, kind
 from runner.environments import fingerprint as fingerprint_of
-from runner.environments.recorded import gone, python_for
+from runner.environments.recorded import beside, python_for
 from runner.errors import PipelineError
 from runner.frozen import frozen
 from runner.ground.plain import read_plain
@@ -95,9 +96,13 @@ def _of_environment(run: Recorded, job: Task, site: Site, *, todays: bool) -> It
     name = f"{named(segment)}: "
     then = dict(run.found[segment.content_hash].receipt.environment)
     if own.managed and files and not todays:
-        for place in gone(files, job.entries, site):
-            cure = "Put it back: the lock of then names it."
-            yield Difference("environment", Weight.GONE, f"{name}{place} is gone", cure, segment.number)
+        for package, place, is_code in beside(files, job.entries, then.get("packages") or (), site):
+            if not os.path.lexists(place):
+                cure = "Put it back: the lock of then names it."
+                yield Difference("environment", Weight.GONE, f"{name}{place} ({package}) is gone", cure, segment.number)
+            elif is_code:
+                text = f"{name}{package} lies in {place}, and is run as it is there now"
+                yield Difference("environment", Weight.NOTE, text, segment=segment.number)
         other = changes(then, _now(job, site))
         if other:
             text = f"{name}its environment holds {some(other, SHOWN)}; the run makes that of then, from its lock"

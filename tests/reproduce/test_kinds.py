@@ -238,3 +238,43 @@ def test_one_that_is_stopped_goes_on_where_it_was(lab: Again) -> None:
     done = lab.run("reproduce", path)
     assert "it goes on with segment 2" in done.stdout
     assert "B gives the same results as A in both segments" in done.stdout
+
+
+BACKEND = """\
+import pathlib, zipfile
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    here, info = pathlib.Path.cwd(), "beta-1.dist-info"
+    name = "beta-1-py3-none-any.whl"
+    with zipfile.ZipFile(pathlib.Path(folder, name), "w") as wheel:
+        wheel.writestr("beta.pth", str(here))
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: beta\\nVersion: 1\\n")
+        told = "Wheel-Version: 1.0\\nGenerator: t\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+        wheel.writestr(f"{info}/WHEEL", told)
+        wheel.writestr(f"{info}/RECORD", "")
+    return name
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    return build_editable(folder)
+"""
+
+
+def test_a_package_in_a_folder_of_the_repository_is_found_from_the_lock_of_then(lab: Again) -> None:
+    beta = lab.repo / "libs" / "beta"
+    beta.mkdir(parents=True)
+    (beta / "backend.py").write_text(BACKEND)
+    (beta / "helping.py").write_text("WORD = 'of beta'\n")
+    (lab.repo / "scripts" / "helping.py").unlink()
+    build = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    (beta / "pyproject.toml").write_text(f'[project]\nname = "beta"\nversion = "1"\n{build}')
+    project = lab.repo / "pyproject.toml"
+    text = project.read_text().replace('["alpha"]', '["alpha", "beta"]')
+    project.write_text(text + 'beta = { path = "libs/beta", editable = true }\n')
+    lab.lock()
+    path = lab.pipeline([segment("Count", "%REPO%/scripts/count.py", OUT, environment="uv:count")])
+    lab.run(path)
+    lab.alpha("2.0")
+    told, found = lab.again(path)
+    assert told["note"] == [f"segment 1 (Count): beta 1 lies in {beta}, and is run as it is there now"]
+    assert found["same"]
+    # what the lock of today wants is not missed
+    (lab.repo / "wheels" / "alpha-2.0-py3-none-any.whl").unlink()
+    assert lab.again(path)[1]["same"]
