@@ -109,6 +109,8 @@ def take_up(
     settings = submitted.settings
     asks = how.submits or how.cancels  # else this may be a computer of the share without its programs
     scheduler = scheduler or (scheduler_of(settings, request.site.host) if asks else ByHand())
+    if settings.kind == BY_HAND and how.waits and not how.cancels:
+        request.journal.note(f"   {_parts(request.path, settings)}. Until all have ended, this one only waits for them")
     how = replace(how, again=True)
     return run(request, partial(_driven, settings=settings, scheduler=scheduler, how=how), again=record)[0]
 
@@ -149,9 +151,14 @@ def _driven(opened: Opened, settings: ExecutorSettings, scheduler: Scheduler, ho
 def _come_back(opened: Opened, settings: ExecutorSettings) -> str:
     file = f'"{opened.look.path}"'
     if settings.kind == BY_HAND:
-        parts = f"--shard 1/{settings.at_once} to --shard {settings.at_once}/{settings.at_once}"
-        return f"It is done in parts: start run-pipeline {file} {parts}, each on a computer that sees this folder"
+        return _parts(opened.look.path, settings)
     return (
         f"The jobs go on by themselves. Go on with this run: run-pipeline resume {file}\n"
         f"See how far they are: run-pipeline status {file}; end them: run-pipeline cancel {file}"
     )
+
+
+def _parts(path: Path, settings: ExecutorSettings) -> str:
+    count = settings.at_once
+    parts = f"--shard 1/{count} to --shard {count}/{count}"
+    return f'It is done in parts: start run-pipeline "{path}" {parts}, each on a computer that sees this folder'

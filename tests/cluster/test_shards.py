@@ -147,3 +147,18 @@ def test_a_pause_is_refused_before_anything_runs(plate: Plate) -> None:
     file = plate.lab.pipeline([plate.each("mask"), {"type": "pause", "message": "look"}, plate.each("seen")])
     assert "which a run in parts cannot go past" in plate.lab.run(file, "--shard", "1/2", check=2).stderr
     assert plate.calls() == []
+
+
+def test_resume_of_a_run_in_parts_says_at_once_which_it_waits_for(plate: Plate) -> None:
+    file = plate.lab.pipeline([plate.each("mask")])
+    plate.lab.run(file, "--shard", "1/2")
+    waits = plate.lab.popen("resume", file)
+    assert waits.stdout is not None
+    told = [waits.stdout.readline()]
+    while b"--shard 2/2" not in told[-1] and told[-1]:
+        told.append(waits.stdout.readline())
+    assert b"only waits for them" in told[-1]
+    waits.send_signal(signal.SIGINT)
+    waits.communicate()
+    plate.lab.run(file, "--shard", "2/2")
+    assert state(plate, file) == "done"
