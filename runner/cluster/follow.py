@@ -242,7 +242,11 @@ class ClusterExecutor:
         job, items = frozen_segment(look, self._graph, segment, tasks, settings, like=like, durations=durations)
         with self._lock:
             self._followed.pop(number, None)
-        self.submitter.drop(self.submitter.of(number))  # what was submitted of it for a canary
+        canaries = self.submitter.of(number)
+        if self._how.again and not one and any(handle.job for handle in canaries):
+            with suppress(ClusterError):  # one of them may wait for another, and in vain
+                self._scheduler.cancel([(handle.job, None) for handle in canaries if handle.job])
+        self.submitter.drop(canaries)
         if one and over is not None:
             job = for_canary(job, items, *over.keys(one=True))
         if not job.many:

@@ -134,7 +134,7 @@ def test_a_damaged_record_is_told_with_what_to_do_and_its_jobs_can_be_ended(lab:
 
 def test_a_changed_env_is_told_at_once_and_its_jobs_are_not_tried_again(lab: ClusterLab) -> None:
     (lab.repo / ".env").write_text("VALUE=one\n")
-    pipeline = lab.pipeline([copy(lab, wait=4), copy(lab, "in", "more", env={"A": "%VALUE%"})])
+    pipeline = lab.pipeline([copy(lab, wait=2), copy(lab, "in", "more", env={"A": "%VALUE%"})])
     lab.run("submit", pipeline)
     lab.wait_for(lambda: bool(lab.starts()), "an item")
     (lab.repo / ".env").write_text("VALUE=two\n")
