@@ -181,6 +181,7 @@ SETUPS: dict[str, Callable[[Bench], Lab]] = {
     "docs/many-files.md": many_files,
     "docs/migrate.md": partial(with_conda, file="pipeline_configs/cells.yaml"),
     "docs/notebooks.md": example,
+    "docs/reproduce.md": example,
     "docs/troubleshooting.md": example,
 }
 
