@@ -20,9 +20,12 @@ def main() -> None:
         sys.exit(start_again(["-m", "runner", *sys.argv[1:]]))
     # what is imported at the start stays: looking through it for garbage finds nothing. runner.cli.main turns it on
     gc.disable()
-    from runner.cli.main import start
+    try:
+        from runner.cli.main import start
 
-    start()
+        start()
+    except KeyboardInterrupt:  # before a command could hear it
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -451,3 +451,17 @@ def test_an_old_file_does_not_satisfy_outputs_unless_the_segment_says_so(lab: La
     lab.run(lab.pipeline([segment("resumes", "python", "-c", code, **keys)]))
     assert table.read_text() == "by try 1"
     lab.run(lab.pipeline([segment("idle", "python", "-c", "", **keys, **{"outputs-may-be-old": True})]))
+
+
+def test_ctrl_c_before_a_command_hears_it_gives_no_traceback() -> None:
+    code = (
+        "import sys, types\n"
+        "early = types.ModuleType('runner.cli.main')\n"
+        "def start(): raise KeyboardInterrupt\n"
+        "early.start = start\n"
+        "sys.modules['runner.cli.main'] = early\n"
+        "from runner.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stderr) == (130, "")
