@@ -605,13 +605,16 @@ def end(process: Any, grace: float) -> None:
     if sys.platform == "win32":
         return
     for number, wait in ((signal.SIGINT, grace / 2), (signal.SIGTERM, grace / 2), (signal.SIGKILL, 5.0)):
+        deadline = time.monotonic() + wait
         try:
             os.killpg(process.pid, number)
-            process.wait(timeout=wait)
-            return
-        except subprocess.TimeoutExpired:
-            continue
-        except OSError:
+            while time.monotonic() < deadline:
+                process.poll()  # or it would count as one of them
+                os.killpg(
+                    process.pid, 0
+                )  # what a shell started in the background does not hear SIGINT, and outlives it
+                time.sleep(0.02)
+        except OSError:  # nobody is left
             return
 
 

@@ -328,5 +328,5 @@ def test_what_stands_for_an_item_is_no_missing_file_and_no_wrong_number_but_a_wr
     assert {one["message"] for one in found} == {
         "segment_threshold.py has no argument --ouput-folder",
         "there is no token %YMAL%: it stays as it is",
-        "nothing matches %YMAL%/raw/*.tif",
+        "there is no item: nothing matches %YMAL%/raw/*.tif",
     }

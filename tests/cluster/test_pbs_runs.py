@@ -29,7 +29,7 @@ def lab(tmp_path: Path) -> Iterator[PbsLab]:
     with running_pbs(tmp_path / "pbs") as pbs:
         made = PbsLab(tmp_path / "lab", pbs=pbs)
         made.make()
-        made.site()
+        made.site(more="options = []")
         site = made.repo / "run-pipeline.toml"
         site.write_text(site.read_text().replace('"slurm"', '"pbs"'))
         yield made
