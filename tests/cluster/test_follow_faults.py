@@ -205,7 +205,7 @@ def test_records_that_are_away_for_a_while_are_waited_for(lab: ClusterLab, tmp_p
     share.rename(away)
     lab.wait_for(lambda: len(lab.made()) == 4, "all items")
     with contextlib.suppress(subprocess.TimeoutExpired):
-        going.wait(10)
+        going.wait(30)
     assert going.poll() is None, "it waits"
     away.rename(share)
     said, _ = going.communicate(timeout=60)
