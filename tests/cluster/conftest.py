@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.cluster.cluster_lab import ClusterLab
 from tests.support.slurm import Slurm, running_slurm
 
 
@@ -33,3 +35,12 @@ def accounts(_accounts: Slurm) -> Iterator[Slurm]:
     """Three nodes with sacct, and a database that refuses unknown accounts and what is above a limit."""
     yield _accounts
     _accounts.tidy()
+
+
+@pytest.fixture
+def lab(tmp_path: Path, slurm: Slurm) -> ClusterLab:
+    """A lab whose site file names that Slurm."""
+    lab = ClusterLab(tmp_path, slurm)
+    lab.make()
+    lab.site()
+    return lab

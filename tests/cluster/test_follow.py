@@ -8,18 +8,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from tests.cluster.cluster_lab import ClusterLab
 from tests.support.slurm import Slurm
-
-
-@pytest.fixture
-def lab(tmp_path: Path, slurm: Slurm) -> ClusterLab:
-    lab = ClusterLab(tmp_path, slurm)
-    lab.make()
-    lab.site()
-    return lab
 
 
 def test_items_are_run_on_nodes_and_count_as_on_the_workstation(lab: ClusterLab) -> None:

@@ -24,14 +24,6 @@ from tests.support.slurm import Slurm
 root_only = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounts need root")
 
 
-@pytest.fixture
-def lab(tmp_path: Path, slurm: Slurm) -> ClusterLab:
-    lab = ClusterLab(tmp_path, slurm)
-    lab.make()
-    lab.site()
-    return lab
-
-
 def each_once(lab: ClusterLab) -> bool:
     return max(Counter(line.split()[0] for line in lab.starts()).values()) == 1
 

@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
 from tests.cluster.cluster_lab import ClusterLab
-from tests.support.slurm import Slurm
-
-
-@pytest.fixture
-def lab(tmp_path: Path, slurm: Slurm) -> ClusterLab:
-    lab = ClusterLab(tmp_path, slurm)
-    lab.make()
-    lab.site()
-    return lab
 
 
 def test_a_run_of_a_cluster_is_run_again_on_this_machine(lab: ClusterLab) -> None:
