@@ -1,7 +1,6 @@
 """`run-pipeline.toml`: what a lab or a user says of its clusters and disks, apart from any pipeline.
 
-Read from the repository and from the user's configuration folder; key by key, the user's own counts. A pipeline
-without a cluster never reads it.
+Read from the repository and from the user's configuration folder; key by key, the user's own counts.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from dataclasses import field, fields
 from pathlib import Path, PurePath
 from typing import Any
 
+from runner.environments.site import Once, Site
 from runner.errors import UsageError
 from runner.frozen import frozen
 from runner.ground.words import size_of
@@ -114,6 +114,12 @@ def read_site_file(repo: PurePath, host: Host) -> SiteFile:
             _merge(merged, table)
             read.append(path)
     return _built(merged, tuple(read), host)
+
+
+@Once
+def site_file_of(site: Site) -> SiteFile:
+    """Read once an invocation. Raises UsageError."""
+    return read_site_file(site.repo, site.host)
 
 
 def _load(path: Path) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runner.host import Host
     from runner.model import Diagnostic
     from runner.report.console import Console
+    from runner.site_file import UvSettings
 
 REPO_VARIABLE = "RUN_PIPELINE_REPO"
 ENVIRONMENTS_VARIABLE = "RUN_PIPELINE_ENVS"
@@ -62,23 +63,24 @@ def make_site(repo_option: str | None, *, interactive: bool | None = None) -> Si
     from runner.environments import Site
     from runner.host import this_host
     from runner.pipeline.dotenv import read_dotenv
+    from runner.site_file import read_site_file, site_file_of
 
-    repo = find_repo(repo_option)
-    host = _as_the_site_says(this_host(interactive=interactive), repo)
+    repo, host = find_repo(repo_option), this_host(interactive=interactive)
+    said = read_site_file(repo, host)
+    host = _as_the_site_says(host, said.uv)
     dotenv = read_dotenv(repo / ".env", host.environ)
     crash.known.update(dotenv)
     folder = host.environ.get(ENVIRONMENTS_VARIABLE) or dotenv.get(ENVIRONMENTS_VARIABLE)
     environments = repo / _path_of(folder) if folder else repo / ".venvs"
-    return Site(host, repo, dotenv, environments)
+    site = Site(host, repo, dotenv, environments)
+    site_file_of.tell(site, said)
+    return site
 
 
-def _as_the_site_says(host: Host, repo: Path) -> Host:
+def _as_the_site_says(host: Host, uv: UvSettings) -> Host:
     """With the places of uv and its cache that run-pipeline.toml names, where the caller's variables name none."""
     from dataclasses import replace
 
-    from runner.site_file import read_site_file
-
-    uv = read_site_file(repo, host).uv
     own = {"UV_CACHE_DIR": uv.cache, "RUN_PIPELINE_UV": uv.program}
     given = {name: value for name, value in own.items() if value and name not in host.environ}
     return replace(host, environ={**host.environ, **given}) if given else host

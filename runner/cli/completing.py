@@ -52,10 +52,10 @@ def complete_files(_: click.Context, incomplete: str) -> Iterator[CompletionItem
 def complete_clusters(ctx: click.Context, incomplete: str) -> Iterator[CompletionItem]:
     """The names that run-pipeline.toml knows."""
     from runner.cli.common import make_site
-    from runner.site_file import read_site_file
+    from runner.site_file import site_file_of
 
     site = make_site(ctx.params.get("repo"), interactive=False)
-    for name, cluster in read_site_file(site.repo, site.host).clusters.items():
+    for name, cluster in site_file_of(site).clusters.items():
         if name.startswith(incomplete):
             yield CompletionItem(name, help=cluster.host)
 

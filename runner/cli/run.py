@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.common import holds_window, usual
-from runner.cli.completing import complete_files, complete_segments
-from runner.cli.submitted import executor_option
+from runner.cli.completing import complete_files
+from runner.cli.submitted import executor_option, selecting
 
 if TYPE_CHECKING:
     from runner.environments import Site
@@ -32,14 +32,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", "-n", is_flag=True, help="Show the plan, its reasons and the command lines; run nothing.")
 @click.option("--print-hash", "-ph", is_flag=True, help="Print the status file as it would be; run nothing.")
 @click.option("--force", "-f", "--force_reprocessing", "force", is_flag=True, help="Run everything, done or not.")
-@click.option(
-    "--from", "start", metavar="SEGMENT", shell_complete=complete_segments, help="Run this segment and all that follow."
-)
-@click.option("--only", metavar="SEGMENT", shell_complete=complete_segments, help="Run this segment alone.")
-@click.option(
-    "--item", "items", multiple=True, metavar="PATTERN", help="Of segments over many items, only these; repeatable."
-)
-@click.option("--retry-failed", is_flag=True, help="Of segments over many items, only those that failed last time.")
+@selecting
 @click.option("--canary", is_flag=True, help="One item through all segments first, then the rest, with a forecast.")
 @click.option("--jobs", "-j", type=click.IntRange(1), metavar="N", help="At most so many at once (default: all cores).")
 @executor_option

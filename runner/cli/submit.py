@@ -7,23 +7,16 @@ from typing import Any
 import click
 
 from runner.cli.common import usual
-from runner.cli.completing import complete_files, complete_segments
+from runner.cli.completing import complete_files
 from runner.cli.on import OnCluster
-from runner.cli.submitted import executor_option, records_option
+from runner.cli.submitted import executor_option, records_option, selecting
 
 
 @click.command(name="submit", cls=OnCluster)
 @click.argument("file", metavar="FILE.yaml", shell_complete=complete_files)
 @executor_option
 @click.option("--force", "-f", is_flag=True, help="Everything, done or not.")
-@click.option(
-    "--from", "start", metavar="SEGMENT", shell_complete=complete_segments, help="This segment and all that follow."
-)
-@click.option("--only", metavar="SEGMENT", shell_complete=complete_segments, help="This segment alone.")
-@click.option(
-    "--item", "items", multiple=True, metavar="PATTERN", help="Of segments over many items, only these; repeatable."
-)
-@click.option("--retry-failed", is_flag=True, help="Of segments over many items, only those that failed last time.")
+@selecting
 @records_option
 @usual
 def command(file: str, **options: Any) -> int:

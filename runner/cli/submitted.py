@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli.common import usual
-from runner.cli.completing import complete_files
+from runner.cli.completing import complete_files, complete_segments
 
 if TYPE_CHECKING:
     from runner.cluster.follow import How
@@ -26,6 +26,33 @@ records_option = click.option(
 )
 
 
+def selecting(function: Any) -> Any:
+    """--from, --only, --item and --retry-failed: what of a pipeline is to run."""
+    options = (
+        click.option(
+            "--from",
+            "start",
+            metavar="SEGMENT",
+            shell_complete=complete_segments,
+            help="Run this segment and all that follow.",
+        ),
+        click.option("--only", metavar="SEGMENT", shell_complete=complete_segments, help="Run this segment alone."),
+        click.option(
+            "--item",
+            "items",
+            multiple=True,
+            metavar="PATTERN",
+            help="Of segments over many items, only these; repeatable.",
+        ),
+        click.option(
+            "--retry-failed", is_flag=True, help="Of segments over many items, only those that failed last time."
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
 def on_a_submitted_run(function: Any) -> Any:
     """FILE, --records, --json and --repo."""
     file = click.argument("file", metavar="FILE.yaml", shell_complete=complete_files)
@@ -34,9 +61,9 @@ def on_a_submitted_run(function: Any) -> Any:
 
 def executor_settings(site: Site, name: str | None) -> ExecutorSettings | None:
     """Of a cluster; None for this machine. Raises UsageError."""
-    from runner.site_file import read_site_file
+    from runner.site_file import site_file_of
 
-    settings = read_site_file(site.repo, site.host).executor_named(name)
+    settings = site_file_of(site).executor_named(name)
     return None if settings.kind == "local" else settings
 
 

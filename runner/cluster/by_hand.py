@@ -27,7 +27,6 @@ class ByHand:
     """Takes everything, starts nothing, and never says that anything is lost: a person may start it yet."""
 
     name: str = KIND
-    index_variable: str = "SHARD"
     index: str = "${SHARD}"
 
     def options(self, submission: Submission) -> list[str]:

@@ -56,7 +56,7 @@ ALLOWED = {
         *("executors", "inputs", "items", "compare"),
     },
     "kernels": {"errors", "host", "ground", "frozen"},
-    "site_file": {"errors", "host", "pipeline", "ground"},
+    "site_file": {"environments", "errors", "host", "pipeline", "ground"},
     "login": {
         *("model", "errors", "host", "ground", "process", "pipeline", "items", "inputs", "state", "site_file", "tasks"),
         *("environments", "records"),
