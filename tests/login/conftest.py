@@ -21,6 +21,7 @@ from runner.login.cluster import find_cluster
 from runner.login.line import Remote, connect
 from runner.site_file import ClusterSettings
 from tests.support import sshd
+from tests.support.going import runs
 from tests.support.lab import clean_environ
 
 REPO = Path(__file__).resolve().parents[2]
@@ -114,7 +115,7 @@ class Place:
     def _is_mine(self, process: psutil.Process) -> bool:
         try:
             return (
-                process.status() != psutil.STATUS_ZOMBIE
+                runs(process)
                 and process.environ().get("RUN_PIPELINE_STATE") == str(self.state)
                 and process.pid != os.getpid()
             )

@@ -22,12 +22,13 @@ from runner.site_file import ClusterSettings
 from tests.login.conftest import Place, until
 from tests.login.test_files import tree
 from tests.support import sshd
+from tests.support.going import name_of, words_of
 
 QUICK = "'-o', 'ServerAliveInterval=1', '-o', 'ServerAliveCountMax=2'"
 
 
 def test_a_keeper_that_is_killed_takes_its_ssh_along_and_the_next_login_works(logged_in: Place) -> None:
-    keeper = next(one for one in logged_in.processes() if "keeper" in " ".join(one.cmdline()))
+    keeper = next(one for one in logged_in.processes() if "keeper" in " ".join(words_of(one)))
     keeper.send_signal(signal.SIGKILL)
     until(lambda: logged_in.processes() == [])
     said = logged_in.run("login", "hpc", "--status", check=2).stderr
@@ -39,7 +40,7 @@ def test_a_keeper_that_is_killed_takes_its_ssh_along_and_the_next_login_works(lo
 def test_an_ssh_that_ends_is_noticed_at_once_and_the_keeper_ends_too(logged_in: Place) -> None:
     with logged_in.remote() as remote:
         remote.ping()
-        ssh = next(one for one in logged_in.processes() if "keeper" not in " ".join(one.cmdline()))
+        ssh = next(one for one in logged_in.processes() if name_of(one) == "ssh")
         ssh.send_signal(signal.SIGTERM)
         begun = time.monotonic()
         with pytest.raises(Lost, match="the line to hpc is gone"):

@@ -21,6 +21,7 @@ from runner.login.sent import Known, same_time
 from runner.login.upload import Sent, upload
 from runner.login.wanted import Local
 from tests.login.conftest import Place, until
+from tests.support.going import name_of
 
 
 def local(path: Path, there: str) -> Local:
@@ -232,7 +233,7 @@ def part_of_it(place: Place, one: Local, size: int) -> Path:
 def test_ssh_killed_in_the_middle_of_a_file_leaves_no_half_file_and_a_new_login_goes_on(place: Place) -> None:
     place.run("login", "hpc")
     files = tree(place.root / "source", {"large.bin": random.Random(4).randbytes(150_000_000)})
-    ssh = next(one for one in place.processes() if "ssh" in one.name())
+    ssh = next(one for one in place.processes() if "ssh" in name_of(one))
     with place.remote() as remote:
         import threading
 

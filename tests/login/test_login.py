@@ -16,6 +16,7 @@ from runner.login import door
 from runner.login.store import Store
 from tests.login.conftest import Place, until
 from tests.support import sshd
+from tests.support.going import words_of
 
 
 def test_one_login_serves_the_commands_after_it_and_close_leaves_no_process(place: Place) -> None:
@@ -238,7 +239,7 @@ def test_a_connection_that_the_user_shares_by_his_own_settings_is_used_and_left_
         with own_place.remote() as remote:
             assert remote.run(["true"]) == 0
         own_place.run("login", "hpc", "--close")
-        until(lambda: not [one for one in own_place.processes() if "keeper" in " ".join(one.cmdline())])
+        until(lambda: not [one for one in own_place.processes() if "keeper" in " ".join(words_of(one))])
         assert path.exists()
         own_place.run("login", "hpc")
         own_place.run("login", "hpc", "--close")

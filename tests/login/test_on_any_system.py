@@ -21,6 +21,7 @@ from runner.login.upload import upload
 from runner.process.identity import is_alive, process_started
 from tests.login.conftest import Place, until
 from tests.login.test_files import FILES, contents, local, tree
+from tests.support.going import runs
 from tests.support.programs import program
 
 # the last word is for the shell at the other end: PYTHON -I -c 'CODE'
@@ -84,6 +85,6 @@ def test_a_killed_keeper_is_told_and_the_next_login_works(played: Place) -> None
     with played.remote() as remote:
         told = remote.keeper()
     psutil.Process(told["pid"]).kill()
-    until(lambda: not psutil.pid_exists(told["ssh"]) or psutil.Process(told["ssh"]).status() == psutil.STATUS_ZOMBIE)
+    until(lambda: not runs(told["ssh"]))
     assert "nothing is known of hpc since" in played.run("login", "hpc", "--status", check=2).stderr
     assert "logged in" in played.run("login", "hpc").stdout

@@ -10,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.going import runs, words_of
+
 NAMES = [
     "convert_to_tif",
     "segment_threshold",
@@ -240,7 +242,7 @@ def test_a_stopped_program_leaves_no_process_and_no_half_written_file(programs, 
         child.send_signal(number)
         child.wait(timeout=20)
     assert child.returncode == (-number if name == "SIGKILL" else 130)
-    wait_for(lambda: not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers))
+    wait_for(lambda: not any(map(runs, workers)))
     if name != "SIGKILL":
         assert not list(out.glob(".*"))
 
@@ -253,7 +255,7 @@ def test_a_worker_that_the_system_ends_costs_no_file(programs, cell):
     command = programs.command("convert_to_tif", "--input-search-pattern", "*.png", "--output-folder", out)
     with subprocess.Popen([*command, "--maxcores", "2"], cwd=programs.folder, env=programs.environ()) as child:
         wait_for(lambda: list(out.glob("*.ome.tif")))
-        spawned = [one for one in psutil.Process(child.pid).children() if "spawn_main" in " ".join(one.cmdline())]
+        spawned = [one for one in psutil.Process(child.pid).children() if "spawn_main" in " ".join(words_of(one))]
         spawned[0].kill()
         assert child.wait(timeout=60) == 0
     assert len(files(out)) == 24

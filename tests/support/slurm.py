@@ -26,6 +26,7 @@ import psutil
 import pytest
 
 from runner.host import Host, this_host
+from tests.support.going import name_of, parent_of
 
 NODES = ("n1", "n2", "n3")
 CPUS, MEMORY, GPUS = 4, 4000, 2  # that each node says it has
@@ -291,8 +292,8 @@ class Slurm:
                 where = environ.get("SLURMD_NODENAME")
                 if where and node in (None, where) and environ.get("SLURM_CONF") == conf and process.pid not in own:
                     steps.append(process)
-        parents = [one.parent() for one in steps]
-        return [*{one for one in parents if one is not None and one.name() == "slurmstepd"}, *steps]
+        parents = {parent_of(one) for one in steps}
+        return [*(one for one in parents if one and name_of(one) == "slurmstepd"), *steps]
 
     def _write_conf(self) -> None:
         host = socket.gethostname().split(".")[0]

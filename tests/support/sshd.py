@@ -181,8 +181,10 @@ class Sshd:
         import psutil
 
         assert self._process
+        from tests.support.going import name_of
+
         children = psutil.Process(self._process.pid).children(recursive=True)
-        return [child.pid for child in children if child.name() == "sshd"]
+        return [child.pid for child in children if name_of(child) == "sshd"]
 
 
 def with_no_error(action: Callable[[], object]) -> None:
