@@ -56,6 +56,10 @@ ALLOWED = {
         *("executors", "inputs", "items", "compare"),
     },
     "kernels": {"errors", "host", "ground", "frozen"},
+    "bundle": {
+        *("model", "errors", "host", "ground", "process", "state", "pipeline", "environments", "tasks", "checks"),
+        *("items", "inputs", "executors", "site_file", "login"),
+    },
     "site_file": {"environments", "errors", "host", "pipeline", "ground"},
     "login": {
         *("model", "errors", "host", "ground", "process", "pipeline", "items", "inputs", "state", "site_file", "tasks"),
