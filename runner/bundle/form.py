@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -17,10 +18,21 @@ MANIFEST = "manifest.json"
 REPO = "repo"  # what is below becomes the folder that is unbundled to: the repository, its pipelines and the runner
 WHEELS = "wheels"  # of all environments, each once
 ENVIRONMENTS = "environments"  # NAME/pylock.toml, with `path` entries to the wheels
-PYTHONS = "pythons"  # interpreters, an archive each
+PYTHONS = "pythons"  # interpreters: a tar file each, with one folder that holds bin/python3.11 or python.exe
 CONDA = "conda"  # packed environments of conda, an archive each
 LICENCES = "licences"  # PACKAGE-VERSION/...
 KEPT = ".bundle"  # in the folder that is unbundled to: all that is not below REPO
+RUNNER = f"{ENVIRONMENTS}/.runner/pylock.toml"  # what the runner's own environment holds; uv is among it
+# by which `python lab.bundle` unpacks itself: files of ours, beside START as __main__.py and an empty
+# runner/__init__.py. The manifest names these too
+PROGRAM = tuple(f"runner/bundle/{name}.py" for name in ("__init__", "form", "opened", "place", "own", "unpack"))
+START = """\
+import sys
+if sys.version_info < (3, 8):
+    sys.exit("error: a bundle is unpacked by Python 3.8 or newer; this is " + sys.version.split()[0])
+from runner.bundle.unpack import start
+sys.exit(start(sys.argv[1:]))
+"""
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 # what Windows cannot have in a name; a bundle may be unpacked there
 _BAD = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]\Z')
@@ -111,6 +123,27 @@ def _check(manifest: Manifest) -> None:
     for python in manifest.pythons:
         if python.file:
             safe_name(python.file)
+    _check_places([*manifest.files, *manifest.base_files])
+
+
+def _check_places(names: list[str]) -> None:
+    """Each has a place of its own, also where a name counts without upper and lower case."""
+    places: dict[str, str] = {}
+    for name in names:
+        place = _alike(place_of(name))
+        if place in places:
+            raise Unusable(f"two of its entries have one place: {places[place]!r} and {name!r}")
+        if name.startswith(f"{REPO}/") and place.split("/")[0] == _alike(KEPT):
+            raise Unusable(f"an entry of the repository would lie among those of the bundle: {name!r}")
+        places[place] = name
+    for place, name in places.items():
+        if any(str(folder) in places for folder in PurePosixPath(place).parents):
+            raise Unusable(f"the folder of an entry is an entry itself: {name!r}")
+
+
+def _alike(place: str) -> str:
+    """Equal for names that Windows or macOS take for one."""
+    return unicodedata.normalize("NFC", place).casefold()
 
 
 def safe_name(name: str) -> str:

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import ast
+import sys
+from pathlib import Path
+
 import pytest
 
-from runner.bundle.form import Environment, Manifest, Packed, Python, Unusable, place_of, read_manifest, to_bytes
+from runner.bundle.form import (
+    PROGRAM,
+    START,
+    Environment,
+    Manifest,
+    Packed,
+    Python,
+    Unusable,
+    place_of,
+    read_manifest,
+    to_bytes,
+)
+
+REPO = Path(__file__).resolve().parents[2]
 
 MANIFEST = Manifest(
     *("lab", "2026-11-27T12:00:00+01:00", "0.1.0", "linux", "x86_64", "3.11", ("runs/a b.yaml",)),
@@ -53,3 +70,33 @@ def test_what_is_no_manifest_is_refused_and_not_crashed_on(data: bytes) -> None:
 def test_files_of_the_repository_lie_in_the_folder_itself_and_the_rest_apart() -> None:
     assert place_of("repo/runner/model.py") == "runner/model.py"
     assert place_of("wheels/a.whl") == ".bundle/wheels/a.whl"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["repo/A.txt", "repo/a.txt"],
+        ["repo/\u00fc", "repo/u\u0308"],
+        ["wheels/a", "repo/.bundle/wheels/a"],
+        ["repo/.Bundle/x"],
+        ["repo/a", "repo/a/b"],
+        ["repo", "repo/x/y", "repo/x/Y"],
+    ],
+)
+def test_two_entries_of_one_place_are_refused(names: list[str]) -> None:
+    with pytest.raises(Unusable, match="entr"):
+        read_manifest(to_bytes(MANIFEST._replace(files={name: Packed(1, "a" * 64) for name in names})))
+
+
+def test_what_unpacks_a_bundle_is_python_3_8_and_its_standard_library() -> None:
+    ast.parse(START, feature_version=(3, 8))
+    for name in PROGRAM:
+        path = REPO / name
+        if not path.is_file():  # not written yet
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
+        used = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        used |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        ours = {one for one in used if one.startswith("runner.")}
+        assert {one.replace(".", "/") + ".py" for one in ours} <= set(PROGRAM)
+        assert {one.split(".")[0] for one in used - ours} <= sys.stdlib_module_names
