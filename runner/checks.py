@@ -113,8 +113,8 @@ def _is_folder(text: str, site: Site) -> bool:
 
 def at_segment(finding: Finding, segment: Segment, pipeline: Pipeline) -> Diagnostic:
     """`finding` with the place in the pipeline file that it is about."""
-    of_modules = finding.key.startswith("modules.")
-    keys = ("modules", "resources.modules") if of_modules else ("commands", "")
+    of_modules = finding.key.startswith("resources.modules.")
+    keys = ("resources.modules",) if of_modules else ("commands",)
     mark = next((mark for key in (finding.key, *keys, "") if (mark := segment.marks.get(key))), None)
     return Diagnostic(
         finding.severity,

@@ -141,7 +141,6 @@ class Segment:
     outputs: tuple[str, ...] = ()
     outputs_may_be_old: bool = False
     inputs: tuple[str, ...] = ()  # globs, as `outputs`
-    modules: tuple[str, ...] = ()  # loaded before its environment
     needs: tuple[Need, ...] | None = None  # None: the segment before
     resources: Resources = Resources()
     retry_memory: float = 1.0  # by how much `resources.memory` grows at a retry after a kill for memory

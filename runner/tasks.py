@@ -97,8 +97,7 @@ def make_task(segment: Segment, pipeline: Pipeline, site: Site) -> Task:
     return Task(
         segment=segment,
         spec=with_modules(
-            parse_environment(plain(below) + above, segment.distro, host.platform),
-            (*segment.modules, *segment.resources.modules),
+            parse_environment(plain(below) + above, segment.distro, host.platform), segment.resources.modules
         ),
         entries=tuple(resolve_entries(segment, **where)),
         env=resolve_env(segment, **where),

@@ -1,4 +1,4 @@
-"""`modules:` of a segment: Environment Modules or Lmod, loaded before its environment.
+"""`modules` of a segment's `resources:`: Environment Modules or Lmod, loaded before its environment.
 
 What loading them changes is worked out once a run, as an activation is, and the environment then stands on it. It
 starts from none: what is loaded around the runner may be another version, or conflict, and does not count. So it is the
@@ -95,7 +95,7 @@ def _loaded(site: Site, names: tuple[str, ...]) -> Site | Finding:
     found = load([*of_site, *names], system, site.host)
     if isinstance(found, Finding):
         place = int(found.key.rpartition(".")[2]) - len(of_site)
-        return replace(found, key=f"modules.{max(place, 0)}")
+        return replace(found, key=f"resources.modules.{max(place, 0)}")
     environ, notes = found
     for note in notes:
         site.notes.add(note)

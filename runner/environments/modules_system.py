@@ -146,4 +146,4 @@ def _indented(text: str) -> str:
 
 
 def _finding(message: str, cure: str, place: int = 0) -> Finding:
-    return Finding(message, cure, f"modules.{place}")
+    return Finding(message, cure, f"resources.modules.{place}")

@@ -20,7 +20,7 @@ from runner.pipeline.schema import conforms, faults, segment_schema
 from runner.pipeline.values import Fields, fields_of, map_items, raw_text, value_of
 
 # whose value, and not only its type, decides whether the schema holds
-_VALUE_MATTERS = frozenset({"environment", "timeout", "retries", "retry-delay", "outputs", "inputs", "modules"})
+_VALUE_MATTERS = frozenset({"environment", "timeout", "retries", "retry-delay", "outputs", "inputs"})
 _SCHEMA_KEYS = tuple(key for key in KEYS if key not in OWN_KEYS)
 
 _TYPES = {one.value: one for one in SegmentType}
@@ -36,12 +36,11 @@ class Marks(Mapping[str, Mark]):
     def _all(self) -> dict[str, Node]:
         nodes = {"": self._node}
         for key, occurrences in self._fields.items():
-            value = nodes[key] = occurrences[-1][1]
-            if isinstance(value, ListNode):
-                nodes.update((f"{key}.{index}", item) for index, item in enumerate(value.items))
+            nodes.update(_with_entries(key, occurrences[-1][1]))
             for _, value in occurrences:
-                if isinstance(value, MapNode):
-                    nodes.update((f"{key}.{k.value}", v) for k, v in value.pairs() if isinstance(k, ScalarEvent))
+                for name, inner in value.pairs() if isinstance(value, MapNode) else ():
+                    if isinstance(name, ScalarEvent):
+                        nodes.update(_with_entries(f"{key}.{name.value}", inner))
         return nodes
 
     def __getitem__(self, key: str) -> Mark:
@@ -52,6 +51,12 @@ class Marks(Mapping[str, Mark]):
 
     def __len__(self) -> int:
         return len(self._all)
+
+
+def _with_entries(key: str, node: Node) -> Iterator[tuple[str, Node]]:
+    yield key, node
+    for index, item in enumerate(node.items if isinstance(node, ListNode) else ()):
+        yield f"{key}.{index}", item
 
 
 class SegmentReader:
@@ -176,7 +181,6 @@ class SegmentReader:
             outputs=_list(data.get("outputs")),
             outputs_may_be_old=bool(data.get("outputs-may-be-old")),
             inputs=_list(data.get("inputs")),
-            modules=tuple(name.strip() for name in _list(data.get("modules"))),
             marks=Marks(node, fields),
             **own,
         )

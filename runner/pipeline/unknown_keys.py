@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from runner.pipeline.near import near
 from runner.pipeline.nodes import ListNode, MapNode, Node
 from runner.pipeline.report import Report
+from runner.pipeline.schema import segment_schema
 from runner.pipeline.signs import look_alike
 from runner.pipeline.values import Fields
 
@@ -19,7 +20,7 @@ _OTHER_NAMES = {
     **dict.fromkeys(("scatter", "items", "item", "loop"), "foreach"),
     **dict.fromkeys(("strategy", "parameters", "params"), "matrix"),
     **dict.fromkeys(("fail-fast", "failFast"), "max-failures"),
-    **dict.fromkeys(("cpus", "cpu", "cores", "threads", "memory", "mem", "gpus", "gpu", "disk"), "resources"),
+    **dict.fromkeys(("cpu", "cores", "threads", "mem", "gpu"), "resources"),
 }
 
 
@@ -27,8 +28,17 @@ def warn_of_unknown_keys(fields: Fields, known: Iterable[str], report: Report) -
     """For the keys of a segment."""
     known = tuple(known)
     for name, occurrences in fields.items():
-        if name not in known and name not in STATUS_KEYS:
+        if name in _of_resources():
+            tell = report.error if name == "modules" else report.warning  # without them the wrong program would run
+            cure = f"Write it below `resources`, further to the right, or as `resources: {{{name}: ...}}`."
+            tell(occurrences[-1][0], f"`{name}` belongs into `resources:` and has no effect here", cure)
+        elif name not in known and name not in STATUS_KEYS:
             _warn(name, occurrences[-1][0], known, "segment", report)
+
+
+def _of_resources() -> Collection[str]:
+    found: dict[str, object] = segment_schema("resources")["properties"]
+    return found
 
 
 def warn_of_unknown_top_keys(fields: Fields, report: Report) -> None:

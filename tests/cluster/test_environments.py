@@ -45,7 +45,8 @@ def test_items_on_nodes_get_modules_condas_libraries_and_the_python_of_uv(lab: C
         file.write_text("#%Module\nsetenv CC_HOME {/opt/gcc 12}\n", encoding="utf-8")
     lab.site(more='modules = ["site"]')
     script = lab.script("look.py", LOOK)
-    keys = {"environment": "conda:below + uv:default", "modules": ["gcc"], "foreach": ["a", "b", "c"]}
+    resources = {"modules": ["gcc"]}
+    keys = {"environment": "conda:below + uv:default", "resources": resources, "foreach": ["a", "b", "c"]}
     commands = ["python", str(script), "%YAML%/%ITEM%.txt"]
     pipeline = lab.pipeline([{"name": "Look", "commands": commands, "outputs": "%YAML%/%ITEM%.txt", **keys}])
     lab.run("run", pipeline, MODULEPATH=str(lab.root / "modulefiles"))

@@ -1,4 +1,4 @@
-"""`modules:` of a segment, with the real Environment Modules of this machine."""
+"""`modules` of a segment's `resources:`, with the real Environment Modules of this machine."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from runner.environments import Site, kind, modules_system
 from runner.environments.modules_system import find_system
 from runner.environments.spec import parse_environment, with_modules
+from runner.errors import PipelineError
 from runner.host import this_host
-from runner.model import Finding, Segment
+from runner.model import Finding, Mark, Segment
 from runner.pipeline.reader import parse_pipeline
 from tests.conda.conda_layout import make_base, make_environment
 from tests.support.lab import Lab, segment, shell
@@ -51,7 +51,7 @@ def line(done: subprocess.CompletedProcess[str]) -> str:
 
 @needs_modules
 def test_what_modules_change_reaches_a_segment(lab: Lab, modulefiles: Path) -> None:
-    pipeline = lab.pipeline([shell("Show", SHOW, modules=["gcc/12", "cuda"])])
+    pipeline = lab.pipeline([shell("Show", SHOW, resources={"modules": ["gcc/12", "cuda"]})])
     path, libraries, home, loaded = line(lab.run(pipeline, MODULEPATH=str(modulefiles)))[1:-1].split("> <")
     assert path.split(":")[0] == "/opt/gcc12/bin"
     assert libraries.split(":")[0] == "/opt/cuda/lib64"
@@ -61,11 +61,8 @@ def test_what_modules_change_reaches_a_segment(lab: Lab, modulefiles: Path) -> N
 
 
 @needs_modules
-@pytest.mark.parametrize("keys", [{"modules": "gcc/12"}, {"resources": {"modules": ["gcc/12"]}}])
-def test_one_name_alone_and_the_key_of_resources_are_the_same(
-    lab: Lab, modulefiles: Path, keys: dict[str, Any]
-) -> None:
-    pipeline = lab.pipeline([shell("Show", SHOW, **keys)])
+def test_one_name_may_stand_alone(lab: Lab, modulefiles: Path) -> None:
+    pipeline = lab.pipeline([shell("Show", SHOW, resources={"modules": "gcc/12"})])
     assert line(lab.run(pipeline, MODULEPATH=str(modulefiles))).endswith("<gcc/12>")
 
 
@@ -78,7 +75,7 @@ def test_what_is_loaded_around_the_runner_does_not_count(lab: Lab, modulefiles: 
     )
     loaded = dict(one.split("=", 1) for one in around.stdout.decode().split("\0") if "=" in one)
     assert loaded["ONLY_11"] == "1"
-    pipeline = lab.pipeline([shell("Show", SHOW + '; echo "[$ONLY_11]"', modules="gcc/12")])
+    pipeline = lab.pipeline([shell("Show", SHOW + '; echo "[$ONLY_11]"', resources={"modules": "gcc/12"})])
     done = lab.run(pipeline, **loaded)
     assert "gcc11" not in line(done)
     assert "[]" in done.stdout
@@ -87,7 +84,7 @@ def test_what_is_loaded_around_the_runner_does_not_count(lab: Lab, modulefiles: 
 @needs_modules
 def test_what_a_site_loads_for_all_jobs_stays_below_the_segments_own(lab: Lab, modulefiles: Path) -> None:
     environ = {"MODULEPATH": str(modulefiles), "RUN_PIPELINE_MODULES": "cuda gcc/12"}
-    pipeline = lab.pipeline([shell("Show", SHOW, modules=["python", "gcc/12"])])
+    pipeline = lab.pipeline([shell("Show", SHOW, resources={"modules": ["python", "gcc/12"]})])
     assert line(lab.run(pipeline, **environ)).endswith("<cuda/12.4:python/3.99:gcc/12>")
 
 
@@ -106,7 +103,8 @@ def test_a_module_that_cannot_be_loaded_is_named_with_its_place_before_anything_
     lab: Lab, modulefiles: Path, names: Sequence[str], said: str, cure: str
 ) -> None:
     pipeline = lab.data / "pipeline.yaml"
-    text = f"run:\n- name: Show\n  environment: cmd\n  modules: [{', '.join(names)}]\n  commands: [echo hi]\n"
+    resources = f"{{modules: [{', '.join(names)}]}}"
+    text = f"run:\n- name: Show\n  environment: cmd\n  resources: {resources}\n  commands: [echo hi]\n"
     pipeline.write_text(text, encoding="utf-8")
     column = text.splitlines()[3].index(names[-1]) + 1
     for command in (["check", pipeline], [pipeline]):
@@ -125,7 +123,7 @@ def test_modules_come_first_then_conda_then_uv(lab: Lab, modulefiles: Path) -> N
     (lab.repo / ".env").write_text(f"CONDA_PATH={base}\n", encoding="utf-8")
     names = ("PATH", "LD_LIBRARY_PATH", "SEEN", "PYTHONPATH")
     script = lab.script("look.py", f"import os\nprint(*(os.environ.get(name) for name in {names}), sep='|')\n")
-    keys = {"modules": ["gcc/12", "python", "cuda"], "environment": "conda:below + uv:default"}
+    keys = {"resources": {"modules": ["gcc/12", "python", "cuda"]}, "environment": "conda:below + uv:default"}
     pipeline = lab.pipeline([segment("Look", "python", str(script), **keys)])
     said = lab.run(pipeline, MODULEPATH=str(modulefiles)).stdout
     path, libraries, seen, pythonpath = next(text for text in said.splitlines() if "|" in text).split("|")
@@ -151,7 +149,7 @@ def test_each_kind_stands_on_them_and_each_item_too(lab: Lab, modulefiles: Path,
         "look.py", text + "print(sys.argv[1] + '|' + os.environ['CC_HOME'] + '|' + str(os.environ.get('PYTHONPATH')))"
     )
     words = ("python", str(script))
-    keys = {"environment": environment, "modules": ["python", "gcc/12"]}
+    keys = {"environment": environment, "resources": {"modules": ["python", "gcc/12"]}}
     pipeline = lab.pipeline(
         [
             segment("One", *words, "one", **keys),
@@ -169,7 +167,7 @@ def test_they_are_worked_out_once_a_run(lab: Lab, modulefiles: Path) -> None:
     told, counting = lab.root / "calls", lab.root / "modulecmd of mine"
     counting.write_text(f'#!/bin/sh\necho "$*" >> "{told}"\nexec "{SYSTEM}" "$@"\n', encoding="utf-8")
     counting.chmod(0o755)
-    keys = {"modules": ["gcc/12", "cuda"]}
+    keys = {"resources": {"modules": ["gcc/12", "cuda"]}}
     pipeline = lab.pipeline([shell("One", SHOW, **keys), shell("Two", "echo %ITEM%", foreach=list("abcdef"), **keys)])
     lab.run(pipeline, MODULEPATH=str(modulefiles), MODULES_CMD=str(counting))
     assert told.read_text(encoding="utf-8") == "bash load gcc/12\nbash load cuda\n"
@@ -177,7 +175,7 @@ def test_they_are_worked_out_once_a_run(lab: Lab, modulefiles: Path) -> None:
 
 @needs_modules
 def test_a_module_that_a_plan_names_is_shown_as_it_would_be_started(lab: Lab, modulefiles: Path) -> None:
-    pipeline = lab.pipeline([shell("Show", "echo hi", modules="gcc/12")])
+    pipeline = lab.pipeline([shell("Show", "echo hi", resources={"modules": "gcc/12"})])
     assert "bash -c 'echo hi'" in lab.run(pipeline, "--dry-run", MODULEPATH=str(modulefiles)).stdout
 
 
@@ -195,7 +193,7 @@ def told(site: Site) -> Finding:
 def test_on_windows_there_are_none_and_it_says_so() -> None:
     found = told(site("win32"))
     assert "Windows has no Environment Modules" in found.message
-    assert found.key == "modules.0"
+    assert found.key == "resources.modules.0"
 
 
 def test_a_machine_without_a_modules_system_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,13 +226,17 @@ def test_lmod_is_used_where_it_is_and_what_it_says_is_told(lab: Lab) -> None:
     lmod.write_text(LMOD, encoding="utf-8")
     lmod.chmod(0o755)
     environ = {"LMOD_CMD": str(lmod), "MODULEPATH": "/x"}
-    pipeline = lab.pipeline([shell("Show", SHOW, modules=["gcc/12", "swap"])])
+    pipeline = lab.pipeline([shell("Show", SHOW, resources={"modules": ["gcc/12", "swap"]})])
     done = lab.run(pipeline, **environ)
     assert "</opt/gcc 12> <gcc/12:lib/2:swap>" in done.stdout
     assert "lib/1 => lib/2" in done.stdout + done.stderr
-    done = lab.run(lab.pipeline([shell("Show", SHOW, modules=["gcc/13", "gcc/12"])]), "--force", check=3, **environ)
+    done = lab.run(
+        lab.pipeline([shell("Show", SHOW, resources={"modules": ["gcc/13", "gcc/12"]})]), "--force", check=3, **environ
+    )
     assert "the module 'gcc/13' is unloaded again by those behind it: gcc/12 stay" in done.stderr
-    done = lab.run(lab.pipeline([shell("Show", SHOW, modules=["gcc/12", "gc"])]), "--force", check=3, **environ)
+    done = lab.run(
+        lab.pipeline([shell("Show", SHOW, resources={"modules": ["gcc/12", "gc"]})]), "--force", check=3, **environ
+    )
     assert 'The following module(s) are unknown: "gc"' in done.stderr
 
 
@@ -242,17 +244,34 @@ def test_lmod_is_used_where_it_is_and_what_it_says_is_told(lab: Lab) -> None:
     "written",
     ["gcc/12 cuda", "[gcc/12 cuda]", "[gcc/12, --force]", "[12]", "[true]", "{gcc: 12}", "['']", "3"],
 )
-@pytest.mark.parametrize("key", ["modules: {}", "resources: {{modules: {}}}"])
-def test_what_is_no_name_of_a_module_is_refused_where_it_stands(tmp_path: Path, key: str, written: str) -> None:
-    from runner.errors import PipelineError
-
-    text = f"run:\n- name: a\n  environment: cmd\n  {key.format(written)}\n  commands: [echo]\n"
+def test_what_is_no_name_of_a_module_is_refused_where_it_stands(tmp_path: Path, written: str) -> None:
+    text = f"run:\n- name: a\n  environment: cmd\n  resources: {{modules: {written}}}\n  commands: [echo]\n"
     with pytest.raises(PipelineError) as caught:
         parse_pipeline(text.encode(), tmp_path / "a.yaml")
     (one,) = caught.value.diagnostics
     assert "`modules` must be names of modules, without blanks in them" in one.message
     assert one.mark is not None
     assert one.mark.line == 4
+
+
+@pytest.mark.parametrize("written", ["[gcc/12, cuda]", "gcc/12", "", "[1]", "\n  - gcc/12"])
+def test_modules_beside_resources_are_refused_with_the_place_to_write_them(tmp_path: Path, written: str) -> None:
+    text = f"run:\n- name: a\n  environment: cmd\n  modules: {written}\n  commands: [echo]\n"
+    with pytest.raises(PipelineError) as caught:
+        parse_pipeline(text.encode(), tmp_path / "a.yaml")
+    (one,) = caught.value.diagnostics
+    assert one.message == "`modules` belongs into `resources:` and has no effect here"
+    assert "`resources: {modules: ...}`" in one.cure
+    assert one.mark == Mark(4, 3, len("modules"))
+
+
+@pytest.mark.parametrize("key", ["cpus", "memory", "gpus", "disk", "time", "queue", "account", "scheduler-options"])
+def test_another_key_of_resources_at_the_wrong_place_is_a_warning_since_the_go_runner_took_it(
+    tmp_path: Path, key: str
+) -> None:
+    text = f"run:\n- name: a\n  environment: cmd\n  {key}: 4\n  commands: [echo]\n"
+    (one,) = parse_pipeline(text.encode(), tmp_path / "a.yaml").warnings
+    assert one.message == f"`{key}` belongs into `resources:` and has no effect here"
 
 
 def read(text: str, tmp_path: Path) -> Segment:
@@ -262,6 +281,6 @@ def read(text: str, tmp_path: Path) -> Segment:
 
 def test_modules_leave_the_hash_as_it_was(tmp_path: Path) -> None:
     plain = "run:\n- name: a\n  environment: cmd\n  commands: [echo]\n"
-    one = read(plain + "  modules: [gcc/12, cuda]\n", tmp_path)
-    assert one.modules == ("gcc/12", "cuda")
+    one = read(plain + "  resources: {modules: [gcc/12, cuda]}\n", tmp_path)
+    assert one.resources.modules == ("gcc/12", "cuda")
     assert one.content_hash == read(plain, tmp_path).content_hash
