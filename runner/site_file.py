@@ -64,9 +64,12 @@ class ClusterSettings:
 
 @frozen
 class UvSettings:
-    """`[uv]`"""
+    """`[uv]`: where uv and what it makes are. `store` holds the other three where they are not named apart."""
 
+    store: str = ""
     cache: str = ""
+    pythons: str = ""
+    environments: str = ""
     program: str = ""
 
 

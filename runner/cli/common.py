@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,15 @@ from runner.errors import ExitCode, PipelineError, RunnerError, UsageError
 
 if TYPE_CHECKING:
     from runner.environments import Site
+    from runner.environments.store import Store
     from runner.host import Host
     from runner.model import Diagnostic
     from runner.report.console import Console
-    from runner.site_file import UvSettings
+    from runner.site_file import SiteFile
 
 REPO_VARIABLE = "RUN_PIPELINE_REPO"
 ENVIRONMENTS_VARIABLE = "RUN_PIPELINE_ENVS"
+ASKED_STORE = "store"  # of click's context: what `env --store` names
 
 repo_option = click.option(
     "--repo",
@@ -67,33 +69,83 @@ def make_site(repo_option: str | None, *, interactive: bool | None = None) -> Si
 
     repo, host = find_repo(repo_option), this_host(interactive=interactive)
     said = read_site_file(repo, host)
-    host = _as_the_site_says(host, said.uv)
     dotenv = read_dotenv(repo / ".env", host.environ)
     crash.known.update(dotenv)
-    folder = host.environ.get(ENVIRONMENTS_VARIABLE) or dotenv.get(ENVIRONMENTS_VARIABLE)
-    environments = repo / _path_of(folder) if folder else repo / ".venvs"
-    site = Site(host, repo, dotenv, environments)
+    named, variables = _places(said, repo), host.environ
+    store = _store(named, repo, variables)
+    host = _as_the_site_says(host, said.uv.program, named, store)
+    folder = variables.get(ENVIRONMENTS_VARIABLE) or dotenv.get(ENVIRONMENTS_VARIABLE)
+    site = Site(host, repo, dotenv, _environments(folder, named, repo, store, host), store)
     site_file_of.tell(site, said)
     return site
 
 
-def _as_the_site_says(host: Host, uv: UvSettings) -> Host:
-    """With the places of uv and its cache that run-pipeline.toml names, where the caller's variables name none."""
+def _places(said: SiteFile, repo: Path) -> dict[str, Path]:
+    """The folders that `[uv]` of run-pipeline.toml names."""
+    texts = {name: getattr(said.uv, name) for name in ("store", "cache", "pythons", "environments")}
+    where = " or ".join(map(str, said.files))
+    return {name: repo / _path_of(text, f"`{name}` of [uv] in {where}") for name, text in texts.items() if text}
+
+
+def _store(named: Mapping[str, Path], repo: Path, variables: Mapping[str, str]) -> Store | None:
+    """That of the command line, else of the caller's variable, else of run-pipeline.toml."""
+    from runner.environments.store import VARIABLE, store_at
+
+    folder = _asked_store()
+    if folder is None and (text := variables.get(VARIABLE)):
+        folder = repo / _path_of(text, VARIABLE)
+    if folder is None:
+        folder = named.get("store")
+    if folder is None:
+        return None
+    # the other folders that the file names belong to its own store
+    apart = named if named.get("store", folder) == folder else {}
+    return store_at(
+        folder, cache=apart.get("cache"), pythons=apart.get("pythons"), environments=apart.get("environments")
+    )
+
+
+def _asked_store() -> Path | None:
+    """The store of `env --store DIR`."""
+    context = click.get_current_context(silent=True)
+    return None if context is None else context.meta.get(ASKED_STORE)
+
+
+def _as_the_site_says(host: Host, program: str, named: Mapping[str, Path], store: Store | None) -> Host:
+    """With the places of uv and what it keeps that run-pipeline.toml names, where the caller's variables name none."""
     from dataclasses import replace
 
-    own = {"UV_CACHE_DIR": uv.cache, "RUN_PIPELINE_UV": uv.program}
-    given = {name: value for name, value in own.items() if value and name not in host.environ}
+    from runner.environments.store import variables
+
+    own = {"RUN_PIPELINE_UV": program} if program else {}
+    for name, variable in (("cache", "UV_CACHE_DIR"), ("pythons", "UV_PYTHON_INSTALL_DIR")):
+        if name in named and store is None:
+            own[variable] = str(named[name])
+    own |= variables(store, host) if store else {}
+    given = {name: value for name, value in own.items() if name not in host.environ}
     return replace(host, environ={**host.environ, **given}) if given else host
 
 
-def _path_of(folder: str) -> Path:
-    """RUN_PIPELINE_ENVS with `~` and the variables in it. Raises UsageError where one is not set."""
+def _environments(folder: str | None, named: Mapping[str, Path], repo: Path, store: Store | None, host: Host) -> Path:
+    """Where this system's environments are: by the command line, the caller's variable, run-pipeline.toml."""
+    from runner.environments.store import platform_folder
+    from runner.ground.disk import on_disk
+
+    if folder and _asked_store() is None:
+        return repo / _path_of(folder, ENVIRONMENTS_VARIABLE)
+    parent = store.environments if store else named.get("environments")
+    return on_disk(parent) / platform_folder(host) if parent else repo / ".venvs"
+
+
+def _path_of(folder: str, name: str) -> Path:
+    """What `name` says, with `~` and the variables in it. Raises UsageError where one is not set."""
     import re
 
     path = os.path.expandvars(folder)
     if re.search(r"\$\{?\w|%\w+%", path):
         raise UsageError(
-            f"{ENVIRONMENTS_VARIABLE} is {folder}, which names a variable that is not set", "Write the folder in full."
+            f"{name} is {folder}, which names a variable that is not set",
+            "Write the folder in full.",
         )
     return Path(path).expanduser()
 

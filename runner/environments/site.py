@@ -8,6 +8,7 @@ from dataclasses import field
 from pathlib import PurePath
 from typing import Generic, TypeVar, TypeVarTuple, cast
 
+from runner.environments.store import Store
 from runner.frozen import frozen
 from runner.host import Host
 
@@ -22,7 +23,8 @@ class Site:
     host: Host
     repo: PurePath  # holds pyproject.toml, uv.lock, .env, standard_code/
     dotenv: Mapping[str, str]  # of the repository
-    environments: PurePath  # the folder of our own environments, normally REPO/.venvs
+    environments: PurePath  # the folder of our own environments, normally REPO/.venvs; of a store, this system's
+    store: Store | None = None  # on a share, where one is in force
     asked: Asked = field(default_factory=lambda: Asked())  # answers found once an invocation: see Once
     notes: Notes = field(default_factory=lambda: Notes())  # warnings met on the way
 

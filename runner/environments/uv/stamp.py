@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from runner.environments import Site
+from runner.environments.store import machine
 from runner.environments.uv.groups import BUILD_FILES, GroupLock, Project, digest, group_lock, lock_file, read_project
 from runner.errors import EnvironmentMissing
 from runner.ground.disk import is_file, is_folder, on_disk, read_text
@@ -221,11 +222,7 @@ def _from_repo(path: Path, repo: Path) -> str:
 
 
 def _platform(host: Host) -> str:
-    if host.windows:
-        machine = host.environ.get("PROCESSOR_ARCHITECTURE", "AMD64")
-    else:
-        machine = os.uname().machine if hasattr(os, "uname") else ""
-    return f"{host.platform} {machine}"
+    return f"{host.platform} {machine(host)}"
 
 
 def python_asked(group: str, version: str, project: Project | None, site: Site) -> str:

@@ -1,0 +1,83 @@
+"""A store: uv's cache, its Pythons and our environments on a disk that several computers share.
+
+`STORE/store.json` says what it is. Environments lie in a folder for each system, so that one store serves several.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+
+from runner.frozen import frozen
+from runner.ground.disk import on_disk
+from runner.host import Host
+
+VARIABLE = "RUN_PIPELINE_STORE"
+_SYSTEMS = {"win32": "windows", "darwin": "macos"}
+
+
+@frozen
+class Store:
+    """Where its parts are; each may lie elsewhere than in `folder`."""
+
+    folder: PurePath
+    cache: PurePath
+    pythons: PurePath
+    environments: PurePath  # holds a folder for each system: see `platform_folder`
+
+
+def store_at(
+    folder: PurePath,
+    *,
+    cache: PurePath | None = None,
+    pythons: PurePath | None = None,
+    environments: PurePath | None = None,
+) -> Store:
+    """With the parts that are named elsewhere."""
+    return Store(
+        folder, cache or folder / "cache", pythons or folder / "pythons", environments or folder / "environments"
+    )
+
+
+def machine(host: Host) -> str:
+    """The processor, as the system calls it: x86_64, AMD64, arm64."""
+    if host.windows:
+        return host.environ.get("PROCESSOR_ARCHITECTURE", "AMD64")
+    return os.uname().machine if hasattr(os, "uname") else ""
+
+
+def platform_folder(host: Host) -> str:
+    """The folder of this system's environments: linux-x86_64, windows-amd64, macos-arm64."""
+    return f"{_SYSTEMS.get(host.platform, host.platform)}-{machine(host).lower()}"
+
+
+def variables(store: Store, host: Host) -> Mapping[str, str]:
+    """What uv and what it starts are to go by, so that an environment there is made as a store needs it."""
+    return {
+        "UV_CACHE_DIR": str(store.cache),
+        "UV_PYTHON_INSTALL_DIR": str(store.pythons),
+        "UV_LINK_MODE": link_mode(store, host),
+        # a read-only share would otherwise compile anew at every start
+        "UV_COMPILE_BYTECODE": "1",
+        "PYC_INVALIDATION_MODE": "UNCHECKED_HASH",
+    }
+
+
+def link_mode(store: Store, host: Host) -> str:
+    """How files get from the cache into an environment: as names of the same file where that is possible.
+
+    Never as links to the cache: who cleans that would break every environment.
+    """
+    same = _device(on_disk(store.cache)) == _device(on_disk(store.environments))
+    return "hardlink" if same else "copy"
+
+
+def _device(folder: Path) -> int | None:
+    """That of the folder, or of what is there above it."""
+    for one in (folder, *folder.parents):
+        try:
+            return one.stat().st_dev
+        except OSError:
+            continue
+    return None
