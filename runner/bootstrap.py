@@ -162,7 +162,7 @@ def _uv_failed(code: int) -> int:
 def _uv_settings() -> str:
     """The uv.toml files of the person and the machine."""
     from runner.environments import Site
-    from runner.environments.uv.settings import personal_files
+    from runner.environments.uv.files import personal_files
     from runner.host import this_host
 
     return " and ".join(map(str, personal_files(Site(this_host(), REPO, {}, REPO / ".venvs"))))

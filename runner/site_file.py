@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import field, fields
+from dataclasses import field, fields, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -80,6 +80,7 @@ class SiteFile:
     executors: Mapping[str, ExecutorSettings] = field(default_factory=dict)
     clusters: Mapping[str, ClusterSettings] = field(default_factory=dict)
     uv: UvSettings = UvSettings()
+    offline: Path | None = None  # the file that says that no network is used
 
     def executor_named(self, name: str | None) -> ExecutorSettings:
         """The one that `name`, or else the file, asks for; `local` where nobody does. Raises UsageError."""
@@ -111,12 +112,14 @@ def read_site_file(repo: PurePath, host: Host) -> SiteFile:
     """Raises UsageError, which names file and line where that can be told."""
     merged: dict[str, Any] = {}
     read = []
+    offline = None
     for path in places(repo, host):
         if (table := _load(path)) is not None:
             _check(table, path)
             _merge(merged, table)
             read.append(path)
-    return _built(merged, tuple(read), host)
+            offline = (path if table["offline"] else None) if "offline" in table else offline
+    return replace(_built(merged, tuple(read), host), offline=offline)
 
 
 @Once
@@ -151,8 +154,10 @@ def _check(table: Mapping[str, Any], path: Path) -> None:
     for key, value in table.items():
         if key == "executor":
             _is(isinstance(value, str), path, key, value, "a text")
+        elif key == "offline":
+            _is(isinstance(value, bool), path, key, value, "true or false")
         elif key not in _TABLES:
-            _unknown(path, key, ("executor", *_TABLES))
+            _unknown(path, key, ("executor", "offline", *_TABLES))
         elif key == "uv":
             _check_table(value, UvSettings, path, key)
         else:

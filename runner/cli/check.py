@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from runner.checks import errors, find_problems, find_warnings
-from runner.cli.common import make_site, pipeline_path, screen, show_diagnostics, show_error, usual
+from runner.cli.common import make_site, offline_option, pipeline_path, screen, show_diagnostics, show_error, usual
 from runner.cli.completing import complete_files
 from runner.cli.dry_run import print_findings
 from runner.cli.options import request_for
@@ -25,6 +25,7 @@ from runner.tasks import Task, Tasks
 
 @click.command(name="check")
 @click.argument("files", metavar="FILE.yaml...", shell_complete=complete_files, nargs=-1, required=True)
+@offline_option
 @usual
 def command(files: tuple[str, ...], as_json: bool, repo: str | None) -> int:
     """Check pipeline files: their text, the scripts they name, the environments they need.

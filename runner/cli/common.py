@@ -32,6 +32,20 @@ repo_option = click.option(
     envvar=REPO_VARIABLE,
     help="The repository with pyproject.toml, .env and standard_code/ (default: the one this runner stands in).",
 )
+
+
+def _remember_offline(context: click.Context, option: click.Parameter, value: bool) -> None:
+    context.meta[_OFFLINE] = value
+
+
+_OFFLINE = f"{__name__}.offline"
+offline_option = click.option(
+    "--offline",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember_offline,
+    help="Use no network; say at once what is missing (also: UV_OFFLINE=1, `offline = true` in run-pipeline.toml).",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 
 
@@ -76,7 +90,25 @@ def make_site(repo_option: str | None, *, interactive: bool | None = None) -> Si
     host = _as_the_site_says(host, said.uv.program, named, store)
     folder = variables.get(ENVIRONMENTS_VARIABLE) or dotenv.get(ENVIRONMENTS_VARIABLE)
     site = Site(host, repo, dotenv, _environments(folder, named, repo, store, host), store)
+    site = _without_network(site, said.offline)
     site_file_of.tell(site, said)
+    return site
+
+
+def _without_network(site: Site, file: Path | None) -> Site:
+    """With UV_OFFLINE for all that is started, where the command line or a file says that no network is used."""
+    from dataclasses import replace
+
+    from runner.environments.offline import OPTION, VARIABLE, offline, said_in
+
+    context = click.get_current_context(silent=True)
+    why = OPTION if context is not None and context.meta.get(_OFFLINE) else ""
+    if not why and not site.host.environ.get(VARIABLE):
+        why = said_in(file) or offline(site)
+    if why:
+        host = replace(site.host, environ={**site.host.environ, VARIABLE: "1"})
+        site = replace(site, host=host)
+        offline.tell(site, why)
     return site
 
 

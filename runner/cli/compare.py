@@ -13,7 +13,7 @@ import click
 
 from runner.checks import find_warnings
 from runner.cli.asking import ask_user
-from runner.cli.common import as_given, make_site, pipeline_path, print_json, screen, usual
+from runner.cli.common import as_given, make_site, offline_option, pipeline_path, print_json, screen, usual
 from runner.cli.completing import complete_files
 from runner.cli.options import request_for
 from runner.cli.run import run_pipeline, show_warnings
@@ -73,6 +73,7 @@ Exit codes: 0 the same, or within the tolerance; 1 different, missing or not com
     metavar="GLOB",
     help="Columns of tables to leave out, such as created; repeatable.",
 )
+@offline_option
 @usual
 def command(a: str, b: str, **options: Any) -> int:
     """Compare two pipelines (their runs and results), or two folders of results.

@@ -7,7 +7,7 @@ import time
 
 import click
 
-from runner.cli.common import make_site, pipeline_path, print_json, screen, usual
+from runner.cli.common import make_site, offline_option, pipeline_path, print_json, screen, usual
 from runner.cli.completing import complete_files
 from runner.cli.options import records_of
 from runner.doctor import Context, Line
@@ -32,6 +32,7 @@ _NARROWEST, _WIDEST = 60, 140
     "--gpu", is_flag=True, help="Also compute on the GPU with PyTorch; prepares its environment as a run does."
 )
 @click.option("--records", metavar="DIR", help="Where run records are kept, if not beside the file.")
+@offline_option
 @usual
 def command(file: str | None, gpu: bool, records: str | None, as_json: bool, repo: str | None) -> int:
     """Look at this machine before a long run: programs, environments, disk, GPU, network, paths.
@@ -42,7 +43,13 @@ def command(file: str | None, gpu: bool, records: str | None, as_json: bool, rep
     console = screen()
     if not as_json:
         console.live("looking at this machine…")
-    context = within(_READING, lambda: _context(file, gpu, records, make_site(repo, interactive=False)))
+    given = click.get_current_context()
+
+    def read() -> Context:
+        with given.scope(cleanup=False):  # in a thread of its own, where click knows of no command line
+            return _context(file, gpu, records, make_site(repo, interactive=False))
+
+    context = within(_READING, read)
     results = examine(CHECKS, context, total=TOTAL - (time.monotonic() - began))
     seconds = time.monotonic() - began
     counts = dict.fromkeys(_COLOURS, 0)

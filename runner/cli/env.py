@@ -11,6 +11,7 @@ from runner.cli.common import (
     confirmed,
     error_console,
     make_site,
+    offline_option,
     pipeline_path,
     print_json,
     repo_option,
@@ -67,6 +68,7 @@ def list_command(as_json: bool, repo: str | None) -> int:
 @command.command(name="sync")
 @click.argument("names", metavar="[GROUP]... [FILE.yaml]...", nargs=-1, shell_complete=complete_groups_and_files)
 @click.option("--all", "everything", is_flag=True, help="Every group of pyproject.toml but `dev`.")
+@offline_option
 @repo_option
 @reports_errors
 def sync_command(names: tuple[str, ...], everything: bool, repo: str | None) -> int:
@@ -92,6 +94,7 @@ def sync_command(names: tuple[str, ...], everything: bool, repo: str | None) -> 
 @command.command(name="lock", context_settings={"ignore_unknown_options": True})
 @click.argument("options", metavar="[OPTION]...", nargs=-1, type=click.UNPROCESSED)
 @click.option("--script", metavar="FILE.py", help="Lock this script, which names its own packages, instead.")
+@offline_option
 @repo_option
 @reports_errors
 def lock_command(options: tuple[str, ...], script: str | None, repo: str | None) -> int:

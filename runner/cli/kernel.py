@@ -8,7 +8,15 @@ from pathlib import Path
 
 import click
 
-from runner.cli.common import error_console, json_option, make_site, print_json, repo_option, reports_errors
+from runner.cli.common import (
+    error_console,
+    json_option,
+    make_site,
+    offline_option,
+    print_json,
+    repo_option,
+    reports_errors,
+)
 from runner.cli.completing import complete_groups
 from runner.environments import Request, Site, kind
 from runner.environments.spec import parse_environment
@@ -36,6 +44,7 @@ def command() -> None:
 @click.argument("environment", shell_complete=complete_groups)
 @click.option("--name", metavar="TEXT", help="What Jupyter shows (default: the environment, and its Python).")
 @prefix_option
+@offline_option
 @repo_option
 @reports_errors
 def install_command(environment: str, name: str | None, prefix: str | None, repo: str | None) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from runner.cli.common import make_site, screen, usual
+from runner.cli.common import make_site, offline_option, screen, usual
 from runner.cli.completing import complete_files
 from runner.cli.migrate_progress import progress
 from runner.cli.retire import retire_command
@@ -81,6 +81,7 @@ Exit codes: 0 done, 2 usage or a recipe that cannot become a group,
 @click.option("--report", "report_file", metavar="FILE.md", help="Also write the account of every line as Markdown.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and whether it locks; write nothing.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@offline_option
 @usual
 def command(recipe: str | None, retire: str | None, **options: Any) -> int:
     """Turn a conda environment file into a dependency group of pyproject.toml.

@@ -66,7 +66,7 @@ def _words(ctx: click.Context) -> Iterator[str]:
             if value is not None:
                 yield str(value)
         elif isinstance(parameter, click.Option) and parameter.is_flag:
-            yield parameter.opts[0] if value else parameter.secondary_opts[0]
+            yield parameter.secondary_opts[0] if value is False else parameter.opts[0]
         else:
             for one in value if isinstance(value, tuple) else (value,):
                 yield f"{max(parameter.opts, key=len)}={one}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from runner.cli.common import as_given, make_site, print_json, screen, usual
+from runner.cli.common import as_given, make_site, offline_option, print_json, screen, usual
 from runner.cli.compare import measurer_for, reported, show
 from runner.cli.completing import complete_files
 from runner.cli.options import records_of
@@ -50,6 +50,7 @@ or something of it is gone; 3 an environment of then cannot be had; others as ev
 @click.option("--ignore", multiple=True, metavar="GLOB", help="Files to leave out, such as '*.log'; repeatable.")
 @click.option("--ignore-column", multiple=True, metavar="GLOB", help="Columns of tables to leave out; repeatable.")
 @click.option("--records", metavar="DIR", help="Where the run records are, if not beside the file.")
+@offline_option
 @usual
 def command(record: str, run: str, **options: Any) -> int:
     """Run a recorded run again, from its own record, and compare its results with those of then.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.common import holds_window, usual
+from runner.cli.common import holds_window, offline_option, usual
 from runner.cli.completing import complete_files
 from runner.cli.submitted import executor_option, selecting
 
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 @click.option("--records", metavar="DIR", help="Keep run records in DIR instead of .run-pipeline beside the file.")
 @click.option("--verbose", "-v", is_flag=True, help="Show each segment's command line.")
 @holds_window
+@offline_option
 @usual
 def command(file: str, **options: Any) -> int:
     """Run the segments of FILE.yaml that are not done yet.

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from runner.cli.common import usual
+from runner.cli.common import offline_option, usual
 from runner.cli.completing import complete_files
 from runner.cli.on import OnCluster
 from runner.cli.submitted import executor_option, records_option, selecting
@@ -18,6 +18,7 @@ from runner.cli.submitted import executor_option, records_option, selecting
 @click.option("--force", "-f", is_flag=True, help="Everything, done or not.")
 @selecting
 @records_option
+@offline_option
 @usual
 def command(file: str, **options: Any) -> int:
     """Submit the segments of FILE.yaml that are not done yet, and return once the cluster has taken them.

@@ -13,7 +13,7 @@ import pytest
 from runner.environments import Site
 from runner.environments.prepare import run_preparation
 from runner.environments.uv import kind as uv
-from runner.environments.uv.settings import personal_files
+from runner.environments.uv.files import personal_files
 from runner.errors import EnvironmentMissing
 from runner.host import Host
 from runner.process.capture import capture

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.environments.offline import offline
 from runner.environments.site import Once, Site
 from runner.environments.uv.binary import find_uv
+from runner.environments.uv.files import personal_files
 from runner.environments.uv.groups import lock_file
-from runner.environments.uv.variables import flag_is_set, unwanted
+from runner.environments.uv.variables import unwanted
 from runner.environments.uv.workspace import Table, load_project, load_toml, uv_table
 from runner.errors import EnvironmentMissing
-from runner.ground.disk import is_file, on_disk
+from runner.ground.disk import on_disk
 from runner.host import Captured
 
 # the settings of a user's uv.toml that count: as uv_variables.ALLOWED
@@ -106,12 +108,12 @@ def has_files(site: Site) -> bool:
 def downloads_off(site: Site) -> str:
     """What keeps uv from fetching a Python: the name of a variable or a file; "" when it may."""
     environ = site.host.environ
-    if flag_is_set(environ, "UV_OFFLINE"):
-        return "UV_OFFLINE"
+    if why := offline(site):
+        return why
     if setting := environ.get("UV_PYTHON_DOWNLOADS"):
         return "UV_PYTHON_DOWNLOADS" if setting.lower() in _OFF else ""
     found = settings(site)
-    if found.table.get("offline") is True or str(found.table.get("python-downloads", "")).lower() in _OFF:
+    if str(found.table.get("python-downloads", "")).lower() in _OFF:
         return " or ".join(map(str, found.files)) or str(_root(site) / "pyproject.toml")
     return ""
 
@@ -197,25 +199,6 @@ def _candidates(site: Site, root: Path) -> list[Settings]:
     note = f"uv does not take what {' or '.join(map(str, readable))} says; it is left out"
     bare = Settings(tables[-1], tuple(files), stand_in=True, note=note)
     return [*found, bare, Settings(found[0].table, tuple(files))]
-
-
-def personal_files(site: Site) -> list[Path]:
-    """The user's uv.toml and the machine's: those that are there."""
-    host = site.host
-    environ = {name.upper(): value for name, value in host.environ.items()} if host.windows else host.environ
-    if named := environ.get("UV_CONFIG_FILE"):
-        return [on_disk(host.path(named))]
-    if host.windows:
-        user = environ.get("APPDATA") or str(host.home / "AppData" / "Roaming")
-        machine = [host.path(environ.get("SYSTEMDRIVE", "C:") + "\\") / "ProgramData" / "uv" / "uv.toml"]
-    else:
-        user = environ.get("XDG_CONFIG_HOME") or str(host.home / ".config")
-        folders = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
-        machine = [host.path(folder) / "uv" / "uv.toml" for folder in folders if folder]
-        machine.append(host.path("/etc/uv/uv.toml"))
-    there = [path for path in machine if is_file(path)][:1]  # uv takes the first of the machine's
-    own = host.path(user) / "uv" / "uv.toml"
-    return [on_disk(path) for path in [*([own] if is_file(own) else []), *there]]
 
 
 def _above(root: Path) -> list[Path]:
