@@ -102,6 +102,7 @@ class Kind:
     managed: bool = False  # the runner makes the environment: `prepare`
     by_commands: bool = False  # which environment it is, `commands` tell
     in_shell: bool = False  # the first entry is a line for a shell
+    packs: bool = False  # its `folder` can go into a bundle as it is (`bundle.conda`)
     elsewhere: bool = False  # paths among the words may be those of another system
 
 

@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from runner.environments import Below, Kind, Lack, Request, Site, words
 from runner.environments.conda.base import accept_base, find_base
+from runner.environments.conda.packed import about_packed, packed_prefix
 from runner.environments.conda.prefix import prefix_of
 from runner.environments.conda.program import find_program, program_words
 from runner.environments.leaks import SHUT_OUT
@@ -40,7 +41,7 @@ def check_environment(spec: EnvironmentSpec, site: Site) -> list[Finding]:
         return [conda_findings.no_environment(spec, prefix, base, site)]
     if not is_folder(prefix / "conda-meta"):
         return [conda_findings.no_conda_meta(prefix)]
-    finding = conda_findings.about_variables(prefix)
+    finding = about_packed(prefix) or conda_findings.about_variables(prefix)
     return [finding] if finding else []
 
 
@@ -102,7 +103,12 @@ def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: S
 
 
 def _places(spec: EnvironmentSpec, site: Site, *, dry: bool = False) -> tuple[PurePath | None, PurePath | None]:
-    """Base and the environment's folder. conda is looked for only here, when a segment needs it."""
+    """Base and the environment's folder. conda is looked for only here, when a segment needs it.
+
+    One that came in a bundle needs no conda, and counts before one of the same name that the machine's has.
+    """
+    if packed := packed_prefix(spec.name, site):
+        return None, packed
     base = find_base(site, dry=dry).base
     return base, prefix_of(spec.name, base, site.repo, site.host)
 
@@ -135,4 +141,5 @@ KIND = Kind(
     folder=lambda spec, entries, site: _places(spec, site)[1],
     program=lambda word, spec, site: (prefix := _places(spec, site)[1]) and find_program(word, prefix, site.host),
     lacks=lacks, how_to_add=how_to_add, below=Below(check_environment, environ_below), tool="conda",
+    packs=True,
 )  # fmt: skip
