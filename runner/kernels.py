@@ -20,11 +20,26 @@ from runner.host import Host
 
 _OURS = "run-pipeline"  # the key of `metadata` by which we know our own
 _FILE = "kernel.json"
-# the environment's own ipykernel where it has one, else that of the folder given first; then Jupyter's own arguments
-LAUNCH = (
-    "import sys, importlib.util as u; side = sys.argv.pop(1); u.find_spec('ipykernel') or sys.path.append(side); "
-    "from ipykernel import kernelapp; kernelapp.launch_new_instance()"
-)
+# the environment's own ipykernel where it has one, else that of the folder given first; then the note that tells other
+# computers that the environment is used (a heartbeat, as of a lock), and Jupyter's own arguments
+LAUNCH = """\
+import atexit, os, sys, threading, importlib.util as u
+side, note = sys.argv.pop(1), sys.argv.pop(1)
+u.find_spec('ipykernel') or sys.path.append(side)
+def beat(end=threading.Event()):
+    while not end.wait(15):
+        try:
+            file = os.open(note, os.O_WRONLY)
+            os.write(file, b'{')
+            os.close(file)
+        except OSError:
+            pass
+if note:
+    atexit.register(lambda own=os.getpid(): own == os.getpid() and os.path.exists(note) and os.unlink(note))
+    threading.Thread(target=beat, daemon=True).start()
+from ipykernel import kernelapp
+kernelapp.launch_new_instance()
+"""
 
 
 @frozen

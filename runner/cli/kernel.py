@@ -20,6 +20,7 @@ from runner.cli.common import (
 from runner.cli.completing import complete_groups
 from runner.environments import Request, Site, kind
 from runner.environments.spec import parse_environment
+from runner.environments.users import note_use
 from runner.environments.uv.settings import ask_uv
 from runner.errors import EnvironmentMissing, UsageError
 from runner.ground.disk import on_disk
@@ -126,10 +127,15 @@ def start_command(environment: str, connection: str, repo: str | None) -> int:
     _make_ready(spec, site)
     version, has_one = _asked(spec, site)
     side = "" if has_one else str(_side(spec, version, site))
-    started = _wrapped(spec, site, ("-c", LAUNCH, side, "-f", connection))
+    note = note_use(kind(spec).folder(spec, ("python",), site))  # of this process, which becomes the kernel
+    started = _wrapped(spec, site, ("-c", LAUNCH, side, str(note.path) if note else "", "-f", connection))
     # what a segment must not see: by these Jupyter interrupts the kernel, and the kernel ends with Jupyter
     keep = {name: value for name, value in site.host.environ.items() if name.startswith("JPY_")}
-    return become(started, site.host.environ, site.host.platform, keep)
+    try:
+        return become(started, site.host.environ, site.host.platform, keep)
+    finally:
+        if note is not None:
+            note.release()
 
 
 def _plain(environment: str, minor: str) -> str:

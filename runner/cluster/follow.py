@@ -21,6 +21,8 @@ from runner.cluster.submit import PROBE_NUMBER, Submitter
 from runner.cluster.tail import Disk, Tail
 from runner.cluster.telling import Telling, told_before
 from runner.cluster.watch import Patience, Watch
+from runner.environments import kind
+from runner.environments.users import note_jobs
 from runner.errors import Busy, Interrupted
 from runner.executors.local import Finished, Work
 from runner.executors.preparer import Preparer
@@ -254,6 +256,8 @@ class ClusterExecutor:
         folder = self._folder(number)
         folder.mkdir(parents=True, exist_ok=True)
         freeze_segment(folder, job, items)
+        task, site = look.jobs[number], self._opened.request.site
+        note_jobs(kind(task.spec).folder(task.spec, task.entries, site), self._opened.record.folder)
         self._follow(segment)
         self._journal.note(f"   {number}. {segment.name}: {job.chunking.reason}")
 

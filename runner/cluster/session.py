@@ -16,6 +16,8 @@ from runner.cluster.ending import until_ended
 from runner.cluster.follow import ClusterExecutor, How
 from runner.cluster.freeze import Submitted, read_submitted, write_submitted
 from runner.cluster.scheduler import Scheduler, scheduler_of
+from runner.environments import kind
+from runner.environments.users import forget_jobs
 from runner.errors import ExitCode, PipelineError, StateError, UsageError
 from runner.executors.preparer import Preparer
 from runner.ground.told import write_json
@@ -140,12 +142,20 @@ def _driven(opened: Opened, settings: ExecutorSettings, scheduler: Scheduler, ho
     finally:
         if opened.record.state == SUBMITTED:
             opened.advice = _come_back(opened, settings)
+        else:
+            _let_go(opened)
     if how.cancels:
         opened.record.data.update(state=CANCELLED, exit_code=int(ExitCode.INTERRUPTED))
         opened.record.save()
         opened.advice = "Cancelled. What was finished stays done: start the pipeline again for the rest."
         return ExitCode.DONE
     return code
+
+
+def _let_go(opened: Opened) -> None:
+    """No job of it needs its environments any more."""
+    for job in opened.look.jobs.values():
+        forget_jobs(kind(job.spec).folder(job.spec, job.entries, opened.request.site), opened.record.folder)
 
 
 def _come_back(opened: Opened, settings: ExecutorSettings) -> str:

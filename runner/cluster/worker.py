@@ -24,6 +24,7 @@ from runner.cluster.receipts import plain_receipt, worker_number
 from runner.environments import Site, kind
 from runner.errors import EnvironmentMissing, RunnerError, UsageError
 from runner.executors.task import Around, run_task
+from runner.executors.uses import Uses
 from runner.ground.disk import free_space
 from runner.ground.files import Syncer
 from runner.model import Pipeline, Segment
@@ -62,12 +63,14 @@ def work(element: Element, site: Site, journal: Journal, stop: StopRequest) -> W
         journal.note(error.message)
         return WorkerExit.TAKEN_OVER
     told: dict[str, Any] = {"code": 4, "says": "it ended by an error of the runner's own"}
+    uses = Uses(site)
     try:
         if stop.requested:
             code = WorkerExit.STOPPED
         else:
             around = Around(site, journal, stop, Syncer(), new_run_mark(site.host.environ), max(segments))
             it = _prepared(element, segments, pipeline, folder, job, around, told)
+            uses.begin(it.task)
             worker = worker_number(element.generation, element.chunk, claim.note.turn)
             code = run_chunk(it, worker) if job.many else _plain(it)
         if claim.taken_over:
@@ -78,6 +81,7 @@ def work(element: Element, site: Site, journal: Journal, stop: StopRequest) -> W
         told |= {"code": int(error.exit_code), "says": f"{error.message}\n{error.cure}".strip()}
         raise
     finally:
+        uses.close()
         told.pop("why", None)
         claim.end(**told)
 

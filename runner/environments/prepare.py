@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from runner.environments import Preparation
-from runner.environments.users import in_use, programs_in
+from runner.environments.users import in_use, users_of
 from runner.errors import Busy, EnvironmentMissing, Interrupted, StateError
 from runner.model import Command
 from runner.state.locks import LockFile
@@ -21,11 +22,13 @@ def run_preparation(
     on_wait: Callable[[str], None] = lambda reason: None,
     cancelled: Callable[[], bool] = lambda: False,
     wait: float | None = None,
+    record: Path | None = None,
 ) -> bool:
     """Bring the environment up to date; False when another process had done it by the time we got the lock.
 
     `run` starts a command and gives its exit code and output; `on_wait` hears why nothing happens yet: a process that
-    prepares the same environment, programs that run from it. Raises EnvironmentMissing, Interrupted once `cancelled`
+    prepares the same environment, programs that run from it, here or on another computer. Jobs of the run with
+    `record` do not count: they wait for us. Raises EnvironmentMissing, Interrupted once `cancelled`
     says so, and Busy after `wait` seconds (None: waits for ever).
     """
     deadline = None if wait is None else time.monotonic() + wait
@@ -35,7 +38,7 @@ def run_preparation(
         with held.acquire(wait, lambda holder: on_wait(f"{holder} is preparing it"), cancelled):
             if not preparation.still_needed():
                 return False
-            _wait_for_users(preparation, on_wait, cancelled, deadline)
+            _wait_for_users(preparation, record, on_wait, cancelled, deadline)
             _carry_out(preparation, run)
             return True
     except Busy:
@@ -47,14 +50,18 @@ def run_preparation(
 
 
 def _wait_for_users(
-    preparation: Preparation, on_wait: Callable[[str], None], cancelled: Callable[[], bool], deadline: float | None
+    preparation: Preparation,
+    record: Path | None,
+    on_wait: Callable[[str], None],
+    cancelled: Callable[[], bool],
+    deadline: float | None,
 ) -> None:
     """Until no program runs from the environment: uv could not replace its files, or it would fail."""
     folder = preparation.changes
     if folder is None or not folder.exists():
         return
     told: list[str] = []
-    while users := programs_in(folder):
+    while users := users_of(folder, record):
         if users != told:
             told = users
             on_wait(f"it changes, and {', '.join(users[:3])} still runs from it; close that if you do not need it")

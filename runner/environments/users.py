@@ -1,16 +1,43 @@
-"""Who works in a virtual environment: changed or removed under a running program, it fails at its next import."""
+"""Who works in a virtual environment: changed or removed under a running program, it fails at its next import.
+
+Programs of this machine are seen by themselves. Of other computers of the share a note tells, beside the environment: a
+file of the kind that a lock is, with the same heartbeat, so that a dead one counts no longer. A note of jobs that wait
+in a queue beats not: it holds for as long as the record of their run says that it goes on.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
 import os
-from collections.abc import Sequence
-from pathlib import Path
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from runner.errors import Busy
+from runner.errors import Busy, StateError
+from runner.ground.disk import entries, on_disk
+from runner.ground.files import write_atomic
+from runner.ground.told import read_json, text
+from runner.state.holder import Holder, read_holder, this_process
+from runner.state.locks import Lock, LockFile
 
 if TYPE_CHECKING:
     import psutil
+
+NOTES = ".in-use"  # no group's name begins with a dot
+_JOBS = "jobs"  # the key of a note that tells of jobs in a queue: the record of their run
+_GOES_ON = ("running", "submitted")  # states of a record
+
+
+def users_of(folder: Path, own: Path | None = None) -> list[str]:
+    """Who runs from the environment, here and elsewhere; what dead ones left is removed. Raises StateError.
+
+    `own`: the record of a run whose jobs do not count.
+    """
+    return programs_in(folder) + [told for note in _notes(folder) if (told := _living(note, own))]
 
 
 def programs_in(folder: Path) -> list[str]:
@@ -24,9 +51,94 @@ def programs_in(folder: Path) -> list[str]:
     return found
 
 
-def in_use(what: str, programs: Sequence[str]) -> Busy:
+def in_use(what: str, users: Sequence[str]) -> Busy:
     """That `what` cannot be changed while these run from it."""
-    return Busy(f"{what} is in use by {', '.join(programs[:3])}", "Wait until that has ended, or end it first.")
+    return Busy(f"{what} is in use by {', '.join(users[:3])}", "Wait until that has ended, or end it first.")
+
+
+def note_use(folder: PurePath | None) -> Lock | None:
+    """Tell other computers that something of this one runs from an environment of ours, until the note is released.
+
+    None where it is none of ours, or where nobody may write. Raises Busy where somebody changes it right now.
+    """
+    if folder is None or not (ours := on_disk(folder)).with_name(f"{folder.name}.json").exists():
+        return None
+    try:
+        note = LockFile(_notes_folder(ours) / f"{ours.name}.{os.urandom(8).hex()}", "").acquire(0)
+    except (OSError, StateError):
+        return None
+    # whoever changes it takes the lock and looks for notes then; so one of the two sees the other
+    with contextlib.suppress(StateError):
+        if not LockFile(ours.with_name(f"{ours.name}.lock"), "").is_free():
+            note.release()
+            raise Busy(f"the environment {ours.name} is being changed", "Try again once that has ended.")
+    return note
+
+
+def note_jobs(folder: PurePath | None, record: Path) -> None:
+    """Tell that jobs of the run with this record will run from an environment, until that has ended."""
+    if folder is None or not (ours := on_disk(folder)).with_name(f"{folder.name}.json").exists():
+        return
+    with contextlib.suppress(OSError, StateError):
+        path = _notes_folder(ours) / _name_of_jobs(ours, record)
+        told = {**asdict(this_process(record.parent.name)), _JOBS: str(record)}
+        write_atomic(path, json.dumps(told).encode(), durable=False)
+
+
+def forget_jobs(folder: PurePath | None, record: Path) -> None:
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            ours = on_disk(folder)
+            (ours.parent / NOTES / _name_of_jobs(ours, record)).unlink(missing_ok=True)
+
+
+def _name_of_jobs(folder: Path, record: Path) -> str:
+    return f"{folder.name}.{hashlib.sha256(os.fsencode(record)).hexdigest()[:16]}"
+
+
+def _notes_folder(environment: Path) -> Path:
+    """Raises OSError. Who may make environments there may write notes there."""
+    folder = environment.parent / NOTES
+    if not folder.is_dir():
+        folder.mkdir(exist_ok=True)
+        with contextlib.suppress(OSError):
+            folder.chmod(environment.parent.stat().st_mode & 0o7777)
+    return folder
+
+
+def _notes(folder: Path) -> Iterator[Path]:
+    form = re.compile(re.escape(folder.name) + r"\.[0-9a-f]{16}")
+    yield from (on_disk(path) for path in entries(folder.parent / NOTES) if form.fullmatch(path.name))
+
+
+def _living(path: Path, own: Path | None) -> str:
+    """Of whom the note tells, "" where that is nobody any more, or this process."""
+    told = read_json(path) or {}
+    holder = read_holder(json.dumps(told).encode())
+    if record := text(told.get(_JOBS)):
+        if own is not None and Path(record) == own:
+            return ""
+        return _jobs(path, Path(record), holder)
+    if LockFile(path, "").is_free():
+        return ""
+    if holder is None:
+        return f"somebody who wrote {path}"
+    mine = this_process("")
+    if (holder.host, holder.boot, holder.pid) == (mine.host, mine.boot, mine.pid):
+        return ""
+    return f"{holder.who} (process {holder.pid}, since {holder.when})"
+
+
+def _jobs(note: Path, record: Path, holder: Holder | None) -> str:
+    state = (read_json(record / "run.json") or {}).get("state")
+    is_gone = not state and record.parent.is_dir() and not record.exists()
+    if is_gone or (state and state not in _GOES_ON):
+        with contextlib.suppress(OSError):
+            note.unlink()
+        return ""
+    by = f" of {holder.who}, submitted {holder.when}" if holder else ""
+    unsure = "" if state else f"; if {record} is gone for good, delete {note}"
+    return f"jobs{by} ({record.parent.name}{unsure})"
 
 
 def _runs_from(process: psutil.Process, folder: Path) -> bool:

@@ -29,9 +29,10 @@ def carry_out(
     wait: float | None = None,
     timeout: Callable[[], float | None] = lambda: None,
     mark: RunMark | None = None,
+    record: Path | None = None,
 ) -> bool:
     """False when another process had done it meanwhile. `timeout` tells the seconds that are left for the next command,
-    `mark` is that of a run, by which the next one finds what a killed one left.
+    `mark` is that of a run, by which the next one finds what a killed one left, `record` its record.
 
     Raises EnvironmentMissing, Interrupted, Busy after `wait` seconds, TimeoutError.
     """
@@ -53,4 +54,5 @@ def carry_out(
             return 127, outcome.error
         return (outcome.exit_code if outcome.exit_code is not None else 1), decoded(tail)
 
-    return run_preparation(preparation, start, on_wait=on_wait, cancelled=lambda: stop.requested, wait=wait)
+    cancelled = lambda: stop.requested  # noqa: E731
+    return run_preparation(preparation, start, on_wait=on_wait, cancelled=cancelled, wait=wait, record=record)

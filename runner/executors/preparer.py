@@ -13,8 +13,9 @@ from queue import SimpleQueue
 from typing import Any
 
 from runner.environments import Site, kind
-from runner.errors import RunnerError
+from runner.errors import Busy, Interrupted, RunnerError
 from runner.executors.carry import carry_out
+from runner.executors.uses import Uses
 from runner.ground.told import write_json
 from runner.process.stop import StopRequest
 from runner.process.tag import RunMark
@@ -78,6 +79,7 @@ class Preparer:
         self._closed = False
         self._thread: threading.Thread | None = None
         self._ahead = ahead and len(self._items) > 1
+        self._uses = Uses(site)
 
     def __enter__(self) -> Preparer:
         return self
@@ -89,9 +91,31 @@ class Preparer:
         if self._thread is not None:
             self._thread.join()
         self._links.close()
+        self._uses.close()
 
     def need(self, job: Task) -> None:
-        """Wait for, or make, what `job` needs. Raises EnvironmentMissing."""
+        """Wait for, or make, what `job` needs, and tell that it is used until `ended`. Raises EnvironmentMissing."""
+        told = False
+        while True:
+            self._have(job)
+            try:
+                self._uses.begin(job)
+                return
+            except Busy as error:  # another computer changes it, by what it has as a lock
+                if not told:
+                    self._journal.note(f"   waiting: {error.message}")
+                told = True
+                if self._stop.wait(1.0):
+                    raise Interrupted(f"stopped while waiting: {error.message}", "Start again to go on.") from error
+                with self._condition:
+                    item = self._items[job.environment_key]
+                    item.state = "waiting" if item.state == "ready" else item.state
+
+    def ended(self, number: int) -> None:
+        """Nothing of that segment runs any more."""
+        self._uses.end(number)
+
+    def _have(self, job: Task) -> None:
         item = self._items.setdefault(job.environment_key, _Item(job))
         with self._condition:
             item.shown.set()
@@ -163,6 +187,7 @@ class Preparer:
             screen=screen,
             on_wait=lambda reason: self._journal.note(f"   waiting for {preparation.title}: {reason}"),
             mark=self._mark,
+            record=self._folder,
             log=self._folder / f"prepare-{item.job.segment.number:02d}.txt",
         )
         seconds = round(time.monotonic() - before, 3)

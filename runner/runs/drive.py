@@ -321,6 +321,7 @@ class _Loop:
                 self.executor.cut(segment.number)
             return
         self._schedule.ended(event.start)
+        self._preparer.ended(segment.number)
         self._plain_ended(segment, event.result)
 
     def _plain_ended(self, segment: Segment, receipt: Receipt | None) -> None:
@@ -380,6 +381,7 @@ class _Loop:
     def _finish_items(self, segment: Segment, over: Over, *, closed: bool = False) -> None:
         """All items of a segment ended, or more failed than may and nothing of it runs any more."""
         del self._over[segment.number]
+        self._preparer.ended(segment.number)
         over.close()
         if self._one:
             good = not over.failed

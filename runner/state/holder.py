@@ -42,8 +42,15 @@ class Holder:
 
     def __str__(self) -> str:
         """`ana@scope-3, process 4711, since 2025-09-19 14:03`."""
-        who = f"{self.user}@{self.host}" if self.user else self.host
-        return f"{who}, process {self.pid}, since {self.since[:16].replace('T', ' ')}"
+        return f"{self.who}, process {self.pid}, since {self.when}"
+
+    @property
+    def who(self) -> str:
+        return f"{self.user}@{self.host}" if self.user else self.host
+
+    @property
+    def when(self) -> str:
+        return self.since[:16].replace("T", " ")
 
     def age(self) -> float | None:
         """Seconds by this machine's clock since the lock was taken."""

@@ -144,6 +144,14 @@ class LockFile:
             return None
         return holder
 
+    def is_free(self) -> bool:
+        """Whether nobody alive holds it, by the clock of the file server; what a dead one left is removed.
+
+        Raises StateError.
+        """
+        with state_errors("read", self.path):
+            return _removed_dead(self.path, self.expiry)
+
     def _try(self) -> Lock | None:
         """One attempt, with a take-over where the holder is dead."""
         mine, dead = _create(self.path, self.what), None

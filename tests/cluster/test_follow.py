@@ -55,6 +55,7 @@ def test_a_run_is_submitted_looked_at_collected_and_taken_up_from_other_shells(l
     assert lab.run_json(pipeline)["state"] == "submitted"
     refused = lab.run("run", pipeline, check=2)
     assert "was submitted to test" in refused.stderr
+    assert "in use by jobs of " in lab.run("env", "remove", "default", "--yes", check=2).stderr
     assert "run-pipeline resume" in refused.stderr
     told = lab.run("status", pipeline).stdout
     assert "» submitted" in told
@@ -65,6 +66,7 @@ def test_a_run_is_submitted_looked_at_collected_and_taken_up_from_other_shells(l
     assert "items ended" in collected
     done = lab.run("resume", pipeline)
     assert "items: 6 done" in done.stdout
+    assert list((lab.repo / ".venvs" / ".in-use").iterdir()) == [], "no job needs it any more"
     assert lab.run_json(pipeline)["state"] == "done"
     ends = [event["item"] for event in lab.events(pipeline, "item-end")]
     assert sorted(ends) == sorted(lab.made()), "each is told once"

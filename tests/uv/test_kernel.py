@@ -32,7 +32,9 @@ finally:
     client.stop_channels()
     manager.shutdown_kernel()
 """
-SEEN = "import sys, os, json; print(json.dumps([sys.prefix, os.getcwd(), os.environ.get('VIRTUAL_ENV')]))"
+SEEN = """import sys, os, json
+notes = os.listdir(os.path.join(os.path.dirname(sys.prefix), ".in-use"))
+print(json.dumps([sys.prefix, os.getcwd(), os.environ.get("VIRTUAL_ENV"), len(notes)]))"""
 
 
 @pytest.fixture
@@ -57,8 +59,9 @@ def test_a_kernel_starts_in_its_environment_also_after_a_sync(lab: Lab, jupyter:
     told = json.loads((jupyter / "zellen-z-hlen-labor" / "kernel.json").read_text(encoding="utf-8"))
     assert told["display_name"] == "Zellen zählen (Labor)"
     environment = lab.repo / ".venvs" / "default"
-    expected = [str(environment), str(lab.data), str(environment)]
+    expected = [str(environment), str(lab.data), str(environment), 1]
     assert json.loads(in_jupyter(lab, "zellen-z-hlen-labor", SEEN)) == expected
+    assert not list((lab.repo / ".venvs" / ".in-use").iterdir()), "told to other computers while it ran"
     lab.run("env", "remove", "default", "--yes")
     lab.run("env", "sync", "default")
     assert json.loads(in_jupyter(lab, "zellen-z-hlen-labor", SEEN)) == expected

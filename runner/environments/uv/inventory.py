@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.environments import Site
-from runner.environments.users import in_use, programs_in
+from runner.environments.users import in_use, users_of
 from runner.environments.uv.groups import read_project
 from runner.environments.uv.stamp import Place, State, condition, is_ours, read_stamp, whose
 from runner.errors import EnvironmentMissing, StateError
@@ -73,8 +73,8 @@ def remove(environment: Environment, site: Site) -> None:
     place = environment.place
     folder = on_disk(place.folder)
     with LockFile(place.lock, f"environment {environment.name}").acquire(0):
-        if running := programs_in(folder):
-            raise in_use(f"environment {environment.name}", running)
+        if users := users_of(folder):
+            raise in_use(f"environment {environment.name}", users)
         if not is_ours(folder):
             raise StateError(f"{folder} is not ours to remove: it changed meanwhile", "Look what it is.")
         doomed = folder.with_name(f"{_DOOMED}{folder.name}")
