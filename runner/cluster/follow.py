@@ -21,9 +21,10 @@ from runner.cluster.submit import PROBE_NUMBER, Submitter
 from runner.cluster.tail import Disk, Tail
 from runner.cluster.telling import Telling, told_before
 from runner.cluster.watch import Patience, Watch
-from runner.environments import kind
+from runner.cluster.worker import ready
+from runner.environments import Request, kind
 from runner.environments.users import note_jobs
-from runner.errors import Busy, Interrupted
+from runner.errors import Busy, Interrupted, RunnerError
 from runner.executors.local import Finished, Work
 from runner.executors.preparer import Preparer
 from runner.graph import Graph, make_graph
@@ -84,7 +85,9 @@ class ClusterExecutor:
             self._folder,
             self._is_open,
         )
-        self._watch = Watch(self.submitter, self._followed, settings, self._journal, how.patience)
+        self._watch = Watch(
+            self.submitter, self._followed, settings, self._journal, how.patience, is_ready=self._is_ready
+        )
         self._proven = not self.submitter.of(PROBE_NUMBER)  # a probe that is open
         self._told = told_before(opened.record.folder) if how.again else {}
         self._going = False  # what is handed over is submitted at once
@@ -209,6 +212,16 @@ class ClusterExecutor:
         """What a canary was frozen for is frozen anew for the others."""
         folder = self._folder(number) if number in self._steps else None
         return folder is not None and (folder / JOB).exists() and not read_segment(folder).canary
+
+    def _is_ready(self, number: int) -> bool:
+        """Whether the environment is as it was prepared; where it is, a node that lacks it is to blame."""
+        task, site = self._opened.look.jobs[number], self._opened.request.site
+        try:
+            ready(task, site)
+            kind(task.spec).wrap(Request(task.spec, task.entries, task.env, task.cwd), site)
+        except RunnerError:
+            return False
+        return True
 
     def _is_open(self, handle: Handle) -> bool:
         if handle.segment == PROBE_NUMBER:

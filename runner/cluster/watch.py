@@ -67,6 +67,7 @@ class Watch:
     settings: ExecutorSettings
     journal: Journal
     patience: Patience = Patience()
+    is_ready: Callable[[int], bool] = lambda number: True  # whether a segment's environment is as it was prepared
     clock: Callable[[], float] = time.monotonic
     _since: dict[tuple[object, ...], float] = field(default_factory=dict)
     _told: set[tuple[object, ...]] = field(default_factory=set)
@@ -187,6 +188,8 @@ class Watch:
             seconds = handle.seconds * _TIME
         elif look.state is JobState.FAILED and look.exit_code == ExitCode.USAGE:  # it is the same on each node
             why_not = "Put back what was changed, or start the pipeline again."
+        elif look.state is JobState.FAILED and look.exit_code == ExitCode.ENVIRONMENT and not self.is_ready(number):
+            why_not = _OTHER
         if not why_not and tries > self.settings.retries:
             why_not = f"It was submitted {counted(tries, 'time')}. {said.cure}".strip()
         if why_not:
@@ -231,6 +234,10 @@ class Watch:
             )
 
 
+_OTHER = (
+    "Its environment is not what it was when this run was submitted (pyproject.toml, uv.lock or the script's own list "
+    "was changed): put that back, or start the pipeline again."
+)
 _BEHIND = "what it waited for is there now"
 
 

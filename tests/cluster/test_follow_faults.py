@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -183,6 +183,49 @@ def test_a_driver_that_another_took_for_dead_leaves_the_run_to_it(lab: ClusterLa
     assert second.returncode == 0, said
     assert lab.run_json(pipeline)["state"] == "done"
     assert each_once(lab)
+
+
+# what was changed while a job was in the queue
+
+
+def _other_script(lab: ClusterLab) -> None:
+    script = lab.repo / "scripts" / "copy.py"
+    script.write_text(script.read_text().replace(">=3.11", ">=3.10"))
+
+
+def _other_group(lab: ClusterLab) -> None:
+    for name in ("pyproject.toml", "uv.lock"):
+        path = lab.repo / name
+        path.write_text(path.read_text().replace(">=3.11", ">=3.10"))
+
+
+@pytest.mark.parametrize(("environment", "change"), [("script", _other_script), ("uv:default", _other_group)])
+def test_a_job_whose_environment_became_another_while_it_waited_is_not_submitted_again(
+    lab: ClusterLab, slurm: Slurm, environment: str, change: Callable[[ClusterLab], None]
+) -> None:
+    lab.files(2)
+    lab.site(more='options = ["--hold", "--export=ALL"]')
+    segment = lab.copy(environment=environment)
+    script = lab.repo / "scripts" / "copy.py"
+    script.write_text("# /// script\n# requires-python = '>=3.11'\n# ///\n" + script.read_text())
+    pipeline = lab.pipeline([segment])
+    going = lab.start("run", pipeline)
+
+    def jobs() -> dict[str, str]:
+        told = slurm.run("squeue", "-h", "-o", "%j %A").split()
+        return dict(zip(told[::2], told[1::2], strict=True))
+
+    lab.wait_for(lambda: len(jobs()) == 2, "the probe and the job")
+    probe, job = sorted(jobs(), key=lambda name: "probe" not in name)
+    slurm.run("scontrol", "release", jobs()[probe])
+    lab.wait_for(lambda: probe not in jobs(), "the probe's end")
+    change(lab)
+    slurm.run("scontrol", "release", jobs()[job])
+    said, _ = going.communicate(timeout=60)
+    assert going.returncode == 1, said
+    assert "submitted again" not in said
+    assert "environment is not what it was when this run was submitted" in said
+    assert lab.starts() == []
 
 
 # the disk
