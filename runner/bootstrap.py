@@ -47,11 +47,16 @@ def start_again(arguments: Sequence[str], *, group: str = "") -> int:
         status = make_venv(group)
         if status != 0:
             return status
-        _write_stamp(venv, group)
-        _compile(REPO / "runner")
+        finish(group)
     environ = dict(os.environ, **{MARK: "1"})
     environ.pop("PYTHONHOME", None)
     return _become([str(venv_python(venv)), *arguments], environ)
+
+
+def finish(group: str) -> None:
+    """What follows once `.venv` holds all: from here on it counts as made."""
+    _write_stamp(REPO / ".venv", group)
+    _compile(REPO / "runner")
 
 
 def _become(argv: Sequence[str], environ: dict[str, str]) -> int:

@@ -22,7 +22,7 @@ PYTHONS = "pythons"  # interpreters: a tar file each, with one folder that holds
 CONDA = "conda"  # packed environments of conda, an archive each
 LICENCES = "licences"  # PACKAGE-VERSION/...
 KEPT = ".bundle"  # in the folder that is unbundled to: all that is not below REPO
-RUNNER = f"{ENVIRONMENTS}/.runner/pylock.toml"  # what the runner's own environment holds; uv is among it
+RUNNER = f"{ENVIRONMENTS}/runner/pylock.toml"  # what the runner's own environment holds; uv is among it
 # by which `python lab.bundle` unpacks itself: files of ours, beside START as __main__.py and an empty
 # runner/__init__.py. The manifest names these too
 PROGRAM = tuple(f"runner/bundle/{name}.py" for name in ("__init__", "form", "opened", "place", "own", "unpack"))
