@@ -345,9 +345,12 @@ class TestStates:
         assert {(look.state, look.reason) for look in looks} == {(JobState.CANCELLED, "DependencyNeverSatisfied")}
         assert "a job before it failed" in say(looks[0]).words
 
-    def test_each_element_waits_for_the_one_with_its_number(self, slurm: Slurm, job: Callable[..., Submission]) -> None:
-        one = scheduler(slurm)
-        first = one.submit(job('[ "$SLURM_ARRAY_TASK_ID" = 0 ] || sleep 3', [0, 1]))
+    def test_each_element_waits_for_the_one_with_its_number(
+        self, slurm: Slurm, job: Callable[..., Submission], tmp_path: Path
+    ) -> None:
+        one, told = scheduler(slurm), tmp_path / "told"
+        until_told = f"until [ -e '{told}' ]; do sleep 0.1; done"
+        first = one.submit(job(f'[ "$SLURM_ARRAY_TASK_ID" = 0 ] || {until_told}', [0, 1]))
         second = one.submit(job("true", [0, 1], after=((After.EACH, first),)))
         until(lambda: one.look([(second, 0)])[second, 0].state is JobState.ENDED, 20, lambda: str(slurm.states(second)))
         waiting = one.look([(second, 1)])[second, 1]
@@ -355,6 +358,8 @@ class TestStates:
             JobState.WAITING,
             "waiting: it starts after another job (Dependency)",
         )
+        told.touch()
+        over(one, second, [1])
 
     @pytest.mark.parametrize(
         ("settings", "resources", "seconds", "reason"),
