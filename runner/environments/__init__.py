@@ -43,7 +43,8 @@ class Preparation:
     explain: Callable[[Command, int, str], RunnerError]  # a failed command, its exit code and output
     done: Callable[[str], None]  # called with the last command's output, still under the lock: write the stamp
     begin: Callable[[], None] = lambda: None  # called under the lock before the first command: drop the old stamp
-    instead: Callable[[int, str], tuple[Command, ...]] = lambda code, output: ()  # where a command failed: what to try
+    # where a command failed, with its exit code and output: what to try in its place
+    instead: Callable[[Command, int, str], tuple[Command, ...]] = lambda failed, code, output: ()
     changes: Path | None = None  # the virtual environment that is changed, once no program runs from it any more
 
 

@@ -42,7 +42,7 @@ def prepare(spec: EnvironmentSpec, entries: Entries, site: Site) -> Preparation 
         return tuple(seen_from(command, inner, {}, site.host) for command in commands)
 
     instead = found.instead
-    return replace(found, commands=outside(found.commands), instead=lambda code, output: outside(instead(code, output)))
+    return replace(found, commands=outside(found.commands), instead=lambda *told: outside(instead(*told)))
 
 
 def wrap(request: Request, site: Site) -> Command:

@@ -86,7 +86,7 @@ def _instead(
     preparation: Preparation, failed: Command, code: int, said: str, run: Callable[[Command], tuple[int, str]]
 ) -> str:
     """Another way to the same; where there is none, or it fails too, the first failure is the one to tell."""
-    commands = preparation.instead(code, said)
+    commands = preparation.instead(failed, code, said)
     output = ""
     for command in commands:
         other, output = run(command)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner.environments import Preparation, Request, Site
 from runner.environments.prepare import run_preparation
 from runner.environments.spec import parse_environment
+from runner.environments.store import platform_folder, store_at, variables
 from runner.environments.uv import kind as uv
 from runner.environments.uv.binary import find_packaged_uv
 from runner.host import Host
@@ -67,6 +68,13 @@ class Shop:
             os.sys.platform, {**self.environ, **environ}, Path(self.environ["HOME"]), lambda name: None, capture
         )  # type: ignore[attr-defined]
         return Site(host, self.repo, {}, self.repo / ".venvs")
+
+    def in_store(self, folder: Path, **environ: str) -> Site:
+        """As `site`, with a store in `folder` in force."""
+        site = self.site(**environ)
+        store = store_at(folder)
+        host = replace(site.host, environ={**variables(store, site.host), **site.host.environ})
+        return replace(site, host=host, environments=folder / "environments" / platform_folder(host), store=store)
 
     def spec(self, text: str) -> EnvironmentSpec:
         return parse_environment(text, "", "linux")

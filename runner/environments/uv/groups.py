@@ -71,6 +71,13 @@ def read_project(repo: Path) -> Project:
     return Project(groups, requires, {name: uv[name] for name in INSTALL_SETTINGS if name in uv})
 
 
+def python_bounds(group: str, repo: Path) -> str:
+    """Which Pythons the project and the group allow, as one text; "" where neither says."""
+    project = read_project(repo)
+    own = load_toml(repo / "pyproject.toml", "").get("project", {}).get("requires-python", "")
+    return ",".join(str(bounds) for bounds in (own, project.requires_python.get(group, "")) if bounds)
+
+
 def lock_file(repo: Path) -> Path:
     """uv.lock, which need not be there. Raises EnvironmentMissing when a pyproject.toml cannot be read."""
     return workspace_root(repo) / "uv.lock"

@@ -23,7 +23,8 @@ from runner.environments.uv.findings import (
     program_missing,
     python_missing,
 )
-from runner.environments.uv.groups import lock_file, no_lock, read_project
+from runner.environments.uv.groups import lock_file, no_lock, python_bounds, read_project
+from runner.environments.uv.in_store import made_to_move, mended, move_on, moving_on, older, with_any_python
 from runner.environments.uv.pythons import with_conda, without_conda
 from runner.environments.uv.settings import (
     has_files,
@@ -94,13 +95,13 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
     recheck = work.planned is State.RECHECK
     return Preparation(
         f"uv group {where.group}",
-        (_prepare_command(where, site, "lock", "--check") if recheck else _sync_command(where, site),),
+        (_prepare_command(where, site, "lock", "--check"),) if recheck else work.commands(),
         where.lock,
         work.still_needed,
         lambda command, code, output: explain(where, site, code, output),
         work.done,
         work.begin,
-        lambda code, output: _by_mirror(where, site, code, output) or with_conda(_sync_command(where, site), site.host),
+        work.instead,
         None if recheck else on_disk(where.folder),
     )
 
@@ -123,7 +124,7 @@ def wrap(request: Request, site: Site) -> Command:
             raise
         where, direct = place(spec, site), None
     own = _own_variables(where) | ({"UV_PYTHON": where.python} if where.python else {})
-    if direct and (site.host.windows or request.many):
+    if direct and (site.host.windows or request.many or site.store):  # uv itself fails beside a read-only cache
         return direct.command([str(direct.python.parent / argv[0]), *argv[1:]], cwd, {**env, **own})
     words = (
         _uv_for(site, dry=dry), "run", "-q", "--project", str(site.repo), "--frozen", "--no-sync",
@@ -231,16 +232,36 @@ class _Work:
         self.where, self.site = where, site
         self.found = Condition(State.MISSING, "")
         self.planned = State.MISSING
+        self.older: Place | None = None  # moved to where it is now looked for
 
     def still_needed(self) -> bool:
         self.found = condition(self.where, self.site)
         return self.found.state is not State.IN_STEP
+
+    def commands(self) -> tuple[Command, ...]:
+        where, site = self.where, self.site
+        self.older = older(where, site)
+        if self.older:
+            first, more = moving_on(self.older, where, site)
+        else:
+            python = where.python or python_bounds(where.group, on_disk(site.repo))
+            first, more = made_to_move(where.folder, python, site), ()
+        return (*first, _sync_command(where, site, *more))
+
+    def instead(self, command: Command, code: int, output: str) -> tuple[Command, ...]:
+        if command.argv[1] == "venv":
+            return with_any_python(command)
+        return _by_mirror(self.where, self.site, code, output) or with_conda(
+            _sync_command(self.where, self.site), self.site.host
+        )
 
     def begin(self) -> None:
         """From here on the environment is neither old nor new, and a kill must leave it known as such."""
         write_stand_in(self.site)
         if self.planned is not State.RECHECK:
             begin(self.where, self.site.host)
+            if self.older:
+                move_on(self.older, self.where)
         elif self.found.state is not State.RECHECK:
             raise EnvironmentMissing(
                 f"the environment of uv group {self.where.group} was changed by another process meanwhile",
@@ -252,12 +273,13 @@ class _Work:
             raise EnvironmentMissing(
                 f"uv reported success, but {self.where.folder} holds no Python", "Remove that folder and start again."
             )
+        mended(self.where.folder, self.site)
         write_stamp(self.where, self.found.stamp)
 
 
-def _sync_command(where: Place, site: Site) -> Command:
+def _sync_command(where: Place, site: Site, *more: str) -> Command:
     version = ("--python", where.python) if where.python else ()
-    return _prepare_command(where, site, "sync", "--locked", "--only-group", where.group, *version)
+    return _prepare_command(where, site, "sync", "--locked", "--only-group", where.group, *version, *more)
 
 
 def _prepare_command(where: Place, site: Site, verb: str, *words: str) -> Command:

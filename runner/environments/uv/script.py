@@ -15,14 +15,24 @@ from runner.environments.python_words import python_words, without_python
 from runner.environments.site import Once
 from runner.environments.uv.binary import find_uv
 from runner.environments.uv.direct import Direct, directly
+from runner.environments.uv.in_store import made_to_move, mended, with_any_python
 from runner.environments.uv.kind import packages
 from runner.environments.uv.pythons import with_conda, without_conda
-from runner.environments.uv.script_block import EXAMPLE, NOT_VALID, as_comment, first_line, has_mark, metadata
+from runner.environments.uv.script_block import (
+    EXAMPLE,
+    NOT_VALID,
+    as_comment,
+    first_line,
+    has_mark,
+    metadata,
+    wanted_python,
+)
 from runner.environments.uv.settings import ask_uv, lock_command, options, settings, write_stand_in
-from runner.environments.uv.stamp import clear_torn, is_whole, venv_settings
+from runner.environments.uv.stamp import base_is_there, clear_torn, is_whole, venv_settings
 from runner.environments.uv.variables import unwanted
 from runner.errors import EnvironmentMissing, RunnerError
 from runner.ground.disk import is_file, on_disk
+from runner.ground.files import write_atomic
 from runner.ground.told import read_json
 from runner.model import Command, EnvironmentSpec, Finding, ResolvedEntry
 from runner.pipeline.findings import place_behind_options
@@ -34,6 +44,7 @@ class _Script:
 
     path: PurePath  # absolute
     note: Path
+    environment: Path | None  # in a store; else uv has it in its cache, which each machine has for itself
 
     @property
     def for_uv(self) -> Path:
@@ -87,22 +98,26 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
     # what is locked does not depend on the user's own settings for uv; what is not is chosen by them
     own = str(script.path) if script.lock.is_file() else ""
     locked = ("--locked", *options(site, own)) if own else ()
+    apart = script.environment
+    first = made_to_move(apart, wanted_python(script.path), site) if apart else ()
+    active, where = (("--active",), {"VIRTUAL_ENV": str(apart)}) if apart else ((), {})
     command = Command(
-        (find_uv(site).path, "sync", "-q", "--script", str(script.for_uv), *locked, "--output-format", "json"),
+        (find_uv(site).path, "sync", "-q", "--script", str(script.for_uv), *active, *locked, "--output-format", "json"),
         str(site.repo),
-        {"UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1", **without_conda(site.host)},
+        {"UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1", **where, **without_conda(site.host)},
         unset=unwanted(site.host.environ),
         stop_leader_only=True,
     )
     return Preparation(
         f"script {script.path.name}",
-        (command,),
+        (*first, command),
         script.note.with_suffix(".lock"),
         lambda: not _python(script, site),
         lambda failed, code, output: _explain(script, site, code, output),
-        lambda output: _remember(script, key, output),
+        lambda output: _remember(script, key, output, site),
         lambda: _begin(script, own, site),
-        lambda code, output: with_conda(command, site.host),
+        lambda failed, code, output: with_any_python(failed) or with_conda(command, site.host),
+        script.environment,
     )
 
 
@@ -201,9 +216,10 @@ def _located(word: str, cwd: str, site: Site) -> _Script:
         raise EnvironmentMissing(f"there is no script {path}", "Correct its path, or put the script there.")
     # uv keys an environment by the path as given
     real = site.host.path(str(on_disk(path).resolve()))
-    # the environment lies in uv's cache, which each machine has for itself; no group's name begins with a dot
-    name = hashlib.sha256(f"{platform.node()}\0{real}".encode()).hexdigest()[:16]
-    return _Script(real, on_disk(site.environments / ".scripts" / f"{name}.json"))
+    # without a store the environment lies in uv's cache, which each machine has for itself
+    name = hashlib.sha256(f"{'' if site.store else platform.node()}\0{real}".encode()).hexdigest()[:16]
+    folder = on_disk(site.environments / ".scripts")  # no group's name begins with a dot
+    return _Script(real, folder / f"{name}.json", folder / name if site.store else None)
 
 
 def _key(script: _Script) -> str:
@@ -225,7 +241,10 @@ def _begin(script: _Script, locked: str, site: Site) -> None:
     if script.for_uv != on_disk(script.path):
         script.for_uv.write_bytes(on_disk(script.path).read_bytes().removeprefix(codecs.BOM_UTF8))
     python, _ = _noted(script)
-    if python:
+    if script.environment:
+        clear_torn(script.environment, site.host, ours=True)
+        write_atomic(script.note, json.dumps({"script": str(script.path)}).encode(), durable=False)
+    elif python:
         folder = site.host.path(python).parent.parent
         clear_torn(folder, site.host, ours=folder.parent.name.startswith("environments-"))  # in uv's cache
 
@@ -235,14 +254,13 @@ def _python(script: _Script, site: Site) -> str:
     python, key = _noted(script)
     if not python:
         return ""
-    whole = is_whole(site.host.path(python).parent.parent, site.host)
+    whole = is_whole(folder := site.host.path(python).parent.parent, site.host)
+    whole = whole and (script.environment is None or base_is_there(folder, site.host))
     return python if whole and key == _key(script) else ""
 
 
-def _remember(script: _Script, key: str, output: str) -> None:
+def _remember(script: _Script, key: str, output: str, site: Site) -> None:
     """Reads uv's report, which is JSON among what else it printed."""
-    from runner.ground.files import write_atomic
-
     start, end = output.find("{"), output.rfind("}")
     try:
         report = json.loads(output[start : end + 1])
@@ -252,6 +270,8 @@ def _remember(script: _Script, key: str, output: str) -> None:
             f"uv made the environment of {script.path}, but its report cannot be read",
             f"uv said: {output.strip()[:500]}",
         ) from error
+    if script.environment:
+        mended(script.environment, site)
     note = {"script": str(script.path), "key": key, "python": python}
     write_atomic(script.note, json.dumps(note, indent=1).encode())
 

@@ -53,6 +53,13 @@ def metadata(path: PurePath) -> str:
     return content
 
 
+def wanted_python(path: PurePath) -> str:
+    """Which Pythons the block allows, "" where it does not say. Raises EnvironmentMissing as `metadata` does."""
+    import tomllib
+
+    return str(tomllib.loads(metadata(path).replace("\r\n", "\n")).get("requires-python", ""))
+
+
 def has_mark(path: PurePath) -> bool:
     """Whether the file begins with a byte-order mark, as Windows' editors write it."""
     with on_disk(path).open("rb") as file:

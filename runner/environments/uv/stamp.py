@@ -70,11 +70,11 @@ def condition(place: Place, site: Site) -> Condition:
     """
     repo = on_disk(site.repo)
     old = read_stamp(place)
-    if not is_whole(place.folder, site.host) or not _base_is_there(place.folder, site.host):
+    if not is_whole(place.folder, site.host) or not base_is_there(place.folder, site.host):
         return _fresh(State.MISSING, "it was not made yet", place, site)
     if old is None:
         return _fresh(State.BEHIND, "it was not made to its end", place, site)
-    if old["platform"] != _platform(site.host):
+    if not made_here(old, site.host):
         return _fresh(State.BEHIND, f"it was made for {old['platform']}", place, site)
     if old["python"] != place.python:
         return _fresh(State.BEHIND, f"it was made for Python {old['python'] or 'of any version'}", place, site)
@@ -182,7 +182,7 @@ def _in_the_way(folder: Path) -> EnvironmentMissing:
     )
 
 
-def _base_is_there(folder: PurePath, host: Host) -> bool:
+def base_is_there(folder: PurePath, host: Host) -> bool:
     """Windows' python.exe in an environment is only a door to the Python that it was made from."""
     home = venv_settings(folder).get("home", "")
     return not home or is_folder(host.path(home))
@@ -219,6 +219,11 @@ def _from_repo(path: Path, repo: Path) -> str:
         return path.relative_to(repo).as_posix()
     except ValueError:
         return str(path)
+
+
+def made_here(stamp: Mapping[str, Any], host: Host) -> bool:
+    """Whether an environment was made for this system and processor."""
+    return bool(stamp["platform"] == _platform(host))
 
 
 def _platform(host: Host) -> str:

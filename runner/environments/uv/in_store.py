@@ -1,0 +1,101 @@
+"""Environments of a store: made so that they can be moved, on a Python of the store; older ones are moved on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import PurePath
+
+from runner.environments.site import Site
+from runner.environments.users import users_of
+from runner.environments.uv.binary import find_uv
+from runner.environments.uv.pythons import without_conda
+from runner.environments.uv.relocate import base_python, has_fixed_launchers, mend_programs, relocating
+from runner.environments.uv.settings import options, settings
+from runner.environments.uv.stamp import Place, base_is_there, is_ours, is_whole, made_here, read_stamp, venv_settings
+from runner.environments.uv.variables import unwanted
+from runner.errors import Busy, StateError
+from runner.ground.disk import on_disk
+from runner.model import Command
+from runner.state.locks import LockFile
+
+_PREFERENCES = ("UV_PYTHON_PREFERENCE", "UV_MANAGED_PYTHON", "UV_NO_MANAGED_PYTHON")
+
+
+def made_to_move(folder: PurePath, python: str, site: Site) -> tuple[Command, ...]:
+    """What goes before `uv sync`, which alone makes none that could be moved. `python`: a version or its bounds."""
+    if site.store is None:
+        return ()
+    if is_whole(folder, site.host) and base_is_there(folder, site.host):
+        movable = venv_settings(folder).get("relocatable", "").lower() == "true"
+        return () if movable else (relocating(folder, base_python(folder, site.host), site),)
+    words = ("venv", "-q", "--relocatable", "--no-project", *(("--python", python) if python else ()), str(folder))
+    own = {} if _prefers(site) else {"UV_PYTHON_PREFERENCE": "only-managed"}  # another computer has no other
+    return (
+        Command(
+            (find_uv(site).path, *words, *options(site)),
+            str(site.repo),
+            {"UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1", "UV_VENV_CLEAR": "1", **own, **without_conda(site.host)},
+            unset=unwanted(site.host.environ),
+            stop_leader_only=True,
+        ),
+    )
+
+
+def with_any_python(failed: Command) -> tuple[Command, ...]:
+    """Where the store has none and none can be fetched: one of this computer, which `mended` tells."""
+    if failed.env.get("UV_PYTHON_PREFERENCE") != "only-managed":
+        return ()
+    return (replace(failed, env={name: v for name, v in failed.env.items() if name != "UV_PYTHON_PREFERENCE"}),)
+
+
+def mended(folder: PurePath, site: Site) -> None:
+    """Once it is made or was moved. Raises StateError."""
+    if site.store is None:
+        return
+    mend_programs(folder, site.host)
+    python = base_python(folder, site.host)
+    if not python.is_relative_to(site.host.path(site.store.pythons)):
+        site.notes.add(
+            f"{folder.name} in the store stands on {python}: another computer needs the same one there, since the "
+            f'store has none. `uv python install --install-dir "{site.store.pythons}" VERSION` puts one into it; '
+            f"then `run-pipeline env remove {folder.name}`, and it is made on that"
+        )
+
+
+def older(where: Place, site: Site) -> Place | None:
+    """Made for this system before its name was in the path, where there is none yet that has it."""
+    store = site.store
+    if store is None or where.folder.parent.parent != store.environments or on_disk(where.folder).exists():
+        return None
+    found = replace(where, folder=store.environments / where.folder.name)
+    stamp = read_stamp(found)
+    if stamp is None or not made_here(stamp, site.host) or not is_whole(found.folder, site.host):
+        return None
+    return found if is_ours(on_disk(found.folder)) else None
+
+
+def moving_on(found: Place, where: Place, site: Site) -> tuple[tuple[Command, ...], tuple[str, ...]]:
+    """The commands before `uv sync` once it was moved, and the words for that."""
+    fixed = has_fixed_launchers(found.folder, site.host)
+    return (relocating(where.folder, base_python(found.folder, site.host), site),), ("--reinstall",) if fixed else ()
+
+
+def move_on(found: Place, where: Place) -> None:
+    """Under the lock of `where`, and of the older one. In use it stays as it is: another one is then made."""
+    folder, to = on_disk(found.folder), on_disk(where.folder)
+    try:
+        with LockFile(found.lock, f"environment {folder.name}").acquire(0):
+            if to.exists() or not folder.is_dir() or users_of(folder):
+                return
+            to.parent.mkdir(parents=True, exist_ok=True)
+            folder.rename(to)
+            found.stamp.unlink(missing_ok=True)
+    except (Busy, StateError, OSError):
+        return  # a program of Windows, or of another computer, has it open
+
+
+def _prefers(site: Site) -> bool:
+    """Whether the user says which Pythons are to be taken."""
+    said: Mapping[str, str] = site.host.environ
+    return any(said.get(name) for name in _PREFERENCES) or "python-preference" in settings(site).table
