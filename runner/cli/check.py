@@ -13,7 +13,7 @@ from runner.cli.common import make_site, offline_option, pipeline_path, screen, 
 from runner.cli.completing import complete_files
 from runner.cli.dry_run import print_findings
 from runner.cli.options import request_for
-from runner.environments import Site, kind
+from runner.environments import Site, kind, parts
 from runner.errors import ExitCode, PipelineError
 from runner.ground.words import counted
 from runner.model import Diagnostic, Pipeline
@@ -86,6 +86,8 @@ def _show(
         if job.segment.number not in bad:
             needs = kind(job.spec).prepare(job.spec, job.entries, site) is not None
             where = f"{job.segment.environment}{' (would be prepared first)' if needs else ''}"
+            came = [origin for part in parts(job.spec) if (origin := kind(part).origin(part, site))]
+            where += "".join(f" ({one})" for one in came)
             console.line(f"ok    {job.segment.number:>3}. {job.segment.name or '(no name)'}  {where}", "green")
     if problems:
         console.line(f"{pipeline.path}: {counted(len(problems), 'problem')}", "red", "bold")

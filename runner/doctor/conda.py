@@ -10,6 +10,7 @@ from typing import Any
 from runner.doctor import Context, Line, check, ok, problem, warning
 from runner.environments import Site, kind, looked_in
 from runner.environments.conda.base import conda_program, find_base
+from runner.environments.conda.packed import about_packed, packed_prefix
 from runner.environments.conda.prefix import settings_files
 from runner.ground.codes import spell_code
 from runner.ground.disk import entries, read_text
@@ -24,13 +25,15 @@ def conda_programs(context: Context) -> list[Line]:
     """The conda that segments use, and mamba beside it."""
     site = context.site
     search = find_base(site)
-    needed = context.uses("conda")
+    used = dict.fromkeys(job.spec.name for job in context.uses("conda"))
+    packed = {name: folder for name in used if (folder := packed_prefix(name, site))}
+    lines = [_packed(name, folder) for name, folder in packed.items()]
     if search.base is None:
-        if needed:
-            names = ", ".join(dict.fromkeys(job.spec.name for job in needed))
-            return [problem(f"conda was not found, which {names} needs", f"{search.cure}\n{looked_in(search.looked)}")]
-        return [ok("conda was not found" + (", and this pipeline does not need it" if context.has_file else ""))]
-    lines = []
+        if names := ", ".join(name for name in used if name not in packed):
+            cure = f"{search.cure}\n{looked_in(search.looked)}"
+            return [*lines, problem(f"conda was not found, which {names} needs", cure)]
+        needless = ", and this pipeline does not need it" if context.has_file else ""
+        return [*lines, ok(f"conda was not found{needless}")]
     program = conda_program(search.base, site.host)
     programs = [str(program)] if program else []
     programs += [found for name in ("mamba", "micromamba") if (found := site.host.which(name))]
@@ -46,6 +49,11 @@ def conda_programs(context: Context) -> list[Line]:
     if not programs:
         lines.append(ok(f"environments of micromamba in {search.base}"))
     return lines
+
+
+def _packed(name: str, folder: PurePath) -> Line:
+    broken = about_packed(folder)
+    return problem(broken.message, broken.cure) if broken else ok(f"environment {name} came in a bundle: {folder}")
 
 
 @check(

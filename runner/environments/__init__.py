@@ -91,6 +91,8 @@ class Kind:
     how_to_add: Callable[[str, EnvironmentSpec, Site], str] = lambda package, spec, site: (
         f"Install {package} where this Python looks for it."
     )
+    # where it came from, in words, where that is not plain: in a bundle
+    origin: Callable[[EnvironmentSpec, Site], str] = lambda spec, site: ""
     # the error where the program that starts a segment's own failed, and not that: exit code, and all that was printed
     refusal: Callable[[Command, int | None, str, EnvironmentSpec, Site], RunnerError | None] = (
         lambda command, code, said, spec, site: None

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from runner.bundle.conda.prefix import Way, mention, undone
+from runner.bundle.conda.prefix import Way, mention, plain, undone
 from runner.bundle.conda.records import Record
 from runner.environments.conda.packed import NOTE
 from runner.host import Host
@@ -154,8 +154,9 @@ def _file(
         return Member(path, file, record.called, wanted, None, "", *replace)
     for folder in found.folders if placeholder and digest else ():
         content = partial(undone, way=way, placeholder=str(placeholder), folder=folder, windows=host.windows)
-        if hashlib.sha256(content(file.read_bytes())).hexdigest() == wanted:
-            return Member(path, file, record.called, wanted, content, "", *replace)
+        for each in (content, lambda data, content=content: content(plain(data))):
+            if hashlib.sha256(each(file.read_bytes())).hexdigest() == wanted:
+                return Member(path, file, record.called, wanted, each, "", *replace)
     unchanged = digest and digest == entry.get("sha256_in_prefix")
     if unchanged or not digest:
         cached = _in_cache(record, path, str(entry.get("_path") or path), wanted)

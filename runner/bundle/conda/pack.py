@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.bundle.conda.editable import outside_packages
-from runner.bundle.conda.files import Member, Survey, survey
+from runner.bundle.conda.files import Member, Survey, sha256, survey
 from runner.bundle.conda.prefix import Way
 from runner.bundle.conda.records import Record, platform_of, read_records, recipe, subdir
 from runner.environments.conda.packages import packages
@@ -30,6 +30,7 @@ from runner.host import Host
 FORMAT = 1
 PACKAGES = "packages"
 _LEVEL = 6  # of compression
+_TIME = 946684800  # the year 2000; ZIP files, which some programs write, know no time before 1980
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,10 @@ def _archive_of(package: str, group: Sequence[Member]) -> str:
 
 
 def _kind(member: Member) -> tuple[int, int]:
-    """Mode and time: those that Python compares with its compiled files."""
+    """Mode, and the time that Python compares with its compiled files; not that at which conda wrote the folder in."""
     info = member.source.lstat()
-    return (0o755 if info.st_mode & 0o100 else 0o644), 0 if member.link or member.way else int(info.st_mtime)
+    written = member.link or (member.package and member.way)
+    return (0o755 if info.st_mode & 0o100 else 0o644), _TIME if written else int(info.st_mtime)
 
 
 def _write_archive(file: Path, group: Sequence[Member]) -> None:
@@ -169,6 +171,7 @@ def _write_index(file: Path, text: str, prefix: Path, found: Survey, archives: S
         "from": str(prefix),
         "platform": platform,
         "archives": archives,
+        "own": sha256(file.with_name(f"{file.stem}.tar.gz")),  # all others have theirs in their names
         "room": min(room, default=0),  # bytes that the folder may have; 0: as many as it likes
         "longest": max((one.path for one in found.members), key=len, default=""),
         "replace": replace,

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from enum import Enum
 
 _LONGEST_FIRST_LINE = 127  # bytes that Linux reads of `#!...` before version 5.1
+# sh reads the second line, Python takes it for a text
+_TWO_LINES = re.compile(rb"\A#!/bin/sh\n'''exec' \"([^\n]*?)\" ([^\n]*?)\"\$0\" \"\$@\" #'''")
 
 
 class Way(Enum):
@@ -74,8 +76,14 @@ def startable(data: bytes, folder: str) -> bytes:
     if not name.startswith(b"python"):
         return b"#!/usr/bin/env " + (b"-S %b %b" % (name, options) if options else name) + end + rest
     quoted = re.sub(rb'([\\"$`])', rb"\\\1", program)
-    # sh reads this line, Python takes it for a text
     return b"#!/bin/sh\n'''exec' \"%b\" %b\"$0\" \"$@\" #'''" % (quoted, options and options + b" ") + end + rest
+
+
+def plain(data: bytes) -> bytes:
+    """A script as it was before `startable`."""
+    return _TWO_LINES.sub(
+        lambda found: b" ".join([b"#!" + re.sub(rb"\\(.)", rb"\1", found[1]), *found[2].split()]), data
+    )
 
 
 def _filled(data: bytes, old: bytes, new: bytes) -> bytes:

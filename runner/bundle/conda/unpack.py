@@ -18,6 +18,7 @@ from runner.bundle.conda.pack import FORMAT
 from runner.bundle.conda.prefix import Way, replaced, startable
 from runner.environments.conda.packed import FOLDER, NOTE, told
 from runner.environments.conda.program import python_of
+from runner.environments.users import in_use, programs_in
 from runner.errors import EnvironmentMissing, InTheWay
 from runner.ground.files import state_errors, write_atomic
 from runner.ground.text import decoded
@@ -38,7 +39,7 @@ class Index:
     room: int
     longest: str
     replace: tuple[tuple[str, Way, tuple[str, ...]], ...]
-    digest: str
+    digest: str  # changes with anything that is in it
 
 
 def read_index(file: Path) -> Index:
@@ -96,9 +97,10 @@ def unpack(conda: Path, name: str, environments: Path, host: Host) -> Path:
             for path, way, old in index.replace:
                 _written(part / path, way, old, str(target), path, host)
             _note(part, target, index, whole=False)
-        _put(part, target)
-        _started(target, host)
+        _put(part, target, host)
         _note(target, target, index, whole=True)
+        with state_errors("remove", target):
+            _removed(_old(target))
     return target
 
 
@@ -137,17 +139,30 @@ def _written(file: Path, way: Way, old: Sequence[str], folder: str, path: str, h
         host.capture(["/usr/bin/codesign", "-s", "-", "-f", str(file)], timeout=60.0)
 
 
-def _put(part: Path, target: Path) -> None:
-    """`part` becomes `target`; what stood there must be ours."""
-    old = target.with_name(f"{target.name}.old")
+def _put(part: Path, target: Path, host: Host) -> None:
+    """`part` becomes `target`, if its Python starts there; what stood there must be ours, and not in use."""
+    old = _old(target)
     with state_errors("write", target):
         if target.exists():
             if not told(target):
                 raise InTheWay(f"{target} is there, and is no environment of a bundle", "Move it away.")
+            if programs := programs_in(target):
+                raise in_use(f"the conda environment {target}", programs)
             _removed(old)
             target.rename(old)
         part.rename(target)
-        _removed(old)
+    try:
+        _start(target, host)
+    except EnvironmentMissing:
+        with state_errors("remove", target):
+            _removed(target)
+            if old.exists():
+                old.rename(target)
+        raise
+
+
+def _old(target: Path) -> Path:
+    return target.with_name(f"{target.name}.old")
 
 
 def _removed(folder: Path) -> None:
@@ -155,7 +170,7 @@ def _removed(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _started(target: Path, host: Host) -> None:
+def _start(target: Path, host: Host) -> None:
     """Its Python starts, where it has one."""
     python = python_of(target, host)
     if not Path(python).exists():

@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from runner.environments import Below, Kind, Lack, Request, Site, words
 from runner.environments.conda.base import accept_base, find_base
-from runner.environments.conda.packed import about_packed, packed_prefix
+from runner.environments.conda.packed import about_packed, packed_prefix, told
 from runner.environments.conda.prefix import prefix_of
 from runner.environments.conda.program import find_program, program_words
 from runner.environments.leaks import SHUT_OUT
@@ -65,6 +65,7 @@ def wrap(request: Request, site: Site) -> Command:
     argv = program_words(words(entries), prefix, site.host)
     if dry:
         return Command(tuple(argv), cwd, env)
+    _refuse_broken(prefix)
     from runner.environments.conda.activation_cache import activated
 
     change = activated(site, prefix, base)
@@ -81,12 +82,25 @@ def environ_below(spec: EnvironmentSpec, site: Site) -> tuple[dict[str, str], di
     base, prefix = _places(spec, site)
     if prefix is None or not is_folder(prefix):
         raise _missing(spec, prefix, base, site)
+    _refuse_broken(prefix)
     change = activated(site, prefix, base)
     kept = {name: value for name, value in site.host.environ.items() if name not in change.unset}
     return without_python({**kept, **SHUT_OUT, **change.variables}, prefix, site.host)
 
 
+def origin(spec: EnvironmentSpec, site: Site) -> str:
+    """That it came in a bundle, and which one of the machine's conda does not count for that."""
+    packed = packed_prefix(spec.name, site)
+    if packed is None:
+        return ""
+    other = prefix_of(spec.name, find_base(site, dry=True).base, site.repo, site.host)
+    passed = f"; not {other}, of this machine's conda" if other and is_folder(other) else ""
+    return f"came in a bundle: {packed}{passed}"
+
+
 def how_to_add(package: str, spec: EnvironmentSpec, site: Site) -> str:
+    if packed := packed_prefix(spec.name, site):
+        return f"{packed} came in a bundle. Install {package} where that was made, and make the bundle again."
     name = package.removesuffix("-python-headless")  # conda's name of OpenCV
     option = "-p" if is_prefix(spec.name, site.host.platform) else "-n"
     return f'Install {name} into the environment and start again: conda install {option} "{spec.name}" {name}'
@@ -99,7 +113,8 @@ def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: S
     _, prefix = _places(spec, site)
     if prefix is None:
         return {"kind": "conda", "name": spec.name}
-    return {"kind": "conda", "name": spec.name, "prefix": str(prefix), **packages(prefix, site.host)}
+    came = {"bundle": note["digest"]} if (note := told(prefix)) else {}
+    return {"kind": "conda", "name": spec.name, "prefix": str(prefix), **came, **packages(prefix, site.host)}
 
 
 def _places(spec: EnvironmentSpec, site: Site, *, dry: bool = False) -> tuple[PurePath | None, PurePath | None]:
@@ -111,6 +126,11 @@ def _places(spec: EnvironmentSpec, site: Site, *, dry: bool = False) -> tuple[Pu
         return None, packed
     base = find_base(site, dry=dry).base
     return base, prefix_of(spec.name, base, site.repo, site.host)
+
+
+def _refuse_broken(prefix: PurePath) -> None:
+    if broken := about_packed(prefix):
+        raise EnvironmentMissing(broken.message, broken.cure)
 
 
 def _guessed_words(
@@ -141,5 +161,5 @@ KIND = Kind(
     folder=lambda spec, entries, site: _places(spec, site)[1],
     program=lambda word, spec, site: (prefix := _places(spec, site)[1]) and find_program(word, prefix, site.host),
     lacks=lacks, how_to_add=how_to_add, below=Below(check_environment, environ_below), tool="conda",
-    packs=True,
+    packs=True, origin=origin,
 )  # fmt: skip
