@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from runner.cluster.jobs import Submission
 from tests.cluster.cluster_lab import ClusterLab
 from tests.support.slurm import Slurm, running_slurm
 
@@ -44,3 +45,20 @@ def lab(tmp_path: Path, slurm: Slurm) -> ClusterLab:
     lab.make()
     lab.site()
     return lab
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Callable[..., Submission]:
+    """A submission of this text, which a shell runs."""
+    count = 0
+
+    def make(text: str, indices: Sequence[int] = (), **more: object) -> Submission:
+        nonlocal count
+        count += 1
+        script, log = tmp_path / f"job {count}.sh", tmp_path / "what jobs say"
+        log.mkdir(exist_ok=True)
+        script.write_text(f"#!/bin/sh\n{text}\n")
+        name = f"rp-{tmp_path.name}-{count}"
+        return Submission(name, script, tmp_path, log, tuple(indices), **more)  # type: ignore[arg-type]
+
+    return make

@@ -33,22 +33,6 @@ def scheduler(pbs: Pbs, **settings: object) -> Scheduler:
     return found
 
 
-@pytest.fixture
-def job(tmp_path: Path) -> Callable[..., Submission]:
-    """A submission of this text; INDEX in it is what tells an element its number."""
-    count = 0
-
-    def make(text: str, indices: Sequence[int] = (), **more: object) -> Submission:
-        nonlocal count
-        count += 1
-        script, log = tmp_path / f"job {count}.sh", tmp_path / "jobs"
-        log.mkdir(exist_ok=True)
-        script.write_text(f"#!/bin/sh\n{text.replace('INDEX', Scheduler.index)}\n")
-        return Submission(f"rp-{count}", script, tmp_path, log, tuple(indices), **more)  # type: ignore[arg-type]
-
-    return make
-
-
 def over(one: Scheduler, elements: Sequence[Element]) -> list[JobLook]:
     """What it tells of these elements when all of them are over."""
     looks: list[JobLook] = []
@@ -66,7 +50,7 @@ def over(one: Scheduler, elements: Sequence[Element]) -> list[JobLook]:
 def test_each_element_gets_its_own_number_whatever_numbers_they_are(
     pbs: Pbs, job: Callable[..., Submission], indices: tuple[int, ...]
 ) -> None:
-    one, sent = scheduler(pbs, at_once=2), job("echo number INDEX", indices)
+    one, sent = scheduler(pbs, at_once=2), job(f"echo number {Scheduler.index}", indices)
     name = one.submit(sent)
     elements = [(name, index) for index in indices or (None,)]
     assert [look.state for look in over(one, elements)] == [JobState.ENDED] * len(elements)
@@ -77,7 +61,7 @@ def test_each_element_gets_its_own_number_whatever_numbers_they_are(
 
 def test_what_a_worker_ended_with_is_told(pbs: Pbs, job: Callable[..., Submission]) -> None:
     one = scheduler(pbs)
-    name = one.submit(job('case "INDEX" in 2) exit 75;; 4) kill -9 $$;; esac', (2, 4, 6)))
+    name = one.submit(job(f'case "{Scheduler.index}" in 2) exit 75;; 4) kill -9 $$;; esac', (2, 4, 6)))
     code, killed, good = over(one, [(name, index) for index in (2, 4, 6)])
     assert (code.state, code.exit_code) == (JobState.FAILED, 75)
     assert (killed.state, killed.signal) == (JobState.FAILED, 9)
@@ -133,11 +117,12 @@ def test_a_job_that_pbs_does_not_know_any_more_is_unknown_and_not_failed(
     name = one.submit(job("true", (0, 1)))
     over(one, [(name, 0), (name, 1)])
     pbs.settings(history=False)
-    running = one.submit(job("exec sleep 60"))
+    sent = job("exec sleep 60")
+    running = one.submit(sent)
     looks = one.look([(name, 0), ("99[].pbs-host", 3), (running, None)])
     assert [look.state for look in looks.values()][:2] == [JobState.UNKNOWN] * 2
     assert not looks[running, None].state.is_over
-    assert one.find(["rp-1", "rp-2"]) == {"rp-2": running}
+    assert one.find([sent.name.replace("-2", "-1"), sent.name]) == {sent.name: running}
 
 
 def test_a_server_that_is_away_says_nothing_of_jobs(pbs: Pbs, job: Callable[..., Submission]) -> None:
@@ -170,7 +155,7 @@ def test_what_the_site_file_and_the_segment_say_is_passed_and_nothing_else(
     pbs: Pbs, job: Callable[..., Submission]
 ) -> None:
     sent = job("true")
-    plain = ["-N", "rp-1", "-j", "oe", "-o", str(sent.log / "pbs-rp-1.out"), "-r", "n"]
+    plain = ["-N", sent.name, "-j", "oe", "-o", str(sent.log / f"pbs-{sent.name}.out"), "-r", "n"]
     assert scheduler(pbs).options(sent) == plain
     one = scheduler(
         pbs, partition="long", account="NAS01", constraint="model=mil_a100", options=("-W", "umask=0022"), at_once=2
@@ -180,7 +165,7 @@ def test_what_the_site_file_and_the_segment_say_is_passed_and_nothing_else(
         sent, resources=more, seconds=5400, indices=(0, 1, 2), after=((After.OK, "10.h"), (After.ANY, "9[].h;3:5"))
     )
     assert one.options(sent) == [
-        *("-N", "rp-1", "-j", "oe", "-o", str(sent.log / "pbs-rp-1.^array_index^.out")),
+        *("-N", sent.name, "-j", "oe", "-o", str(sent.log / f"pbs-{sent.name}.^array_index^.out")),
         *("-J", "0-2%2", "-W", "depend=afterok:10.h,afterany:9[].h", "-l", "walltime=01:30:00"),
         *("-l", "select=1:ncpus=4:mem=8192mb:ngpus=1:model=mil_a100", "-q", "gpu", "-A", "NAS01"),
         *("-W", "umask=0022", "-l", "place=excl"),

@@ -46,23 +46,6 @@ def scheduler(slurm: Slurm, *, patience: float = 30.0, **settings: object) -> Sc
     return found
 
 
-@pytest.fixture
-def job(tmp_path: Path) -> Callable[..., Submission]:
-    """A submission of this text, which a shell runs."""
-    count = 0
-
-    def make(text: str, indices: Sequence[int] = (), **more: object) -> Submission:
-        nonlocal count
-        count += 1
-        script, log = tmp_path / f"job {count}.sh", tmp_path / "what jobs say"
-        log.mkdir(exist_ok=True)
-        script.write_text(f"#!/bin/sh\n{text}\n")
-        name = f"rp-{tmp_path.name}-{count}"
-        return Submission(name, script, tmp_path, log, tuple(indices), **more)  # type: ignore[arg-type]
-
-    return make
-
-
 def over(one: Scheduler, job: str, indices: Sequence[int | None] = (None,), seconds: float = 60.0) -> list[JobLook]:
     """What it tells of these elements when all of them are over."""
     looks = []

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from runner.cli.common import make_site
 from runner.cli.options import request_for
-from runner.cluster.freeze import Forerunner, SegmentJob, Submitted, freeze_segment, task_digest, write_submitted
+from runner.cluster.freeze import Submitted, freeze_segment, write_submitted
 from runner.cluster.jobs import Chunk, Chunking
-from runner.cluster.probe import reads
+from runner.cluster.plans import frozen_segment
 from runner.cluster.receipts import ended, plain_receipt
 from runner.graph import make_graph
-from runner.items.item import Item
 from runner.pipeline.reader import read_pipeline
 from runner.records.layout import SUBMITTED, Record, new_run
 from runner.runs.look import look_at
@@ -38,23 +38,9 @@ class Frozen:
         write_submitted(self.record.folder, Submitted(settings, str(lab.repo), "python3", str(file)))
         graph = make_graph(look.pipeline.segments)
         for number, task in look.jobs.items():
-            segment, tasks = task.segment, look.many.get(number)
-            items: list[Item] = list(tasks.items) if tasks else []
+            job, items = frozen_segment(look, graph, task.segment, look.many.get(number), settings)
             places = [tuple(range(at, min(at + size, len(items)))) for at in range(0, len(items), size)]
-            chunking = Chunking(tuple(Chunk(n, mine) for n, mine in enumerate(places)))
-            before = tuple(Forerunner(n, (number, n) in graph.items) for n in graph.before[number])
-            job = SegmentJob(
-                number,
-                segment.name,
-                segment.content_hash,
-                tasks.hash if tasks else segment.content_hash,
-                tasks is not None,
-                chunking,
-                before,
-                segment.keep_going,
-                task_digest(task),
-                reads=reads(task, items),
-            )
+            job = replace(job, chunking=Chunking(tuple(Chunk(n, mine) for n, mine in enumerate(places))))
             folder = self.folder(number)
             folder.mkdir()
             freeze_segment(folder, job, items)
