@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ from runner.environments.conda.packed import folder_name
 from runner.environments.site import Site
 from runner.environments.spec import parse_environment
 from runner.errors import EnvironmentMissing, InTheWay
-from runner.host import this_host
+from runner.host import Captured, this_host
 from tests.bundle.conda_prefix_files import PLACEHOLDER, PROGRAM, install, written
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="these environments are laid out as on POSIX")
@@ -289,6 +292,38 @@ def test_one_that_was_moved_or_half_unpacked_is_not_used(tmp_path: Path, moved: 
     site = Site(HOST, tmp_path / "elsewhere", {}, tmp_path / "elsewhere" / ".venvs")
     (found,) = kind(spec).check(spec, ["cells"], site)
     assert f"was unpacked for {made}, and works there alone" in found.message
+
+
+def test_on_windows_programs_lie_elsewhere(tmp_path: Path) -> None:
+    """By value: folders with slashes, since this test opens them."""
+    asked: list[list[str]] = []
+
+    def capture(argv: Sequence[str], **options: object) -> Captured:
+        asked.append(list(argv))
+        return Captured(0, b"", b"")
+
+    host = replace(HOST, platform="win32", capture=capture)
+    prefix = tmp_path / "Envs" / "Cell"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("__main__.py", "import cells")
+    files = {"python.exe": b"MZ\0", "Library/bin/cells.dll": b"MZ\0 cells", "Scripts/other.exe": b"MZ\0"}
+    install(prefix, tmp_path / "pkgs", "cells", files, subdir="win-64")
+    launcher = b"MZ\0 #!%b/python.exe\r\n" % str(prefix).lower().encode() + packed.getvalue()
+    (prefix / "Scripts" / "count.exe").write_bytes(launcher)
+    (prefix / "Scripts" / "count-script.py").write_text(f"#!{prefix}/python.exe\n", encoding="utf-8")
+    told = pack("cell", prefix, tmp_path / "out", host, "windows", "amd64")
+    assert (told.missing, told.notes) == ((), ())
+    made = unpack(tmp_path / "out", "cell", tmp_path / "new place", host)
+    assert (
+        (made / "Scripts" / "count.exe").read_bytes().startswith(b'MZ\0 #!"%b/python.exe"\r\nPK' % str(made).encode())
+    )
+    assert (made / "Scripts" / "count-script.py").read_text(encoding="utf-8") == f'#!"{made}/python.exe"\n'
+    assert asked == [[str(made / "python.exe"), "-I", "-c", "import sys; print(sys.prefix)"]]
+    index = read_index(tmp_path / "out" / "cell.json")
+    far = tmp_path / ("y" * 230)
+    assert does_not_fit(index, far, host) == ""
+    assert "Windows takes 259 here: conda-meta/cells-1.0-0.json" in does_not_fit(index, far, host, long_paths=False)
 
 
 def test_each_environment_has_a_name_of_its_own() -> None:

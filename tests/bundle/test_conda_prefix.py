@@ -50,6 +50,8 @@ def test_a_launcher_of_windows_starts_the_python_of_its_new_folder() -> None:
     assert made.startswith(b'MZ\0 program \0#!"D:\\new place\\python.exe"\r\nPK')
     with zipfile.ZipFile(io.BytesIO(made)) as archive:
         assert archive.read("__main__.py") == b"import cells"
+    script = rb"#!D:\new place\python.exe" + b"\r\nimport cells\r\n"
+    assert startable(script, r"D:\new place", windows=True) == b'#!"D:\\new place\\python.exe"\r\nimport cells\r\n'
     for other in (b"MZ no launcher", launcher[:-3], b"PK\x05\x06"):
         assert replaced(other, Way.LAUNCHER, [r"D:\other"], r"D:\new place", windows=True) == other
 
@@ -63,15 +65,17 @@ def test_a_script_starts_whatever_its_folder_is_called(tmp_path: Path, name: str
     for first in (b"#!%b/bin/python3", b"#! %b/bin/python3 -I"):
         script = folder / "bin" / "count"
         script.write_bytes(
-            startable(first % str(folder).encode() + b"\nimport sys; print(*sys.argv[1:])\n", str(folder))
+            startable(
+                first % str(folder).encode() + b"\nimport sys; print(*sys.argv[1:])\n", str(folder), windows=False
+            )
         )
         script.chmod(0o755)
         assert subprocess.run([script, "a  b"], capture_output=True, check=True).stdout == b"a  b\n"
 
 
 def test_another_interpreter_is_found_on_path_where_its_folder_has_a_blank() -> None:
-    made = startable(b"#!/a b/bin/perl -w\n1;\n", "/a b")
+    made = startable(b"#!/a b/bin/perl -w\n1;\n", "/a b", windows=False)
     assert made == b"#!/usr/bin/env -S perl -w\n1;\n"
-    assert startable(b"#!/a b/bin/Rscript\n", "/a b") == b"#!/usr/bin/env Rscript\n"
+    assert startable(b"#!/a b/bin/Rscript\n", "/a b", windows=False) == b"#!/usr/bin/env Rscript\n"
     for other in (b"#!/bin/sh\n", b"x = '/a b/bin/python'\n", b"#!/usr/bin/env python\n"):
-        assert startable(other, "/a b") == other
+        assert startable(other, "/a b", windows=False) == other

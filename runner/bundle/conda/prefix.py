@@ -14,6 +14,7 @@ from enum import Enum
 _LONGEST_FIRST_LINE = 127  # bytes that Linux reads of `#!...` before version 5.1
 # sh reads the second line, Python takes it for a text
 _TWO_LINES = re.compile(rb"\A#!/bin/sh\n'''exec' \"([^\n]*?)\" ([^\n]*?)\"\$0\" \"\$@\" #'''")
+_UNQUOTED = re.compile(rb'\A#!\s*([^"\r\n]*?\.exe)')
 
 
 class Way(Enum):
@@ -65,8 +66,10 @@ def undone(data: bytes, way: Way, placeholder: str, folder: str, *, windows: boo
     return b"".join([*out, data[place:]])
 
 
-def startable(data: bytes, folder: str) -> bytes:
+def startable(data: bytes, folder: str, *, windows: bool) -> bytes:
     """A script whose first line names a program of `folder`, written so that a long path or a blank is no obstacle."""
+    if windows:
+        return _UNQUOTED.sub(rb'#!"\1"', data) if " " in folder else data
     first, end, rest = data.partition(b"\n")
     found = re.match(rb"#!\s*(%b/[^\s]+)[ \t]*(.*)" % re.escape(_encoded(folder)), first)
     if not found or (len(first) <= _LONGEST_FIRST_LINE and b" " not in _encoded(folder)):
@@ -119,9 +122,7 @@ def _in_launcher(data: bytes, old: Sequence[str], new: str) -> bytes:
     start = data.rfind(b"#!", 0, max(archive, 0))
     if start < 0:
         return data
-    line = _in_all_spellings(data[start:archive], old, new, windows=True)
-    if " " in new:
-        line = re.sub(rb'\A#!\s*([^"\r\n]*?\.exe)', rb'#!"\1"', line)
+    line = startable(_in_all_spellings(data[start:archive], old, new, windows=True), new, windows=True)
     return data[:start] + line + data[archive:]
 
 

@@ -25,6 +25,7 @@ from runner.ground.text import decoded
 from runner.host import Host
 from runner.state.locks import LockFile
 
+_SCRIPTS = ("bin/", "scripts/")
 _SHORTEST = 259  # signs of a path on Windows, where long ones are not switched on
 
 
@@ -69,7 +70,7 @@ def does_not_fit(index: Index, environments: Path, host: Host, *, long_paths: bo
     if 0 < index.room < len(folder.encode()):
         size = len(folder.encode())
         return f"the folder of {index.text} would have {size} bytes, and programs of it have room for {index.room}"
-    longest = len(folder) + 1 + len(index.longest)
+    longest = len(f"{folder}.part/{index.longest}")  # where it is unpacked first
     if host.windows and not long_paths and longest > _SHORTEST:
         return f"a path of {index.text} would have {longest} signs, and Windows takes {_SHORTEST} here: {index.longest}"
     return ""
@@ -128,8 +129,8 @@ def _written(file: Path, way: Way, old: Sequence[str], folder: str, path: str, h
     info = file.stat()
     data = file.read_bytes()
     changed = replaced(data, way, old, folder, windows=host.windows)
-    if not host.windows and way is not Way.BINARY and path.startswith("bin/"):
-        changed = startable(changed, folder)
+    if way in (Way.TEXT, Way.FOLDER) and path.lower().startswith(_SCRIPTS):
+        changed = startable(changed, folder, windows=host.windows)
     if changed == data:
         return
     file.write_bytes(changed)
