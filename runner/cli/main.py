@@ -31,6 +31,7 @@ COMMANDS = {
     "reproduce": ("runner.cli.reproduce", "Run a recorded run again, from its own record, and compare."),
     "programs": ("runner.cli.programs", "Show the programs that ship, and what arguments they take."),
     "migrate": ("runner.cli.migrate", "Turn a conda environment file into a dependency group."),
+    "bundle": ("runner.cli.bundle", "Put all that pipelines need into one file, for a computer without a network."),
     "submit": ("runner.cli.submit", "Hand what is not done to a cluster, and wait for nothing."),
     "resume": ("runner.cli.resume", "Follow a run that was submitted, from any shell."),
     "logs": ("runner.cli.logs", "Show what the segments of the last run print."),

@@ -8,6 +8,7 @@ returns commands and never starts one; what it must ask a program (`conda info -
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import field
 from importlib import import_module
 from pathlib import Path, PurePath
 
@@ -68,6 +69,36 @@ class Below:
 
 
 @frozen
+class Locked:
+    """What an environment is made of on any machine that its lock is for."""
+
+    pylock: str  # the text of a pylock.toml: markers, addresses and hashes of the lock itself
+    folder: Path  # what relative paths in it count from
+    lacking: Mapping[Path, bytes] = field(default_factory=dict)  # a lock that is not there and was made for this
+
+
+@frozen
+class Travels:
+    """How an environment is taken along to a machine without a network."""
+
+    # the version of Python that it will have, where `wanted` (3.11) is what all have that do not ask for another
+    python: Callable[[EnvironmentSpec, Entries, Site, str], str]
+    # raises EnvironmentMissing where the lock is not there or out of date
+    lock: Callable[[EnvironmentSpec, Entries, Site], Locked]
+    # makes it there from a pylock.toml whose files lie beside it, with the Python named; None where it is in step.
+    # From there on it counts as made by `prepare`
+    install: Callable[[EnvironmentSpec, Entries, Site, Path, str], Preparation | None]
+
+    def of_part(self, number: int) -> Travels:
+        """The same for one that is put together, of which it is this part."""
+        return Travels(
+            lambda spec, *rest: self.python(spec.parts[number], *rest),
+            lambda spec, *rest: self.lock(spec.parts[number], *rest),
+            lambda spec, *rest: self.install(spec.parts[number], *rest),
+        )
+
+
+@frozen
 class Kind:
     """What callers need of a kind of environment; the functions without a default are those that each has."""
 
@@ -99,6 +130,7 @@ class Kind:
     )
     # by their names beside each other: the files that the environment is made from, so that it can be made again
     made_from: Callable[[EnvironmentSpec, Entries, Site], Mapping[str, Path]] = lambda spec, entries, site: {}
+    travels: Travels | None = None  # where it can be taken along
     below: Below | None = None  # where another environment can stand on it
     above: bool = False  # it can stand on another
     tool: str = ""  # what must be installed on the machine: uv, conda, imagej or wsl

@@ -119,7 +119,8 @@ def _kind(spec: EnvironmentSpec) -> Kind:
         lacks=lambda spec, site: kind(spec.parts[0]).lacks(spec.parts[0], site),
         how_to_add=lambda package, spec, site: kind(spec.parts[-1]).how_to_add(package, spec.parts[-1], site),
         made_from=lambda spec, entries, site: above.made_from(spec.parts[-1], entries, site),
-        tool=above.tool, managed=above.managed, by_commands=above.by_commands,
+        travels=above.travels and above.travels.of_part(-1), tool=above.tool, managed=above.managed,
+        by_commands=above.by_commands,
     )  # fmt: skip
 
 

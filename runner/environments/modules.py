@@ -115,8 +115,8 @@ def _kind(spec: EnvironmentSpec) -> Kind:
         how_to_add=lambda package, spec, site: own.how_to_add(package, spec.parts[0], _or_as_it_is(site, spec)),
         refusal=refusal,
         made_from=lambda spec, entries, site: own.made_from(spec.parts[0], entries, _or_as_it_is(site, spec)),
-        tool=own.tool, managed=own.managed, by_commands=own.by_commands, in_shell=own.in_shell,
-        elsewhere=own.elsewhere,
+        travels=own.travels and own.travels.of_part(0), tool=own.tool, managed=own.managed, by_commands=own.by_commands,
+        in_shell=own.in_shell, elsewhere=own.elsewhere,
     )  # fmt: skip
 
 

@@ -200,6 +200,7 @@ def _kind(spec: EnvironmentSpec) -> Kind:
         ),
         refusal=refusal,
         made_from=lambda spec, entries, site: own.made_from(*around(entries, site)),
+        travels=None,
     )
 
 

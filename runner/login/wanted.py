@@ -44,12 +44,12 @@ def going_up(pipeline: Pipeline, site: Site, places: Places) -> tuple[list[Local
     Raises UsageError for a declared input that lies neither in the repository nor beside the pipeline file.
     """
     tasks = list(Tasks(pipeline, site).values())
-    writes = [one for task in tasks for one in _writes(task)]
+    writes = [one for task in tasks for one in writes_of(task)]
     sources, remarks = _sources(tasks, places)
     _refuse_all_of_a_home(Path(pipeline.folder), Path(site.host.home))
     roots = [Told(str(Path(site.repo) / name)) for name in OF_REPOSITORY]
     roots += [Told(str(pipeline.folder)), *sources]
-    files = {path: info for root in roots for path, info in _files(root) if not any(w.covers(path) for w in writes)}
+    files = {path: info for root in roots for path, info in files_of(root) if not any(w.covers(path) for w in writes)}
     up = [_local(path, info, places, site) for path, info in sorted(files.items())]
     return [one for one in up if one], remarks
 
@@ -97,7 +97,7 @@ def _sources(tasks: Sequence[Task], places: Places) -> tuple[list[Told], list[st
     return found, list(remarks)
 
 
-def _writes(task: Task) -> list[Told]:
+def writes_of(task: Task) -> list[Told]:
     globs = output_globs(task.outputs, task.many, task.cwd, task.base, task.folder)
     return [of_pattern(pattern, task.cwd) for pattern in globs]
 
@@ -107,7 +107,7 @@ def coming_back(pipeline: Pipeline, site: Site, places: Places) -> tuple[dict[in
     found: dict[int, list[str]] = {}
     remarks = []
     for number, task in Tasks(pipeline, site).items():
-        for told in _writes(task):
+        for told in writes_of(task):
             there = places.there(Path(told.root))
             if there is None:
                 remarks.append(f"segment {task.segment.number} writes to {told.root}, which does not come back")
@@ -118,7 +118,7 @@ def coming_back(pipeline: Pipeline, site: Site, places: Places) -> tuple[dict[in
     return found, remarks
 
 
-def _files(told: Told) -> Iterator[tuple[str, os.stat_result]]:
+def files_of(told: Told) -> Iterator[tuple[str, os.stat_result]]:
     """Regular files of a place, by their paths; what is nobody's input (`.git`, `.venvs`, records) is left out."""
     try:
         info = os.stat(told.root)  # noqa: PTH116

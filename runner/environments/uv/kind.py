@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
-from runner.environments import Kind, Preparation, Request, Site
+from runner.environments import Kind, Locked, Preparation, Request, Site, Travels
 from runner.environments.leaks import without_outer_libraries
 from runner.environments.python_words import python_prints_utf8, python_words
 from runner.environments.site import Once
@@ -47,6 +47,7 @@ from runner.environments.uv.stamp import (
     venv_settings,
     write_stamp,
 )
+from runner.environments.uv.travel import pylock_of, python_of, unpacking
 from runner.environments.uv.variables import unwanted
 from runner.errors import EnvironmentMissing, RunnerError
 from runner.ground.disk import entries as listing
@@ -208,6 +209,32 @@ def place(spec: EnvironmentSpec, site: Site) -> Place:
     return Place(spec.name, python, site.environments / f"{spec.name}{suffix}")
 
 
+def _python(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site, wanted: str) -> str:
+    project = read_project(on_disk(site.repo))
+    rule = project.requires_python.get(spec.name, "")
+    return python_of(place(spec, site).python, rule, wanted, f"uv group {spec.name}")
+
+
+def _lock(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Locked:
+    if spec.name not in (project := read_project(on_disk(site.repo))).groups:
+        found = no_group(spec, project, site)
+        raise EnvironmentMissing(found.message, found.cure)
+    return pylock_of(site, ("--project", str(site.repo), "--only-group", spec.name))
+
+
+def _install(
+    spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site, pylock: Path, python: str
+) -> Preparation | None:
+    where = place(spec, site)
+    work = _Work(where, site)
+    if not work.still_needed():
+        return None
+    return unpacking(
+        *(f"uv group {where.group}", on_disk(where.folder), pylock, python, site, where.lock),
+        *(work.still_needed, work.begin, work.done),
+    )
+
+
 def packages(folder: PurePath, site: Site) -> dict[str, str]:
     """Name and version of each installed package, from the *.dist-info folders."""
     libraries = [folder / "Lib"] if site.host.windows else listing(folder / "lib")
@@ -329,5 +356,6 @@ KIND = Kind(
     check, wrap, fingerprint, prepare,
     folder=lambda spec, entries, site: place(spec, site).folder,
     program=lambda word, spec, site: own_program(word, place(spec, site), site),
-    how_to_add=how_to_add, refusal=refusal, made_from=made_from, above=True, tool="uv", managed=True,
+    how_to_add=how_to_add, refusal=refusal, made_from=made_from, travels=Travels(_python, _lock, _install), above=True,
+    tool="uv", managed=True,
 )  # fmt: skip

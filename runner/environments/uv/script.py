@@ -6,11 +6,12 @@ import codecs
 import hashlib
 import json
 import platform
+import tempfile
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from runner.environments import Kind, Preparation, Request, Site, words
+from runner.environments import Kind, Locked, Preparation, Request, Site, Travels, words
 from runner.environments.python_words import python_words, without_python
 from runner.environments.site import Once
 from runner.environments.uv.binary import find_uv
@@ -28,7 +29,8 @@ from runner.environments.uv.script_block import (
     wanted_python,
 )
 from runner.environments.uv.settings import ask_uv, lock_command, options, settings, write_stand_in
-from runner.environments.uv.stamp import base_is_there, clear_torn, is_whole, venv_settings
+from runner.environments.uv.stamp import base_is_there, clear_torn, interpreter, is_whole, venv_settings
+from runner.environments.uv.travel import pylock_of, python_of, unpacking
 from runner.environments.uv.variables import unwanted
 from runner.errors import EnvironmentMissing, RunnerError
 from runner.ground.disk import is_file, on_disk
@@ -74,8 +76,6 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
 
 def _refused(script: _Script, block: str, site: Site) -> list[Finding]:
     """What uv does not understand in the metadata, such as a requirement; nothing is fetched or made."""
-    import tempfile
-
     with tempfile.TemporaryDirectory(prefix="run-pipeline-script-") as folder:
         copy = Path(folder) / script.path.name
         copy.write_text(as_comment(block), encoding="utf-8")
@@ -189,6 +189,55 @@ def fingerprint(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: S
     return found
 
 
+def _python_for(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site, wanted: str) -> str:
+    script = _script(entries, str(site.repo), site)
+    return python_of("", wanted_python(script.path), wanted, f"script {script.path.name}")
+
+
+def _lock(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Locked:
+    """Of a script without a lock one is made, beside a copy of it: nothing changes here."""
+    script = _script(entries, str(site.repo), site)
+    path = on_disk(script.path)
+    if script.lock.is_file() and not has_mark(path):
+        return pylock_of(site, ("--script", str(path)), script=str(path))
+    with tempfile.TemporaryDirectory(prefix="run-pipeline-script-") as folder:
+        copy = Path(folder).resolve() / path.name
+        copy.write_bytes(path.read_bytes().removeprefix(codecs.BOM_UTF8))
+        lock = copy.with_name(script.lock.name)
+        if script.lock.is_file():
+            lock.write_bytes(script.lock.read_bytes())
+        else:
+            answer = ask_uv(["lock", "--script", str(copy)], site, timeout=3600.0, script=str(copy))
+            if answer.code != 0:
+                raise _explain(script, site, answer.code or 1, answer.stderr.decode("utf-8", "replace"))
+        found = pylock_of(site, ("--script", str(copy)), script=str(copy))
+        return found if script.lock.is_file() else replace(found, lacking={script.lock: lock.read_bytes()})
+
+
+def _install(
+    spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site, pylock: Path, python: str
+) -> Preparation | None:
+    """Beside its note, and not in uv's cache: that is not emptied with what cannot be fetched again."""
+    script = _script(entries, str(site.repo), site)
+    if _python(script, site):
+        return None
+    key, folder = _key(script), script.environment or script.note.with_suffix("")
+
+    def begin() -> None:
+        write_stand_in(site)
+        clear_torn(folder, site.host, ours=True)
+
+    def done(output: str) -> None:
+        if script.environment:
+            mended(folder, site)
+        _note(script, key, str(interpreter(folder, site.host)))
+
+    return unpacking(
+        *(f"script {script.path.name}", folder, pylock, python, site, script.note.with_suffix(".lock")),
+        *(lambda: not _python(script, site), begin, done),
+    )
+
+
 def _script(entries: Sequence[ResolvedEntry], cwd: str, site: Site) -> _Script:
     words, place = _words(entries, cwd, site)
     return _located(words[place], cwd, site)
@@ -272,6 +321,10 @@ def _remember(script: _Script, key: str, output: str, site: Site) -> None:
         ) from error
     if script.environment:
         mended(script.environment, site)
+    _note(script, key, python)
+
+
+def _note(script: _Script, key: str, python: str) -> None:
     note = {"script": str(script.path), "key": key, "python": python}
     write_atomic(script.note, json.dumps(note, indent=1).encode())
 
@@ -295,5 +348,6 @@ def _explain(script: _Script, site: Site, code: int, output: str) -> RunnerError
 
 KIND = Kind(
     check, wrap, fingerprint, prepare, key, folder,
-    how_to_add=how_to_add, made_from=made_from, above=True, tool="uv", managed=True, by_commands=True,
+    how_to_add=how_to_add, made_from=made_from, travels=Travels(_python_for, _lock, _install), above=True, tool="uv",
+    managed=True, by_commands=True,
 )  # fmt: skip

@@ -1,0 +1,103 @@
+"""`run-pipeline bundle`: all that pipelines need in one file, for a computer without a network."""
+
+from __future__ import annotations
+
+import platform
+
+import click
+
+from runner.bundle.make import Asked, Made, make
+from runner.bundle.target import NAMES, here, target_of
+from runner.bundle.tools import own_repository
+from runner.cli.common import as_given, make_site, pipeline_path, print_json, screen, usual
+from runner.cli.completing import complete_files
+from runner.errors import UsageError
+from runner.ground.words import counted, size_text
+from runner.pipeline.reader import read_pipeline
+from runner.process.stop import StopRequest, install_signal_handlers
+from runner.report.console import Console
+
+EPILOG = """\b
+Examples:
+  run-pipeline bundle pipeline.yaml -o lab.bundle
+  run-pipeline bundle a.yaml b.yaml -o lab.bundle --platform windows --python 3.11"""
+
+
+@click.command(name="bundle", epilog=EPILOG)
+@click.argument("files", metavar="FILE.yaml...", shell_complete=complete_files, nargs=-1, required=True)
+@click.option("--output", "-o", metavar="FILE", default="", help="The bundle (default: FILE.bundle here).")
+@click.option("--platform", "system", metavar="NAME", default="", help=f"Of the computer there: {', '.join(NAMES)}.")
+@click.option("--python", metavar="VERSION", default="", help="Of the computer there, such as 3.11 (default: as here).")
+@click.option("--glibc", metavar="VERSION", default="", help="Of Linux there, such as 2.28 (the default).")
+@usual
+def command(
+    files: tuple[str, ...], output: str, system: str, python: str, glibc: str, as_json: bool, repo: str | None
+) -> int:
+    """Put all that pipelines need into one file: packages, the runner, scripts, models.
+
+    `run-pipeline unbundle FILE DIR`, or `python FILE DIR`, makes it ready on a computer without a network. Images and
+    results stay here, and so does .env.
+    """
+    site = make_site(repo)
+    console = screen(as_json=as_json)
+    given = dict.fromkeys(pipeline_path(name) for name in files)
+    asked = Asked(
+        [(path, read_pipeline(path)) for path in given],
+        as_given(output or f"{next(iter(given)).stem}.bundle"),
+        target_of(system or here(), glibc),
+        _version(python or ".".join(platform.python_version_tuple()[:2])),
+        own_repository(),
+    )
+    stop = StopRequest()
+    with install_signal_handlers(stop):
+        made = make(asked, site, stop, console.line)
+    if as_json:
+        print_json("bundle", **_as_data(made))
+    else:
+        _show(made, asked, console)
+    return 0
+
+
+def _version(text: str) -> str:
+    """Raises UsageError."""
+    parts = text.split(".")
+    if len(parts) not in (2, 3) or parts[0] != "3" or not all(part.isdigit() for part in parts[1:]):
+        raise UsageError(f"--python {text} is no version", "Write it as 3.11 or 3.11.9.")
+    if int(parts[1]) < 11:
+        raise UsageError(f"--python {text}: the runner needs Python 3.11 or newer", "Give a newer version.")
+    return text
+
+
+def _as_data(made: Made) -> dict[str, object]:
+    manifest = made.manifest
+    return {
+        "file": str(made.path),
+        "bytes": made.size,
+        "platform": manifest.platform,
+        "machine": manifest.machine,
+        "python": manifest.python,
+        "pipelines": manifest.pipelines,
+        "environments": [one._asdict() for one in manifest.environments],
+        "wheels": made.wheels,
+        "shared": made.shared,
+        "built": made.built,
+        "locked": made.locked,
+        "missing": manifest.missing,
+        "left": made.left,
+    }
+
+
+def _show(made: Made, asked: Asked, console: Console) -> None:
+    manifest = made.manifest
+    console.line(f"{made.path}: {size_text(made.size)}, for {asked.target.words}", "bold")
+    names = ", ".join(one.text for one in manifest.environments) or "none"
+    console.line(f"   environments: {names}")
+    console.line(f"   {counted(made.wheels, 'package')}, {made.shared} of them in more than one environment")
+    for one in made.built:
+        console.line(f"   built here: {one}")
+    for one in made.locked:
+        console.line(f"   locked for this bundle: {one}")
+    for one in made.left:
+        console.line(f"   not in it: {one}")
+    for one in manifest.missing:
+        console.line(f"   needed there: {one}", "yellow")
