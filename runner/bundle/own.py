@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
-from runner.bundle.form import KEPT, RUNNER, WHEELS, Manifest, Python, place_of
+from runner.bundle.form import KEPT, RUNNER, WHEELS, Manifest, place_of
 
 STAMP = "run-pipeline.json"  # that of runner.bootstrap
 INTERPRETERS = "interpreters"  # in KEPT, a folder each
@@ -35,8 +35,6 @@ def make_runner(folder: Path, manifest: Manifest, say: Callable[[str], None]) ->
     """The Python of `folder`/.venv, which has all that the runner needs. Raises NotMade, OSError."""
     venv = folder / ".venv"
     python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    for interpreter in manifest.pythons:
-        unpack_interpreter(folder, interpreter)
     if _in_step(venv, python, folder):
         return python
     if os.path.lexists(str(venv)) and "\nuv = " not in _text(venv / "pyvenv.cfg"):
@@ -45,7 +43,7 @@ def make_runner(folder: Path, manifest: Manifest, say: Callable[[str], None]) ->
     with contextlib.suppress(FileNotFoundError):  # killed in between, it is not taken for whole
         (venv / STAMP).unlink()
     uv = str(_uv(folder, manifest))
-    base = str(_base(folder, manifest) or manifest.python)
+    base = _base(folder, manifest)
     make = [uv, "venv", "-q", "--clear", "--relocatable", "--no-project", "--no-config", "--python", base]
     if _run([*make, str(venv)], folder) != 0:
         raise NotMade(
@@ -73,44 +71,45 @@ def make_the_rest(folder: Path, python: Path, *, canary: bool, check: bool) -> i
     )
 
 
-def unpack_interpreter(folder: Path, python: Python) -> None:
-    """Below `folder`, once. Raises NotMade."""
-    place = interpreter_folder(folder, python)
-    if not python.file or place.is_dir():
-        return
+def unpack_interpreter(archive: Path, into: Path) -> Path:
+    """Its folder in `into`, unpacked once. Raises NotMade."""
+    place = into / archive.name.split(".tar")[0]
+    if place.is_dir():
+        return place
     scratch = place.with_name(f".{place.name}")
     shutil.rmtree(str(scratch), ignore_errors=True)
     scratch.mkdir(parents=True)
     try:
-        with tarfile.open(str(folder / place_of(python.file))) as archive:
+        with tarfile.open(str(archive)) as packed:
             if hasattr(tarfile, "data_filter"):
-                archive.extractall(str(scratch), filter="data")
+                packed.extractall(str(scratch), filter="data")
             else:
-                archive.extractall(str(scratch), members=[one for one in archive if _stays_inside(one)])
+                packed.extractall(str(scratch), members=[one for one in packed if _stays_inside(one)])
         (inner,) = scratch.iterdir()
     except (tarfile.TarError, ValueError, EOFError) as error:
-        raise NotMade(f"{python.file} of the bundle cannot be unpacked: {error}") from error
+        raise NotMade(f"{archive} cannot be unpacked: {error}") from error
     inner.replace(place)
     scratch.rmdir()
+    return place
 
 
-def interpreter_folder(folder: Path, python: Python) -> Path:
-    name = PurePosixPath(python.file).name.split(".tar")[0]
-    return folder / KEPT / INTERPRETERS / name
+def interpreter_in(place: Path, version: str) -> Path:
+    """The program of 3.11. Raises NotMade."""
+    names = ("python.exe",) if os.name == "nt" else (f"bin/python{version}", "bin/python3")
+    for name in names:
+        if (place / name).exists():
+            return place / name
+    raise NotMade(f"{place} holds no Python: make the bundle anew")
 
 
-def interpreter(folder: Path, manifest: Manifest, version: str) -> Path | None:
-    """The unpacked one for `version` (3.11); None where the bundle has none."""
+def _base(folder: Path, manifest: Manifest) -> str:
+    """For the runner: the bundle's interpreter, else the version for uv to look for."""
+    version = ".".join(manifest.python.split(".")[:2])
     for python in manifest.pythons:
         if python.file and f"{python.version}.".startswith(f"{version}."):
-            place = interpreter_folder(folder, python)
-            names = ("python.exe",) if os.name == "nt" else (f"bin/python{version}", "bin/python3")
-            return next((place / name for name in names if (place / name).exists()), None)
-    return None
-
-
-def _base(folder: Path, manifest: Manifest) -> Path | None:
-    return interpreter(folder, manifest, ".".join(manifest.python.split(".")[:2]))
+            place = unpack_interpreter(folder / place_of(python.file), folder / KEPT / INTERPRETERS)
+            return str(interpreter_in(place, version))
+    return version
 
 
 def _in_step(venv: Path, python: Path, folder: Path) -> bool:
@@ -127,7 +126,7 @@ def _uv(folder: Path, manifest: Manifest) -> Path:
     """The program out of the wheel of uv. Raises NotMade."""
     name = "uv.exe" if os.name == "nt" else "uv"
     names = sorted({**manifest.files, **manifest.base_files})
-    wheel = next((one for one in names if one.startswith(f"{WHEELS}/uv-") and one.endswith(".whl")), "")
+    wheel = next((one for one in names if one.startswith(f"{WHEELS}/") and PurePosixPath(one).match("uv-*.whl")), "")
     if not wheel:
         raise NotMade("the bundle has no wheel of uv: make it anew")
     program = folder / KEPT / "uv" / name

@@ -33,7 +33,7 @@ def command(files: tuple[str, ...], as_json: bool, repo: str | None) -> int:
     Environments are looked for, not prepared. Exit status 0: could run as it is.
     """
     site = make_site(repo, interactive=False)
-    return max((_check(file, site, as_json=as_json) for file in _chosen(files)), default=ExitCode.DONE)
+    return max((check_file(file, site, as_json=as_json) for file in _chosen(files)), default=ExitCode.DONE)
 
 
 def _chosen(files: tuple[str, ...]) -> list[str]:
@@ -46,7 +46,8 @@ def _chosen(files: tuple[str, ...]) -> list[str]:
     return [name for name in found if pipeline_of(Path(name)) is None] if len(found) > 1 else found
 
 
-def _check(file: str, site: Site, *, as_json: bool) -> int:
+def check_file(file: str, site: Site, *, as_json: bool = False) -> int:
+    """Shows what is found; the exit code."""
     path = pipeline_path(file)
     try:
         pipeline = read_pipeline(path)

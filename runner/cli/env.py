@@ -87,7 +87,7 @@ def sync_command(names: tuple[str, ...], everything: bool, repo: str | None) -> 
         if preparation is None:
             console.line(f"{job.spec.text or job.spec.name}: in step")
         else:
-            _prepare(preparation, site, console)
+            prepare(preparation, site, console)
     return 0
 
 
@@ -171,7 +171,7 @@ def _group_job(name: str, site: Site) -> Task:
     return Task(segment, spec, ("python",), {}, str(site.repo), ())
 
 
-def _prepare(preparation: Preparation, site: Site, console: Console) -> None:
+def prepare(preparation: Preparation, site: Site, console: Console) -> None:
     from runner.executors.carry import carry_out
     from runner.process.stop import StopRequest, install_signal_handlers
 

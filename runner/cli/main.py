@@ -38,10 +38,12 @@ COMMANDS = {
     "cancel": ("runner.cli.cancel", "End the jobs of a run that was submitted."),
     "collect": ("runner.cli.collect", "Take in what the jobs of a submitted run have finished."),
     "login": ("runner.cli.login", "Log in to a cluster, once for all commands that follow."),
+    "unbundle": ("runner.cli.unbundle", "Unpack a bundle where there is no network."),
     "kernel": ("runner.cli.kernel", "Use the environment of a segment in Jupyter."),
     "completion": ("runner.cli.completion", "Print the script that lets the shell's Tab key complete."),
 }
-HIDDEN = {"worker": "runner.cli.worker"}  # what no person types
+# what no person types
+HIDDEN = {"worker": "runner.cli.worker", "unbundled": "runner.cli.unbundled"}
 DEFAULT = "run"
 COMPLETE = "_RUN_PIPELINE_COMPLETE"  # click's name for it
 

@@ -103,7 +103,7 @@ class _Loop:
         if canary:
             self._loop(graph.among(canary), one=True)
             self._forecast()
-        if not self.over:
+        if not self.over and (self.opened.request.rest or not canary):
             self._ahead(graph)
             self._loop(graph, one=False)
 

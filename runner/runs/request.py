@@ -33,6 +33,7 @@ class RunRequest:
     prepare_ahead: bool = True
     jobs: int | None = None  # how much runs at once; None: as much as the machine has room for
     canary: bool = False  # one item through all segments first
+    rest: bool = True  # what follows the canary, too
     executor: str = ""  # the name of a cluster's, where it runs there: what this machine has does not count
     change: Callable[[Task], Task] | None = None  # compare puts outputs elsewhere
 
