@@ -93,7 +93,7 @@ def check_space(bundle: Opened, plan: Plan, folder: Path) -> None:
     except OSError:
         return
     if free < needed:
-        raise Unusable(f"{there} has {_gigabytes(free)} free, and about {_gigabytes(needed)} are needed")
+        raise Unusable(f"{there} has {_size_text(free)} free, and about {_size_text(needed)} are needed")
 
 
 def make_plan(manifest: Manifest, folder: Path, told: Callable[[int], None] = lambda size: None) -> Plan:
@@ -213,8 +213,8 @@ def _machine(name: str) -> str:
     return _MACHINES.get(name.lower(), name.lower())
 
 
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:.1f} GB"
+def _size_text(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def _long_paths() -> bool:

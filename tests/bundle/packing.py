@@ -10,8 +10,28 @@ from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 NEEDED = (
-    *("attrs", "click", "colorama", "jinja2", "jsonschema", "jsonschema-specifications", "markdown-it-py", "markupsafe"),
-    *("mdurl", "nvidia-ml-py", "packaging", "psutil", "pygments", "pyyaml", "referencing", "rich", "rpds-py", "tomlkit"),
+    *(
+        "attrs",
+        "click",
+        "colorama",
+        "jinja2",
+        "jsonschema",
+        "jsonschema-specifications",
+        "markdown-it-py",
+        "markupsafe",
+    ),
+    *(
+        "mdurl",
+        "nvidia-ml-py",
+        "packaging",
+        "psutil",
+        "pygments",
+        "pyyaml",
+        "referencing",
+        "rich",
+        "rpds-py",
+        "tomlkit",
+    ),
     *("typing-extensions", "uv"),
 )
 
@@ -20,7 +40,7 @@ def wheel_of(name: str, folder: Path) -> Path:
     """Without the byte code and the programs beside Python, but that of uv itself."""
     found = distribution(name)
     info = next(str(file).split("/")[0] for file in found.files or () if ".dist-info/" in str(file))
-    content = {target: data for target, data in _content(found, info)}
+    content = dict(_content(found, info))
     rows = "".join(f"{path},sha256={_sum(data)},{len(data)}\n" for path, data in content.items())
     content[f"{info}/RECORD"] = f"{rows}{info}/RECORD,,\n".encode()
     tags = [line[5:].split("-") for line in content[f"{info}/WHEEL"].decode().splitlines() if line.startswith("Tag: ")]
@@ -38,7 +58,13 @@ def _content(found: Distribution, info: str) -> list[tuple[str, bytes]]:
     out = []
     for file in found.files or ():
         path = Path(str(found.locate_file(file)))
-        if path.suffix == ".pyc" or path.name in ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"):
+        if path.suffix == ".pyc" or path.name in (
+            "RECORD",
+            "INSTALLER",
+            "REQUESTED",
+            "direct_url.json",
+            "uv_cache.json",
+        ):
             continue
         if not str(file).startswith(".."):
             out.append((str(file), path.read_bytes()))
@@ -57,8 +83,7 @@ def pylock_of(wheels: list[Path], python: str = f"{sys.version_info[0]}.{sys.ver
     for wheel in wheels:
         name, version = wheel.name.split("-")[:2]
         hash_ = hashlib.sha256(wheel.read_bytes()).hexdigest()
-        text += (
-            f'\n[[packages]]\nname = "{name.lower().replace("_", "-")}"\nversion = "{version}"\n'
-            f'wheels = [{{ name = "{wheel.name}", path = "../../wheels/{wheel.name}", hashes = {{ sha256 = "{hash_}" }} }}]\n'
-        )
+        own = f'name = "{wheel.name}", path = "../../wheels/{wheel.name}", hashes = {{ sha256 = "{hash_}" }}'
+        text += f'\n[[packages]]\nname = "{name.lower().replace("_", "-")}"\nversion = "{version}"\n'
+        text += f"wheels = [{{ {own} }}]\n"
     return text.encode()
