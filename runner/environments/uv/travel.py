@@ -68,7 +68,7 @@ def unpacking(
     env = {"UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1", "UV_VENV_CLEAR": "1", **without_conda(site.host)}
 
     def command(*words: str) -> Command:
-        argv = (uv, *words, "--offline", *options(site))
+        argv = (uv, *words, "-q", "--offline", *options(site))
         return Command(argv, str(site.repo), env, unset=unwanted(site.host.environ), stop_leader_only=True)
 
     def explain(failed: Command, code: int, said: str) -> RunnerError:
