@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import venv
+from collections.abc import Iterator
 from importlib.util import cache_from_source
 from pathlib import Path
 
@@ -19,12 +20,18 @@ REPO = Path(__file__).resolve().parents[2]
 NOWHERE = "http://127.0.0.1:9/simple"
 
 
-@pytest.fixture
-def bare(tmp_path: Path) -> Path:
-    """A Python with pip alone."""
-    folder = tmp_path / "bare python"
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A Python with pip alone, which no first start adds to."""
+    folder = tmp_path_factory.mktemp("bare") / "bare python"
     venv.create(folder, with_pip=True)
-    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+    def files() -> set[Path]:
+        return {path for path in folder.rglob("*") if "__pycache__" not in path.parts}
+
+    before = files()
+    yield folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    assert files() == before
 
 
 @pytest.fixture

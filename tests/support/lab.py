@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,17 @@ def clean_environ(home: Path) -> dict[str, str]:
     return environ
 
 
+@cache
+def _lock() -> bytes:
+    """uv's own of PYPROJECT, made once for all labs of this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        lab = Lab(Path(folder))
+        lab.repo.mkdir()
+        (lab.repo / "pyproject.toml").write_text(PYPROJECT, encoding="utf-8")
+        lab.uv("lock", "--quiet")
+        return (lab.repo / "uv.lock").read_bytes()
+
+
 @dataclass(frozen=True)
 class Lab:
     """`repo` holds pyproject.toml and scripts; `data` is another folder, with the pipeline files."""
@@ -70,7 +83,7 @@ class Lab:
         for folder in (self.repo / "scripts", self.data, self.home):
             folder.mkdir(parents=True)
         (self.repo / "pyproject.toml").write_text(PYPROJECT, encoding="utf-8")
-        self.uv("lock", "--quiet")
+        (self.repo / "uv.lock").write_bytes(_lock())
         return self
 
     def uv(self, *args: str) -> str:
