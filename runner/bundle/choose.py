@@ -56,12 +56,21 @@ class Source:
     name: str
     version: str  # "" where only its build tells
     requirement: str
-    kind: str  # for the user: a source distribution, a git repository, a folder
+    kind: str  # for the user: its source distribution, its git repository, the folder ...
     hashes: tuple[tuple[str, str], ...] = ()
+    place: Path | None = None  # where it is on this computer
+
+    @property
+    def fetched(self) -> bool:
+        """Whether pip brings it here, and compares the hash."""
+        return self.place is None and bool(self.hashes)
 
     @property
     def shown(self) -> str:
         return f"{self.name} {self.version}".rstrip()
+
+
+Part = Wheel | Source
 
 
 @dataclass(frozen=True)
@@ -81,16 +90,16 @@ class Chosen:
     title: str  # for the user
     python: str
     pylock: Pylock
-    parts: tuple[tuple[Package, Wheel | Source], ...]
+    parts: tuple[tuple[Package, Part], ...]
 
-    def text(self, stored: Mapping[Wheel | Source, Stored], below: int) -> str:
+    def text(self, stored: Mapping[tuple[Part, str], Stored], below: int) -> str:
         """A pylock.toml that lies `below` folders deep, whose packages lie in the bundle."""
         import tomlkit
         from packaging.pylock import PackageWheel
 
         packages = []
         for package, part in self.parts:
-            one = stored[part]
+            one = stored[part, self.python]
             path = "../" * below + one.name
             wheel = PackageWheel(path=path, size=one.size, hashes={"sha256": one.sha256}, name=None)
             bare = replace(package, index=None, vcs=None, directory=None, archive=None, sdist=None, wheels=[wheel])
@@ -106,7 +115,7 @@ def choose(locked: Locked, target: Target, python: str, title: str) -> Chosen:
         pylock = Pylock.from_dict(tomllib.loads(locked.pylock))
     except (ValueError, PylockValidationError, PylockUnsupportedVersionError) as error:
         raise EnvironmentMissing(f"{title}: its lock is not understood: {error}", "Lock it again.") from error
-    found: dict[int, tuple[Package, Wheel | Source]] = {}
+    found: dict[int, tuple[Package, Part]] = {}
     patches = [python] if python.count(".") == 2 else [f"{python}.{_LAST_PATCH}", f"{python}.0"]
     for number, version in enumerate(patches):
         for package, artifact in _selected(pylock, target, version, title, first=number == 0):
@@ -145,20 +154,19 @@ def _unsuitable(pylock: Pylock, target: Target, version: str, title: str, said: 
     )
 
 
-def _part(
-    package: Package, artifact: Artifact, folder: Path, target: Target, python: str, title: str
-) -> Wheel | Source:
+def _part(package: Package, artifact: Artifact, folder: Path, target: Target, python: str, title: str) -> Part:
     from packaging.pylock import PackageDirectory, PackageVcs
 
     version = str(package.version or "")
     if isinstance(artifact, PackageDirectory):
         path = _place(artifact.path, folder)
-        return Source(package.name, version, str(_below(path, artifact.subdirectory)), "a folder")
+        path = _below(path, artifact.subdirectory)
+        return Source(package.name, version, _requirement(package.name, path), f"the folder {path}", place=path)
     if isinstance(artifact, PackageVcs):
         where = artifact.url or _place(artifact.path or "", folder).as_uri()
         inside = f"#subdirectory={artifact.subdirectory}" if artifact.subdirectory else ""
         word = f"{package.name} @ {artifact.type}+{where}@{artifact.commit_id}{inside}"
-        return Source(package.name, version, word, f"a {artifact.type} repository")
+        return Source(package.name, version, word, f"its {artifact.type} repository")
     url, place = artifact.url or "", _place(artifact.path, folder) if artifact.path else None
     if url.startswith("file:"):
         url, place = "", Path(url2pathname(urlsplit(url).path))
@@ -166,8 +174,9 @@ def _part(
     hashes = tuple(sorted(artifact.hashes.items()))
     if not file.endswith(".whl"):
         within = getattr(artifact, "subdirectory", None)
-        word = str(place) if place else f"{package.name} @ {url}{f'#subdirectory={within}' if within else ''}"
-        return Source(package.name, version, word, "a source distribution", hashes)
+        word = f"{package.name} @ {url}{f'#subdirectory={within}' if within else ''}"
+        word = _requirement(package.name, place) if place else word
+        return Source(package.name, version, word, "its source distribution", hashes, place)
     _check_tags(file, target, python, title)
     return Wheel(package.name, version or file.split("-")[1], file, url, place, hashes, artifact.size or 0)
 
@@ -182,6 +191,10 @@ def _check_tags(file: str, target: Target, python: str, title: str) -> None:
         fits = False
     if not fits:
         raise EnvironmentMissing(f"{title}: {file} is no wheel for {target.words}", "Name another one for that system.")
+
+
+def _requirement(name: str, place: Path) -> str:
+    return f"{name} @ {place.as_uri()}"
 
 
 def _place(path: str, folder: Path) -> Path:

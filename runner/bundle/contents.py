@@ -21,6 +21,9 @@ from runner.model import Pipeline, ResolvedEntry, ResolvedFlags
 from runner.tasks import Task
 
 OUTSIDE = "pipelines"  # in the repository there: pipelines that lie outside it here, a folder each
+# what says how this computer and its clusters are, and holds its passwords
+_STAYS = ("run-pipeline.toml", ".env")
+_KEPT = tuple(name for name in OF_REPOSITORY if name not in _STAYS)
 # of the runner's own repository
 _OF_RUNNER = ("runner", "LICENSE", "README.md")
 # flags whose value is what a run is about: images, not a model or settings
@@ -45,7 +48,7 @@ def gather(pipelines: Sequence[tuple[Path, Pipeline, Sequence[Task]]], site: Sit
         name = "/".join(part for part in (REPO, below, path.relative_to(root).as_posix()) if part)
         found.files[name] = path
 
-    for root, names in ((repo, OF_REPOSITORY), (own, _OF_RUNNER)):
+    for root, names in ((repo, _KEPT), (own, _OF_RUNNER)):
         for name in names:
             for text, _ in files_of(Told(str(root / name))):
                 if not any(told.covers(text) for told in written):
@@ -54,12 +57,16 @@ def gather(pipelines: Sequence[tuple[Path, Pipeline, Sequence[Task]]], site: Sit
         place = folders[path.parent]
         found.pipelines.append("/".join(part for part in (place, path.name) if part))
         add(path, path.parent, place)
-        for file in _named(tasks, [repo, path.parent], found.left):
+        named = dict.fromkeys(_named(tasks, [repo, path.parent], found.left))
+        for file in dict.fromkeys(near for one in named for near in _with_neighbours(one)):
             inside = below(file, repo)
             if inside is not None:
                 add(file, repo)
             else:
                 add(file, path.parent, place)
+    for name in _STAYS:
+        if (repo / name).is_file():
+            found.left[f"{repo / name}: write one there, where it is needed"] = None
     for name, path in found.files.items():
         if why := problem(name, "win32"):
             raise UsageError(f"{path} cannot go into a bundle: {why}", "Give it another name.")
@@ -93,7 +100,7 @@ def _named(tasks: Sequence[Task], roots: Sequence[Path], left: dict[str, None]) 
                 continue
             path = Path(source.root)
             inside = any(below(path, root) is not None for root in roots)
-            known = any(below(path, roots[0] / name) is not None for name in OF_REPOSITORY)
+            known = any(below(path, roots[0] / name) is not None for name in _KEPT)
             if known or str(path).startswith(("/usr/", "/bin/", "/dev/")):
                 continue
             is_data = source.how == "declared" or (source.root in data and not is_script(source.root))
@@ -101,6 +108,15 @@ def _named(tasks: Sequence[Task], roots: Sequence[Path], left: dict[str, None]) 
                 yield path
             else:
                 left[f"segment {task.segment.number} reads {source.root}"] = None
+
+
+def _with_neighbours(file: Path) -> Iterator[Path]:
+    """A script with its lock, and the scripts beside it, which it may import."""
+    yield file
+    if is_script(file.name):
+        beside = sorted(file.parent.iterdir())
+        yield from (one for one in beside if one.name == f"{file.name}.lock" and _is_plain(one))
+        yield from (one for one in beside if one.suffix == file.suffix and _is_plain(one))
 
 
 def _data_values(entries: Sequence[ResolvedEntry]) -> Iterator[str]:

@@ -22,7 +22,7 @@ from runner.errors import EnvironmentMissing
 from runner.ground.words import size_text
 
 AT_ONCE = 3  # pips
-_ENV = {
+SETTINGS = {
     "PIP_NO_INPUT": "1",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PIP_PROGRESS_BAR": "off",
@@ -145,7 +145,9 @@ def _download(
         *(word for one in platforms for word in ("--platform", one)),
         *(() if by_index else ("--no-index",)),
     ]
-    outcome, said = tools.python(words, {**_ENV, "TMPDIR": str(tools.folder), "TEMP": str(tools.folder)}, progress.line)
+    outcome, said = tools.python(
+        words, {**SETTINGS, "TMPDIR": str(tools.folder), "TEMP": str(tools.folder)}, progress.line
+    )
     return [] if outcome.succeeded else said or [outcome.explanation or outcome.error or "it said nothing"]
 
 
@@ -165,10 +167,14 @@ def _failed(batch: Sequence[tuple[Wheel, str]], said: Sequence[str]) -> Environm
 
 
 def _check(wheel: Wheel, path: Path) -> None:
+    check_hashes(wheel.file, path, wheel.hashes, wheel.url or str(path))
+
+
+def check_hashes(title: str, path: Path, hashes: Sequence[tuple[str, str]], origin: str) -> None:
     """Raises EnvironmentMissing for a file that is not the one of the lock."""
-    wanted = [(name, value) for name, value in wheel.hashes if name in _KNOWN]
+    wanted = [(name, value) for name, value in hashes if name in _KNOWN]
     if not wanted:
-        raise EnvironmentMissing(f"the lock has no hash of {wheel.file} that counts", "Lock it again.")
+        raise EnvironmentMissing(f"the lock has no hash of {title} that counts", "Lock it again.")
     for name, value in wanted:
         try:
             with path.open("rb") as stream:
@@ -177,7 +183,7 @@ def _check(wheel: Wheel, path: Path) -> None:
             raise EnvironmentMissing(f"{path} cannot be read: {error.strerror}", "Check that it is there.") from error
         if found != value:
             raise EnvironmentMissing(
-                f"{wheel.file} is not the file of the lock: its {name} is {found}, and {value} is wanted",
-                f"It came from {wheel.url or path}. Start it again; if that does not help, `pip cache remove "
-                f"{wheel.name}`, or ask who keeps that index.",
+                f"{title} is not the file of the lock: its {name} is {found}, and {value} is wanted",
+                f"It came from {origin}. Start it again; where that does not help, empty pip's cache (`pip cache "
+                "purge`), or ask who keeps that index.",
             )

@@ -18,7 +18,6 @@ from runner.tasks import Task
 
 # what stands for a kind of which nothing can be taken along
 _INSTALLED = {
-    "conda": "the conda environment {name} must be there",
     "imagej": "ImageJ or Fiji must be installed there (FIJI_PATH in .env says where)",
     "wsl": "WSL must be there, with {name} in it",
     "": "it runs in a shell: the programs of its line must be installed there",
@@ -100,7 +99,7 @@ def _missing(task: Task, target: Target) -> list[str]:
 
 def _words(spec: EnvironmentSpec) -> str:
     own = kind(spec)
-    if own.travels:
+    if own.travels or own.packs:
         return ""
     return _INSTALLED.get(own.tool, f"{own.tool} must be installed there").format(name=spec.name or spec.text)
 

@@ -35,6 +35,11 @@ def own_repository() -> Path:
     return repo
 
 
+def tools_repository(own: Path) -> Path:
+    """The one with the group: `own`, or where this runner stands."""
+    return own if GROUP in read_project(own).groups else own_repository()
+
+
 def at(site: Site, repo: Path) -> Site:
     """The same surroundings with another repository."""
     if on_disk(site.repo) == repo:

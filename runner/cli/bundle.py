@@ -28,10 +28,20 @@ Examples:
 @click.option("--output", "-o", metavar="FILE", default="", help="The bundle (default: FILE.bundle here).")
 @click.option("--platform", "system", metavar="NAME", default="", help=f"Of the computer there: {', '.join(NAMES)}.")
 @click.option("--python", metavar="VERSION", default="", help="Of the computer there, such as 3.11 (default: as here).")
+@click.option(
+    "--update", metavar="OLD", default="", help="Only what the bundle OLD has not: the computer there has that."
+)
 @click.option("--glibc", metavar="VERSION", default="", help="Of Linux there, such as 2.28 (the default).")
 @usual
 def command(
-    files: tuple[str, ...], output: str, system: str, python: str, glibc: str, as_json: bool, repo: str | None
+    files: tuple[str, ...],
+    output: str,
+    system: str,
+    python: str,
+    update: str,
+    glibc: str,
+    as_json: bool,
+    repo: str | None,
 ) -> int:
     """Put all that pipelines need into one file: packages, the runner, scripts, models.
 
@@ -47,6 +57,7 @@ def command(
         target_of(system or here(), glibc),
         _version(python or ".".join(platform.python_version_tuple()[:2])),
         own_repository(),
+        as_given(update) if update else None,
     )
     stop = StopRequest()
     with install_signal_handlers(stop):
@@ -90,7 +101,7 @@ def _as_data(made: Made) -> dict[str, object]:
 def _show(made: Made, asked: Asked, console: Console) -> None:
     manifest = made.manifest
     console.line(f"{made.path}: {size_text(made.size)}, for {asked.target.words}", "bold")
-    names = ", ".join(one.text for one in manifest.environments) or "none"
+    names = ", ".join(one.text if ":" in one.text else one.name for one in manifest.environments) or "none"
     console.line(f"   environments: {names}")
     console.line(f"   {counted(made.wheels, 'package')}, {made.shared} of them in more than one environment")
     for one in made.built:

@@ -1,0 +1,57 @@
+"""The conda environments of the pipelines, packed; what cannot be is told in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.bundle.conda.pack import pack
+from runner.bundle.licences import Licence
+from runner.bundle.target import Target
+from runner.environments import Site, kind, parts
+from runner.errors import EnvironmentMissing
+from runner.ground.disk import on_disk
+from runner.tasks import Task
+
+
+@dataclass
+class Packs:
+    files: dict[str, Path] = field(default_factory=dict)  # below the bundle's folder `conda`
+    missing: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    licences: list[Licence] = field(default_factory=list)
+
+
+def pack_conda(
+    pipelines: Sequence[tuple[Path, Iterable[Task]]], site: Site, target: Target, out: Path, say: Callable[[str], None]
+) -> Packs:
+    """Each once, in `out`. Raises StateError where that cannot be written."""
+    from runner.ground.files import state_errors
+
+    found = Packs()
+    seen: set[str] = set()
+    for _, tasks in pipelines:
+        for task in tasks:
+            for part in parts(task.spec):
+                if not kind(part).packs or part.name in seen:
+                    continue
+                seen.add(part.name)
+                try:
+                    folder = kind(part).folder(part, task.entries, site)
+                except EnvironmentMissing as error:
+                    found.missing.append(f"the conda environment {part.name}: {error.message}")
+                    continue
+                say(f"packing {part.text}")
+                with state_errors("write", out):
+                    one = pack(
+                        *(part.name, on_disk(folder) if folder else None, out, site.host),
+                        *(target.platform, target.machine),
+                    )
+                found.files.update((name, out / name) for name in one.files)
+                found.missing += one.missing
+                found.notes += one.notes
+                for told in one.licences:
+                    texts = {path.name: path.read_bytes() for path in told.texts if path.is_file()}
+                    found.licences.append(Licence(told.package, told.version, told.licence, texts))
+    return found
