@@ -109,8 +109,6 @@ def _unpack(bundle: Opened, plan: Plan, folder: Path) -> None:
         (folder / place).unlink()
         with contextlib.suppress(OSError):  # where others lie
             (folder / place).parent.rmdir()
-    if hasattr(os, "sync"):  # before the manifest says that all is there
-        os.sync()
     whole = manifest._replace(files={**manifest.base_files, **manifest.files}, base="", base_files={})
     _write(folder, kept / MANIFEST, [to_bytes(whole)])
     with contextlib.suppress(FileNotFoundError):

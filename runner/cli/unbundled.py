@@ -74,8 +74,11 @@ def _tell(manifest: Manifest, folder: Path, site: Site, console: Console) -> Non
     windows = site.host.windows
     quote = quote_cmd if windows else quote_posix
     console.line(f"\n{folder} holds {manifest.name} of {manifest.made[:10]}: {', '.join(manifest.pipelines)}")
-    for text in manifest.missing:
-        console.line(f"It has not, and it must be there: {text}", "yellow")
+    own = {f"Python {python.version} must be installed there" for python in manifest.pythons}  # it was: all is made
+    if missing := [text for text in manifest.missing if text not in own]:
+        console.line("What no bundle can bring, and its pipelines need:", "yellow")
+        for text in missing:
+            console.line(f"  {text}")
     program = folder / ".venv" / ("Scripts/run-pipeline.exe" if windows else "bin/run-pipeline")
     words = [str(program)] if program.exists() else [str(program.with_stem("python")), "-m", "runner"]
     if manifest.pipelines:
