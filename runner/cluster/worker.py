@@ -25,7 +25,8 @@ from runner.environments import Site, kind
 from runner.errors import EnvironmentMissing, RunnerError, UsageError
 from runner.executors.task import Around, run_task
 from runner.executors.uses import Uses
-from runner.ground.disk import free_space
+from runner.ground.away import Shares
+from runner.ground.disk import free_space, on_disk
 from runner.ground.files import Syncer
 from runner.model import Pipeline, Segment
 from runner.process.identity import process_started
@@ -68,7 +69,9 @@ def work(element: Element, site: Site, journal: Journal, stop: StopRequest) -> W
         if stop.requested:
             code = WorkerExit.STOPPED
         else:
-            around = Around(site, journal, stop, Syncer(), new_run_mark(site.host.environ), max(segments))
+            shares = Shares((folder, *map(on_disk, (site.repo, site.environments))), journal.note, stop.wait)
+            mark = new_run_mark(site.host.environ)
+            around = Around(site, journal, stop, Syncer(), mark, max(segments), shares=shares)
             it = _prepared(element, segments, pipeline, folder, job, around, told)
             uses.begin(it.task)
             worker = worker_number(element.generation, element.chunk, claim.note.turn)

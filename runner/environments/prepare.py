@@ -9,8 +9,9 @@ from pathlib import Path
 from runner.environments import Preparation
 from runner.environments.users import in_use, users_of
 from runner.errors import Busy, EnvironmentMissing, Interrupted, StateError
+from runner.ground.away import Shares
 from runner.model import Command
-from runner.state.locks import LockFile
+from runner.state.locks import Lock, LockFile
 
 _LOOK = 1.0  # seconds between two looks at whether a program still runs
 
@@ -23,24 +24,40 @@ def run_preparation(
     cancelled: Callable[[], bool] = lambda: False,
     wait: float | None = None,
     record: Path | None = None,
+    shares: Shares | None = None,
 ) -> bool:
     """Bring the environment up to date; False when another process had done it by the time we got the lock.
 
     `run` starts a command and gives its exit code and output; `on_wait` hears why nothing happens yet: a process that
     prepares the same environment, programs that run from it, here or on another computer. Jobs of the run with
-    `record` do not count: they wait for us. Raises EnvironmentMissing, Interrupted once `cancelled`
-    says so, and Busy after `wait` seconds (None: waits for ever).
+    `record` do not count: they wait for us. A share of `shares` that is away is waited for, too. Raises
+    EnvironmentMissing, Interrupted once `cancelled` says so, and Busy after `wait` seconds (None: waits for ever).
     """
     deadline = None if wait is None else time.monotonic() + wait
+
+    def pause(seconds: float) -> bool:
+        time.sleep(0 if cancelled() else seconds)
+        return cancelled()
+
     try:
         preparation.lock.parent.mkdir(parents=True, exist_ok=True)
-        held = LockFile(preparation.lock, preparation.title)
-        with held.acquire(wait, lambda holder: on_wait(f"{holder} is preparing it"), cancelled):
-            if not preparation.still_needed():
-                return False
-            _wait_for_users(preparation, record, on_wait, cancelled, deadline)
-            _carry_out(preparation, run)
-            return True
+        shares = shares or Shares((preparation.lock.parent, *(Path(one.cwd) for one in preparation.commands)), on_wait)
+        while True:
+            shares.settle(pause)
+            held = LockFile(preparation.lock, preparation.title)
+            with held.acquire(wait, lambda holder: on_wait(f"{holder} is preparing it"), cancelled) as lock:
+                while lock.is_ours():  # while a share was away, another computer may have taken it
+                    try:
+                        if not preparation.still_needed():
+                            return False
+                        _wait_for_users(preparation, record, on_wait, cancelled, deadline)
+                        _carry_out(preparation, run, lock)
+                        return True
+                    except (OSError, StateError, EnvironmentMissing):
+                        if not shares.settle(pause) and lock.is_ours():
+                            raise
+                        # what uv made below the place of a mount hides that it is away; our lock is not there
+                        shares.wait_for(lock.path, pause)
     except Busy:
         raise
     except StateError as error:
@@ -72,13 +89,15 @@ def _wait_for_users(
         time.sleep(_LOOK)
 
 
-def _carry_out(preparation: Preparation, run: Callable[[Command], tuple[int, str]]) -> None:
+def _carry_out(preparation: Preparation, run: Callable[[Command], tuple[int, str]], lock: Lock) -> None:
     preparation.begin()
     output = ""
     for command in preparation.commands:
         code, output = run(command)
         if code != 0:
             output = _instead(preparation, command, code, output, run)
+    if not lock.is_ours():  # then nobody knows who else made it meanwhile, or on which disk it was made
+        raise StateError(f"{preparation.title}: its lock {lock.path} was lost meanwhile", "Start again.")
     preparation.done(output)
 
 

@@ -21,7 +21,7 @@ from runner.errors import Busy, StateError
 from runner.ground.disk import entries, on_disk
 from runner.ground.files import write_atomic
 from runner.ground.told import read_json, text
-from runner.state.holder import Holder, read_holder, this_process
+from runner.state.holder import Holder, is_this_process, read_holder, this_process
 from runner.state.locks import Lock, LockFile
 
 if TYPE_CHECKING:
@@ -123,8 +123,7 @@ def _living(path: Path, own: Path | None) -> str:
         return ""
     if holder is None:
         return f"somebody who wrote {path}"
-    mine = this_process("")
-    if (holder.host, holder.boot, holder.pid) == (mine.host, mine.boot, mine.pid):
+    if is_this_process(holder):
         return ""
     return f"{holder.who} (process {holder.pid}, since {holder.when})"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from runner.environments import Preparation
 from runner.environments.prepare import run_preparation
 from runner.errors import Interrupted
+from runner.ground.away import Shares
 from runner.ground.text import decoded
 from runner.model import Command
 from runner.process.stop import StopRequest
@@ -30,9 +31,11 @@ def carry_out(
     timeout: Callable[[], float | None] = lambda: None,
     mark: RunMark | None = None,
     record: Path | None = None,
+    shares: Shares | None = None,
 ) -> bool:
     """False when another process had done it meanwhile. `timeout` tells the seconds that are left for the next command,
-    `mark` is that of a run, by which the next one finds what a killed one left, `record` its record.
+    `mark` is that of a run, by which the next one finds what a killed one left, `record` its record,
+    `shares` what it needs.
 
     Raises EnvironmentMissing, Interrupted, Busy after `wait` seconds, TimeoutError.
     """
@@ -55,4 +58,6 @@ def carry_out(
         return (outcome.exit_code if outcome.exit_code is not None else 1), decoded(tail)
 
     cancelled = lambda: stop.requested  # noqa: E731
-    return run_preparation(preparation, start, on_wait=on_wait, cancelled=cancelled, wait=wait, record=record)
+    return run_preparation(
+        preparation, start, on_wait=on_wait, cancelled=cancelled, wait=wait, record=record, shares=shares
+    )

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.errors import UsageError
-from runner.executors.task import Around, Attempt, attempt
+from runner.errors import StateError, UsageError
+from runner.executors.task import AWAY, Around, Attempt, attempt
+from runner.ground.away import says_away
 from runner.ground.words import size_text, time_text
 from runner.items.identity import Contents, mark_of
 from runner.items.item import Item, Mark
@@ -52,7 +53,14 @@ class WorkerFiles:
         self._lines = open_lines(self._path)
 
     def put(self, receipt: ItemReceipt) -> None:
-        append(self._lines, receipt, self._path)
+        try:
+            append(self._lines, receipt, self._path)
+        except StateError as error:
+            if says_away(error):  # what was opened before is of no use once it is back
+                again = open_lines(self._path)
+                os.close(self._lines)
+                self._lines = again
+            raise
 
     def close(self) -> None:
         self.log.close()
@@ -87,9 +95,14 @@ def run_items(items: Sequence[Item], work: ItemWork, files: WorkerFiles, tries: 
     A batch that fails is gone through again one by one, so that one bad file stops nobody; what its outputs tell to be
     done is not run again.
     """
+    work.around.shares.settle()
     marks = [mark_of(item) for item in items]
+    if any(item.is_file and not mark for item, mark in zip(items, marks, strict=True)) and work.around.shares.settle():
+        marks = [mark_of(item) for item in items]  # it went away between the two
+    if items[0].is_file and marks[0]:
+        work.around.shares.expect(Path(items[0].text).parent)
     ended = [
-        _never_started(item, files, _ABSENT)
+        _never_started(item, files, work, _ABSENT)
         for item, mark in zip(items, marks, strict=True)
         if item.is_file and not mark
     ]
@@ -101,7 +114,7 @@ def run_items(items: Sequence[Item], work: ItemWork, files: WorkerFiles, tries: 
         job = work.task(items, files.names)
     except UsageError as error:  # its name is such that the command cannot hold it
         if len(items) == 1:
-            return [*ended, _never_started(items[0], files, f"{error.message}\n{error.cure}".strip())]
+            return [*ended, _never_started(items[0], files, work, f"{error.message}\n{error.cure}".strip())]
         return ended + [one for item in items for one in run_items([item], work, files)]
     job = job.given(work.lease or {})
     before = {} if job.segment.outputs_may_be_old else outputs.marks(job.outputs, job.cwd)
@@ -117,9 +130,13 @@ def run_items(items: Sequence[Item], work: ItemWork, files: WorkerFiles, tries: 
     return ended
 
 
-def _never_started(item: Item, files: WorkerFiles, note: str) -> Ended:
+def _put(receipt: ItemReceipt, files: WorkerFiles, work: ItemWork) -> None:
+    work.around.shares.patiently(lambda: files.put(receipt))
+
+
+def _never_started(item: Item, files: WorkerFiles, work: ItemWork, note: str) -> Ended:
     receipt = ItemReceipt(item.key, ItemState.FAILED, note=note, started=time.time())
-    files.put(receipt)
+    _put(receipt, files, work)
     return Ended(receipt)
 
 
@@ -138,6 +155,10 @@ def _tried(
     while True:
         count += 1
         last = attempt(job, command, files.log, around, before, own_log=lambda: files.own_log(items[0].index, begin))
+        if last.to_repeat and not around.stop.requested:
+            around.journal.note(f"   {items[0].key}: {AWAY}")
+            count -= 1
+            continue
         left = segment.retries + 1 - count - tries
         if last.state in (Result.SUCCEEDED, Result.STOPPED) or left <= 0 or len(items) > 1:
             return last, count
@@ -161,11 +182,11 @@ def _one_by_one(
             receipt = ItemReceipt(
                 item.key, ItemState.SUCCEEDED, mark_of(item), started=time.time(), outputs=_listed(patterns, job.cwd)
             )
-            files.put(receipt)
+            _put(receipt, files, work)
             ended.append(Ended(receipt))
         elif work.around.stop.requested:
             receipt = ItemReceipt(item.key, ItemState.STOPPED, note="stopped", started=time.time())
-            files.put(receipt)
+            _put(receipt, files, work)
             ended.append(Ended(receipt))
         else:
             ended += run_items([item], work, files)
@@ -200,7 +221,7 @@ def _receipt(
         max(count, 1),
         work.contents.digest(item) if work.contents and state == Result.SUCCEEDED else "",
     )
-    files.put(receipt)
+    _put(receipt, files, work)
     if state == Result.SUCCEEDED:
         return Ended(receipt)
     log = last.log if last.log != Path(files.log.path) else files.own_log(item.index, begin)

@@ -13,9 +13,10 @@ from queue import SimpleQueue
 from typing import Any
 
 from runner.environments import Site, kind
-from runner.errors import Busy, Interrupted, RunnerError
+from runner.errors import Busy, EnvironmentMissing, Interrupted, RunnerError
 from runner.executors.carry import carry_out
 from runner.executors.uses import Uses
+from runner.ground.away import Shares
 from runner.ground.told import write_json
 from runner.process.stop import StopRequest
 from runner.process.tag import RunMark
@@ -63,7 +64,9 @@ class Preparer:
         *,
         ahead: bool,
         mark: RunMark | None = None,
+        shares: Shares | None = None,
     ) -> None:
+        self._shares = shares or Shares()
         self._mark = mark
         self._site = site
         self._folder = folder
@@ -167,6 +170,16 @@ class Preparer:
                 self._condition.notify_all()
 
     def _prepare(self, item: _Item, *, ahead: bool) -> None:
+        while True:
+            self._shares.settle(self._stop.wait)
+            try:
+                self._prepare_once(item, ahead=ahead)
+                return
+            except EnvironmentMissing:
+                if not self._shares.settle(self._stop.wait):
+                    raise
+
+    def _prepare_once(self, item: _Item, *, ahead: bool) -> None:
         job = item.job
         preparation = kind(job.spec).prepare(job.spec, job.entries, self._site)
         if preparation is None:
@@ -188,12 +201,14 @@ class Preparer:
             on_wait=lambda reason: self._journal.note(f"   waiting for {preparation.title}: {reason}"),
             mark=self._mark,
             record=self._folder,
+            shares=self._shares,
             log=self._folder / f"prepare-{item.job.segment.number:02d}.txt",
         )
         seconds = round(time.monotonic() - before, 3)
         self._journal.say("prepared", title=preparation.title, seconds=seconds)
         told = {"title": preparation.title, "seconds": seconds}
-        write_json(self._folder / f"prepare-{item.job.segment.number:02d}.json", told)
+        path = self._folder / f"prepare-{item.job.segment.number:02d}.json"
+        self._shares.patiently(lambda: write_json(path, told), self._stop.wait)
 
 
 class Calm:

@@ -14,6 +14,7 @@ from runner.environments import Site, how_to_add, kind
 from runner.environments import fingerprint as fingerprint_of
 from runner.errors import RunnerError
 from runner.frozen import frozen
+from runner.ground.away import Shares
 from runner.ground.codes import spell_code
 from runner.ground.files import Syncer
 from runner.ground.words import time_text
@@ -28,6 +29,7 @@ from runner.records.receipt import Receipt, Result
 from runner.state import outputs
 from runner.tasks import Task
 
+AWAY = "it failed while its disk or share was away: once more"
 _LOOKED_AT = 4096  # bytes of the log: whether it begins with a message of the program that starts the segment's
 
 # Python's answer to Ctrl-C tells nobody anything; it stays in the log
@@ -45,6 +47,7 @@ class Around:
     mark: RunMark  # by which a later runner finds all that this one started
     total: int  # the number of the last segment
     durations: Mapping[str, float] = field(default_factory=dict)  # seconds by name, from earlier runs
+    shares: Shares = field(default_factory=Shares)
     fingerprints: dict[Any, Mapping[str, object]] = field(default_factory=dict)
     # called with a job when it starts: what it gives is called when it succeeded
     reading: Callable[[Task], Callable[[], None]] = lambda job: lambda: None
@@ -56,11 +59,18 @@ class Attempt:
     outcome: Outcome
     note: str  # plain words, "" when it succeeded
     log: Path
+    away: bool = False  # the disk or share was away when it ended
+
+    @property
+    def to_repeat(self) -> bool:
+        """It failed together with the disk: that is no fault of its own, and none of its tries."""
+        return self.away and self.state == Result.FAILED
 
 
 def run_task(job: Task, folder: Path, around: Around) -> Receipt:
     """Run `job` with its retries; its log and receipt go into `folder`. Raises StateError, EnvironmentMissing."""
     segment, site, stop = job.segment, around.site, around.stop
+    around.shares.settle()
     command = job.command(site)
     told = job.masked({"argv": list(command.argv), "cwd": command.cwd, "env": dict(command.env)}, site)
     around.journal.say(
@@ -92,7 +102,7 @@ def run_task(job: Task, folder: Path, around: Around) -> Receipt:
         attempts=tries,
         log=last.log.name,
     )
-    receipt.write(folder, around.syncer)
+    around.shares.patiently(lambda: receipt.write(folder, around.syncer))
     if receipt.succeeded:
         succeeded()
     around.journal.say("end", segment, state=last.state, **receipt.measured, explanation=last.note, log=str(last.log))
@@ -119,6 +129,9 @@ def _tried(
             job, command, log, around, before, screen=screen, on_tick=partial(_tick, reporter, begin, segment.number)
         )
         reporter.output(_INTERRUPTED.sub(b"", bytes(last_words)), segment.number)
+        if last.to_repeat and not around.stop.requested:
+            around.journal.note(f"   {AWAY}")
+            continue
         if refused := _refused(job, command, last, around.site):
             raise refused
         tries.append({"log": log.name, "state": last.state, **_measured(last.outcome), "note": last.note})
@@ -158,6 +171,7 @@ def attempt(
         mark=around.mark,
         terminal=job.item is None,
     )
+    away = False if around.stop.requested else around.shares.settle()  # its outputs could not be seen
     state, note = Result.SUCCEEDED, ""
     if outcome.stopped:
         state, note = Result.STOPPED, outcome.explanation or "stopped"
@@ -173,7 +187,11 @@ def attempt(
         path = own_log()
     if state == Result.FAILED and not note:
         note = outcome.error or _why(job, outcome, path, around.site)
-    return Attempt(state, outcome, job.masked(note, around.site), path)
+    if away and state == Result.SUCCEEDED and not job.outputs:
+        around.journal.warn(
+            f"{job.segment.name} ended while its disk or share was away: see that its results are whole"
+        )
+    return Attempt(state, outcome, job.masked(note, around.site), path, away)
 
 
 def _refused(job: Task, command: Command, last: Attempt, site: Site) -> RunnerError | None:

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from runner.errors import StateError
+from runner.ground.away import says_away
 
 _CHUNK = 1 << 18
 _PIPE = 1 << 20
+_PATIENCE = 30.0  # seconds for a disk that is there and does not answer
 _F_SETPIPE_SZ = 1031  # fcntl.F_SETPIPE_SZ, Linux
 
 Screen = Callable[[bytes], None]
@@ -39,10 +41,25 @@ class LogFile:
         """Add to it, if it still is `wanted` when the turn comes: what comes too late is in nobody else's part."""
         rest = memoryview(chunk)
         with self._lock:
+            begin = time.monotonic()
             while rest and wanted():
-                written = os.write(self._descriptor, rest)
+                try:
+                    written = os.write(self._descriptor, rest)
+                except OSError as error:
+                    if not says_away(error) or (self.path.parent.is_dir() and time.monotonic() - begin > _PATIENCE):
+                        raise
+                    self._open_again()
+                    continue
                 self._size += written
                 rest = rest[written:]
+
+    def _open_again(self) -> None:
+        """What was opened before its share went away is of no use once it is back."""
+        time.sleep(1.0)
+        with contextlib.suppress(StateError):
+            again = _open(self.path, make_folder=False)
+            os.close(self._descriptor)
+            self._descriptor = again
 
     def settle(self, patience: float) -> None:
         """Wait until nobody is in the middle of a `write`, no longer than so many seconds."""
@@ -132,7 +149,7 @@ class Tee:
             self.screen_error, self._screen = error, None
 
 
-def _open(path: Path) -> int:
+def _open(path: Path, *, make_folder: bool = True) -> int:
     """The log's descriptor, at its end (a second try is added to the first). Raises StateError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     if sys.platform == "win32":
@@ -140,7 +157,8 @@ def _open(path: Path) -> int:
     else:
         flags |= os.O_NOFOLLOW
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, flags, 0o666)
     except OSError as error:
         raise log_problem(path, error) from error

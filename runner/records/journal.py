@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +13,13 @@ from threading import Lock
 from typing import Any, Protocol
 
 from runner.frozen import frozen
+from runner.ground.away import says_away
 from runner.ground.files import state_errors
 from runner.ground.plain import NO_LINK
 from runner.model import Segment
 
 NAME = "events.jsonl"
+_MOST_KEPT = 1 << 20  # bytes
 
 
 def now_text() -> str:
@@ -64,6 +67,7 @@ class Journal:
         self._lock = Lock()
         self._file: int | None = None
         self._path = Path()
+        self._kept: list[bytes] = []  # what could not be written, as the share was away
         self._torn = False  # the last line is not whole: the disk is full
 
     def open(self, folder: Path) -> None:
@@ -91,11 +95,23 @@ class Journal:
         with self._lock:
             if self._file is None:
                 return
-            line = b"\n" * self._torn + line
+            line = b"\n" * self._torn + b"".join(self._kept) + line
             try:
                 self._torn = os.write(self._file, line) != len(line)
-            except OSError:
+                self._kept.clear()
+            except OSError as error:
                 self._torn = True
+                if says_away(error):
+                    self._open_again(line.lstrip(b"\n"))
+
+    def _open_again(self, line: bytes) -> None:
+        """What was opened before its share went away is of no use once it is back; what is told meanwhile is kept."""
+        self._kept = [line] if len(line) < _MOST_KEPT else []
+        with suppress(OSError):
+            again = os.open(self._path, os.O_WRONLY | os.O_APPEND | NO_LINK)
+            if self._file is not None:
+                os.close(self._file)
+            self._file = again
 
     def warn(self, text: str) -> None:
         self.say("warning", text=text)

@@ -46,6 +46,7 @@ def drive(opened: Opened, make: Make = lambda opened, preparer, events: Threads(
         request.stop,
         ahead=request.prepare_ahead,
         mark=opened.around.mark,
+        shares=opened.around.shares,
     )
     with preparer:
         loop = _Loop(opened, preparer, make)
@@ -141,6 +142,7 @@ class _Loop:
         self._schedule = Schedule(graph, self._budget)
         with self.stop.listening(self.events):
             while not self._schedule.over:
+                self.opened.around.shares.settle()
                 self._open()
                 if self.over or self.stop.requested:
                     break
@@ -300,6 +302,7 @@ class _Loop:
             return
         self.executor.ended(event)
         self._running.pop(event.start, None)
+        self.opened.around.shares.settle()
         for note in self.opened.request.site.notes.take():
             self.journal.warn(note)
         segment = self.steps[event.start.segment].segment
@@ -489,7 +492,7 @@ class _Loop:
         opened.book.record(
             Entry(segment.name, segment.content_hash, f"{datetime.now():%Y-%m-%d}", __version__, to_go(seconds)), later
         )
-        opened.book.save(opened.around.syncer)
+        opened.around.shares.patiently(lambda: opened.book.save(opened.around.syncer))
         if seconds:
             opened.durations[segment.name] = seconds
 
@@ -539,4 +542,4 @@ class _Loop:
             durations={name: round(seconds, 3) for name, seconds in opened.durations.items()},
             segments=[{k: row[k] for k in ("segment", "name", "state", "note")} for row in opened.rows],
         )
-        opened.record.save()
+        opened.around.shares.patiently(opened.record.save)

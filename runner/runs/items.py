@@ -128,6 +128,7 @@ class Over:
     ) -> list[Ended] | None:
         """In a worker's thread; None where a stop was asked for before it began."""
         items = [self.tasks.chosen[key].item for key in keys]
+        self._opened.around.shares.settle()
         preparer.need(self._opened.look.jobs[self.segment.number])
         if self._opened.request.stop.requested:
             return None
@@ -305,7 +306,8 @@ class Over:
             items=counts,
         )
         self.folder.mkdir(parents=True, exist_ok=True)
-        receipt.write(self.folder, self._opened.around.syncer)
+        around = self._opened.around
+        around.shares.patiently(lambda: receipt.write(self.folder, around.syncer))
         told: dict[str, Any] = {"explanation": why, "log": str(self.folder), "items": counts}
         self._journal.say("end", self.segment, state=state, **receipt.measured, **told)
         return receipt

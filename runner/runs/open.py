@@ -15,6 +15,8 @@ from runner.budget import Budget
 from runner.errors import ExitCode, StateError, UsageError
 from runner.executors.task import Around
 from runner.go.duration import from_go
+from runner.ground.away import Shares
+from runner.ground.disk import on_disk
 from runner.ground.files import Syncer, state_errors, write_atomic
 from runner.ground.plain import read_plain
 from runner.ground.told import read_json, write_json
@@ -107,7 +109,7 @@ def run(
             look.inputs.adopt(look.stays_done)
             for text in look.news() if again is None else ():
                 request.journal.note(text)
-            with kept_awake(request.site.host.environ):
+            with kept_awake(request.site.host.environ), opened.around.shares.watched():
                 code = drive(opened)
         finally:
             _close(opened, code)
@@ -263,9 +265,24 @@ def _opened(
     request.journal.open(record.folder)
     last = max(look.jobs, default=0)
     around = Around(
-        request.site, request.journal, request.stop, syncer, mark, last, durations, reading=look.inputs.reading
+        request.site,
+        request.journal,
+        request.stop,
+        syncer,
+        mark,
+        last,
+        durations,
+        reading=look.inputs.reading,
+        shares=Shares(_folders(look), request.journal.warn, request.stop.wait),
     )
     return Opened(look, record, book, around, durations, look.budget)
+
+
+def _folders(look: Look) -> list[Path]:
+    """What all of a run needs."""
+    site = look.request.site
+    store = [site.store.folder, site.store.cache, site.store.pythons] if site.store else []
+    return [look.path.parent, look.root, *(on_disk(one) for one in (site.repo, site.environments, *store))]
 
 
 def _close(opened: Opened, code: ExitCode) -> None:

@@ -87,6 +87,12 @@ def this_process(what: str) -> Holder:
     return Holder(os.urandom(8).hex(), host, pid, _started(pid), boot, user, since, what)
 
 
+def is_this_process(holder: Holder) -> bool:
+    pid = os.getpid()
+    host, boot, _ = _machine()
+    return (holder.host, holder.boot, holder.pid, holder.started) == (host, boot, pid, _started(pid))
+
+
 def proven_dead(holder: Holder, silence: Callable[[], float], expiry: float) -> bool:
     """Whether `holder` cannot be running any more. `silence` gives the seconds since its last heartbeat."""
     from runner.process.identity import is_alive

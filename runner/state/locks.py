@@ -20,9 +20,10 @@ from typing import TypeVar
 from runner.errors import Busy, Interrupted
 from runner.ground.files import state_errors, write_whole
 from runner.ground.plain import NO_LINK, NotPlain, beside, create, look_at
-from runner.state.holder import Holder, proven_dead, read_holder, this_process
+from runner.state.holder import Holder, is_this_process, proven_dead, read_holder, this_process
 
 T = TypeVar("T")
+_ours: set[str] = set()  # tokens of locks that this process holds, or is about to
 HEARTBEAT = 15.0  # seconds
 EXPIRY = 300.0  # seconds without a heartbeat after which another host's lock counts as left behind
 TORN = 10.0  # seconds after which a lock file without readable content counts as left behind
@@ -56,6 +57,13 @@ class Lock:
     def __exit__(self, *error: object) -> None:
         self.release()
 
+    def is_ours(self) -> bool:
+        """Whether it still is, as the disk tells at this moment."""
+        try:
+            return _token(self.path) == self.holder.token
+        except OSError:
+            return False
+
     def release(self) -> None:
         """Let go; only a lock that is still ours is removed. A share that is gone keeps it until it expires."""
         if self._end.is_set():
@@ -68,6 +76,7 @@ class Lock:
             except OSError:  # a full disk holds no claim
                 if _token(self.path) == self.holder.token:
                     _unlink(self.path)
+        _ours.discard(self.holder.token)
 
     def _beat(self) -> None:
         """Written, not touched: then the file server's clock counts and not this machine's."""
@@ -140,7 +149,7 @@ class LockFile:
     def held(self) -> Holder | None:
         """Its holder, unless that process is proven dead; asks without taking anything over."""
         holder = self.holder()
-        if holder is None or proven_dead(holder, self._silence_by_own_clock, self.expiry):
+        if holder is None or _is_dead(holder, self._silence_by_own_clock, self.expiry):
             return None
         return holder
 
@@ -157,7 +166,7 @@ class LockFile:
         mine, dead = _create(self.path, self.what), None
         if mine is None:
             holder = self.holder()
-            dead = holder if holder and proven_dead(holder, self._silence_by_own_clock, self.expiry) else None
+            dead = holder if holder and _is_dead(holder, self._silence_by_own_clock, self.expiry) else None
             if _removed_dead(self.path, self.expiry):
                 mine = _create(self.path, self.what)
         return None if mine is None else Lock(self.path, mine, self.expiry, self.heartbeat, dead)
@@ -183,6 +192,7 @@ def _create(path: Path, what: str) -> Holder | None:
     except FileExistsError:
         return None
     mine = this_process(what)
+    _ours.add(mine.token)
     try:
         try:
             write_whole(descriptor, mine.to_bytes())
@@ -191,6 +201,7 @@ def _create(path: Path, what: str) -> Holder | None:
     except BaseException:
         with contextlib.suppress(OSError):
             path.unlink()
+        _ours.discard(mine.token)
         raise
     # held up for so long between the two that it counted as torn and was taken away: then it is not ours
     return mine if _token(path) == mine.token else None
@@ -209,7 +220,7 @@ def _removed_dead(path: Path, expiry: float) -> bool:
         # a file from the future: the clock was set back since, so that no heartbeat can have touched it
         return abs(_clock_of(path) - look.changed_ns / 1e9)
 
-    dead = silence() > TORN if holder is None else proven_dead(holder, silence, expiry)
+    dead = silence() > TORN if holder is None else _is_dead(holder, silence, expiry)
     return dead and _remove(path, look.token, expiry)
 
 
@@ -226,6 +237,12 @@ def _remove(path: Path, token: str, expiry: float) -> bool:
         return True
     finally:
         _unlink(claim)
+        _ours.discard(mine.token)
+
+
+def _is_dead(holder: Holder, silence: Callable[[], float], expiry: float) -> bool:
+    """One that we let go of counts as dead, too: while its share was away, its file could not be removed."""
+    return (is_this_process(holder) and holder.token not in _ours) or proven_dead(holder, silence, expiry)
 
 
 def _unlink(path: Path) -> None:
