@@ -116,7 +116,7 @@ def _places(said: SiteFile, repo: Path) -> dict[str, Path]:
     """The folders that `[uv]` of run-pipeline.toml names."""
     texts = {name: getattr(said.uv, name) for name in ("store", "cache", "pythons", "environments")}
     where = " or ".join(map(str, said.files))
-    return {name: repo / _path_of(text, f"`{name}` of [uv] in {where}") for name, text in texts.items() if text}
+    return {name: repo / path_of(text, f"`{name}` of [uv] in {where}") for name, text in texts.items() if text}
 
 
 def _store(named: Mapping[str, Path], repo: Path, variables: Mapping[str, str]) -> Store | None:
@@ -125,7 +125,7 @@ def _store(named: Mapping[str, Path], repo: Path, variables: Mapping[str, str]) 
 
     folder = _asked_store()
     if folder is None and (text := variables.get(VARIABLE)):
-        folder = repo / _path_of(text, VARIABLE)
+        folder = repo / path_of(text, VARIABLE)
     if folder is None:
         folder = named.get("store")
     if folder is None:
@@ -164,12 +164,12 @@ def _environments(folder: str | None, named: Mapping[str, Path], repo: Path, sto
     from runner.ground.disk import on_disk
 
     if folder and _asked_store() is None:
-        return repo / _path_of(folder, ENVIRONMENTS_VARIABLE)
+        return repo / path_of(folder, ENVIRONMENTS_VARIABLE)
     parent = store.environments if store else named.get("environments")
     return on_disk(parent) / platform_folder(host) if parent else repo / ".venvs"
 
 
-def _path_of(folder: str, name: str) -> Path:
+def path_of(folder: str, name: str) -> Path:
     """What `name` says, with `~` and the variables in it. Raises UsageError where one is not set."""
     import re
 

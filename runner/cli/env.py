@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 
 import click
 
 from runner.cli.common import (
+    ASKED_STORE,
+    REPO_VARIABLE,
+    as_given,
     confirmed,
     error_console,
     make_site,
     offline_option,
+    path_of,
     pipeline_path,
     print_json,
     repo_option,
@@ -34,9 +39,45 @@ from runner.report.console import Console
 from runner.tasks import Task, Tasks
 
 
-@click.group(name="env")
-def command() -> None:
-    """List, update or remove the environments of uv groups."""
+def _folder(ctx: click.Context, option: click.Parameter, text: str | None) -> Path | None:
+    if text is None:
+        return None
+    try:
+        if not text.strip():
+            raise UsageError("its name is empty", "A variable in it may not be set.")
+        return as_given(str(path_of(text, "--store")))
+    except UsageError as error:
+        raise click.BadParameter(f"{error.message}. {error.cure}") from error
+
+
+@click.group(name="env", invoke_without_command=True)
+@click.option(
+    "--store", metavar="DIR", callback=_folder, help="Use this store; without a command: make it and look at it."
+)
+@click.option("--save", is_flag=True, help="Write the store into run-pipeline.toml of the repository.")
+@click.option("--repo", metavar="DIR", help="Without a command: the repository.")
+@click.pass_context
+def command(ctx: click.Context, store: Path | None, save: bool, repo: str | None) -> None:
+    """List, update or remove the environments of uv groups, and make a store for them."""
+    if store is not None:
+        ctx.meta[ASKED_STORE] = store
+    if ctx.invoked_subcommand is not None:
+        if save or repo:
+            raise click.UsageError("--save stands without a command, and --repo behind it")
+    elif store is None:
+        if save:
+            raise click.UsageError("--save needs --store DIR")
+        raise click.exceptions.NoArgsIsHelpError(ctx)
+    else:
+        _store_alone(store, save, repo)
+
+
+@reports_errors
+def _store_alone(store: Path, save: bool, repo: str | None) -> int:
+    from runner.cli.store import show_store, usable_folder
+
+    usable_folder(store)
+    return show_store(make_site(repo or os.environ.get(REPO_VARIABLE)), os.environ, save=save)
 
 
 @command.command(name="list")
@@ -48,11 +89,15 @@ def list_command(as_json: bool, repo: str | None) -> int:
     sizes = [size_of(on_disk(environment.place.folder)) for environment in environments]
     old = [(folder.name, size_of(folder)) for folder in left_by_go(site)]
     if as_json:
+        if site.store:
+            print_json("store", folder=str(site.store.folder), link_mode=site.host.environ["UV_LINK_MODE"])
         for environment, size in zip(environments, sizes, strict=True):
             print_json("environment", **_as_data(environment, size))
         for name, size in old:
             print_json("left by the Go runner", name=name, bytes=size)
         return 0
+    if site.store:
+        print(f"Store {site.store.folder}, files by {site.host.environ['UV_LINK_MODE']} from {_cache(site)}.")
     if not environments:
         print(f"No environments yet in {site.environments}: they are made when a pipeline needs them.")
     else:
@@ -88,6 +133,8 @@ def sync_command(names: tuple[str, ...], everything: bool, repo: str | None) -> 
             console.line(f"{job.spec.text or job.spec.name}: in step")
         else:
             prepare(preparation, site, console)
+    for note in site.notes.take():
+        console.line(f"warning: {note}", "yellow")
     return 0
 
 
@@ -142,6 +189,10 @@ def remove_command(names: tuple[str, ...], unused: bool, yes: bool, repo: str | 
         remove(environment, site)
     print(f"Removed {count}, {size_text(total)}.")
     return 0
+
+
+def _cache(site: Site) -> str:
+    return site.host.environ["UV_CACHE_DIR"]
 
 
 def _wanted(names: tuple[str, ...], everything: bool, site: Site) -> list[Task]:

@@ -5,14 +5,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path, PurePath
+from typing import Any
 
+from runner.errors import EnvironmentMissing
 from runner.frozen import frozen
 from runner.ground.disk import on_disk
+from runner.ground.plain import read_plain
+from runner.ground.told import read_json
 from runner.host import Host
 
+NAME = "store.json"
+FORMAT = 1
+LINKS = "links"  # of store.json: by system, whether files in the cache can have a second name in an environment
 VARIABLE = "RUN_PIPELINE_STORE"
 _SYSTEMS = {"win32": "windows", "darwin": "macos"}
 
@@ -69,8 +77,39 @@ def link_mode(store: Store, host: Host) -> str:
 
     Never as links to the cache: who cleans that would break every environment.
     """
-    same = _device(on_disk(store.cache)) == _device(on_disk(store.environments))
-    return "hardlink" if same else "copy"
+    cache = on_disk(host.path(host.environ.get("UV_CACHE_DIR") or store.cache))
+    same = _device(cache) == _device(on_disk(store.environments))
+    links = (read_json(on_disk(store.folder / NAME)) or {}).get(LINKS)
+    tried = links.get(platform_folder(host), True) if isinstance(links, dict) else True
+    return "hardlink" if same and tried else "copy"
+
+
+def read_store(folder: PurePath) -> Mapping[str, Any]:
+    """What store.json says. Raises EnvironmentMissing where there is no store: its share may not be there."""
+    path = on_disk(folder / NAME)
+    try:
+        told = json.loads(read_plain(path))
+        form = told["format"]
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise EnvironmentMissing(
+            f"there is no store in {folder}",
+            f'Check that the share is mounted. Where none was made yet: run-pipeline env --store "{folder}"',
+        ) from error
+    except OSError as error:
+        raise EnvironmentMissing(
+            f"the store in {folder} cannot be read: {error.strerror or error}",
+            "Check that the share is there, and that you may read it.",
+        ) from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise EnvironmentMissing(
+            f"{path} is damaged", "Move it away and run `run-pipeline env --store`; what is in the store stays."
+        ) from error
+    if form != FORMAT:
+        raise EnvironmentMissing(
+            f"the store in {folder} is of a newer run-pipeline (format {form})",
+            "Update this one, or use another store.",
+        )
+    return dict(told)
 
 
 def _device(folder: Path) -> int | None:

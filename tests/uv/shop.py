@@ -73,6 +73,8 @@ class Shop:
         """As `site`, with a store in `folder` in force."""
         site = self.site(**environ)
         store = store_at(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "store.json").write_text('{"format": 1}', encoding="utf-8")
         host = replace(site.host, environ={**variables(store, site.host), **site.host.environ})
         return replace(site, host=host, environments=folder / "environments" / platform_folder(host), store=store)
 

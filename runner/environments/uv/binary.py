@@ -17,6 +17,8 @@ from runner.host import Host
 
 VARIABLE = "RUN_PIPELINE_UV"
 OLDEST = (0, 7, 21)  # reads [tool.uv.dependency-groups] and has all options that we use
+# its locks fail on NFSv4: https://github.com/astral-sh/uv/issues/18061, mended by #18071 in 0.10.4
+BROKEN_ON_A_SHARE = ("0.10.3",)
 FOLDERS = ("external/UV", "", "uv", "tools", "bin")  # of the repository
 
 _ONE_AT_A_TIME = threading.Lock()  # Python's sysconfig, which uv asks, gives a second thread half an answer
@@ -51,6 +53,18 @@ def hand_on(site: Site, other: Site) -> None:
 def version_of(uv: Uv, host: Host) -> str:
     """Its version, asked now where nobody has; "" when it does not answer."""
     return uv.version or _ask(uv.path, host)[0]
+
+
+def find_uv_for_store(site: Site) -> Uv:
+    """As `find_uv`, with its version. Raises EnvironmentMissing for one that breaks its locks on network storage."""
+    uv = find_uv(site)
+    version = version_of(uv, site.host)
+    if version in BROKEN_ON_A_SHARE:
+        raise EnvironmentMissing(
+            f"uv {version} ({uv.path}) breaks its locks on network storage (astral-sh/uv#18061)",
+            f"Use another one: `uv self update`, or `pip install --upgrade uv`; {VARIABLE} names the one to use.",
+        )
+    return Uv(uv.path, version)
 
 
 def candidates(host: Host, repo: PurePath) -> Iterator[tuple[PurePath, str]]:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePath
 
 from runner.environments.site import Site
+from runner.environments.store import read_store
 from runner.environments.users import users_of
-from runner.environments.uv.binary import find_uv
+from runner.environments.uv.binary import find_uv_for_store
 from runner.environments.uv.pythons import without_conda
 from runner.environments.uv.relocate import base_python, has_fixed_launchers, mend_programs, relocating
-from runner.environments.uv.settings import options, settings
+from runner.environments.uv.settings import ask_uv, downloads_off, options, settings
 from runner.environments.uv.stamp import Place, base_is_there, is_ours, is_whole, made_here, read_stamp, venv_settings
 from runner.environments.uv.variables import unwanted
-from runner.errors import Busy, StateError
-from runner.ground.disk import on_disk
+from runner.errors import Busy, EnvironmentMissing, StateError
+from runner.ground.disk import is_folder, on_disk
 from runner.model import Command
 from runner.state.locks import LockFile
 
+_OF_THE_STORE = "only-managed"  # another computer may have no other
 _PREFERENCES = ("UV_PYTHON_PREFERENCE", "UV_MANAGED_PYTHON", "UV_NO_MANAGED_PYTHON")
 
 
@@ -26,14 +27,15 @@ def made_to_move(folder: PurePath, python: str, site: Site) -> tuple[Command, ..
     """What goes before `uv sync`, which alone makes none that could be moved. `python`: a version or its bounds."""
     if site.store is None:
         return ()
+    uv = find_uv_for_store(site)
     if is_whole(folder, site.host) and base_is_there(folder, site.host):
         movable = venv_settings(folder).get("relocatable", "").lower() == "true"
         return () if movable else (relocating(folder, base_python(folder, site.host), site),)
     words = ("venv", "-q", "--relocatable", "--no-project", *(("--python", python) if python else ()), str(folder))
-    own = {} if _prefers(site) else {"UV_PYTHON_PREFERENCE": "only-managed"}  # another computer has no other
+    own = {"UV_PYTHON_PREFERENCE": _OF_THE_STORE} if _wants_own_python(python, site) else {}
     return (
         Command(
-            (find_uv(site).path, *words, *options(site)),
+            (uv.path, *words, *options(site)),
             str(site.repo),
             {"UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1", "UV_VENV_CLEAR": "1", **own, **without_conda(site.host)},
             unset=unwanted(site.host.environ),
@@ -42,9 +44,28 @@ def made_to_move(folder: PurePath, python: str, site: Site) -> tuple[Command, ..
     )
 
 
+def stop_without_store(site: Site, folder: PurePath) -> None:
+    """Raises EnvironmentMissing where the store is not there, cannot be used, or lies at another path elsewhere."""
+    if site.store is None:
+        return
+    read_store(site.store.folder)
+    host, pythons = site.host, site.host.path(site.store.pythons)
+    home = venv_settings(folder).get("home", "")
+    tail = host.path(home).parts[-2:] if home else ()
+    if not tail or is_folder(host.path(home)) or not is_folder(pythons.joinpath(*tail)):
+        return
+    there = host.path(home).parent.parent
+    raise EnvironmentMissing(
+        f"the environment {folder} stands on {home}: other computers see the store's Pythons as {there}, this one as "
+        f"{pythons}",
+        "Mount the share at the same path everywhere (Windows: name the store by its \\\\server\\share path), or make "
+        "a copy for this place: run-pipeline env clone",
+    )
+
+
 def with_any_python(failed: Command) -> tuple[Command, ...]:
     """Where the store has none and none can be fetched: one of this computer, which `mended` tells."""
-    if failed.env.get("UV_PYTHON_PREFERENCE") != "only-managed":
+    if failed.env.get("UV_PYTHON_PREFERENCE") != _OF_THE_STORE:
         return ()
     return (replace(failed, env={name: v for name, v in failed.env.items() if name != "UV_PYTHON_PREFERENCE"}),)
 
@@ -95,7 +116,10 @@ def move_on(found: Place, where: Place) -> None:
         return  # a program of Windows, or of another computer, has it open
 
 
-def _prefers(site: Site) -> bool:
-    """Whether the user says which Pythons are to be taken."""
-    said: Mapping[str, str] = site.host.environ
-    return any(said.get(name) for name in _PREFERENCES) or "python-preference" in settings(site).table
+def _wants_own_python(python: str, site: Site) -> bool:
+    """Whether one of the store is to be tried: the user does not say otherwise, and it is there or can be fetched."""
+    said = site.host.environ
+    if any(said.get(name) for name in _PREFERENCES) or "python-preference" in settings(site).table:
+        return False
+    words = ("python", "find", "--no-project", "--python-preference", _OF_THE_STORE, *([python] if python else []))
+    return not downloads_off(site) or ask_uv(words, site).code == 0

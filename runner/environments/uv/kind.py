@@ -24,7 +24,15 @@ from runner.environments.uv.findings import (
     python_missing,
 )
 from runner.environments.uv.groups import lock_file, no_lock, python_bounds, read_project
-from runner.environments.uv.in_store import made_to_move, mended, move_on, moving_on, older, with_any_python
+from runner.environments.uv.in_store import (
+    made_to_move,
+    mended,
+    move_on,
+    moving_on,
+    older,
+    stop_without_store,
+    with_any_python,
+)
 from runner.environments.uv.pythons import with_conda, without_conda
 from runner.environments.uv.settings import (
     has_files,
@@ -71,6 +79,7 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
             return [Finding(no_lock(on_disk(site.repo)).message, f"Run {lock_command(site)}.")]
         find_uv(site)
         where = place(spec, site)
+        stop_without_store(site, where.folder)
         ready = _is_ready(site, where)
     except EnvironmentMissing as error:
         return [Finding(error.message, error.cure)]
@@ -86,6 +95,7 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
 def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Preparation | None:
     """`uv sync` of the group, or only `uv lock --check` where its part of the lock is as it was."""
     where = place(spec, site)
+    stop_without_store(site, where.folder)
     work = _Work(where, site)
     if not work.still_needed():
         note_use(where)

@@ -16,7 +16,7 @@ from runner.environments.python_words import python_words, without_python
 from runner.environments.site import Once
 from runner.environments.uv.binary import find_uv
 from runner.environments.uv.direct import Direct, directly
-from runner.environments.uv.in_store import made_to_move, mended, with_any_python
+from runner.environments.uv.in_store import made_to_move, mended, stop_without_store, with_any_python
 from runner.environments.uv.kind import packages
 from runner.environments.uv.pythons import with_conda, without_conda
 from runner.environments.uv.script_block import (
@@ -68,6 +68,7 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
         return [Finding(error.message, error.cure, "commands")]
     try:
         find_uv(site)
+        stop_without_store(site, script.environment or script.note)
         ready = bool(_python(script, site))
     except EnvironmentMissing as error:
         return [Finding(error.message, error.cure)]
@@ -92,6 +93,7 @@ def _refused(script: _Script, block: str, site: Site) -> list[Finding]:
 def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -> Preparation | None:
     """`uv sync --script`, held to the script's lock where it has one."""
     script = _script(entries, str(site.repo), site)
+    stop_without_store(site, script.environment or script.note)
     if _python(script, site):
         return None
     key = _key(script)
