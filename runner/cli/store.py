@@ -64,8 +64,8 @@ def show_store(site: Site, asked: Mapping[str, str], *, save: bool) -> int:
     told = _told(store)
     version = _uv(site)
     host = site.host
-    kept = [host.path(host.environ[name]) for name in ("UV_CACHE_DIR", "UV_PYTHON_INSTALL_DIR")]  # by the caller, too
-    parts = [on_disk(part) for part in (*kept, site.environments)]
+    asked_for = [host.path(host.environ[name]) for name in ("UV_CACHE_DIR", "UV_PYTHON_INSTALL_DIR")]
+    parts = [on_disk(part) for part in (store.cache, store.pythons, site.environments, *asked_for)]
     refused = why_not_written(on_disk(store.folder)) if told else ""
     if not refused:
         for part in (on_disk(store.folder), *parts):
