@@ -125,6 +125,7 @@ def at_segment(finding: Finding, segment: Segment, pipeline: Pipeline) -> Diagno
         _line(pipeline.lines, mark),
         segment.number,
         of_modules or finding.key == "environment",
+        finding.missing,
     )
 
 

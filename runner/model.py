@@ -47,6 +47,7 @@ class Diagnostic:
     excerpt: str = ""  # the line of the file, without its end; "" when there is none
     segment: int | None = None  # number of the segment, from 1
     is_environment: bool = False  # an environment is missing, not the file wrong: another exit code
+    missing: tuple[str, ...] = ()  # what would have to be fetched
 
 
 @frozen
@@ -57,6 +58,7 @@ class Finding:
     cure: str
     key: str = "environment"  # the key of the segment that it is about, as in Segment.marks
     severity: Severity = Severity.ERROR
+    missing: tuple[str, ...] = ()  # what would have to be fetched, where no network is used
 
 
 @frozen

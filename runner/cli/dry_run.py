@@ -77,7 +77,8 @@ def print_findings(findings: Iterable[Diagnostic]) -> None:
     for one in findings:
         place = {"line": one.mark and one.mark.line, "column": one.mark and one.mark.column}
         what = {"severity": one.severity.value, "segment": one.segment, "message": one.message, "cure": one.cure}
-        print_json("finding", **what, file=str(one.file) if one.file else None, **place)
+        missing = {"missing": list(one.missing)} if one.missing else {}
+        print_json("finding", **what, file=str(one.file) if one.file else None, **place, **missing)
 
 
 def _as_text(look: Look, commands: dict[int, Command], problems: list[Diagnostic]) -> None:

@@ -21,6 +21,7 @@ from runner.cli.common import (
     print_json,
     repo_option,
     reports_errors,
+    show_error,
     usual,
 )
 from runner.cli.completing import complete_groups, complete_groups_and_files
@@ -123,10 +124,7 @@ def sync_command(names: tuple[str, ...], everything: bool, repo: str | None) -> 
     site = make_site(repo)
     console = error_console()
     wanted = _wanted(names, everything, site)
-    for job in wanted:
-        for finding in kind(job.spec).check(job.spec, job.entries, site):
-            if finding.key == "environment" or kind(job.spec).by_commands:
-                raise EnvironmentMissing(finding.message, finding.cure)
+    _refuse_what_cannot_be(wanted, site)
     for job in wanted:
         preparation = kind(job.spec).prepare(job.spec, job.entries, site)
         if preparation is None:
@@ -220,6 +218,22 @@ def _group_job(name: str, site: Site) -> Task:
     spec = parse_environment(text, "", site.host.platform)
     segment = Segment(0, name, SegmentType.NORMAL, "", environment=text)
     return Task(segment, spec, ("python",), {}, str(site.repo), ())
+
+
+def _refuse_what_cannot_be(wanted: list[Task], site: Site) -> None:
+    """Raises EnvironmentMissing, with all of them."""
+    found = [
+        finding
+        for job in wanted
+        for finding in kind(job.spec).check(job.spec, job.entries, site)
+        if finding.key == "environment" or kind(job.spec).by_commands
+    ]
+    if not found:
+        return
+    *others, last = [EnvironmentMissing(one.message, one.cure) for one in dict.fromkeys(found)]
+    for error in others:
+        show_error(error, error_console())
+    raise last
 
 
 def prepare(preparation: Preparation, site: Site, console: Console) -> None:

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from runner.cli.common import make_site, offline_option
 from runner.cli.main import cli
+from runner.environments import Site
 from runner.environments.offline import offline
+from runner.environments.uv import kind as uv
+from runner.errors import EnvironmentMissing
+from runner.host import Captured
+from runner.model import Finding
+from runner.process.capture import capture
+from tests.support.wheels import make_wheel
+from tests.uv.index import Index
 from tests.uv.shop import Shop
 
 
@@ -88,3 +105,195 @@ def test_a_wrong_word_in_the_site_file_is_refused_with_its_line(shop: Shop, monk
     done = CliRunner().invoke(cli, ["env", "list", "--repo", str(shop.repo)])
     assert done.exit_code == 2
     assert "line 2: `offline` must be true or false; this is 'yes'" in done.output
+
+
+@dataclass
+class Air:
+    """A repository whose uv.lock names an index that is gone by now, and what uv has in its cache."""
+
+    shop: Shop
+    index: Index
+
+    def site(self, **environ: str) -> Site:
+        return self.shop.site(**{"UV_OFFLINE": "1", **environ})
+
+    def findings(self, text: str, **environ: str) -> list[Finding]:
+        return list(uv.check(self.shop.spec(text), ["python"], self.site(**environ)))
+
+    def wheels(self, folder: Path, *names: str) -> Path:
+        folder.mkdir(exist_ok=True)
+        for name in names:
+            for wheel in (self.index.folder / name).glob("*.whl"):
+                shutil.copy(wheel, folder)
+        return folder
+
+
+@pytest.fixture
+def air(shop: Shop, tmp_path: Path) -> Iterator[Air]:
+    """alpha is in the cache; beta, gamma and delta are not."""
+    index = Index(tmp_path / "index")
+    for name in ("beta", "gamma", "delta"):
+        index.add(name)
+    shop.environ |= {"UV_CACHE_DIR": str(tmp_path / "cache"), "UV_OFFLINE": "0"}
+    shop.more = f'[[tool.uv.index]]\nurl = "{index.url}"\ndefault = true\n'
+    shop.write(one=["alpha"], two=["alpha", "gamma"], all=["alpha", "beta", "gamma", "delta"])
+    shop.prepare("uv:one")
+    shutil.rmtree(shop.repo / ".venvs")
+    index.close()
+    yield Air(shop, index)
+
+
+def test_all_that_is_missing_is_told_at_once_with_what_brings_it(air: Air) -> None:
+    assert air.findings("uv:one") == []
+    (finding,) = air.findings("uv:all")
+    assert finding.message == (
+        "uv group `all` cannot be made without a network (UV_OFFLINE): 3 packages in neither uv's cache nor a folder "
+        "of wheels: beta==1.0, delta==1.0, gamma==1.0"
+    )
+    assert finding.missing == ("beta==1.0", "delta==1.0", "gamma==1.0")
+    assert "`run-pipeline bundle FILE.yaml -o lab.bundle`" in finding.cure
+    assert "`run-pipeline env sync uv:all` with UV_CACHE_DIR" in finding.cure
+    assert air.shop.environ["UV_CACHE_DIR"] in finding.cure
+    assert not (air.shop.repo / ".venvs").exists()
+
+
+def test_what_is_in_the_cache_is_made_and_then_uv_is_not_asked_at_all(air: Air) -> None:
+    assert air.shop.prepare("uv:one", air.site()) == ["sync"]
+    asked = []
+
+    def capture_and_note(argv: Sequence[str], **how: Any) -> Captured:
+        asked.append(argv)
+        return capture(argv, **how)
+
+    site = replace(air.site(), host=replace(air.site().host, capture=capture_and_note))
+    assert uv.check(air.shop.spec("uv:one"), ["python"], site) == []
+    assert uv.prepare(air.shop.spec("uv:one"), ["python"], site) is None
+    assert [argv for argv in asked if "--version" not in argv] == []
+
+
+def test_a_folder_of_wheels_brings_what_the_cache_lacks(air: Air, tmp_path: Path) -> None:
+    wheels = air.wheels(tmp_path / "wheels for 'all'", "gamma", "delta")
+    (finding,) = air.findings("uv:all", UV_FIND_LINKS=str(wheels))
+    assert finding.missing == ("beta==1.0",)
+    air.wheels(wheels, "beta")
+    assert air.findings("uv:all", UV_FIND_LINKS=str(wheels)) == []
+    assert air.shop.prepare("uv:all", air.site(UV_FIND_LINKS=str(wheels))) == ["sync", "pip", "sync"]
+    assert air.shop.start("uv:all", "python", "-c", "import alpha, beta, delta; print(1)") == "1\n"
+    assert air.shop.prepare("uv:all", air.site()) == []
+
+
+def test_a_folder_of_wheels_counts_where_the_server_does_not_answer_too(air: Air, tmp_path: Path) -> None:
+    wheels = air.wheels(tmp_path / "wheels", "gamma")
+    site = air.site(UV_OFFLINE="0", UV_FIND_LINKS=str(wheels), UV_HTTP_RETRIES="0")
+    assert air.shop.prepare("uv:two", site) == ["sync", "pip", "sync"]
+
+
+@pytest.mark.parametrize("by", ["UV_DEFAULT_INDEX", "uv.toml", "UV_INDEX"])
+def test_an_index_that_is_a_folder_brings_it_as_well(air: Air, by: str) -> None:
+    url = air.index.folder.as_uri()
+    environ = {"UV_DEFAULT_INDEX": {by: url}, "UV_INDEX": {by: f"lab={url}"}}.get(by, {})
+    if not environ:
+        config(air.shop, "uv/uv.toml", f'[[index]]\nurl = "{url}"\ndefault = true\n')
+    assert air.findings("uv:all", **environ) == []
+    assert air.shop.prepare("uv:all", air.site(**environ)) == ["sync", "pip", "sync"]
+
+
+def test_a_wheel_that_is_another_one_or_of_another_system_is_none(air: Air, tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    make_wheel(wheels, "gamma", "1.0", tag="cp311-cp311-win_amd64")
+    (finding,) = air.findings("uv:two", UV_FIND_LINKS=str(wheels))
+    assert finding.missing == ("gamma==1.0",)
+    make_wheel(wheels, "gamma", "1.0", program="another")
+    with pytest.raises(EnvironmentMissing) as caught:
+        air.shop.prepare("uv:two", air.site(UV_FIND_LINKS=str(wheels)))
+    assert "not in uv's cache" in caught.value.message
+
+
+def test_packages_of_git_that_are_not_in_the_cache_are_refused_and_not_asked_for(air: Air, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "pyproject.toml").write_text('[project]\nname = "epsilon"\nversion = "1"\n', encoding="utf-8")
+    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"]):
+        subprocess.run(["git", *words], cwd=theirs, check=True)
+    air.shop.groups.clear()
+    air.shop.more = f'epsilon = {{ git = "{theirs.as_uri()}" }}\n'
+    air.shop.write(git=["epsilon"])
+    nobody = "https://10.255.255.1/lab/epsilon"  # takes everything and answers nothing
+    for name in ("pyproject.toml", "uv.lock"):
+        path = air.shop.repo / name
+        path.write_text(path.read_text("utf-8").replace(theirs.as_uri(), nobody), encoding="utf-8")
+    began = time.monotonic()
+    (finding,) = air.findings("uv:git")
+    (missing,) = finding.missing
+    assert missing.startswith(f"epsilon @ git+{nobody}@")
+    with pytest.raises(EnvironmentMissing):
+        air.shop.prepare("uv:git", air.site())
+    assert time.monotonic() - began < 10
+
+
+@dataclass
+class Typed(Air):
+    """The command line beside that repository."""
+
+    def run(self, *args: str | Path, code: int, **environ: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "runner", *map(str, args), "--repo", str(self.shop.repo)],
+            cwd=self.shop.repo.parent,
+            env={**self.shop.environ, "UV_OFFLINE": "", "PYTHONIOENCODING": "utf-8", **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            check=False,
+        )
+        assert done.returncode == code, done.stdout
+        assert "Traceback" not in done.stdout
+        return done.stdout
+
+    def pipeline(self, *environments: str, command: str = "python") -> Path:
+        path = self.shop.repo.parent / "pipeline.yaml"
+        segments = [
+            {"name": one, "environment": one, "commands": [command, "-c", "print('ran')"]} for one in environments
+        ]
+        path.write_text(yaml.safe_dump({"run": segments}), encoding="utf-8")
+        return path
+
+
+@pytest.fixture
+def typed(air: Air) -> Typed:
+    return Typed(air.shop, air.index)
+
+
+def test_a_run_says_what_each_of_its_segments_lacks_and_runs_none(typed: Typed) -> None:
+    pipeline = typed.pipeline("uv:one", "uv:two", "uv:all", "uv@3.99:one", "uv:two")
+    said = typed.run("run", pipeline, "--offline", code=3)
+    assert "ran" not in said
+    assert "uv group `two` cannot be made without a network (--offline): 1 package" in said
+    assert "uv group `all` cannot be made without a network (--offline): 3 packages" in said
+    assert "needs Python 3.99" in said
+    assert said.count("uv group `two`") == 1
+    assert not pipeline.with_name("pipeline_status.yaml").exists()
+    told = [json.loads(line) for line in typed.run("check", pipeline, "--offline", "--json", code=3).splitlines()]
+    assert [one.get("missing") for one in told] == [
+        ["gamma==1.0"], ["beta==1.0", "delta==1.0", "gamma==1.0"], ["python==3.99"], ["gamma==1.0"],
+    ]  # fmt: skip
+    said = typed.run("env", "sync", pipeline, "--offline", code=3)
+    assert said.count("error: ") == 3
+    assert "ran" in typed.run("run", typed.pipeline("uv:one"), "--offline", code=0)
+
+
+def test_a_script_says_what_it_lacks(typed: Typed) -> None:
+    script = typed.shop.repo.parent / "s.py"
+    script.write_text('# /// script\n# dependencies = ["alpha", "gamma", "delta"]\n# ///\nprint("ran")\n', "utf-8")
+    pipeline = typed.pipeline("script", command=str(script))
+    empty = {"UV_CACHE_DIR": str(script.with_name("empty"))}
+    said = typed.run("check", pipeline, "--offline", code=3, **empty)
+    assert "has no lock, and uv cannot choose its packages without a network (--offline): alpha, gamma, delta" in said
+    assert "run-pipeline env lock --script s.py" in said
+    lock = (typed.shop.repo / "uv.lock").read_text("utf-8").split("\n\n")
+    packages = [part for part in lock if any(f'name = "{name}"' in part for name in ("alpha", "gamma", "delta"))]
+    wanted = ", ".join(f'{{ name = "{name}" }}' for name in ("alpha", "delta", "gamma"))
+    head = f"{lock[0]}\n\n[manifest]\nrequirements = [{wanted}]"
+    script.with_name("s.py.lock").write_text("\n\n".join([head, *packages[:3]]) + "\n", encoding="utf-8")
+    (told,) = [json.loads(line) for line in typed.run("check", pipeline, "--offline", "--json", code=3).splitlines()]
+    assert told["missing"] == ["delta==1.0", "gamma==1.0"]

@@ -144,7 +144,7 @@ def test_metadata_that_uv_does_not_take_is_found_before_anything_runs(shop: Shop
 def test_what_the_index_does_not_have_is_no_fault_of_the_lock(shop: Shop) -> None:
     path = shop.repo / "x.py"
     path.write_text('# /// script\n# dependencies = ["no-such-package-here"]\n# ///\n', encoding="utf-8")
-    assert script.check(SPEC, [str(path)], shop.site()) == []
+    assert script.check(SPEC, [str(path)], shop.site(UV_OFFLINE="0")) == []
     with pytest.raises(EnvironmentMissing) as caught:
         prepare(shop, str(path))
     assert "what its `# /// script` block asks for cannot be had" in caught.value.message

@@ -154,7 +154,7 @@ def test_a_mirror_serves_the_files_where_those_of_the_lock_cannot_be_reached(
         user_file(shop, f'[[index]]\nurl = "{mirror.url}"\ndefault = true\n')
     before = (shop.repo / "uv.lock").read_bytes()
     try:
-        assert shop.prepare("uv:one", shop.site(**environ)) == ["sync", "export", "pip", "sync"]
+        assert shop.prepare("uv:one", shop.site(**environ)) == ["sync", "pip", "sync"]
         assert shop.start("uv:one", "python", "-c", "import alpha; print(alpha.VERSION)") == "1.0\n"
     finally:
         mirror.close()

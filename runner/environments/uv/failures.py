@@ -81,8 +81,9 @@ FAILURES = (
     ),
     Failure(
         r"uv is set to offline mode|[Nn]etwork connectivity is disabled",
-        "a file that is not in uv's cache is needed, and uv is set to use no network (UV_OFFLINE)",
-        "Take UV_OFFLINE away and prepare it once with a network, or copy a filled uv cache here (UV_CACHE_DIR).",
+        "a file that is not in uv's cache is needed, and no network is used (--offline, UV_OFFLINE or a file says so)",
+        "Prepare it once with a network, or bring uv's cache (UV_CACHE_DIR) or a bundle here: "
+        "docs/without-a-network.md has each way.",
     ),
     Failure(
         r"(?:inspect|query) Python interpreter[^`]*`(?P<program>[^`]*)`",

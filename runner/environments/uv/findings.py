@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from pathlib import PurePath
 
+from runner.environments.offline import offline
 from runner.environments.site import Once, Site
 from runner.environments.uv import failures as uv_failures
 from runner.environments.uv.groups import Project
@@ -13,6 +14,9 @@ from runner.environments.uv.stamp import Place, interpreter
 from runner.errors import RunnerError
 from runner.ground.disk import is_file
 from runner.model import EnvironmentSpec, Finding
+
+# in the messages of uv_failures
+_NOT_HAD = ("cannot be reached", "no longer on the server", "refused to hand", "not in uv's cache")
 
 
 def explain(where: Place, site: Site, code: int, output: str) -> RunnerError:
@@ -23,7 +27,7 @@ def explain(where: Place, site: Site, code: int, output: str) -> RunnerError:
 def is_unreachable(output: str) -> bool:
     """Whether uv said that it cannot have a file from where uv.lock has it."""
     error = uv_failures.explain("", output, 2, repo="", folder="")
-    return any(sign in error.message for sign in ("cannot be reached", "no longer on the server", "refused to hand"))
+    return any(sign in error.message for sign in _NOT_HAD)
 
 
 def no_group(spec: EnvironmentSpec, project: Project, site: Site) -> Finding:
@@ -53,10 +57,16 @@ def python_missing(where: Place, project: Project, site: Site) -> list[Finding]:
     managed_only = "managed installations" in refused and "search path" not in refused
     lacks = "which is not among uv's own" if managed_only else "which this machine lacks"
     message = f"uv group `{where.group}` needs Python {wanted}, {lacks}, and downloads are off"
-    cure = f'Install it with `uv python install "{wanted}"`, or allow downloads ({forbids}).'
+    if offline(site):
+        cure = (
+            f'On a computer with a network: `uv python install "{wanted}"`, and its folder (`uv python dir`) in the '
+            f"place of that here (UV_PYTHON_INSTALL_DIR); or allow downloads ({forbids})."
+        )
+    else:
+        cure = f'Install it with `uv python install "{wanted}"`, or allow downloads ({forbids}).'
     if managed_only:
         cure += " UV_PYTHON_PREFERENCE, UV_MANAGED_PYTHON or a uv.toml says that no other may be taken."
-    return [Finding(message, cure)]
+    return [Finding(message, cure, missing=(f"python=={wanted}",))]
 
 
 @Once

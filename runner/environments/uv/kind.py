@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path, PurePath
 
 from runner.environments import Kind, Locked, Preparation, Request, Site, Travels
@@ -15,9 +14,9 @@ from runner.environments.site import Once
 from runner.environments.spec import normalised_group
 from runner.environments.uv.binary import find_uv
 from runner.environments.uv.direct import Direct, directly
+from runner.environments.uv.elsewhere import from_elsewhere
 from runner.environments.uv.findings import (
     explain,
-    is_unreachable,
     no_group,
     own_program,
     program_missing,
@@ -33,12 +32,12 @@ from runner.environments.uv.in_store import (
     stop_without_store,
     with_any_python,
 )
+from runner.environments.uv.missing import packages_missing
 from runner.environments.uv.pythons import with_conda, without_conda
 from runner.environments.uv.settings import (
     has_files,
     lock_command,
     options,
-    own_indexes,
     settings_apart,
     write_stand_in,
 )
@@ -56,7 +55,7 @@ from runner.environments.uv.stamp import (
     write_stamp,
 )
 from runner.environments.uv.travel import pylock_of, python_of, unpacking
-from runner.environments.uv.variables import unwanted
+from runner.environments.uv.variables import no_git, unwanted
 from runner.errors import EnvironmentMissing, RunnerError
 from runner.ground.disk import entries as listing
 from runner.ground.disk import on_disk
@@ -86,7 +85,7 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
     if not entries:
         return [Finding("the segment has no command", "Add a script or `python` under `commands:`.", "commands")]
     if not ready:
-        return python_missing(where, project, site)
+        return python_missing(where, project, site) or packages_missing(where, spec.text or spec.name, site)
     _, program = python_words(entries, str(site.repo), site.host)
     missing = program_missing(program, where, site)
     return [missing] if missing else []
@@ -288,9 +287,8 @@ class _Work:
     def instead(self, command: Command, code: int, output: str) -> tuple[Command, ...]:
         if command.argv[1] == "venv":
             return with_any_python(command)
-        return _by_mirror(self.where, self.site, code, output) or with_conda(
-            _sync_command(self.where, self.site), self.site.host
-        )
+        sync = _sync_command(self.where, self.site)
+        return from_elsewhere(self.where, self.site, sync, output) or with_conda(sync, self.site.host)
 
     def begin(self) -> None:
         """From here on the environment is neither old nor new, and a kill must leave it known as such."""
@@ -323,30 +321,16 @@ def _prepare_command(where: Place, site: Site, verb: str, *words: str) -> Comman
     return Command(
         (find_uv(site).path, verb, "--project", str(site.repo), *words, *options(site)),
         str(site.repo),
-        {**_own_variables(where), "UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1", **without_conda(site.host)},
+        {
+            **_own_variables(where),
+            "UV_NO_PROGRESS": "1",
+            "UV_NO_WRAP": "1",
+            **without_conda(site.host),
+            **no_git(site.host.environ),
+        },
         unset=unwanted(site.host.environ),
         stop_leader_only=True,
     )
-
-
-def _by_mirror(where: Place, site: Site, code: int, output: str) -> tuple[Command, ...]:
-    """The same files, by their hashes in uv.lock, from the user's own index: uv asks the addresses in uv.lock alone."""
-    mirrors = own_indexes(site)
-    if not mirrors or not is_unreachable(output):
-        return ()
-    wanted = on_disk(site.environments / ".uv" / f"{where.folder.name}.txt")
-    wanted.parent.mkdir(parents=True, exist_ok=True)
-    export = ("--frozen", "--only-group", where.group, "--no-header", "--no-emit-project", "-q", "-o", str(wanted))
-    sync = _sync_command(where, site)
-    install = replace(
-        sync,
-        argv=(
-            find_uv(site).path, "pip", "install", "--no-deps", "--require-hashes", "--python", str(where.folder),
-            "-r", str(wanted),
-        ),
-        unset=tuple(name for name in sync.unset if name not in mirrors),
-    )  # fmt: skip
-    return _prepare_command(where, site, "export", *export), install, sync
 
 
 def _own_variables(where: Place) -> dict[str, str]:

@@ -28,10 +28,11 @@ from runner.environments.uv.script_block import (
     metadata,
     wanted_python,
 )
+from runner.environments.uv.script_missing import script_missing
 from runner.environments.uv.settings import ask_uv, lock_command, options, settings, write_stand_in
 from runner.environments.uv.stamp import base_is_there, clear_torn, interpreter, is_whole, venv_settings
 from runner.environments.uv.travel import pylock_of, python_of, unpacking
-from runner.environments.uv.variables import unwanted
+from runner.environments.uv.variables import no_git, unwanted
 from runner.errors import EnvironmentMissing, RunnerError
 from runner.ground.disk import is_file, on_disk
 from runner.ground.files import write_atomic
@@ -72,7 +73,12 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
         ready = bool(_python(script, site))
     except EnvironmentMissing as error:
         return [Finding(error.message, error.cure)]
-    return [] if ready else _refused(script, block, site)
+    return (
+        []
+        if ready
+        else _refused(script, block, site)
+        or script_missing(script.path, script.lock, block, lambda code, said: _explain(script, site, code, said), site)
+    )
 
 
 def _refused(script: _Script, block: str, site: Site) -> list[Finding]:
@@ -106,7 +112,7 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
     command = Command(
         (find_uv(site).path, "sync", "-q", "--script", str(script.for_uv), *active, *locked, "--output-format", "json"),
         str(site.repo),
-        {"UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1", **where, **without_conda(site.host)},
+        {"UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1", **where, **without_conda(site.host), **no_git(site.host.environ)},
         unset=unwanted(site.host.environ),
         stop_leader_only=True,
     )

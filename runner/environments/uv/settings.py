@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from runner.environments.site import Once, Site
 from runner.environments.uv.binary import find_uv
 from runner.environments.uv.files import personal_files
 from runner.environments.uv.groups import lock_file
-from runner.environments.uv.variables import unwanted
+from runner.environments.uv.variables import no_git, unwanted
 from runner.environments.uv.workspace import Table, load_project, load_toml, uv_table
 from runner.errors import EnvironmentMissing
 from runner.ground.disk import on_disk
@@ -49,7 +49,7 @@ LOCKED_IN = (
     "UV_INDEX_URL", "UV_NO_INDEX", "UV_PRERELEASE", "UV_RESOLUTION",
 )  # fmt: skip
 
-_INDEXES = ("UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX", "UV_INDEX_URL")
+INDEXES = ("UV_DEFAULT_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX", "UV_INDEX_URL")
 _INDEX_KEYS = frozenset(("extra-index-url", "index", "index-url"))
 
 
@@ -120,9 +120,16 @@ def downloads_off(site: Site) -> str:
 
 def own_indexes(site: Site) -> tuple[str, ...]:
     """The user's variables and files that name an index to download from."""
-    variables = [name for name in _INDEXES if site.host.environ.get(name)]
-    files = [str(path) for path in settings(site).files if _INDEX_KEYS & (_table(path, site) or {}).keys()]
+    variables = [name for name in INDEXES if site.host.environ.get(name)]
+    files = [str(path) for path, table in personal_tables(site) if _INDEX_KEYS & table.keys()]
     return (*variables, *files)
+
+
+def personal_tables(site: Site) -> Iterator[tuple[Path, Table]]:
+    """The uv.toml files that uv would take into account, as far as they can be read."""
+    for path in settings(site).files:
+        if table := _table(path, site):
+            yield path, table
 
 
 def settings_apart(site: Site, script: str = "") -> list[str]:
@@ -152,9 +159,21 @@ def write_stand_in(site: Site, script: str = "") -> None:
         write_atomic(path, text.encode())
 
 
-def ask_uv(words: Sequence[str], site: Site, *, timeout: float = 30.0, script: str = "") -> Captured:
-    """A question to uv with the variables and settings that a preparation would have; leaves nothing behind."""
-    return _ask(words, settings(site, script=script), site, timeout=timeout)
+def ask_uv(
+    words: Sequence[str],
+    site: Site,
+    *,
+    timeout: float = 30.0,
+    script: str = "",
+    apart: bool = True,
+    more: Mapping[str, str] | None = None,
+) -> Captured:
+    """A question to uv with the variables and settings that a preparation would have; leaves nothing behind.
+
+    `apart`: from what the user's own settings say of packages, as all that goes by a lock. `more`: variables.
+    """
+    found = settings(site, script=script) if apart else Settings({})
+    return _ask(words, found, site, timeout=timeout, more=more or {}, kept=() if apart else ("UV_FIND_LINKS",))
 
 
 @contextmanager
@@ -171,13 +190,13 @@ def temporary_options(found: Settings, root: Path) -> Iterator[tuple[str, ...]]:
         yield ("--config-file", str(path))
 
 
-def clean(environ: Mapping[str, str]) -> dict[str, str]:
+def clean(environ: Mapping[str, str], keep: Collection[str] = ()) -> dict[str, str]:
     """`environ` less what a command of uv is started without, or a lock must not depend on, for output read by us.
 
-    COLUMNS too: uv would fold its reasons at that width, also inside the name of a group.
+    COLUMNS too: uv would fold its reasons at that width, also inside the name of a group. `keep`: in spite of that.
     """
-    dropped = {*unwanted(environ), *LOCKED_IN, "COLUMNS"}
-    kept = {name: value for name, value in environ.items() if name not in dropped}
+    dropped = {*unwanted(environ), *LOCKED_IN, "COLUMNS", "RUST_LOG", "UV_LOG_CONTEXT"} - set(keep)
+    kept = {name: value for name, value in environ.items() if name not in dropped} | no_git(environ)
     return {**kept, "UV_NO_PROGRESS": "1", "UV_NO_WRAP": "1"}
 
 
@@ -238,11 +257,19 @@ def _in_step(found: Settings, site: Site, script: str) -> bool:
     return _ask(("lock", "--check", "--offline", *of), found, site).code == 0
 
 
-def _ask(words: Sequence[str], found: Settings, site: Site, *, timeout: float = 30.0) -> Captured:
+def _ask(
+    words: Sequence[str],
+    found: Settings,
+    site: Site,
+    *,
+    timeout: float = 30.0,
+    more: Mapping[str, str] | None = None,
+    kept: Collection[str] = (),
+) -> Captured:
     program = find_uv(site).path
+    env = clean(site.host.environ, kept) | dict(more or {})
     with temporary_options(found, _root(site)) as stand_in:
-        argv = [program, *words, *stand_in]
-        return site.host.capture(argv, env=clean(site.host.environ), cwd=str(site.repo), timeout=timeout)
+        return site.host.capture([program, *words, *stand_in], env=env, cwd=str(site.repo), timeout=timeout)
 
 
 def _root(site: Site) -> Path:

@@ -65,6 +65,11 @@ def flag_is_set(environ: Mapping[str, str], name: str) -> bool:
     return environ.get(name, "").strip().lower() in ("1", "true", "t", "yes", "y", "on")
 
 
+def no_git(environ: Mapping[str, str]) -> dict[str, str]:
+    """For uv where no network is used: an older one does not keep git from it."""
+    return {"GIT_ALLOW_PROTOCOL": "file"} if flag_is_set(environ, "UV_OFFLINE") else {}
+
+
 def _is_unwanted(name: str) -> bool:
     if name in ALLOWED or (name.startswith("UV_INDEX_") and name.endswith(_CREDENTIALS)):
         return False
