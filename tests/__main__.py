@@ -16,7 +16,10 @@ def main() -> int:
         return start_again(["-m", "tests", *sys.argv[1:]], group="dev")
     import pytest
 
-    return int(pytest.main(["-n", "auto", "--dist", "worksteal", "-rs", *sys.argv[1:]]))
+    from runner.machine import read_machine
+
+    workers = read_machine().cores + 1  # many tests wait for a program, a node or a clock most of their time
+    return int(pytest.main(["-n", str(workers), "--dist", "worksteal", "-rs", *sys.argv[1:]]))
 
 
 if __name__ == "__main__":

@@ -70,6 +70,10 @@ def python_of(group: str, folder: Path) -> Path:
     return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
+# a process of tests/programs/inside.py for each group: importing its libraries takes longer than most of what is asked
+_HELPERS: dict[str, subprocess.Popen[str]] = {}
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """What all test processes share: environments and made images. The last process removes it."""
@@ -80,6 +84,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     me = users / str(os.getpid())
     me.touch()
     yield folder
+    while _HELPERS:
+        _, helper = _HELPERS.popitem()
+        helper.communicate()
     with exclusive(folder / "users.lock"):
         me.unlink(missing_ok=True)  # each conftest that imports this fixture has one of its own
         if not any(users.iterdir()):
@@ -140,15 +147,15 @@ class Programs:
 
     def convert_large(self) -> int:
         """The memory that a large file takes, in bytes."""
-        return int(self._inside("convert_to_tif", "convert_large", self.folder))
+        return int(self._inside_alone("convert_to_tif", "convert_large", self.folder))
 
     def segmented(self, tried: list[tuple[str, list[object]]]) -> list[list[int]]:
         """The areas of the objects that segment_threshold finds, for images and its arguments; in one process."""
-        return self._inside("segment_threshold", "segmented", json.dumps(tried))  # type: ignore[no-any-return]
+        return self._inside_alone("segment_threshold", "segmented", json.dumps(tried))  # type: ignore[no-any-return]
 
     def grey_levels(self, *asked: list[Any]) -> list[Any]:
         """What functions of tests/programs/grey_levels.py give, each a name and arguments; in one process."""
-        return list(self._inside("segment_threshold", "grey_levels", json.dumps(asked, default=str)))
+        return list(self._inside_alone("segment_threshold", "grey_levels", json.dumps(asked, default=str)))
 
     def rois(self, path: Path) -> dict[str, Any]:
         """The ROIs in a zip file."""
@@ -195,7 +202,25 @@ class Programs:
         """Whether each pixel of a TIFF file is what `value_at` of tests/support/<formula>.py says."""
         return bool(self._inside("convert_to_tif", "holds", path, formula, json.dumps(places)))
 
-    def _inside(self, group: str, *arguments: object) -> Any:
+    def _inside(self, group: str, *task: object) -> Any:
+        """What tests/programs/inside.py makes of a task, in the environment of a group."""
+        if group not in _HELPERS:
+            _HELPERS[group] = subprocess.Popen(
+                self._python(group, INSIDE, "serve"),
+                env=self.environ(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                encoding="utf-8",
+            )
+        helper = _HELPERS[group]
+        assert helper.stdin and helper.stdout
+        print(json.dumps([str(word) for word in task]), file=helper.stdin, flush=True)
+        told = json.loads(helper.stdout.readline())
+        assert "is" in told, told["error"]
+        return told["is"]
+
+    def _inside_alone(self, group: str, *arguments: object) -> Any:
+        """The same in a process of its own: for what measures its memory, or runs a program's functions."""
         done = subprocess.run(
             self._python(group, INSIDE, *arguments), env=self.environ(), check=True, stdout=subprocess.PIPE
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from pathlib import Path
 
 
@@ -438,6 +439,21 @@ def picture(path: str) -> dict[str, object]:
     }
 
 
+def serve() -> None:
+    """Each line of standard input is a task and its arguments; a line says what came of it."""
+    answers, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        task, *arguments = json.loads(line)
+        try:
+            told = {"is": globals()[task](*arguments)}
+        except Exception:
+            told = {"error": traceback.format_exc()}
+        print(json.dumps(told), file=answers, flush=True)
+
+
 if __name__ == "__main__":
     task, *arguments = sys.argv[1:]
-    print(json.dumps(globals()[task](*arguments)))
+    if task == "serve":
+        serve()
+    else:
+        print(json.dumps(globals()[task](*arguments)))
