@@ -27,6 +27,15 @@ class Base:
         return old is not None and old == packed and not name.startswith(_NEVER)
 
 
+def is_bundle(path: Path) -> bool:
+    """Whether it looks like one, be it damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return MANIFEST in archive.namelist()
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+        return False
+
+
 def read_base(path: Path, target: Target) -> Base:
     """Raises UsageError, StateError."""
     try:

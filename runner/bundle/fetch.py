@@ -22,6 +22,7 @@ from runner.errors import EnvironmentMissing
 from runner.ground.words import size_text
 
 AT_ONCE = 3  # pips
+_FEW = 8  # packages that are not worth another one
 SETTINGS = {
     "PIP_NO_INPUT": "1",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -104,7 +105,8 @@ def _batches(wheels: dict[Wheel, str]) -> list[list[tuple[Wheel, str]]]:
         number = seen.get((python, wheel.name), -1) + 1
         seen[python, wheel.name] = number
         columns.setdefault((python, number), []).append((wheel, python))
-    return [column[start::AT_ONCE] for column in columns.values() for start in range(min(AT_ONCE, len(column)))]
+    shares = {key: min(AT_ONCE, -(-len(column) // _FEW)) for key, column in columns.items()}
+    return [column[start :: shares[key]] for key, column in columns.items() for start in range(shares[key])]
 
 
 def _fetch(batch: Sequence[tuple[Wheel, str]], tools: Tools, folder: Path, progress: Progress) -> dict[Wheel, Path]:

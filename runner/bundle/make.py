@@ -16,7 +16,7 @@ from runner.bundle import pythons as interpreters
 from runner.bundle.build import build, built_words
 from runner.bundle.choose import Chosen, Part, Source, Stored, Wheel
 from runner.bundle.contents import Contents, gather
-from runner.bundle.delta import Base, read_base
+from runner.bundle.delta import Base, is_bundle, read_base
 from runner.bundle.fetch import fetch
 from runner.bundle.form import (
     CONDA,
@@ -120,6 +120,8 @@ def make(asked: Asked, site: Site, stop: StopRequest, say: Callable[[str], None]
 def _check_output(path: Path) -> None:
     if path.is_dir():
         raise UsageError(f"{path} is a folder", "Give -o the name of a file, such as lab.bundle.")
+    if path.exists() and not is_bundle(path):
+        raise UsageError(f"{path} is there, and is no bundle", "Name another file (-o), or remove it.")
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {path.parent}", "Make it, or name another one.")
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
+import re
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from runner.bundle.target import Target, here
 from runner.environments import Site
 from runner.environments.offline import offline
 from runner.environments.uv.settings import ask_uv, downloads_off
+from runner.ground.disk import entries, on_disk
 
 _LIMIT = 1800.0  # seconds for a download
 _LICENCE = "Python-2.0"
@@ -77,22 +78,21 @@ def _installed(version: str, target: Target, site: Site) -> Path | None:
     """One of uv's on this machine, for this kind of machine."""
     if here() != target.name:
         return None
-    words = ["python", "list", version, "--only-installed", "--managed-python", "--output-format", "json"]
-    answer = ask_uv([*words, "--no-python-downloads"], site)
-    try:
-        told = json.loads(answer.stdout)
-        places = [Path(one["path"]) for one in told if one.get("variant") == "default" and one.get("path")]
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None
-    return next((found for place in places if (found := prefix_of(place.resolve()))), None)
+    answer = ask_uv(["python", "dir"], site)
+    name = re.compile(rf"cpython-({re.escape(version)}(?:\.\d+)*)-{re.escape(_key(target))}")
+    found = []
+    for folder in entries(Path(answer.stdout.decode("utf-8", "replace").strip())) if answer.code == 0 else ():
+        place = on_disk(folder).resolve()  # uv has links such as cpython-3.11-linux-x86_64-gnu
+        if (match := name.fullmatch(place.name)) and _is_whole(place):
+            found.append((tuple(map(int, match[1].split("."))), place))
+    return max(found)[1] if found else None
 
 
 def _fetched(version: str, target: Target, site: Site, folder: Path) -> tuple[Path | None, str]:
-    key = _KEYS[target.platform].format(machine=_MACHINES.get(target.machine, target.machine))
     into = folder / "installed"
-    words = ["python", "install", f"cpython-{version}-{key}", "--install-dir", str(into), "--no-bin"]
+    words = ["python", "install", f"cpython-{version}-{_key(target)}", "--install-dir", str(into), "--no-bin"]
     answer = ask_uv(words, site, timeout=_LIMIT)
-    found = [one for one in (into.iterdir() if into.is_dir() else ()) if not one.is_symlink() and prefix_of(one)]
+    found = [on_disk(one) for one in entries(into) if not on_disk(one).is_symlink() and _is_whole(on_disk(one))]
     if answer.code == 0 and found:
         return found[0], ""
     said = answer.error or answer.stderr.decode("utf-8", "replace")
@@ -105,13 +105,12 @@ def _fetched(version: str, target: Target, site: Site, folder: Path) -> tuple[Pa
 _MACHINES = {"arm64": "aarch64"}
 
 
-def prefix_of(place: Path) -> Path | None:
-    """The folder of the interpreter that `place`, its program or that folder, belongs to; None where it has none."""
-    for folder in (place, *place.parents[:2]):
-        ours = folder.name.startswith("cpython-") and folder.is_dir()
-        if ours and any((folder / name).is_file() for name in ("python.exe", "bin/python3")):
-            return folder
-    return None
+def _key(target: Target) -> str:
+    return _KEYS[target.platform].format(machine=_MACHINES.get(target.machine, target.machine))
+
+
+def _is_whole(prefix: Path) -> bool:
+    return any((prefix / name).is_file() for name in ("python.exe", "bin/python3"))
 
 
 def _licence(prefix: Path, version: str) -> Licence:

@@ -1,0 +1,343 @@
+"""A bundle is made: what of a lock gets into it, and what becomes of what cannot."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uv as uv_package
+
+from runner.environments.uv import script as scripts
+from runner.errors import EnvironmentMissing, Interrupted, StateError, UsageError
+from runner.process.stop import StopRequest
+from tests.bundle.works import Index, Works, manifest_of, read, segments, serving, source_files, wheels_of
+
+HERE = sys.platform == "linux"
+TAGS = (
+    *("cp311-cp311-manylinux_2_17_x86_64", "cp311-cp311-manylinux_2_34_x86_64", "cp311-cp311-win_amd64"),
+    *("cp311-cp311-macosx_11_0_universal2", "cp311-cp311-musllinux_1_2_x86_64"),
+)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    with serving(tmp_path_factory.mktemp("index")) as index:
+        index.wheel("tool")
+        index.wheel("alpha", requires=["onlywin ; sys_platform == 'win32'", "old ; python_full_version < '3.11.4'"])
+        index.wheel("onlywin")
+        index.wheel("old")
+        index.wheel("gamma", *TAGS)
+        index.wheel("stable", "cp39-abi3-win_amd64", "cp39-abi3-manylinux2014_x86_64")
+        index.wheel("linuxonly", "cp311-cp311-manylinux_2_17_x86_64")
+        index.source("plain")
+        index.source("compiled", "cp311-cp311-linux_x86_64")
+        yield index
+
+
+@pytest.fixture
+def served(works: Works) -> Works:
+    """With an index that answers as a server, so that pip fetches."""
+    works.served = True
+    works.project(works.own, 'dependencies = ["tool"]\n')
+    return works
+
+
+@pytest.fixture
+def works(tmp_path: Path, index: Index, environments: Path) -> Iterator[Works]:
+    index.asked.clear()
+    yield Works(tmp_path, index, environments).make()
+    index.spoil = lambda path, data: data
+
+
+def test_each_wheel_is_once_in_it_for_the_targets_markers_and_tags(works: Works) -> None:
+    works.groups(a=["alpha", "gamma"], b=["alpha", "stable"])
+    works.pipeline(segments("uv:a", "uv:b", "uv:a"))
+    made = works.bundle(platform="windows")
+    assert wheels_of(works.output) == [
+        "alpha-1.0-py3-none-any.whl", "gamma-1.0-cp311-cp311-win_amd64.whl", "old-1.0-py3-none-any.whl",
+        "onlywin-1.0-py3-none-any.whl", "stable-1.0-cp39-abi3-win_amd64.whl", "tool-1.0-py3-none-any.whl",
+    ]  # fmt: skip
+    assert (made.wheels, made.shared) == (6, 3)
+    told = manifest_of(works.output)
+    assert [(one.name, one.text, one.python, one.segment) for one in told.environments] == [
+        ("uv-a", "uv:a", "3.11", 1), ("uv-b", "uv:b", "3.11", 2),
+    ]  # fmt: skip
+    assert told.pipelines == ("pipelines/dåta set/pipeline.yaml",) == (told.environments[0].pipeline,)
+    with zipfile.ZipFile(works.output) as archive:
+        assert set(archive.namelist()) == {"manifest.json", *told.files}
+        for name, packed in told.files.items():
+            data = archive.read(name)
+            assert (len(data), hashlib.sha256(data).hexdigest()) == (packed.size, packed.sha256)
+    assert works.left() == ["lab.bundle"]
+
+
+def test_on_linux_the_wheels_are_those_of_its_glibc_and_without_what_windows_alone_needs(works: Works) -> None:
+    works.groups(a=["alpha", "gamma", "stable"]).pipeline(segments("uv:a"))
+    works.bundle(platform="linux")
+    assert "gamma-1.0-cp311-cp311-manylinux_2_17_x86_64.whl" in wheels_of(works.output)
+    assert "onlywin-1.0-py3-none-any.whl" not in wheels_of(works.output)
+    works.bundle(platform="linux", glibc="2.35")
+    assert "gamma-1.0-cp311-cp311-manylinux_2_34_x86_64.whl" in wheels_of(works.output)
+
+
+def test_a_bundle_for_macos_takes_universal_wheels(works: Works) -> None:
+    works.groups(a=["gamma"]).pipeline(segments("uv:a"))
+    works.bundle(platform="macos")
+    assert "gamma-1.0-cp311-cp311-macosx_11_0_universal2.whl" in wheels_of(works.output)
+
+
+def test_a_windows_bundle_made_here_resolves_for_windows(works: Works, tmp_path: Path) -> None:
+    works.groups(a=["alpha", "gamma", "stable"]).pipeline(segments("uv:a"))
+    works.bundle(platform="windows")
+    with zipfile.ZipFile(works.output) as archive:
+        archive.extractall(tmp_path / "there")
+    words = ["pip", "install", "--dry-run", "--offline", "--python-platform", "windows", "--python-version", "3.11"]
+    done = subprocess.run(
+        [uv_package.find_uv_bin(), *words, "--target", "t", "--no-cache", "-r", "environments/uv-a/pylock.toml"],
+        cwd=tmp_path / "there", env=works.environ(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "onlywin==1.0" in done.stderr and "gamma==1.0" in done.stderr
+
+
+def test_what_the_target_cannot_have_is_told_before_anything_is_fetched(works: Works) -> None:
+    works.groups(a=["alpha", "linuxonly"]).pipeline(segments("uv:a"))
+    works.index.asked.clear()
+    with pytest.raises(EnvironmentMissing) as refused:
+        works.bundle(platform="windows")
+    assert refused.value.message == (
+        "uv:a (segment 1 of pipeline.yaml): of linuxonly 1.0 there is no wheel for Windows x86_64, Python 3.11"
+    )
+    assert "linuxonly-1.0-cp311-cp311-manylinux_2_17_x86_64.whl" in refused.value.cure
+    assert works.index.asked == [] == works.left()
+
+
+def test_a_lock_that_is_out_of_step_is_refused(works: Works) -> None:
+    works.groups(a=["alpha"]).pipeline(segments("uv:a"))
+    project = works.repo / "pyproject.toml"
+    project.write_text(project.read_text(encoding="utf-8").replace("['alpha']", "['alpha', 'gamma']"), encoding="utf-8")
+    with pytest.raises(EnvironmentMissing, match=r"uv.lock"):
+        works.bundle()
+    assert works.left() == []
+
+
+def test_the_same_input_gives_the_same_bytes(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    works.groups(a=["alpha", "gamma"]).pipeline(segments("uv:a"))
+    sums = []
+    for _ in range(2):
+        works.bundle()
+        sums.append(hashlib.sha256(works.output.read_bytes()).hexdigest())
+        (works.repo / "scripts" / "count.py").touch()
+    assert sums[0] == sums[1]
+
+
+def test_a_damaged_download_is_named_and_nothing_is_left(served: Works) -> None:
+    served.groups(a=["alpha", "gamma"]).pipeline(segments("uv:a"))
+    served.index.spoil = lambda name, data: data[:-1] + b"x" if name.startswith("gamma") else data
+    with pytest.raises(EnvironmentMissing) as refused:
+        served.bundle()
+    assert refused.value.message.startswith(
+        "gamma-1.0-cp311-cp311-manylinux_2_17_x86_64.whl is not the file of the lock"
+    )
+    assert served.left() == []
+
+
+def test_a_download_that_breaks_off_goes_on(served: Works) -> None:
+    served.groups(a=["alpha", "gamma"]).pipeline(segments("uv:a"))
+    served.index.breaks["gamma-1.0-cp311-cp311-manylinux_2_17_x86_64.whl"] = 100
+    served.bundle()
+    assert "gamma-1.0-cp311-cp311-manylinux_2_17_x86_64.whl" in wheels_of(served.output)
+
+
+def test_where_the_locks_address_does_not_answer_the_users_index_is_asked_for_the_same_file(
+    served: Works, index: Index
+) -> None:
+    served.groups(a=["alpha", "gamma"]).pipeline(segments("uv:a"))
+    lock = served.repo / "uv.lock"
+    lock.write_text(lock.read_text(encoding="utf-8").replace(f"{index.url}/files", "http://127.0.0.1:9/files"))
+    own = {"PIP_INDEX_URL": f"{index.url}/simple", "PIP_RETRIES": "0"}
+    served.bundle(**own)
+    assert "gamma-1.0-cp311-cp311-manylinux_2_17_x86_64.whl" in wheels_of(served.output)
+
+
+def test_ctrl_c_leaves_nothing(served: Works) -> None:
+    served.groups(a=["alpha", "gamma"]).pipeline(segments("uv:a"))
+    served.bundle()  # the group with pip is there now
+    served.output.unlink()
+    stop = StopRequest()
+
+    def spoil(name: str, data: bytes) -> bytes:
+        stop.kind("Ctrl-C")
+        return data
+
+    served.index.spoil = spoil
+    with pytest.raises(Interrupted):
+        served.bundle(stop=stop, PIP_NO_CACHE_DIR="1")
+    assert served.left() == []
+    assert threading.active_count() < 10
+
+
+def test_sources_are_built_and_told(works: Works) -> None:
+    folder = works.repo / "beside"
+    folder.mkdir()
+    for name, text in source_files("beside").items():
+        (folder / name).write_text(text, encoding="utf-8")
+    more = '\n[tool.uv.sources]\nbeside = { path = "beside", editable = true }\n'
+    works.groups(more, a=["plain", "beside"]).pipeline(segments("uv:a"))
+    made = works.bundle(platform="windows", python=works_python())
+    assert {"plain-1.0-py3-none-any.whl", "beside-1.0-py3-none-any.whl"} <= set(wheels_of(works.output))
+    assert made.built == [
+        f"beside 1.0 from the folder {folder.resolve()}, for any system".replace("beside 1.0", "beside"),
+        "plain 1.0 from its source distribution, for any system",
+    ]
+    assert "plain   1.0  MIT" in read(works.output, "licences/LICENCES.txt")
+
+
+@pytest.mark.skipif(not HERE, reason="its wheel says linux")
+def test_what_has_to_be_compiled_cannot_be_had_for_another_system(works: Works) -> None:
+    works.groups(a=["compiled"]).pipeline(segments("uv:a"))
+    with pytest.raises(EnvironmentMissing) as refused:
+        works.bundle(platform="windows", python=works_python())
+    assert refused.value.message.startswith("compiled 1.0 cannot be had for Windows x86_64: the lock has its source")
+    assert works.left() == []
+
+
+def works_python() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+SCRIPT = '# /// script\n# requires-python = ">=3.11"\n# dependencies = ["alpha"]\n# ///\nimport alpha\n'
+
+
+def test_a_script_without_a_lock_is_locked_for_the_bundle_alone(works: Works, index: Index) -> None:
+    works.groups(a=[])
+    (works.data / "measure.py").write_text(SCRIPT, encoding="utf-8")
+    (works.data / "helper.py").write_text("", encoding="utf-8")
+    works.pipeline(segments("script", command="%YAML%/measure.py"))
+    made = works.bundle(UV_DEFAULT_INDEX=f"{works.address}/simple")
+    assert made.locked == ["measure.py"]
+    files = manifest_of(works.output).files
+    place = "repo/pipelines/dåta set"
+    assert {f"{place}/measure.py", f"{place}/measure.py.lock", f"{place}/helper.py"} <= set(files)
+    assert "alpha-1.0-py3-none-any.whl" in wheels_of(works.output)
+    assert not (works.data / "measure.py.lock").exists()
+    assert [one.name for one in manifest_of(works.output).environments] == ["script-measure"]
+    assert scripts.KIND.travels is not None
+
+
+def test_data_results_and_secrets_stay(works: Works) -> None:
+    works.groups(a=["alpha"])
+    (works.repo / ".env").write_text("TOKEN=secret\n", encoding="utf-8")
+    (works.repo / "standard_code").mkdir()
+    (works.repo / "standard_code" / "weights.onnx").write_bytes(b"weights")
+    for name in ("image.tif", "settings.json", "results.csv", "declared.txt"):
+        (works.data / name).write_text(name, encoding="utf-8")
+    (works.data / "images").mkdir()
+    works.pipeline(
+        segments("uv:a")
+        + """\
+- name: Two
+  environment: uv:a
+  commands: [python, '%REPO%/scripts/count.py', --input, '%YAML%/image.tif', --settings: '%YAML%/settings.json',
+    --folder, '%YAML%/images', --output: '%YAML%/results.csv']
+- name: Three
+  environment: uv:a
+  inputs: '%YAML%/declared.txt'
+  commands: [python, '%REPO%/scripts/count.py', '%YAML%/declared.txt']
+"""
+    )
+    made = works.bundle()
+    names = {name for name in manifest_of(works.output).files if name.startswith("repo/")}
+    assert names - {name for name in names if name.startswith("repo/runner/")} == {
+        "repo/pyproject.toml", "repo/uv.lock", "repo/scripts/count.py", "repo/standard_code/weights.onnx",
+        "repo/pipelines/dåta set/pipeline.yaml", "repo/pipelines/dåta set/settings.json",
+    }  # fmt: skip
+    assert made.left == [
+        f"segment 2 reads {works.data / 'image.tif'}", f"segment 2 reads {works.data / 'images'}",
+        f"segment 3 reads {works.data / 'declared.txt'}", f"{works.repo / '.env'}: write one there, where it is needed",
+    ]  # fmt: skip
+
+
+def test_what_no_bundle_can_bring_is_named(works: Works) -> None:
+    works.groups(a=["alpha"]).pipeline(segments("uv:a", "imagej", "cmd", "conda:cells"))
+    made = works.bundle(platform="windows", python="3.12")
+    assert made.manifest.missing == (
+        "segment 2 of pipeline.yaml: ImageJ or Fiji must be installed there (FIJI_PATH in .env says where)",
+        "segment 3 of pipeline.yaml: it runs in a shell: the programs of its line must be installed there",
+        made.manifest.missing[2],
+        "Python 3.12 must be installed there: no Python is fetched (UV_PYTHON_DOWNLOADS)",
+    )
+    assert "conda environment cells" in made.manifest.missing[2]
+
+
+def test_an_update_holds_only_what_is_new_also_on_top_of_an_update(works: Works) -> None:
+    works.groups(a=["alpha"]).pipeline(segments("uv:a"))
+    works.bundle()
+    whole = manifest_of(works.output)
+    first = works.output.rename(works.root / "first.bundle")
+    works.groups(a=["alpha", "gamma"])
+    works.bundle(update=first)
+    told = manifest_of(works.output)
+    assert wheels_of(works.output) == ["gamma-1.0-cp311-cp311-manylinux_2_17_x86_64.whl"]
+    assert told.base == "lab.bundle" and told.base_files["wheels/alpha-1.0-py3-none-any.whl"]
+    assert "repo/uv.lock" in told.files and "repo/scripts/count.py" in told.base_files
+    assert "__main__.py" in told.files and set(whole.files) <= {*told.files, *told.base_files}
+    second = works.output.rename(works.root / "second.bundle")
+    (works.repo / "scripts" / "count.py").write_text("print(2)\n", encoding="utf-8")
+    works.bundle(update=second)
+    assert wheels_of(works.output) == []
+    assert "wheels/gamma-1.0-cp311-cp311-manylinux_2_17_x86_64.whl" in manifest_of(works.output).base_files
+    assert "repo/scripts/count.py" in manifest_of(works.output).files
+    with pytest.raises(UsageError, match="is for linux x86_64, not for windows"):
+        works.bundle(update=second, platform="windows")
+
+
+@pytest.mark.parametrize("data", [b"", b"PK", b"no bundle", None])
+def test_an_update_of_what_is_no_bundle_is_refused(works: Works, data: bytes | None) -> None:
+    works.groups(a=["alpha"]).pipeline(segments("uv:a"))
+    old = works.root / "old.bundle"
+    if data is not None:
+        old.write_bytes(data)
+    with pytest.raises((UsageError, StateError), match=r"old\.bundle"):
+        works.bundle(update=old)
+
+
+def test_a_file_that_is_no_bundle_is_not_replaced(works: Works) -> None:
+    works.groups(a=["alpha"]).pipeline(segments("uv:a"))
+    works.output.write_text("my thesis", encoding="utf-8")
+    with pytest.raises(UsageError, match="is no bundle"):
+        works.bundle()
+    assert works.output.read_text(encoding="utf-8") == "my thesis"
+
+
+def test_a_disk_without_room_is_told_before_anything_is_fetched(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    works.groups(a=["alpha"]).pipeline(segments("uv:a"))
+    monkeypatch.setattr("runner.bundle.make.free_space", lambda folder: 10)
+    works.index.asked.clear()
+    with pytest.raises(StateError, match="has 10 B free"):
+        works.bundle()
+    assert works.index.asked == []
+
+
+def test_two_pipelines_in_folders_of_one_name_and_two_scripts_of_one_name_stay_apart(works: Works) -> None:
+    works.groups(a=["alpha"])
+    paths = []
+    for name in ("one", "two"):
+        folder = works.root / name / "plate"
+        folder.mkdir(parents=True)
+        (folder / "measure.py").write_text(SCRIPT + f"# {name}\n", encoding="utf-8")
+        paths.append(folder / "p.yaml")
+        paths[-1].write_text(segments("script", command="%YAML%/measure.py"), encoding="utf-8")
+    works.bundle(*paths, UV_DEFAULT_INDEX=f"{works.address}/simple")
+    told = manifest_of(works.output)
+    assert told.pipelines == ("pipelines/plate/p.yaml", "pipelines/plate-2/p.yaml")
+    assert [(one.name, one.pipeline) for one in told.environments] == [
+        ("script-measure", "pipelines/plate/p.yaml"), ("script-measure-2", "pipelines/plate-2/p.yaml"),
+    ]  # fmt: skip
