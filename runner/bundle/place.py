@@ -15,9 +15,9 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from runner.bundle.form import KEPT, MANIFEST, WHEELS, Manifest, Unusable, place_of, read_manifest
+from runner.bundle.form import CONDA, KEPT, MANIFEST, WHEELS, Manifest, Unusable, place_of, read_manifest
 from runner.bundle.opened import Opened, sum_of
 
 LOCK = "lock"  # in KEPT, made before anything else: the folder is ours
@@ -67,14 +67,22 @@ def check_system(manifest: Manifest, system: System) -> None:
 
 
 def check_paths(bundle: Opened, folder: Path, system: System) -> None:
-    """Raises Unusable where the longest path would be too long."""
+    """Raises Unusable where the longest path would be too long, or the folder for a program of conda."""
+    manifest, conda = bundle.manifest, _conda_of(bundle)
+    for name, told in conda:
+        size = len(os.fsencode(folder / ".venvs" / ".conda" / name))
+        if 0 < told["room"] < size:
+            raise Unusable(
+                f"the folder of the conda environment {name} in {folder} would have {size} bytes, and its programs "
+                f"have room for {told['room']}. Name a folder with a shorter path"
+            )
     if not system.longest_path:
         return
-    manifest = bundle.manifest
     names = [place_of(name) for name in (*manifest.files, *manifest.base_files)]
     deepest = max((one.name for one in manifest.environments), key=len, default="")
     inside = max((_longest_in(bundle, name) for name in manifest.files if _is_wheel(name)), key=len, default="")
     names.append(f".venvs/{deepest}-py{manifest.python}/Lib/site-packages/{inside}")
+    names += [f".venvs/.conda/{name}.part/{told['longest']}" for name, told in conda]
     longest = max(names, key=len)
     over = len(str(folder)) + 1 + len(longest) - system.longest_path
     if over > 0:
@@ -87,6 +95,7 @@ def check_paths(bundle: Opened, folder: Path, system: System) -> None:
 def check_space(bundle: Opened, plan: Plan, folder: Path) -> None:
     """Raises Unusable where the disk has no room for what is written and for the environments."""
     needed = plan.size + (sum(_size_in(bundle, name) for name, _ in plan.write if _is_wheel(name)))
+    needed += sum(told["size"] for _, told in _conda_of(bundle))
     there = next((one for one in (folder, *folder.parents) if one.is_dir()), folder)
     try:
         free = shutil.disk_usage(there).free
@@ -194,6 +203,17 @@ def _is_setting(place: str) -> bool:
 
 def _is_wheel(name: str) -> bool:
     return name.startswith(f"{WHEELS}/") and name.endswith(".whl")
+
+
+def _conda_of(bundle: Opened) -> list[tuple[str, dict[str, Any]]]:
+    """By its name, what is noted of each conda environment in it."""
+    found = []
+    for entry in bundle.manifest.files:
+        room, _, name = entry.partition("/")
+        if room == CONDA and "/" not in name and name.endswith(".json"):
+            with bundle.reading(entry) as stream:
+                found.append((name[: -len(".json")], json.loads(stream.read())))
+    return found
 
 
 def _longest_in(bundle: Opened, wheel: str) -> str:

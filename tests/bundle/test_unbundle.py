@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from runner.bundle.conda.pack import pack
 from runner.bundle.form import Environment, Python
+from runner.host import this_host
 from tests.bundle.making import REPO, manifest_of, with_program, write_bundle
 from tests.bundle.packing import NEEDED, pylock_of, wheel_of
+from tests.conda.conda_layout import make_environment
 from tests.support.lab import clean_environ
 from tests.uv.shop import Shop
 
@@ -35,6 +38,11 @@ run:
 - name: after
   environment: uv:small
   commands: [python, '%REPO%/say.py', '%YAML%/out-after.txt']
+"""
+WITH_CONDA = """\
+- name: in conda
+  environment: cells
+  commands: [python, -c, 'import os, sys; print("cells:", sys.prefix, os.environ["CELL_MODELS"])']
 """
 SAY = "import sys, alpha\nopen(sys.argv[1], 'w').write(alpha.VERSION)\n"
 
@@ -88,6 +96,13 @@ def content_of(folder: Path) -> dict[str, bytes]:
     content |= {f"wheels/{wheel.name}": wheel.read_bytes() for wheel in (*own, alpha)}
     content["environments/runner/pylock.toml"] = pylock_of(own)
     content["environments/uv-small/pylock.toml"] = pylock_of([alpha])
+    if os.name != "nt":  # laid out as on POSIX
+        scripts = {"cells.sh": 'export CELL_MODELS="$CONDA_PREFIX/models"\n'}
+        prefix = make_environment(folder / "conda" / "envs" / "cells", scripts=scripts)
+        packed = pack("cells", prefix, folder / "packed", this_host(), "linux", "x86_64")
+        content |= {f"conda/{name}": (folder / "packed" / name).read_bytes() for name in packed.files}
+        content["repo/pipes/a b.yaml"] += WITH_CONDA.encode()
+        shutil.rmtree(folder / "conda")
     return with_program(content)
 
 
@@ -133,6 +148,8 @@ def test_a_folder_is_made_whose_pipelines_run_without_network_and_home(away: Awa
     done = away.start("sh", "-c", line) if os.name != "nt" else away.start("cmd", "/c", line)
     assert done.returncode == 0, done.stderr
     assert (folder / "pipes" / "out-two.txt").read_text() == "1.0"
+    made = folder / ".venvs" / ".conda" / "cells"
+    assert os.name == "nt" or f"cells: {made} {made}/models" in done.stdout
 
 
 def test_the_python_of_the_machine_finds_the_runner_set_up(away: Away, there: tuple[Path, str]) -> None:

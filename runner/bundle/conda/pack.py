@@ -174,6 +174,7 @@ def _write_index(file: Path, text: str, prefix: Path, found: Survey, archives: S
         "own": sha256(file.with_name(f"{file.stem}.tar.gz")),  # all others have theirs in their names
         "room": min(room, default=0),  # bytes that the folder may have; 0: as many as it likes
         "longest": max((one.path for one in found.members), key=len, default=""),
+        "size": sum(one.source.lstat().st_size for one in found.members),  # bytes, unpacked
         "replace": replace,
     }
     file.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
