@@ -229,6 +229,12 @@ def print_json(event: str, **values: Any) -> None:
     print(json.dumps({"event": event, **values}))
 
 
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    for row in [head, *rows]:
+        print("  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
 def confirmed(question: str, site: Site, *, yes: bool, as_json: bool = False) -> bool:
     """Whether to remove what was shown. Raises UsageError where nobody could answer."""
     if not (yes or site.host.interactive):

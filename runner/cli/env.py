@@ -22,9 +22,11 @@ from runner.cli.common import (
     repo_option,
     reports_errors,
     show_error,
+    table,
     usual,
 )
 from runner.cli.completing import complete_groups, complete_groups_and_files
+from runner.cli.env_clone import clone_command
 from runner.environments import Preparation, Site, kind
 from runner.environments.spec import is_named_form, normalised_group, parse_environment
 from runner.environments.uv.groups import read_project
@@ -59,7 +61,7 @@ def _folder(ctx: click.Context, option: click.Parameter, text: str | None) -> Pa
 @click.option("--repo", metavar="DIR", help="Without a command: the repository.")
 @click.pass_context
 def command(ctx: click.Context, store: Path | None, save: bool, repo: str | None) -> None:
-    """List, update or remove the environments of uv groups, and make a store for them."""
+    """List, update, remove or clone the environments of uv groups, and make a store for them."""
     if store is not None:
         ctx.meta[ASKED_STORE] = store
     if ctx.invoked_subcommand is not None:
@@ -79,6 +81,9 @@ def _store_alone(store: Path, save: bool, repo: str | None) -> int:
 
     usable_folder(store)
     return show_store(make_site(repo or os.environ.get(REPO_VARIABLE)), os.environ, save=save)
+
+
+command.add_command(clone_command)
 
 
 @command.command(name="list")
@@ -104,10 +109,10 @@ def list_command(as_json: bool, repo: str | None) -> int:
     else:
         print(f"In {site.environments}:")
         rows = [_row(environment, size) for environment, size in zip(environments, sizes, strict=True)]
-        _table(["environment", "python", "size", "last used", "state"], rows)
+        table(["environment", "python", "size", "last used", "state"], rows)
     if old:
         print("\nLeft by the Go runner, not used any more; remove them yourself when you no longer need it:")
-        _table(["folder", "size"], [[name, size_text(size)] for name, size in old])
+        table(["folder", "size"], [[name, size_text(size)] for name, size in old])
     return 0
 
 
@@ -290,12 +295,6 @@ def _row(environment: Environment, size: int) -> list[str]:
     version = venv_settings(environment.place.folder).get("version_info", "?")
     used = (_when(environment.used) or "never")[:16].replace("T", " ")
     return [environment.name, version, size_text(size), used, state]
-
-
-def _table(head: list[str], rows: list[list[str]]) -> None:
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    for row in [head, *rows]:
-        print("  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _when(seconds: float | None) -> str | None:
