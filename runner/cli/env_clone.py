@@ -22,12 +22,11 @@ def clone_command(store_a: str, store_b: str, cache: bool, as_json: bool, repo: 
 
     Interrupted and started again, it goes on. STORE_A stays as it is.
     """
+    from runner.cli.store import usable_folder
     from runner.environments.uv.clone import Clone
 
-    console = error_console()
-    done = Clone(as_given(store_a), as_given(store_b), make_site(repo, interactive=False), console.line).run(
-        cache=cache
-    )
+    site, target = make_site(repo, interactive=False), usable_folder(as_given(store_b))
+    done = Clone(as_given(store_a), target, site, error_console().line).run(cache=cache)
     bad = [one for one in done if not one.good]
     if as_json:
         for one in done:
@@ -35,5 +34,5 @@ def clone_command(store_a: str, store_b: str, cache: bool, as_json: bool, repo: 
     else:
         show_table(["environment", "size", "state"], [[one.name, size_text(one.size), one.state] for one in done])
         left = f"; {counted(len(bad), 'environment')} left out" if bad else ""
-        print(f"{counted(len(done) - len(bad), 'environment')} in {as_given(store_b)}{left}.")
+        print(f"{counted(len(done) - len(bad), 'environment')} in {target}{left}.")
     return ExitCode.ENVIRONMENT if bad else ExitCode.DONE

@@ -18,7 +18,7 @@ import pytest
 from runner.environments.store import platform_folder
 from runner.environments.uv.clone import Clone
 from runner.environments.uv.copying import Copier, distinct_bytes
-from runner.errors import StateError, UsageError
+from runner.errors import EnvironmentMissing, StateError, UsageError
 from runner.host import this_host
 from runner.state.holder import this_process
 from tests.support.lab import Lab, segment
@@ -55,6 +55,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Stores:
     path.write_text(text, encoding="utf-8")
     lab.uv("lock", "--quiet")
     store = lab.root / "store a"
+    lab.run("env", "--store", store)
     a_python(store / "pythons")
     for group in ("default", "other"):
         lab.run("env", "sync", group, RUN_PIPELINE_STORE=str(store), UV_CACHE_DIR=str(store / "cache"))
@@ -199,9 +200,9 @@ def clone(a: Path, b: Path) -> Clone:
 
 
 def test_what_is_no_store_and_one_within_itself_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is no store"):
+    with pytest.raises(EnvironmentMissing, match="there is no store in"):
         clone(tmp_path, tmp_path.with_name("b"))
-    (tmp_path / "environments").mkdir()
+    (tmp_path / "store.json").write_text('{"format": 1}')
     for other in (tmp_path, tmp_path / "b", tmp_path.parent):
         with pytest.raises(UsageError, match="one in the other"):
             clone(tmp_path, other)
@@ -209,9 +210,9 @@ def test_what_is_no_store_and_one_within_itself_are_refused(tmp_path: Path) -> N
 
 def test_a_disk_without_room_is_told_before_anything_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = tmp_path / "a", tmp_path / "b"
-    (a / "environments").mkdir(parents=True)
     (a / "pythons" / "cpython-3.11").mkdir(parents=True)
     (a / "pythons" / "cpython-3.11" / "big").write_bytes(bytes(5000))
+    (a / "store.json").write_text('{"format": 1}')
     monkeypatch.setattr("runner.environments.uv.clone.free_space", lambda folder: 4000)
     with pytest.raises(StateError, match=r"3\.9 KiB free, and the clone takes 4\.9 KiB"):
         clone(a, b).run(cache=False)

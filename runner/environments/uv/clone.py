@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.environments.site import Site
-from runner.environments.store import platform_folder, store_at
+from runner.environments.store import LINKS, NAME, platform_folder, read_store, store_at
 from runner.environments.uv.copying import Copier, distinct_bytes
 from runner.environments.uv.relocate import base_python, has_fixed_launchers, relocated
 from runner.environments.uv.stamp import OWN, interpreter, made_here, venv_settings
@@ -20,7 +20,7 @@ from runner.errors import RunnerError, StateError, UsageError
 from runner.ground.away import Shares
 from runner.ground.disk import entries, free_space, on_disk
 from runner.ground.files import replace_whole, state_error, write_atomic
-from runner.ground.told import read_json
+from runner.ground.told import read_json, write_json
 from runner.ground.words import size_text
 from runner.state.locks import LockFile
 
@@ -61,10 +61,9 @@ class Clone:
     """`tell` hears what is done, line by line."""
 
     def __init__(self, source: Path, target: Path, site: Site, tell: Callable[[str], None]) -> None:
-        """Raises UsageError."""
+        """Raises UsageError, EnvironmentMissing where there is no store."""
         given, source, target = source, Path(os.path.realpath(source)), Path(os.path.realpath(target))
-        if not (source / "environments").is_dir():
-            raise UsageError(f"{source} is no store: it holds no folder `environments`", "Name the store's folder.")
+        self._about = {name: value for name, value in read_store(source).items() if name != LINKS}  # of its own disk
         if source == target or source in target.parents or target in source.parents:
             raise UsageError(f"{source} and {target} lie one in the other", "Name a folder that is apart.")
         self._site, self._tell = site, tell
@@ -80,7 +79,7 @@ class Clone:
         """What became of each environment. Raises StateError, Busy."""
         try:
             self._target.mkdir(parents=True, exist_ok=True)
-            with LockFile(self._target / "clone.lock", f"a clone in {self._target}").acquire(0):
+            with LockFile(self._target / ".clone.lock", f"a clone in {self._target}").acquire(0):
                 return self._shares.patiently(lambda: self._run(cache=cache))  # it goes on where it was
         except OSError as error:
             raise state_error("write", Path(error.filename or self._target), error) from error
@@ -100,8 +99,8 @@ class Clone:
             self._tree(folder, self._new_environments / folder.relative_to(self._old_environments))
         if cache:
             self._cache()
-        if (about := self._source / "store.json").is_file():
-            write_atomic(self._target / about.name, about.read_bytes())
+        if not (self._target / NAME).exists():
+            write_json(self._target / NAME, self._about)
         return done
 
     def _environments(self) -> Iterator[_Environment]:
