@@ -25,7 +25,7 @@ KEPT = ".bundle"  # in the folder that is unbundled to: all that is not below RE
 RUNNER = f"{ENVIRONMENTS}/runner/pylock.toml"  # what the runner's own environment holds; uv is among it
 # by which `python lab.bundle` unpacks itself: files of ours, beside START as __main__.py and an empty
 # runner/__init__.py. The manifest names these too
-PROGRAM = tuple(f"runner/bundle/{name}.py" for name in ("__init__", "form", "opened", "place", "own", "unpack"))
+PROGRAM = tuple(f"runner/bundle/{name}.py" for name in ("__init__", "form", "opened", "place", "fits", "own", "unpack"))
 START = """\
 import sys
 if sys.version_info < (3, 8):

@@ -1,4 +1,4 @@
-"""The folder that is unbundled to: whether a bundle fits this machine and what is there, and what is to be written.
+"""The folder that is unbundled to: what is there, and what is to be written.
 
 Python 3.8 and its standard library: see form.py. Nothing is written here.
 """
@@ -8,42 +8,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
-import shutil
 import stat
-import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from runner.bundle.form import CONDA, KEPT, MANIFEST, WHEELS, Manifest, Unusable, place_of, read_manifest
-from runner.bundle.opened import Opened, sum_of
+from runner.bundle.form import KEPT, MANIFEST, Manifest, Unusable, place_of, read_manifest
+from runner.bundle.opened import sum_of
 
 LOCK = "lock"  # in KEPT, made before anything else: the folder is ours
 UNDER_WAY = "unpacking.json"  # in KEPT: what the unpackings that have not come to their end wrote
 BESIDE = ".from-bundle"  # behind the name of a file that the user changed
-_MACHINES = {"amd64": "x86_64", "x64": "x86_64", "aarch64": "arm64"}
-_SYSTEMS = {"win32": "windows", "darwin": "macos"}
-_WINDOWS_PATH = 259  # characters, where long paths are not switched on
 # what a lab writes into: its own stays, and the bundle's is put beside it
 _SETTINGS = (".yaml", ".yml", ".toml", ".env", ".csv", ".txt", ".md")
 _OF_NOTHING = hashlib.sha256().hexdigest()
 _LOCKED = ("pyproject.toml", "uv.lock")  # the environments are made for these
-
-
-class System(NamedTuple):
-    """The machine that unpacks, as far as a bundle must fit it."""
-
-    platform: str
-    machine: str
-    longest_path: int  # 0: long enough
-
-    @classmethod
-    def this(cls) -> System:
-        name = _SYSTEMS.get(sys.platform, "linux")
-        limited = name == "windows" and not _long_paths()
-        return cls(name, platform.machine(), _WINDOWS_PATH if limited else 0)
 
 
 class Plan(NamedTuple):
@@ -53,56 +32,6 @@ class Plan(NamedTuple):
     remove: tuple[str, ...]  # places that an earlier bundle wrote, and this one has not
     kept: tuple[str, ...]  # that the user changed, and that stay
     size: int  # bytes of what is written
-
-
-def check_system(manifest: Manifest, system: System) -> None:
-    """Raises Unusable."""
-    made_for, here = (manifest.platform, _machine(manifest.machine)), (system.platform, _machine(system.machine))
-    emulated = made_for == ("windows", "x86_64") and here == ("windows", "arm64")
-    if made_for != here and not emulated:
-        raise Unusable(
-            f"it was made for {' '.join(made_for)}, and this machine is {' '.join(here)}. "
-            f"Make one for it: run-pipeline bundle ... --platform {here[0]}"
-        )
-
-
-def check_paths(bundle: Opened, folder: Path, system: System) -> None:
-    """Raises Unusable where the longest path would be too long, or the folder for a program of conda."""
-    manifest, conda = bundle.manifest, _conda_of(bundle)
-    for name, told in conda:
-        size = len(os.fsencode(folder / ".venvs" / ".conda" / name))
-        if 0 < told["room"] < size:
-            raise Unusable(
-                f"the folder of the conda environment {name} in {folder} would have {size} bytes, and its programs "
-                f"have room for {told['room']}. Name a folder with a shorter path"
-            )
-    if not system.longest_path:
-        return
-    names = [place_of(name) for name in (*manifest.files, *manifest.base_files)]
-    deepest = max((one.name for one in manifest.environments), key=len, default="")
-    inside = max((_longest_in(bundle, name) for name in manifest.files if _is_wheel(name)), key=len, default="")
-    names.append(f".venvs/{deepest}-py{manifest.python}/Lib/site-packages/{inside}")
-    names += [f".venvs/.conda/{name}.part/{told['longest']}" for name, told in conda]
-    longest = max(names, key=len)
-    over = len(str(folder)) + 1 + len(longest) - system.longest_path
-    if over > 0:
-        raise Unusable(
-            f"paths in {folder} would be too long for Windows by {over} characters, such as {longest}. "
-            "Name a folder with a shorter path, such as C:\\lab, or have long paths switched on (docs/windows.md)"
-        )
-
-
-def check_space(bundle: Opened, plan: Plan, folder: Path) -> None:
-    """Raises Unusable where the disk has no room for what is written and for the environments."""
-    needed = plan.size + (sum(_size_in(bundle, name) for name, _ in plan.write if _is_wheel(name)))
-    needed += sum(told["size"] for _, told in _conda_of(bundle))
-    there = next((one for one in (folder, *folder.parents) if one.is_dir()), folder)
-    try:
-        free = shutil.disk_usage(there).free
-    except OSError:
-        return
-    if free < needed:
-        raise Unusable(f"{there} has {_size_text(free)} free, and about {_size_text(needed)} are needed")
 
 
 def make_plan(manifest: Manifest, folder: Path, told: Callable[[int], None] = lambda size: None) -> Plan:
@@ -199,52 +128,3 @@ def _is_filled(folder: Path) -> bool:
 
 def _is_setting(place: str) -> bool:
     return place.endswith(_SETTINGS) and place not in _LOCKED and not place.startswith(f"{KEPT}/")
-
-
-def _is_wheel(name: str) -> bool:
-    return name.startswith(f"{WHEELS}/") and name.endswith(".whl")
-
-
-def _conda_of(bundle: Opened) -> list[tuple[str, dict[str, Any]]]:
-    """By its name, what is noted of each conda environment in it."""
-    found = []
-    for entry in bundle.manifest.files:
-        room, _, name = entry.partition("/")
-        if room == CONDA and "/" not in name and name.endswith(".json"):
-            with bundle.reading(entry) as stream:
-                found.append((name[: -len(".json")], json.loads(stream.read())))
-    return found
-
-
-def _longest_in(bundle: Opened, wheel: str) -> str:
-    return max((info.filename for info in _inside(bundle, wheel)), key=len, default="")
-
-
-def _size_in(bundle: Opened, wheel: str) -> int:
-    return sum(info.file_size for info in _inside(bundle, wheel))
-
-
-def _inside(bundle: Opened, wheel: str) -> list[zipfile.ZipInfo]:
-    with bundle.reading(wheel) as stream, zipfile.ZipFile(stream) as inner:
-        return inner.infolist()
-
-
-def _machine(name: str) -> str:
-    return _MACHINES.get(name.lower(), name.lower())
-
-
-def _size_text(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
-
-
-def _long_paths() -> bool:
-    """Whether Windows was told to take paths of more than 259 characters."""
-    if sys.platform != "win32":
-        return True
-    import winreg
-
-    try:
-        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, r"SYSTEM\CurrentControlSet\Control\FileSystem") as key:
-            return bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])
-    except OSError:
-        return False

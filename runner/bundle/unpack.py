@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from runner.bundle.fits import System, check_paths, check_space, check_system
 from runner.bundle.form import KEPT, MANIFEST, Manifest, Unusable, place_of, to_bytes
 from runner.bundle.opened import CHUNK, Opened, opened
 from runner.bundle.own import NotMade, make_runner, make_the_rest
@@ -26,10 +27,6 @@ from runner.bundle.place import (
     LOCK,
     UNDER_WAY,
     Plan,
-    System,
-    check_paths,
-    check_space,
-    check_system,
     known_files,
     make_plan,
 )

@@ -74,8 +74,8 @@ def _tell(manifest: Manifest, folder: Path, site: Site, console: Console) -> Non
     windows = site.host.windows
     quote = quote_cmd if windows else quote_posix
     console.line(f"\n{folder} holds {manifest.name} of {manifest.made[:10]}: {', '.join(manifest.pipelines)}")
-    own = {f"Python {python.version} must be installed there" for python in manifest.pythons}  # it was: all is made
-    if missing := [text for text in manifest.missing if text not in own]:
+    own = tuple(f"Python {python.version} must be installed" for python in manifest.pythons)  # it is: all is made
+    if missing := [text for text in manifest.missing if not text.startswith(own)]:
         console.line("What no bundle can bring, and its pipelines need:", "yellow")
         for text in missing:
             console.line(f"  {text}")

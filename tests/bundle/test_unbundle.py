@@ -108,9 +108,10 @@ def content_of(folder: Path) -> dict[str, bytes]:
 
 def manifest_fields() -> dict[str, object]:
     environment = Environment("uv-small", "uv:small", VERSION, "pipes/a b.yaml", 1)
+    missing = ("segment 9: Fiji must be installed there", f"Python {VERSION} must be installed there: why")
     return {
         "python": VERSION, "pipelines": ("pipes/a b.yaml",), "environments": (environment,),
-        "pythons": (Python(VERSION, ""),), "missing": ("segment 9: Fiji must be installed there",),
+        "pythons": (Python(VERSION, ""),), "missing": missing,
     }  # fmt: skip
 
 

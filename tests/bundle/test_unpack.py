@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.bundle.fits import System, check_paths, check_system
 from runner.bundle.form import MANIFEST, Unusable, place_of, read_manifest, to_bytes
 from runner.bundle.opened import opened
-from runner.bundle.place import System, check_paths
 from runner.bundle.unpack import unpacked
 from tests.bundle.making import SMALL, manifest_of, packed, tree, write_bundle
 
@@ -214,6 +214,32 @@ def test_a_bundle_for_another_machine_is_refused(
         with unpacked(bundle, folder, System(*here, longest_path=0)):
             pass
     assert folder.exists() == fits
+
+
+@pytest.mark.parametrize(
+    ("wheel", "here", "why"),
+    [
+        ("a-1-cp311-cp311-manylinux_2_28_x86_64.whl", (2, 28), ""),
+        (
+            "a-1-cp311-cp311-manylinux_2_28_x86_64.whl",
+            (2, 17),
+            "manylinux_2_28_x86_64.whl in it needs glibc 2.28 or newer",
+        ),
+        ("a-1-cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.manylinux_2_34_x86_64.whl", (2, 17), ""),
+        ("a-1-cp311-cp311-manylinux_2_9_x86_64.whl", (2, 17), ""),
+        ("a-1-cp311-cp311-manylinux_2_28_x86_64.whl", (0, 0), "not there (such as with musl)"),
+        ("a-1-py3-none-any.whl", (0, 0), ""),
+    ],
+)
+def test_a_linux_that_is_too_old_for_a_wheel_is_told_which(wheel: str, here: tuple[int, int], why: str) -> None:
+    manifest = manifest_of({f"wheels/{wheel}": b""}, platform="linux", machine="x86_64")
+    system = System("linux", "x86_64", 0, here)
+    if not why:
+        check_system(manifest, system)
+        return
+    with pytest.raises(Unusable) as caught:
+        check_system(manifest, system)
+    assert why in str(caught.value)
 
 
 def test_a_path_that_windows_would_not_take_is_told_before_anything_is_written(tmp_path: Path) -> None:
