@@ -73,6 +73,8 @@ class Made:
     built: list[str] = field(default_factory=list)
     locked: list[str] = field(default_factory=list)  # scripts that had no lock
     left: list[str] = field(default_factory=list)  # what segments read and the bundle has not
+    conda: list[str] = field(default_factory=list)  # environments that were packed
+    notes: list[str] = field(default_factory=list)  # what of them is not as its packages brought it
 
 
 def make(asked: Asked, site: Site, stop: StopRequest, say: Callable[[str], None]) -> Made:
@@ -90,7 +92,7 @@ def make(asked: Asked, site: Site, stop: StopRequest, say: Callable[[str], None]
         tools = Tools(at(site, tools_repository(asked.own)), stop, say, folder)
         stored, built = _stored(everything, asked.target, tools)
         pythons = _pythons(asked, needs, site, folder, stop, say)
-        conda = pack_conda(tasks, site, asked.target, folder / "conda", say)
+        conda = pack_conda(tasks, site, asked.target, folder / "conda", say, lambda: _stopped(stop))
         entries = {name: entry_of(path) for name, path in contents.files.items()}
         entries.update(_locks(needs, contents))
         for one in stored.values():
@@ -113,8 +115,10 @@ def make(asked: Asked, site: Site, stop: StopRequest, say: Callable[[str], None]
     names = {one.name for one in stored.values()}
     shared = sum(sum(name in one for one in uses) > 1 for name in names)
     locked = [path.name.removesuffix(".lock") for path in needs.lacking]
-    left = [*contents.left, *conda.notes]
-    return Made(asked.output, asked.output.stat().st_size, manifest, len(names), shared, built, locked, left)
+    return Made(
+        *(asked.output, asked.output.stat().st_size, manifest, len(names), shared, built, locked),
+        *(list(contents.left), conda.names, conda.notes),
+    )
 
 
 def _check_output(path: Path) -> None:

@@ -17,6 +17,7 @@ from runner.tasks import Task
 
 @dataclass
 class Packs:
+    names: list[str] = field(default_factory=list)  # as segments call them
     files: dict[str, Path] = field(default_factory=dict)  # below the bundle's folder `conda`
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -24,9 +25,14 @@ class Packs:
 
 
 def pack_conda(
-    pipelines: Sequence[tuple[Path, Iterable[Task]]], site: Site, target: Target, out: Path, say: Callable[[str], None]
+    pipelines: Sequence[tuple[Path, Iterable[Task]]],
+    site: Site,
+    target: Target,
+    out: Path,
+    say: Callable[[str], None],
+    go_on: Callable[[], None],
 ) -> Packs:
-    """Each once, in `out`. Raises StateError where that cannot be written."""
+    """Each once, in `out`. Raises StateError where that cannot be written, and what `go_on` does."""
     from runner.ground.files import state_errors
 
     found = Packs()
@@ -46,8 +52,9 @@ def pack_conda(
                 with state_errors("write", out):
                     one = pack(
                         *(part.name, on_disk(folder) if folder else None, out, site.host),
-                        *(target.platform, target.machine),
+                        *(target.platform, target.machine, go_on),
                     )
+                found.names += [part.name] if one.packed else []
                 found.files.update((name, out / name) for name in one.files)
                 found.missing += one.missing
                 found.notes += one.notes

@@ -89,6 +89,8 @@ def _as_data(made: Made) -> dict[str, object]:
         "python": manifest.python,
         "pipelines": manifest.pipelines,
         "environments": [one._asdict() for one in manifest.environments],
+        "conda": made.conda,
+        "notes": made.notes,
         "wheels": made.wheels,
         "shared": made.shared,
         "built": made.built,
@@ -101,8 +103,9 @@ def _as_data(made: Made) -> dict[str, object]:
 def _show(made: Made, asked: Asked, console: Console) -> None:
     manifest = made.manifest
     console.line(f"{made.path}: {size_text(made.size)}, for {asked.target.words}", "bold")
-    names = ", ".join(one.text if ":" in one.text else one.name for one in manifest.environments) or "none"
-    console.line(f"   environments: {names}")
+    names = [one.text if ":" in one.text else one.name for one in manifest.environments]
+    names += [f"{name} (of conda)" for name in made.conda]
+    console.line(f"   environments: {', '.join(names) or 'none'}")
     console.line(f"   {counted(made.wheels, 'package')}, {made.shared} of them in more than one environment")
     for one in made.built:
         console.line(f"   built here: {one}")
@@ -110,5 +113,7 @@ def _show(made: Made, asked: Asked, console: Console) -> None:
         console.line(f"   locked for this bundle: {one}")
     for one in made.left:
         console.line(f"   not in it: {one}")
+    for one in made.notes:
+        console.line(f"   note: {one}", "yellow")
     for one in manifest.missing:
         console.line(f"   needed there: {one}", "yellow")

@@ -16,13 +16,17 @@ import pytest
 
 from runner.bundle.conda.pack import PackedConda, pack
 from runner.bundle.conda.unpack import does_not_fit, read_index, unpack
+from runner.bundle.form import Unusable
+from runner.bundle.opened import opened
+from runner.bundle.place import System, check_paths
 from runner.environments import kind
 from runner.environments.conda.packed import folder_name
 from runner.environments.site import Site
 from runner.environments.spec import parse_environment
-from runner.errors import EnvironmentMissing, InTheWay
+from runner.errors import EnvironmentMissing, Interrupted, InTheWay
 from runner.host import Captured, this_host
 from tests.bundle.conda_prefix_files import PLACEHOLDER, PROGRAM, install, written
+from tests.bundle.making import write_bundle
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="these environments are laid out as on POSIX")
 TEXT = f"models = {PLACEHOLDER}/models\n".encode()
@@ -194,7 +198,7 @@ def test_for_another_system_it_is_named_with_a_recipe(tmp_path: Path, prefix: Pa
     assert packed.files == ("cell.txt",)
     assert packed.missing == (
         "the conda environment cell: it is one of linux-64, and the bundle is for win-64. "
-        "Make it there; its packages: conda/cell.txt",
+        "Make it there; its packages: .bundle/conda/cell.txt",
     )
     recipe = (tmp_path / "out" / "cell.txt").read_text(encoding="utf-8").splitlines()
     assert recipe[-2:] == ["@EXPLICIT", f"https://conda.example/forge/linux-64/cells-1.0-0.conda#{'0' * 32}"]
@@ -219,6 +223,24 @@ def test_a_folder_that_is_too_long_is_refused_before_anything_is_written(
     with pytest.raises(EnvironmentMissing, match="room for"):
         unpack(tmp_path / "out", "cell", far, HOST)
     assert not far.exists()
+
+
+def test_a_bundle_is_refused_where_its_programs_have_no_room(tmp_path: Path, packed: Callable[[], PackedConda]) -> None:
+    content = {f"conda/{name}": (tmp_path / "out" / name).read_bytes() for name in packed().files}
+    with opened(write_bundle(tmp_path / "lab.bundle", content)) as bundle:
+        check_paths(bundle, Path("/lab"), System("linux", "x86_64", 0))
+        with pytest.raises(Unusable, match=f"conda environment cell .* have room for {len(PLACEHOLDER)}"):
+            check_paths(bundle, Path("/" + "l" * 220), System("linux", "x86_64", 0))
+        with pytest.raises(Unusable, match=r"too long for Windows by \d+ characters.*\.conda/cell\.part/lib/deepdeep"):
+            check_paths(bundle, Path("/" + "l" * 190), System("windows", "x86_64", 200))
+
+
+def test_packing_can_be_stopped(tmp_path: Path, prefix: Path) -> None:
+    def stop() -> None:
+        raise Interrupted("stopped")
+
+    with pytest.raises(Interrupted):
+        pack("cell", prefix, tmp_path / "out", HOST, "linux", "x86_64", stop)
 
 
 def test_what_is_damaged_is_refused_and_nothing_counts_as_unpacked(

@@ -14,7 +14,7 @@ import json
 import os
 import re
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,11 +53,24 @@ class PackedConda:
     notes: tuple[str, ...] = ()  # in words: what is not as the packages brought it, and is packed as it is
     licences: tuple[Licence, ...] = ()
 
+    @property
+    def packed(self) -> bool:
+        return f"{self.name}.json" in self.files
 
-def pack(text: str, prefix: Path | None, out: Path, host: Host, platform: str, machine: str) -> PackedConda:
+
+def pack(
+    text: str,
+    prefix: Path | None,
+    out: Path,
+    host: Host,
+    platform: str,
+    machine: str,
+    go_on: Callable[[], None] = lambda: None,
+) -> PackedConda:
     """Packs the environment that segments call `text` into `out`: NAME.json, NAME.txt, NAME.tar.gz, packages/....
 
-    `platform` and `machine` are the bundle's. Raises OSError where `out` cannot be written.
+    `platform` and `machine` are the bundle's; `go_on` is called before each file, and raises where that is to end.
+    Raises OSError where `out` cannot be written.
     """
     name = folder_name(text)
     if prefix is None or not (prefix / "conda-meta").is_dir():
@@ -74,7 +87,7 @@ def pack(text: str, prefix: Path | None, out: Path, host: Host, platform: str, m
         found = survey(prefix, records, host)
     except (ValueError, OSError) as error:
         return PackedConda(name, (), (f"the conda environment {text}: it cannot be read: {error}",))
-    archives = _archives(found.members, name, out)
+    archives = _archives(found.members, name, out, go_on)
     _write_index(out / f"{name}.json", text, prefix, found, archives, platform_of(records))
     files = (f"{name}.json", *_listed(described), *archives)
     missing = _missing(text, found, outside_packages(prefix, found.folders, host))
@@ -87,7 +100,7 @@ def _elsewhere(records: Sequence[Record], platform: str, machine: str) -> str:
 
 
 def _not_packed(text: str, why: str, described: str) -> str:
-    cure = f"Make it there; its packages: conda/{described}" if described else "Make it there."
+    cure = f"Make it there; its packages: .bundle/conda/{described}" if described else "Make it there."
     return f"the conda environment {text}: {why}. {cure}"
 
 
@@ -101,7 +114,7 @@ def _from_pip(prefix: Path, host: Host) -> Mapping[str, str]:
     return found
 
 
-def _archives(members: Sequence[Member], name: str, out: Path) -> tuple[str, ...]:
+def _archives(members: Sequence[Member], name: str, out: Path, go_on: Callable[[], None]) -> tuple[str, ...]:
     """Writes an archive for each package and one for the rest; their names."""
     groups: dict[str, list[Member]] = {"": []}
     for member in members:
@@ -109,7 +122,7 @@ def _archives(members: Sequence[Member], name: str, out: Path) -> tuple[str, ...
     (out / PACKAGES).mkdir(exist_ok=True)
     named = {_archive_of(package, group) if package else f"{name}.tar.gz": group for package, group in groups.items()}
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        for done in [pool.submit(_write_archive, out / file, group) for file, group in named.items()]:
+        for done in [pool.submit(_write_archive, out / file, group, go_on) for file, group in named.items()]:
             done.result()
     return tuple(named)
 
@@ -128,7 +141,7 @@ def _kind(member: Member) -> tuple[int, int]:
     return (0o755 if info.st_mode & 0o100 else 0o644), _TIME if written else int(info.st_mtime)
 
 
-def _write_archive(file: Path, group: Sequence[Member]) -> None:
+def _write_archive(file: Path, group: Sequence[Member], go_on: Callable[[], None]) -> None:
     if file.parent.name == PACKAGES and file.exists():
         return
     part = file.with_name(file.name + ".part")
@@ -139,6 +152,7 @@ def _write_archive(file: Path, group: Sequence[Member]) -> None:
         tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as archive,
     ):
         for member in group:
+            go_on()
             _add(archive, member)
     part.replace(file)
 
