@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -297,3 +298,35 @@ def test_a_script_says_what_it_lacks(typed: Typed) -> None:
     script.with_name("s.py.lock").write_text("\n\n".join([head, *packages[:3]]) + "\n", encoding="utf-8")
     (told,) = [json.loads(line) for line in typed.run("check", pipeline, "--offline", "--json", code=3).splitlines()]
     assert told["missing"] == ["delta==1.0", "gamma==1.0"]
+
+
+def test_an_environment_that_was_brought_ready_is_given_a_python_of_here_and_never_made_anew(
+    air: Air, tmp_path: Path
+) -> None:
+    air.shop.wheel("tool", program="tool").write(ready=["alpha", "tool"])
+    air.shop.prepare("uv:ready", air.site())
+    repo = tmp_path / "elsewhere"
+    subprocess.run(["tar", "-cf", tmp_path / "lab.tar", "-C", air.shop.repo, "."], check=True)
+    repo.mkdir()
+    subprocess.run(["tar", "-xf", tmp_path / "lab.tar", "-C", repo], check=True)
+    shutil.rmtree(air.shop.repo)
+    there = Shop(repo, {**air.shop.environ, "UV_CACHE_DIR": str(tmp_path / "empty"), "UV_OFFLINE": "1"})
+    folder = there.folder("uv:ready")
+    packages = next((folder / "lib").glob("python*/site-packages"))
+    (packages / "mark.py").write_text("", encoding="utf-8")  # goes where the environment is made anew
+    settings = folder / "pyvenv.cfg"
+    text = re.sub(r"home = .*", "home = /opt/not here/bin", settings.read_text("utf-8"))
+    settings.write_text(text, encoding="utf-8")
+    (folder / "bin" / "python").unlink()
+    (folder / "bin" / "python").symlink_to("/opt/not here/bin/python3.11")
+    assert uv.check(there.spec("uv:ready"), ["python"], there.site()) == []
+    assert there.prepare("uv:ready") == ["venv", "lock"]
+    assert there.start("uv:ready", "python", "-c", "import alpha, mark; print(alpha.VERSION)") == "1.0\n"
+    assert there.start("uv:ready", "tool") == "tool 1.0\n"
+    assert there.prepare("uv:ready") == []
+    settings.write_text(text.replace("version_info = 3.11", "version_info = 3.7"), encoding="utf-8")
+    (finding,) = uv.check(there.spec("uv:ready"), ["python"], there.site())
+    assert "is ready but for its Python: it was made with Python 3.7 in /opt/not here/bin" in finding.message
+    with pytest.raises(EnvironmentMissing):
+        there.prepare("uv:ready")
+    assert (packages / "mark.py").exists()

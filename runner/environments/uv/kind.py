@@ -33,7 +33,9 @@ from runner.environments.uv.in_store import (
     with_any_python,
 )
 from runner.environments.uv.missing import packages_missing
+from runner.environments.uv.moved import base_gone, python_for
 from runner.environments.uv.pythons import with_conda, without_conda
+from runner.environments.uv.relocate import has_fixed_launchers, mend_programs, relocating
 from runner.environments.uv.settings import (
     has_files,
     lock_command,
@@ -79,12 +81,14 @@ def check(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site) -
         find_uv(site)
         where = place(spec, site)
         stop_without_store(site, where.folder)
-        ready = _is_ready(site, where)
+        state = _state(site, where)
     except EnvironmentMissing as error:
         return [Finding(error.message, error.cure)]
     if not entries:
         return [Finding("the segment has no command", "Add a script or `python` under `commands:`.", "commands")]
-    if not ready:
+    if state is State.MOVED:
+        return base_gone(where.folder, site)
+    if state not in (State.IN_STEP, State.RECHECK):
         return python_missing(where, project, site) or packages_missing(where, spec.text or spec.name, site)
     _, program = python_words(entries, str(site.repo), site.host)
     missing = program_missing(program, where, site)
@@ -105,7 +109,7 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
     recheck = work.planned is State.RECHECK
     return Preparation(
         f"uv group {where.group}",
-        (_prepare_command(where, site, "lock", "--check"),) if recheck else work.commands(),
+        (_lock_check(where, site),) if recheck else work.commands(),
         where.lock,
         work.still_needed,
         lambda command, code, output: explain(where, site, code, output),
@@ -256,9 +260,9 @@ def packages(folder: PurePath, site: Site) -> dict[str, str]:
 
 
 @Once
-def _is_ready(site: Site, where: Place) -> bool:
+def _state(site: Site, where: Place) -> State:
     """For the checks of all segments; preparing looks again."""
-    return condition(where, site).state in (State.IN_STEP, State.RECHECK)
+    return condition(where, site).state
 
 
 class _Work:
@@ -276,6 +280,14 @@ class _Work:
 
     def commands(self) -> tuple[Command, ...]:
         where, site = self.where, self.site
+        if self.planned is State.MOVED:
+            for finding in base_gone(where.folder, site):
+                raise EnvironmentMissing(finding.message, finding.cure)
+            if base := python_for(site, where.folder):
+                fixed = has_fixed_launchers(where.folder, site.host)
+                check = _sync_command(where, site, "--reinstall") if fixed else _lock_check(where, site)
+                return relocating(where.folder, base, site), check
+            self.planned = State.MISSING
         self.older = older(where, site)
         if self.older:
             first, more = moving_on(self.older, where, site)
@@ -293,7 +305,9 @@ class _Work:
     def begin(self) -> None:
         """From here on the environment is neither old nor new, and a kill must leave it known as such."""
         write_stand_in(self.site)
-        if self.planned is not State.RECHECK:
+        if self.planned is State.MOVED:
+            mend_programs(self.where.folder, self.site.host)
+        elif self.planned is not State.RECHECK:
             begin(self.where, self.site.host)
             if self.older:
                 move_on(self.older, self.where)
@@ -310,6 +324,10 @@ class _Work:
             )
         mended(self.where.folder, self.site)
         write_stamp(self.where, self.found.stamp)
+
+
+def _lock_check(where: Place, site: Site) -> Command:
+    return _prepare_command(where, site, "lock", "--check")
 
 
 def _sync_command(where: Place, site: Site, *more: str) -> Command:

@@ -32,6 +32,7 @@ _OF_AN_ENVIRONMENT = frozenset(
 class State(Enum):
     MISSING = "not made yet"
     BEHIND = "out of step"
+    MOVED = "made, with a Python that is not there: it was brought here, or that Python went"
     RECHECK = "pyproject.toml or uv.lock changed, but not this group's part"
     IN_STEP = "in step"
 
@@ -68,10 +69,18 @@ def condition(place: Place, site: Site) -> Condition:
 
     Raises EnvironmentMissing when pyproject.toml or uv.lock is not there or cannot be read.
     """
-    repo = on_disk(site.repo)
     old = read_stamp(place)
-    if not is_whole(place.folder, site.host) or not base_is_there(place.folder, site.host):
-        return _fresh(State.MISSING, "it was not made yet", place, site)
+    if is_whole(place.folder, site.host) and base_is_there(place.folder, site.host):
+        return _stamped(old, place, site)
+    found = _stamped(old, place, site)
+    if found.state in (State.IN_STEP, State.RECHECK) and _lacks_only_its_base(place.folder, site.host):
+        return Condition(State.MOVED, State.MOVED.value, found.stamp)
+    return _fresh(State.MISSING, "it was not made yet", place, site)
+
+
+def _stamped(old: Mapping[str, Any] | None, place: Place, site: Site) -> Condition:
+    """By the stamp, of an environment that is there."""
+    repo = on_disk(site.repo)
     if old is None:
         return _fresh(State.BEHIND, "it was not made to its end", place, site)
     if not made_here(old, site.host):
@@ -149,6 +158,12 @@ def venv_settings(folder: PurePath) -> dict[str, str]:
 def is_whole(folder: PurePath, host: Host) -> bool:
     """Whether `folder` is a virtual environment of its own: with a Python and a pyvenv.cfg that names its base."""
     return is_file(interpreter(folder, host)) and bool(venv_settings(folder).get("home"))
+
+
+def _lacks_only_its_base(folder: PurePath, host: Host) -> bool:
+    """Whether all is there but the Python that it was made from, to which its own is a link or a door."""
+    there = os.path.lexists(on_disk(interpreter(folder, host)))
+    return there and bool(venv_settings(folder).get("home")) and not is_link(on_disk(folder))
 
 
 def clear_torn(folder: PurePath, host: Host, *, ours: bool) -> None:
