@@ -48,6 +48,11 @@ class Wheel:
     def shown(self) -> str:
         return f"{self.name} {self.version}".rstrip()
 
+    @property
+    def away(self) -> bool:
+        """Whether it has to be fetched."""
+        return self.place is None
+
 
 @dataclass(frozen=True)
 class Source:
@@ -59,6 +64,11 @@ class Source:
     kind: str  # for the user: its source distribution, its git repository, the folder ...
     hashes: tuple[tuple[str, str], ...] = ()
     place: Path | None = None  # where it is on this computer
+
+    @property
+    def away(self) -> bool:
+        """Whether it has to be fetched."""
+        return self.place is None
 
     @property
     def fetched(self) -> bool:

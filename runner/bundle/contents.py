@@ -35,6 +35,7 @@ class Contents:
     files: dict[str, Path] = field(default_factory=dict)  # name in the bundle -> file here
     pipelines: list[str] = field(default_factory=list)  # below the folder that is unbundled to, as they were given
     left: dict[str, None] = field(default_factory=dict)  # in words: what stays here
+    missing: dict[str, None] = field(default_factory=dict)  # in words: what segments need, and cannot be taken along
 
 
 def gather(pipelines: Sequence[tuple[Path, Pipeline, Sequence[Task]]], site: Site, own: Path) -> Contents:
@@ -57,7 +58,7 @@ def gather(pipelines: Sequence[tuple[Path, Pipeline, Sequence[Task]]], site: Sit
         place = folders[path.parent]
         found.pipelines.append("/".join(part for part in (place, path.name) if part))
         add(path, path.parent, place)
-        named = dict.fromkeys(_named(tasks, [repo, path.parent], found.left))
+        named = dict.fromkeys(_named(tasks, [repo, path.parent], found))
         for file in dict.fromkeys(near for one in named for near in _with_neighbours(one)):
             inside = below(file, repo)
             if inside is not None:
@@ -89,8 +90,8 @@ def _folders(paths: Sequence[Path], repo: Path) -> dict[Path, str]:
     return found
 
 
-def _named(tasks: Sequence[Task], roots: Sequence[Path], left: dict[str, None]) -> Iterator[Path]:
-    """Scripts, models and settings that arguments name; what else they name is told in `left`."""
+def _named(tasks: Sequence[Task], roots: Sequence[Path], found: Contents) -> Iterator[Path]:
+    """Scripts, models and settings that arguments name; what else they name is told in `found`."""
     for task in tasks:
         data = {absolute(value, task.cwd) for value in _data_values(task.entries)}
         writes = told_by(task.entries, task.outputs, task.cwd)
@@ -106,8 +107,11 @@ def _named(tasks: Sequence[Task], roots: Sequence[Path], left: dict[str, None]) 
             is_data = source.how == "declared" or (source.root in data and not is_script(source.root))
             if source.kind == "file" and inside and not is_data and _is_plain(path):
                 yield path
+            elif is_script(source.root):
+                what = f"{source.root}, which lies neither in the repository nor beside the pipeline file"
+                found.missing[f"segment {task.segment.number}: {what}"] = None
             else:
-                left[f"segment {task.segment.number} reads {source.root}"] = None
+                found.left[f"segment {task.segment.number} reads {source.root}"] = None
 
 
 def _with_neighbours(file: Path) -> Iterator[Path]:

@@ -59,10 +59,8 @@ class Progress:
             self._last = now
             here = sum(self.sizes.get(name, 0) for name in self._seen)
             whole = sum(self.sizes.values())
-            self.say(
-                f"fetching {len(self._seen)} of {len(self.sizes)} packages"
-                f" ({size_text(here)} of {size_text(whole)}): {found[1]}"
-            )
+            how_much = f" ({size_text(here)} of {size_text(whole)})" if all(self.sizes.values()) else ""
+            self.say(f"fetching {len(self._seen)} of {len(self.sizes)} packages{how_much}: {found[1]}")
 
 
 def fetch(wheels: Iterable[tuple[Wheel, str]], tools: Tools) -> dict[Wheel, Path]:

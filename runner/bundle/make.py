@@ -13,10 +13,11 @@ from pathlib import Path
 
 from runner import __version__
 from runner.bundle import pythons as interpreters
+from runner.bundle.before import check_network, check_output, check_scripts, check_space
 from runner.bundle.build import build, built_words
 from runner.bundle.choose import Chosen, Part, Source, Stored, Wheel
 from runner.bundle.contents import Contents, gather
-from runner.bundle.delta import Base, is_bundle, read_base
+from runner.bundle.delta import Base, read_base
 from runner.bundle.fetch import fetch
 from runner.bundle.form import (
     CONDA,
@@ -40,10 +41,8 @@ from runner.bundle.target import Target
 from runner.bundle.tools import Tools, at, tools_repository
 from runner.bundle.write import Entry, entry_of, write_bundle
 from runner.environments import Site
-from runner.errors import Interrupted, StateError, UsageError
-from runner.ground.disk import free_space
+from runner.errors import Interrupted
 from runner.ground.files import state_errors
-from runner.ground.words import size_text
 from runner.model import Pipeline
 from runner.process.stop import StopRequest
 from runner.tasks import Tasks
@@ -79,15 +78,17 @@ class Made:
 
 def make(asked: Asked, site: Site, stop: StopRequest, say: Callable[[str], None]) -> Made:
     """Raises RunnerError; then nothing is left."""
-    _check_output(asked.output)
+    check_output(asked.output)
     base = read_base(asked.update, asked.target) if asked.update else None
     own = at(site, asked.own)
     pipelines = [(path, pipeline, list(Tasks(pipeline, site).values())) for path, pipeline in asked.pipelines]
+    check_scripts(pipelines, site)
     contents = gather(pipelines, site, asked.own)
     tasks = [(path, jobs) for path, _, jobs in pipelines]
     needs = look(tasks, site, own, asked.target, asked.python, say)
     everything = [needs.runner, *(one.chosen for one in needs.environments)]
-    _check_space(asked.output, everything, list(contents.files.values()))
+    check_network(everything, site)
+    check_space(asked.output, everything, list(contents.files.values()))
     with _scratch(asked.output) as folder:
         tools = Tools(at(site, tools_repository(asked.own)), stop, say, folder)
         stored, built = _stored(everything, asked.target, tools)
@@ -104,7 +105,9 @@ def make(asked: Asked, site: Site, stop: StopRequest, say: Callable[[str], None]
         licences += [one.licence for one in pythons if one.licence]
         entries.update((name, entry_of(text)) for name, text in licence_files(licences))
         entries.update(_program(asked.own))
-        manifest = _manifest(asked, needs, contents.pipelines, entries, pythons, conda.missing, base)
+        manifest = _manifest(
+            asked, needs, contents.pipelines, entries, pythons, [*contents.missing, *conda.missing], base
+        )
         _stopped(stop)
         say(f"writing {asked.output.name}")
         target = folder / asked.output.name
@@ -119,27 +122,6 @@ def make(asked: Asked, site: Site, stop: StopRequest, say: Callable[[str], None]
         *(asked.output, asked.output.stat().st_size, manifest, len(names), shared, built, locked),
         *(list(contents.left), conda.names, conda.notes),
     )
-
-
-def _check_output(path: Path) -> None:
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder", "Give -o the name of a file, such as lab.bundle.")
-    if path.exists() and not is_bundle(path):
-        raise UsageError(f"{path} is there, and is no bundle", "Name another file (-o), or remove it.")
-    if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {path.parent}", "Make it, or name another one.")
-
-
-def _check_space(output: Path, environments: Sequence[Chosen], files: Sequence[Path]) -> None:
-    """Each wheel is there twice for a moment: as it was fetched, and in the bundle."""
-    wheels = {part: part.size for one in environments for _, part in one.parts if isinstance(part, Wheel)}
-    needed = 2 * sum(wheels.values()) + sum(path.stat().st_size for path in files)
-    free = free_space(output.parent)
-    if free is not None and free < needed:
-        raise StateError(
-            f"{output.parent} has {size_text(free)} free, and a bundle of this needs about {size_text(needed)}",
-            "Free some space there, or name a place on another disk (-o).",
-        )
 
 
 @contextmanager

@@ -94,6 +94,7 @@ def _missing(task: Task, target: Target) -> list[str]:
         spec = parse_environment(task.segment.environment, task.segment.distro, "win32")
         return [_INSTALLED["wsl"].format(name=f"{spec.distro}, and {task.segment.environment or 'its programs'}")]
     own = [f"the module {name} must be there" for name in task.spec.modules]
+    own += [f"{name} must stand in .env there" for name in sorted(task.secrets)]
     return own + [what for part in parts(task.spec) if (what := _words(part))]
 
 

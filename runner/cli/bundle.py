@@ -9,7 +9,7 @@ import click
 from runner.bundle.make import Asked, Made, make
 from runner.bundle.target import NAMES, here, target_of
 from runner.bundle.tools import own_repository
-from runner.cli.common import as_given, make_site, pipeline_path, print_json, screen, usual
+from runner.cli.common import as_given, make_site, offline_option, pipeline_path, print_json, screen, usual
 from runner.cli.completing import complete_files
 from runner.errors import UsageError
 from runner.ground.words import counted, size_text
@@ -32,6 +32,7 @@ Examples:
     "--update", metavar="OLD", default="", help="Only what the bundle OLD has not: the computer there has that."
 )
 @click.option("--glibc", metavar="VERSION", default="", help="Of Linux there, such as 2.28 (the default).")
+@offline_option
 @usual
 def command(
     files: tuple[str, ...],

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -14,9 +17,9 @@ import pytest
 import uv as uv_package
 
 from runner.environments.uv import script as scripts
-from runner.errors import EnvironmentMissing, Interrupted, StateError, UsageError
+from runner.errors import EnvironmentMissing, Interrupted, PipelineError, StateError, UsageError
 from runner.process.stop import StopRequest
-from tests.bundle.works import Index, Works, manifest_of, read, segments, serving, source_files, wheels_of
+from tests.bundle.works import REPO, Index, Works, manifest_of, read, segments, serving, source_files, wheels_of
 
 HERE = sys.platform == "linux"
 TAGS = (
@@ -319,7 +322,7 @@ def test_a_file_that_is_no_bundle_is_not_replaced(works: Works) -> None:
 
 def test_a_disk_without_room_is_told_before_anything_is_fetched(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
     works.groups(a=["alpha"]).pipeline(segments("uv:a"))
-    monkeypatch.setattr("runner.bundle.make.free_space", lambda folder: 10)
+    monkeypatch.setattr("runner.bundle.before.free_space", lambda folder: 10)
     works.index.asked.clear()
     with pytest.raises(StateError, match="has 10 B free"):
         works.bundle()
@@ -341,3 +344,81 @@ def test_two_pipelines_in_folders_of_one_name_and_two_scripts_of_one_name_stay_a
     assert [(one.name, one.pipeline) for one in told.environments] == [
         ("script-measure", "pipelines/plate/p.yaml"), ("script-measure-2", "pipelines/plate-2/p.yaml"),
     ]  # fmt: skip
+
+
+def test_what_segments_need_of_this_computer_is_named(works: Works) -> None:
+    works.groups(a=["alpha"])
+    (works.repo / ".env").write_text("TOKEN=secret\n", encoding="utf-8")
+    elsewhere = works.root / "elsewhere.py"
+    elsewhere.write_text("", encoding="utf-8")
+    works.pipeline(segments("uv:a", command=str(elsewhere)).replace("]", ", '%TOKEN%']"))
+    made = works.bundle(dotenv={"TOKEN": "secret"})
+    assert made.manifest.missing[:2] == (
+        "segment 1 of pipeline.yaml: TOKEN must stand in .env there",
+        f"segment 1: {elsewhere}, which lies neither in the repository nor beside the pipeline file",
+    )
+    with zipfile.ZipFile(works.output) as archive:
+        assert not any(b"secret" in archive.read(name) for name in archive.namelist())
+
+
+def test_a_script_that_is_not_there_is_told_with_its_place(works: Works) -> None:
+    works.groups(a=["alpha"]).pipeline(segments("uv:a", command="%REPO%/scripts/gone.py"))
+    with pytest.raises(PipelineError) as refused:
+        works.bundle()
+    assert [one.message for one in refused.value.diagnostics] == [
+        f"there is no script {works.repo / 'scripts' / 'gone.py'}"
+    ]
+    assert works.left() == []
+
+
+def test_without_a_network_it_says_what_would_be_fetched(served: Works) -> None:
+    served.groups(a=["alpha"]).pipeline(segments("uv:a"))
+    with pytest.raises(EnvironmentMissing, match=r"3 packages of this bundle must be fetched.*UV_OFFLINE"):
+        served.bundle(UV_OFFLINE="1")
+
+
+def stand_in_for_windows(folder: Path, version: str) -> dict[str, str]:
+    """uv's variables for a mirror on this disk that has a Python for Windows; what is in it is none."""
+    folder.mkdir()
+    archive = folder / f"cpython-{version}.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        for name, text in {
+            "python.exe": "no program",
+            "LICENSE.txt": "PSF",
+            "Lib/os.py": "",
+            "Lib/__pycache__/x": "",
+        }.items():
+            info = tarfile.TarInfo(f"python/{name}")
+            info.size = len(text)
+            tar.addfile(info, io.BytesIO(text.encode()))
+    key = f"cpython-{version}-windows-x86_64-none"
+    major, minor, patch = map(int, version.split("."))
+    one = {
+        "name": "cpython", "arch": {"family": "x86_64", "variant": None}, "os": "windows", "libc": "none",
+        "major": major, "minor": minor, "patch": patch, "prerelease": "", "variant": None, "build": "20240101",
+        "url": archive.as_uri(), "sha256": hashlib.sha256(archive.read_bytes()).hexdigest(),
+    }  # fmt: skip
+    (folder / "downloads.json").write_text(json.dumps({key: one}), encoding="utf-8")
+    return {"UV_PYTHON_DOWNLOADS": "automatic", "UV_PYTHON_DOWNLOADS_JSON_URL": str(folder / "downloads.json")}
+
+
+def test_the_interpreter_comes_from_the_users_mirror(works: Works) -> None:
+    works.groups(a=["alpha"]).pipeline(segments("uv:a"))
+    made = works.bundle(platform="windows", **stand_in_for_windows(works.root / "mirror", "3.11.9"))
+    (python,) = made.manifest.pythons
+    assert python == ("3.11.9", "pythons/cpython-3.11.9-windows-x86_64.tar.gz")
+    assert made.manifest.missing == ()
+    with zipfile.ZipFile(works.output) as archive, tarfile.open(fileobj=archive.open(python.file)) as inner:
+        (root,) = {name.split("/")[0] for name in inner.getnames()}
+        assert {f"{root}/LICENSE.txt", f"{root}/python.exe", f"{root}/Lib/os.py"} <= set(inner.getnames())
+        assert not any("__pycache__" in name for name in inner.getnames())
+    assert read(works.output, "licences/CPython-3.11.9/LICENSE.txt") == "PSF"
+
+
+def test_the_command_tells_what_became_of_it(works: Works) -> None:
+    works.groups(a=["alpha"]).pipeline(segments("uv:a"))
+    words = ["bundle", str(works.data / "pipeline.yaml"), "--repo", str(works.repo), "--json", "--platform", "vax"]
+    command = [sys.executable, "-m", "runner", *words]
+    done = subprocess.run(command, cwd=REPO, env=works.environ(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: --platform vax is not known\n")

@@ -13,10 +13,11 @@ import sys
 import tarfile
 import threading
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import uv as uv_package
 
@@ -224,8 +225,6 @@ class Works:
         return path
 
     def site(self, **environ: str) -> Site:
-        from dataclasses import replace
-
         host = replace(this_host(interactive=False), environ={**self.environ(), **environ})
         return Site(host, self.repo, {}, self.environments)
 
@@ -237,13 +236,15 @@ class Works:
         update: Path | None = None,
         stop: StopRequest | None = None,
         glibc: str = "",
+        dotenv: Mapping[str, str] = MappingProxyType({}),
         **environ: str,
     ) -> Made:
         asked = Asked(
             [(path, read_pipeline(path)) for path in pipelines or [self.data / "pipeline.yaml"]],
             *(self.output, target_of(platform, glibc), python, self.own, update),
         )
-        return make(asked, self.site(**environ), stop or StopRequest(), self.said.append)
+        site = replace(self.site(**environ), dotenv=dotenv)
+        return make(asked, site, stop or StopRequest(), self.said.append)
 
     def left(self) -> list[str]:
         """What lies beside the bundle to be."""
