@@ -16,9 +16,9 @@ import pytest
 
 from runner.bundle.conda.pack import PackedConda, pack
 from runner.bundle.conda.unpack import does_not_fit, read_index, unpack
+from runner.bundle.fits import System, check_paths
 from runner.bundle.form import Unusable
 from runner.bundle.opened import opened
-from runner.bundle.place import System, check_paths
 from runner.environments import kind
 from runner.environments.conda.packed import folder_name
 from runner.environments.site import Site
@@ -225,7 +225,10 @@ def test_a_folder_that_is_too_long_is_refused_before_anything_is_written(
     assert not far.exists()
 
 
-def test_a_bundle_is_refused_where_its_programs_have_no_room(tmp_path: Path, packed: Callable[[], PackedConda]) -> None:
+def test_a_bundle_is_refused_where_its_programs_have_no_room(
+    tmp_path: Path, prefix: Path, packed: Callable[[], PackedConda]
+) -> None:
+    (prefix / "lib" / ("deep" * 25)).touch()
     content = {f"conda/{name}": (tmp_path / "out" / name).read_bytes() for name in packed().files}
     with opened(write_bundle(tmp_path / "lab.bundle", content)) as bundle:
         check_paths(bundle, Path("/lab"), System("linux", "x86_64", 0))
