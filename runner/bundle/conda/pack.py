@@ -2,7 +2,7 @@
 
 Of each package an archive, as it came from its channel, so that environments share them and a newer bundle need not
 bring them again; one more of what is the environment's own: files that were changed, and what pip installed. conda-pack
-takes the package cache's file for one that was changed here, and gives up folders that it does not find there.
+takes the package cache's file for one that was changed here, and changes /envs/cellpose in the files of /envs/cell.
 """
 
 from __future__ import annotations
