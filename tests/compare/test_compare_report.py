@@ -214,7 +214,7 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
             driver.terminate()
 
 
-def test_a_real_browser_shows_every_picture_and_prints_the_page(report: Path, browser: Browser) -> None:
+def test_a_real_browser_shows_every_picture_and_prints_the_page(browser: Browser, report: Path) -> None:
     browser("/window/rect", {"width": 1100, "height": 900})
     browser("/url", {"url": (report / "index.html").as_uri()})
     shown = "return [...document.images].map(i => (i.loading = 'eager', i.decode().catch(() => 0), i.currentSrc))"
