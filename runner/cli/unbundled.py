@@ -9,7 +9,7 @@ import click
 from runner.bundle import ready
 from runner.bundle.form import Manifest
 from runner.bundle.own import NotMade
-from runner.cli.check import check_file
+from runner.cli.checking import check_file
 from runner.cli.common import error_console, find_repo, make_site, reports_errors, show_error
 from runner.cli.env import prepare
 from runner.environments import Site

@@ -194,12 +194,16 @@ def test_segment_programs_and_runner_do_not_import_each_other() -> None:
         assert not any(name.split(".")[0] == "standard_code" for name in imports(path)), path
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"]])
+OF_MANY_PARTS = ("run", "check", "status", "doctor", "compare", "reproduce", "migrate", "submit", "resume", "logs")
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], *([name, "--help"] for name in OF_MANY_PARTS)])
 def test_version_and_help_import_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom runner.cli.main import cli\n"
         f"try: cli({arguments!r}, prog_name='run-pipeline')\nexcept SystemExit: pass\n"
-        "print('heavy:', *sorted({m.split('.')[0] for m in sys.modules} & {'jsonschema','psutil','yaml','colorama'}))"
+        "print('heavy:', *sorted({m.split('.')[0] for m in sys.modules} & "
+        "{'jsonschema','psutil','yaml','colorama','jinja2','tomllib'}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("heavy:"), done.stdout
