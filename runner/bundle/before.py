@@ -7,9 +7,11 @@ from pathlib import Path
 
 from runner.bundle.choose import Chosen, Wheel
 from runner.bundle.delta import is_bundle
+from runner.bundle.form import Manifest, Unusable, read_manifest, to_bytes
 from runner.checks import at_segment
 from runner.environments import Site
 from runner.environments.offline import offline
+from runner.environments.uv.groups import lock_file
 from runner.errors import EnvironmentMissing, PipelineError, StateError, UsageError
 from runner.ground.disk import free_space
 from runner.ground.words import counted, size_text, some
@@ -37,6 +39,24 @@ def check_scripts(pipelines: Sequence[tuple[Path, Pipeline, Sequence[Task]]], si
         ]
         if found:
             raise PipelineError(f"{path} names scripts that are not there", found)
+
+
+def check_repository(repo: Path) -> None:
+    """Raises UsageError for a member of a workspace: its lock is that of folders beside it, which stay here."""
+    root = lock_file(repo).parent
+    if root != repo:
+        raise UsageError(
+            f"{repo} belongs to the workspace {root}, whose uv.lock it shares; a bundle holds one repository alone",
+            "Give the repository a uv.lock of its own (take it out of [tool.uv.workspace] there).",
+        )
+
+
+def check_manifest(manifest: Manifest) -> None:
+    """Raises UsageError for what nobody could unpack: two files whose names differ in upper and lower case alone."""
+    try:
+        read_manifest(to_bytes(manifest))
+    except Unusable as error:
+        raise UsageError(f"this would be no bundle: {error}", "Rename one of them.") from error
 
 
 def check_network(environments: Sequence[Chosen], site: Site) -> None:

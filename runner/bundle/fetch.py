@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 from runner.bundle.choose import Wheel
 from runner.bundle.target import minor
 from runner.bundle.tools import Tools
+from runner.environments.uv.travel import indexes
 from runner.errors import EnvironmentMissing
 from runner.ground.words import size_text
 
@@ -143,7 +144,7 @@ def _download(
         *("-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--ignore-requires-python"),
         *("--python-version", minor(batch[0][1]), "--dest", str(folder), "--requirement", str(wanted)),
         *(word for one in platforms for word in ("--platform", one)),
-        *(() if by_index else ("--no-index",)),
+        *(_of_uv(tools) if by_index else ("--no-index",)),
     ]
     outcome, said = tools.python(
         words, {**SETTINGS, "TMPDIR": str(tools.folder), "TEMP": str(tools.folder)}, progress.line
@@ -152,6 +153,15 @@ def _download(
 
 
 _KNOWN = ("sha256", "sha384", "sha512")
+
+
+def _of_uv(tools: Tools) -> Iterator[str]:
+    """The indexes that the user names to uv; where there is none, pip goes by its own settings."""
+    first, more = indexes(tools.user)
+    if first:
+        yield from ("--index-url", first)
+    for url in more:
+        yield from ("--extra-index-url", url)
 
 
 def _failed(batch: Sequence[tuple[Wheel, str]], said: Sequence[str]) -> EnvironmentMissing:

@@ -13,7 +13,14 @@ from pathlib import Path
 
 from runner import __version__
 from runner.bundle import pythons as interpreters
-from runner.bundle.before import check_network, check_output, check_scripts, check_space
+from runner.bundle.before import (
+    check_manifest,
+    check_network,
+    check_output,
+    check_repository,
+    check_scripts,
+    check_space,
+)
 from runner.bundle.build import build, built_words
 from runner.bundle.choose import Chosen, Part, Source, Stored, Wheel
 from runner.bundle.contents import Contents, gather
@@ -42,7 +49,9 @@ from runner.bundle.tools import Tools, at, tools_repository
 from runner.bundle.write import Entry, entry_of, write_bundle
 from runner.environments import Site
 from runner.errors import Interrupted
+from runner.ground.disk import on_disk
 from runner.ground.files import state_errors
+from runner.ground.words import size_text
 from runner.model import Pipeline
 from runner.process.stop import StopRequest
 from runner.tasks import Tasks
@@ -82,6 +91,7 @@ def make(asked: Asked, site: Site, stop: StopRequest, say: Callable[[str], None]
     base = read_base(asked.update, asked.target) if asked.update else None
     own = at(site, asked.own)
     pipelines = [(path, pipeline, list(Tasks(pipeline, site).values())) for path, pipeline in asked.pipelines]
+    check_repository(on_disk(site.repo))
     check_scripts(pipelines, site)
     contents = gather(pipelines, site, asked.own)
     tasks = [(path, jobs) for path, _, jobs in pipelines]
@@ -90,7 +100,7 @@ def make(asked: Asked, site: Site, stop: StopRequest, say: Callable[[str], None]
     check_network(everything, site)
     check_space(asked.output, everything, list(contents.files.values()))
     with _scratch(asked.output) as folder:
-        tools = Tools(at(site, tools_repository(asked.own)), stop, say, folder)
+        tools = Tools(at(site, tools_repository(asked.own)), site, stop, say, folder)
         stored, built = _stored(everything, asked.target, tools)
         pythons = _pythons(asked, needs, site, folder, stop, say)
         conda = pack_conda(tasks, site, asked.target, folder / "conda", say, lambda: _stopped(stop))
@@ -108,8 +118,9 @@ def make(asked: Asked, site: Site, stop: StopRequest, say: Callable[[str], None]
         manifest = _manifest(
             asked, needs, contents.pipelines, entries, pythons, [*contents.missing, *conda.missing], base
         )
+        check_manifest(manifest)
         _stopped(stop)
-        say(f"writing {asked.output.name}")
+        say(f"writing {asked.output.name} ({size_text(sum(packed.size for packed in manifest.files.values()))})")
         target = folder / asked.output.name
         write_bundle(target, manifest, {name: entries[name] for name in manifest.files}, lambda size: _stopped(stop))
         with state_errors("write", asked.output):

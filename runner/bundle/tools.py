@@ -52,6 +52,7 @@ def at(site: Site, repo: Path) -> Site:
 @dataclass
 class Tools:
     site: Site  # of the repository that has the group
+    user: Site
     stop: StopRequest
     say: Callable[[str], None]
     folder: Path  # for what is made on the way; removed by whoever made it

@@ -11,7 +11,7 @@ from runner.bundle.target import NAMES, here, target_of
 from runner.bundle.tools import own_repository
 from runner.cli.common import as_given, make_site, offline_option, pipeline_path, print_json, screen, usual
 from runner.cli.completing import complete_files
-from runner.errors import UsageError
+from runner.errors import Interrupted, RunnerError, UsageError
 from runner.ground.words import counted, size_text
 from runner.pipeline.reader import read_pipeline
 from runner.process.stop import StopRequest, install_signal_handlers
@@ -62,7 +62,12 @@ def command(
     )
     stop = StopRequest()
     with install_signal_handlers(stop):
-        made = make(asked, site, stop, console.line)
+        try:
+            made = make(asked, site, stop, console.line)
+        except RunnerError as error:
+            if stop.requested:  # then a program that was asked was stopped as well
+                raise Interrupted("stopped; no bundle was written", "Start it again.") from error
+            raise
     if as_json:
         print_json("bundle", **_as_data(made))
     else:

@@ -20,6 +20,7 @@ from runner.environments.uv import script as scripts
 from runner.errors import EnvironmentMissing, Interrupted, PipelineError, StateError, UsageError
 from runner.process.stop import StopRequest
 from tests.bundle.works import REPO, Index, Works, manifest_of, read, segments, serving, source_files, wheels_of
+from tests.support.wheels import make_wheel
 
 HERE = sys.platform == "linux"
 TAGS = (
@@ -38,6 +39,8 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
         index.wheel("gamma", *TAGS)
         index.wheel("stable", "cp39-abi3-win_amd64", "cp39-abi3-manylinux2014_x86_64")
         index.wheel("linuxonly", "cp311-cp311-manylinux_2_17_x86_64")
+        for tag in ("cp311-cp311-win_amd64", "cp311-cp311-linux_x86_64"):
+            index.add(make_wheel(index.folder / "files", "torchlike", "2.4.0+cu124", tag=tag), "cuda")
         index.source("plain")
         index.source("compiled", "cp311-cp311-linux_x86_64")
         yield index
@@ -98,15 +101,21 @@ def test_a_bundle_for_macos_takes_universal_wheels(works: Works) -> None:
 def test_a_windows_bundle_made_here_resolves_for_windows(works: Works, tmp_path: Path) -> None:
     works.groups(a=["alpha", "gamma", "stable"]).pipeline(segments("uv:a"))
     works.bundle(platform="windows")
+    resolves(works, tmp_path / "there", "onlywin==1.0", "gamma==1.0")
+
+
+def resolves(works: Works, there: Path, *packages: str) -> None:
+    """uv would install the environment's pylock.toml on Windows, with these packages, without a network."""
     with zipfile.ZipFile(works.output) as archive:
-        archive.extractall(tmp_path / "there")
+        archive.extractall(there)
     words = ["pip", "install", "--dry-run", "--offline", "--python-platform", "windows", "--python-version", "3.11"]
     done = subprocess.run(
         [uv_package.find_uv_bin(), *words, "--target", "t", "--no-cache", "-r", "environments/uv-a/pylock.toml"],
-        cwd=tmp_path / "there", env=works.environ(), capture_output=True, text=True, check=False,
+        cwd=there, env=works.environ(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "onlywin==1.0" in done.stderr and "gamma==1.0" in done.stderr
+    for package in packages:
+        assert f" + {package}" in done.stderr
 
 
 def test_what_the_target_cannot_have_is_told_before_anything_is_fetched(works: Works) -> None:
@@ -165,8 +174,7 @@ def test_where_the_locks_address_does_not_answer_the_users_index_is_asked_for_th
     served.groups(a=["alpha", "gamma"]).pipeline(segments("uv:a"))
     lock = served.repo / "uv.lock"
     lock.write_text(lock.read_text(encoding="utf-8").replace(f"{index.url}/files", "http://127.0.0.1:9/files"))
-    own = {"PIP_INDEX_URL": f"{index.url}/simple", "PIP_RETRIES": "0"}
-    served.bundle(**own)
+    served.bundle(UV_DEFAULT_INDEX=f"mine={index.url}/simple", PIP_RETRIES="0")
     assert "gamma-1.0-cp311-cp311-manylinux_2_17_x86_64.whl" in wheels_of(served.output)
 
 
@@ -422,3 +430,43 @@ def test_the_command_tells_what_became_of_it(works: Works) -> None:
     done = subprocess.run(command, cwd=REPO, env=works.environ(), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: --platform vax is not known\n")
+
+
+def test_a_local_version_of_an_index_that_is_named_for_one_package_is_fetched_by_its_address(served: Works) -> None:
+    """As PyTorch's own index has them: `torch-2.4.0%2Bcu124-...`, and no size in the lock."""
+    more = '\n[tool.uv.sources]\ntorchlike = { index = "cuda" }\n'
+    more += f'\n[[tool.uv.index]]\nname = "cuda"\nurl = "{served.index.url}/cuda"\nexplicit = true\n'
+    served.groups(more, a=["torchlike==2.4.0+cu124"]).pipeline(segments("uv:a"))
+    served.bundle(platform="windows")
+    assert "torchlike-2.4.0+cu124-cp311-cp311-win_amd64.whl" in wheels_of(served.output)
+    pylock = read(served.output, "environments/uv-a/pylock.toml")
+    assert "../../wheels/torchlike-2.4.0+cu124-cp311-cp311-win_amd64.whl" in pylock and "http" not in pylock
+
+
+def test_files_that_windows_takes_for_one_are_refused(works: Works) -> None:
+    works.groups(a=["alpha"]).pipeline(segments("uv:a"))
+    for name in ("Notes.txt", "notes.txt"):
+        (works.repo / "scripts" / name).write_text("", encoding="utf-8")
+    if len(list((works.repo / "scripts").iterdir())) < 3:
+        pytest.skip("this disk cannot have both")
+    with pytest.raises(UsageError, match=r"Notes\.txt"):
+        works.bundle()
+    assert works.left() == []
+
+
+def test_a_member_of_a_workspace_is_refused(works: Works) -> None:
+    works.groups(a=["alpha"]).pipeline(segments("uv:a"))
+    name = '[tool.uv.workspace]\nmembers = ["répo sitory"]\n'
+    (works.root / "pyproject.toml").write_text(name, encoding="utf-8")
+    with pytest.raises(UsageError, match="belongs to the workspace"):
+        works.bundle()
+
+
+def test_on_linux_tqdm_brings_colorama_into_a_bundle_for_windows(works: Works, tmp_path: Path) -> None:
+    """Real packages: `pip download --platform win_amd64` would leave colorama out."""
+    works.of_pypi("tqdm").pipeline(segments("uv:a"))
+    works.bundle(platform="windows")
+    assert {name.split("-")[0] for name in wheels_of(works.output)} == {"tqdm", "colorama", "tool"}
+    resolves(works, tmp_path / "there", "tqdm==", "colorama==")
+    works.bundle(platform="linux")
+    assert {name.split("-")[0] for name in wheels_of(works.output)} == {"tqdm", "tool"}

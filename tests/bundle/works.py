@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from urllib.parse import quote, unquote
 
 import uv as uv_package
 
@@ -75,12 +76,12 @@ class Index:
     spoil: Callable[[str, bytes], bytes] = lambda path, data: data
     breaks: dict[str, int] = field(default_factory=dict)  # file -> bytes after which its first answers break off
 
-    def add(self, path: Path) -> None:
+    def add(self, path: Path, room: str = "simple") -> None:
         name = path.name.split("-")[0].replace("_", "-").lower()
-        page = self.folder / "simple" / name / "index.html"
+        page = self.folder / room / name / "index.html"
         page.parent.mkdir(parents=True, exist_ok=True)
         sum_ = hashlib.sha256(path.read_bytes()).hexdigest()
-        line = f'<a href="../../files/{path.name}#sha256={sum_}">{path.name}</a><br>\n'
+        line = f'<a href="../../files/{quote(path.name)}#sha256={sum_}">{path.name}</a><br>\n'
         page.write_text((page.read_text() if page.exists() else "") + line)
 
     def wheel(self, name: str, *tags: str, **options: object) -> None:
@@ -118,7 +119,7 @@ def serving(folder: Path) -> Iterator[Index]:
 
         def do_GET(self) -> None:
             index.asked.append(self.path)
-            file = self.path.rpartition("/")[2]
+            file = unquote(self.path.rpartition("/")[2])
             path = folder / "files" / file
             if not self.path.startswith("/files/") or not path.is_file():
                 super().do_GET()
@@ -205,6 +206,14 @@ class Works:
         tail = _TAIL.format(url=self.address)
         (repo / "pyproject.toml").write_text(head + text + tail + more, encoding="utf-8")
         self.uv("lock", "--quiet", cwd=repo)
+
+    def of_pypi(self, *packages: str) -> Works:
+        """With a group `a` of real packages."""
+        text = '[project]\nname = "lab"\nversion = "1"\nrequires-python = ">=3.11"\n[dependency-groups]\n'
+        text += f"a = {list(packages)!r}\n[tool.uv]\npackage = false\n"
+        (self.repo / "pyproject.toml").write_text(text, encoding="utf-8")
+        self.uv("lock", "--quiet", cwd=self.repo)
+        return self
 
     def groups(self, more: str = "", **groups: Sequence[str]) -> Works:
         text = "[dependency-groups]\n" + "".join(f"{name} = {list(wants)!r}\n" for name, wants in groups.items())

@@ -9,8 +9,9 @@ from pathlib import Path
 from runner.environments import Locked, Preparation, Site
 from runner.environments.uv.binary import find_uv
 from runner.environments.uv.pythons import without_conda
-from runner.environments.uv.settings import ask_uv, lock_command, options
+from runner.environments.uv.settings import ask_uv, lock_command, options, settings
 from runner.environments.uv.variables import unwanted
+from runner.environments.uv.workspace import load_toml
 from runner.errors import EnvironmentMissing, RunnerError
 from runner.ground.disk import on_disk
 from runner.model import Command
@@ -50,6 +51,22 @@ def pylock_of(site: Site, of: Sequence[str], *, script: str = "") -> Locked:
         lock = lock_command(site, script=script)
         raise explain(name, said, answer.code or 1, repo=str(site.repo), folder=str(site.environments), lock=lock)
     return Locked(answer.stdout.decode("utf-8"), on_disk(site.repo))
+
+
+def indexes(site: Site) -> tuple[str, tuple[str, ...]]:
+    """What the user names by uv's variables and uv.toml files: the index of all ("" for none), and those beside it."""
+    environ = site.host.environ
+    first = [environ.get(name, "") for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")]
+    more = " ".join(environ.get(name, "") for name in ("UV_INDEX", "UV_EXTRA_INDEX_URL")).split()
+    for path in settings(site).files:
+        table = load_toml(path, "")
+        first.append(str(table.get("index-url", "")))
+        more += [str(url) for url in table.get("extra-index-url", [])]
+        for one in table.get("index", []):
+            (first if one.get("default") else more).append(str(one.get("url", "")))
+    named = [re.sub(r"^[\w.-]+=(?=\w+:)", "", url) for url in (*filter(None, first), "", *filter(None, more))]
+    place = named.index("")
+    return named[0], tuple(named[1:place] + named[place + 1 :])
 
 
 def unpacking(
