@@ -11,7 +11,6 @@ import platform
 import re
 import shutil
 import sys
-import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,16 +111,11 @@ def _conda_of(bundle: Opened) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _longest_in(bundle: Opened, wheel: str) -> str:
-    return max((info.filename for info in _inside(bundle, wheel)), key=len, default="")
+    return max((info.filename for info in bundle.inside(wheel)), key=len, default="")
 
 
 def _size_in(bundle: Opened, wheel: str) -> int:
-    return sum(info.file_size for info in _inside(bundle, wheel))
-
-
-def _inside(bundle: Opened, wheel: str) -> list[zipfile.ZipInfo]:
-    with bundle.reading(wheel) as stream, zipfile.ZipFile(stream) as inner:
-        return inner.infolist()
+    return sum(info.file_size for info in bundle.inside(wheel))
 
 
 def _machine(name: str) -> str:

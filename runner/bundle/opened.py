@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import stat
 import struct
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from runner.bundle.form import MANIFEST, Manifest, Packed, Unusable, read_manifest
 
@@ -48,6 +49,20 @@ class Opened:
         with _damaged(why), self.archive.open(self._entries[name]) as stream:
             yield stream  # type: ignore[misc]
 
+    def inside(self, name: str) -> list[zipfile.ZipInfo]:
+        """The entries of an archive in it, of which only the end is read. Raises Unusable."""
+        info = self._entries[name]
+        with self.reading(name) as stream:
+            if info.compress_type != zipfile.ZIP_STORED or self.archive.fp is None:
+                with zipfile.ZipFile(stream) as inner:
+                    return inner.infolist()
+            with open(str(self.archive.filename), "rb") as whole:  # noqa: PTH123
+                whole.seek(info.header_offset)
+                lengths = struct.unpack("<26x2H", whole.read(30))  # of the name and of what else stands before it
+                start = info.header_offset + 30 + sum(lengths)
+                with io.BufferedReader(_Part(whole, start, info.file_size)) as part, zipfile.ZipFile(part) as inner:
+                    return inner.infolist()
+
     def check_contents(self, told: Callable[[int], None]) -> None:
         """Every hash; `told` hears how many bytes were read. Raises Unusable with the first entry that is damaged."""
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
@@ -65,6 +80,30 @@ class Opened:
             sum_ = sum_of(stream, told)
         if sum_ != packed.sha256:
             raise Unusable(f"{name} in it is damaged. Copy the bundle once more, or make it anew")
+
+
+class _Part(io.RawIOBase):
+    """Bytes of a file as a file of their own: zipfile would read all that is before the place that it looks for."""
+
+    def __init__(self, whole: BinaryIO, start: int, size: int) -> None:
+        self._whole, self._start, self._size, self._at = whole, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        self._at = max(0, place + (0, self._at, self._size)[whence])
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        self._whole.seek(self._start + self._at)
+        found = self._whole.read(max(0, min(len(buffer), self._size - self._at)))
+        buffer[: len(found)] = found
+        self._at += len(found)
+        return len(found)
 
 
 @contextmanager
