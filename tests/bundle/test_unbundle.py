@@ -16,7 +16,7 @@ import pytest
 from runner.bundle.conda.pack import pack
 from runner.bundle.form import Environment, Python
 from runner.host import this_host
-from tests.bundle.making import REPO, manifest_of, with_program, write_bundle
+from tests.bundle.making import REPO, manifest_of, packed, with_program, write_bundle
 from tests.bundle.packing import NEEDED, pylock_of, wheel_of
 from tests.conda.conda_layout import make_environment
 from tests.support.lab import clean_environ
@@ -170,6 +170,24 @@ def test_a_second_start_makes_nothing_anew(away: Away, there: tuple[Path, str]) 
     assert done.returncode == 0 and "in step" in done.stderr, done.stderr
     assert [path.stat().st_mtime_ns for path in made] == before
     assert (folder / "pipes" / "a b.yaml").read_text().endswith("# mine\n")
+
+
+def test_what_is_new_comes_as_a_delta_and_makes_no_environment_anew_that_is_as_it_was(
+    away: Away, there: tuple[Path, str], content: dict[str, bytes]
+) -> None:
+    folder, _ = there
+    new = {
+        "repo/pyproject.toml": content["repo/pyproject.toml"] + b"# newer\n",
+        "repo/say.py": SAY.encode() + b"# newer\n",
+    }
+    rest = packed({name: data for name, data in content.items() if name not in new})
+    manifest = manifest_of(new, base="lab.bundle", base_files=rest, **manifest_fields())
+    before = [path.stat().st_mtime_ns for path in folder.glob(".venv*/**/pyvenv.cfg")]
+    delta = Away(away.root, write_bundle(away.root / "delta.bundle", new, manifest))
+    done = delta.start(sys.executable, "-m", "runner", "unbundle", delta.bundle, folder, PYTHONPATH=str(REPO))
+    assert done.returncode == 0 and "could run as it is" in done.stdout, done.stderr
+    assert (folder / "say.py").read_text().endswith("# newer\n")
+    assert [path.stat().st_mtime_ns for path in folder.glob(".venv*/**/pyvenv.cfg")] == before
 
 
 def test_the_canary_runs_one_item_and_no_other(away: Away, there: tuple[Path, str]) -> None:

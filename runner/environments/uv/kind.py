@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 from runner.environments import Kind, Locked, Preparation, Request, Site, Travels
@@ -242,10 +243,13 @@ def _install(
     work = _Work(where, site)
     if not work.still_needed():
         return None
-    return unpacking(
+    work.planned = work.found.state
+    made = unpacking(
         *(f"uv group {where.group}", on_disk(where.folder), pylock, python, site, where.lock),
         *(work.still_needed, work.begin, work.done),
     )
+    # the group's part of the lock is as it was: a new stamp says so
+    return replace(made, commands=(), changes=None) if work.planned is State.RECHECK else made
 
 
 def packages(folder: PurePath, site: Site) -> dict[str, str]:
