@@ -95,10 +95,9 @@ def run_items(items: Sequence[Item], work: ItemWork, files: WorkerFiles, tries: 
     A batch that fails is gone through again one by one, so that one bad file stops nobody; what its outputs tell to be
     done is not run again.
     """
-    work.around.shares.settle()
     marks = [mark_of(item) for item in items]
     if any(item.is_file and not mark for item, mark in zip(items, marks, strict=True)) and work.around.shares.settle():
-        marks = [mark_of(item) for item in items]  # it went away between the two
+        marks = [mark_of(item) for item in items]
     if items[0].is_file and marks[0]:
         work.around.shares.expect(Path(items[0].text).parent)
     ended = [
@@ -205,8 +204,11 @@ def _receipt(
     started, seconds, begin, count = told
     state, note, outcome = last.state, last.note, last.outcome
     patterns = work.outputs_of(item)
-    if state == Result.SUCCEEDED and mark_of(item) != mark:
-        state, note = Result.FAILED, _changed(mark, mark_of(item))
+    now = mark_of(item)
+    if state == Result.SUCCEEDED and now != mark and work.around.shares.settle():
+        now = mark_of(item)
+    if state == Result.SUCCEEDED and now != mark:
+        state, note = Result.FAILED, _changed(mark, now)
     receipt = ItemReceipt(
         item.key,
         ItemState(state.value),

@@ -171,7 +171,12 @@ def attempt(
         mark=around.mark,
         terminal=job.item is None,
     )
-    away = False if around.stop.requested else around.shares.settle()  # its outputs could not be seen
+    missing = outputs.missing_output(job.outputs, job.cwd, before) if outcome.succeeded else ""
+    away = False
+    if (not outcome.succeeded or missing or not (job.outputs or job.item)) and not around.stop.requested:
+        away = around.shares.settle()
+        if away and missing:
+            missing = outputs.missing_output(job.outputs, job.cwd, before)
     state, note = Result.SUCCEEDED, ""
     if outcome.stopped:
         state, note = Result.STOPPED, outcome.explanation or "stopped"
@@ -180,7 +185,7 @@ def attempt(
         state, note = Result.TIMED_OUT, f"it was ended because it ran longer than its `timeout` of {limit}"
     elif not outcome.succeeded:
         state = Result.FAILED
-    elif missing := outputs.missing_output(job.outputs, job.cwd, before):
+    elif missing:
         state, note = Result.FAILED, f"it ended with exit code 0, but {missing} (declared in `outputs:`)"
     path = log if isinstance(log, Path) else Path(log.path)
     if own_log is not None and state != Result.SUCCEEDED:

@@ -142,7 +142,6 @@ class _Loop:
         self._schedule = Schedule(graph, self._budget)
         with self.stop.listening(self.events):
             while not self._schedule.over:
-                self.opened.around.shares.settle()
                 self._open()
                 if self.over or self.stop.requested:
                     break
@@ -179,6 +178,7 @@ class _Loop:
     def _turn(self, step: Step) -> None:
         """The turn of a segment has come."""
         segment, number = step.segment, step.segment.number
+        self.opened.around.shares.settle()
         if step.action is Action.RUN:
             self._enter(segment)
             return
@@ -302,7 +302,6 @@ class _Loop:
             return
         self.executor.ended(event)
         self._running.pop(event.start, None)
-        self.opened.around.shares.settle()
         for note in self.opened.request.site.notes.take():
             self.journal.warn(note)
         segment = self.steps[event.start.segment].segment
@@ -331,6 +330,7 @@ class _Loop:
         if receipt is None:
             self.row(segment, Result.NOT_RUN)
             return
+        self.opened.around.shares.settle()
         folder = self.opened.record.segment_folder(segment.number, segment.name)
         if receipt.succeeded:
             self._remember(segment, receipt.seconds or 0.0)
@@ -383,6 +383,7 @@ class _Loop:
 
     def _finish_items(self, segment: Segment, over: Over, *, closed: bool = False) -> None:
         """All items of a segment ended, or more failed than may and nothing of it runs any more."""
+        self.opened.around.shares.settle()
         del self._over[segment.number]
         self._preparer.ended(segment.number)
         over.close()

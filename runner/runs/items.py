@@ -128,7 +128,6 @@ class Over:
     ) -> list[Ended] | None:
         """In a worker's thread; None where a stop was asked for before it began."""
         items = [self.tasks.chosen[key].item for key in keys]
-        self._opened.around.shares.settle()
         preparer.need(self._opened.look.jobs[self.segment.number])
         if self._opened.request.stop.requested:
             return None
@@ -147,6 +146,7 @@ class Over:
     def _files_of(self, worker: int) -> WorkerFiles:
         with self._lock:
             if worker not in self._files:
+                self._opened.around.shares.settle()
                 self._files[worker] = WorkerFiles(self.folder, worker, self.tasks.hash)
             return self._files[worker]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -17,10 +18,17 @@ from runner.ground import away
 from runner.ground.away import Shares, says_away
 from runner.ground.files import write_atomic
 from runner.process.tee import LogFile
+from runner.records.journal import Event, Journal
 from runner.state.locks import LockFile
 from tests.hosts.test_two_hosts import until
 from tests.support.hosts import on_host
 from tests.support.lab import Lab, segment
+
+
+class Silent:
+    def on(self, event: Event) -> None: ...
+    def output(self, chunk: bytes, segment: int | None = None) -> None: ...
+    def tick(self, seconds: float, segment: int | None = None) -> None: ...
 
 
 class Told(list[str]):
@@ -145,6 +153,28 @@ def test_a_log_whose_file_server_came_back_is_opened_again(tmp_path: Path, monke
     assert (tmp_path / "log.txt").read_bytes() == b"one two"
 
 
+def test_what_is_told_while_the_records_are_away_is_written_once_they_are_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(Silent())
+    journal.open(tmp_path)
+    real, calls = os.write, []
+
+    def stale(descriptor: int, data: bytes) -> int:
+        calls.append(descriptor)
+        if len(calls) < 3:
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return int(real(descriptor, data))
+
+    monkeypatch.setattr("runner.records.journal.os.write", stale)
+    for text in ("one", "two", "three"):
+        journal.note(text)
+    monkeypatch.undo()
+    journal.close()
+    lines = (tmp_path / "events.jsonl").read_text().splitlines()
+    assert [json.loads(line)["text"] for line in lines if line] == ["one", "two", "three"]
+
+
 def test_a_lock_that_could_not_be_let_go_of_does_not_keep_its_own_process(share: Path, tmp_path: Path) -> None:
     held = LockFile(share / "x.lock", "x").acquire(0)
     gone = share.parent.rename(tmp_path / "gone")
@@ -231,6 +261,30 @@ def test_a_segment_that_fails_together_with_its_share_runs_once_more(lab: Lab) -
     assert code == 0, said
     assert "it failed while its disk or share was away: once more" in said
     assert "pixels" in said
+
+
+def test_no_item_fails_because_its_share_was_away(lab: Lab) -> None:
+    lab.run("env", "sync", "default")
+    copies = lab.script(
+        "copies.py",
+        "import sys,time;from pathlib import Path\nroot,a,b=map(Path,sys.argv[1:])\n"
+        "if a.stem=='4': (root/'now').touch()\ntime.sleep(.2)\nb.write_text(a.read_text())",
+    )
+    real = lab.root / "real"
+    (real / "in").mkdir(parents=True)
+    (real / "out").mkdir()
+    for number in range(12):
+        (real / "in" / f"{number}.txt").write_text(f"item {number}")
+    words = ["python", str(copies), str(lab.root), "%ITEM%", "%YAML%/out/%STEM%.txt"]
+    pipeline = lab.pipeline(
+        [segment("items", *words, foreach="%YAML%/in/*.txt", outputs=["%YAML%/out/%STEM%.txt"], needs=[])]
+    )
+    pipeline.rename(real / pipeline.name)
+    code, said = run_while_away(lab, lab.data.name, "run", pipeline, "-j", "2", seconds=3)
+    assert code == 0, said
+    assert "items: 12 done" in said
+    assert "it failed while its disk or share was away: once more" in said
+    assert sorted(path.read_text() for path in (real / "out").iterdir()) == sorted(f"item {n}" for n in range(12))
 
 
 def test_an_environment_is_made_whole_when_its_share_is_back(lab: Lab) -> None:
