@@ -284,6 +284,7 @@ def _as_data(environment: Environment, size: int) -> dict[str, object]:
         "in_step": environment.in_step,
         "why": environment.why,
         "unused": environment.unused,
+        "users": environment.users,
         "last_used": _when(environment.used),
     }
 
@@ -292,6 +293,8 @@ def _row(environment: Environment, size: int) -> list[str]:
     state = "in step" if environment.in_step else environment.why
     if environment.preparing is not None:
         state = f"being prepared by {environment.preparing}"
+    if environment.users:
+        state += f", in use by {', '.join(environment.users)}"
     version = venv_settings(environment.place.folder).get("version_info", "?")
     used = (_when(environment.used) or "never")[:16].replace("T", " ")
     return [environment.name, version, size_text(size), used, state]

@@ -40,6 +40,11 @@ def users_of(folder: Path, own: Path | None = None) -> list[str]:
     return programs_in(folder) + [told for note in _notes(folder) if (told := _living(note, own))]
 
 
+def noted_in(folder: Path) -> list[str]:
+    """Who runs from the environment on other computers, and which jobs need it; only looks. Raises StateError."""
+    return [told for note in _notes(folder) if (told := _living(note, None, tidy=False))]
+
+
 def programs_in(folder: Path) -> list[str]:
     """The processes of this machine that run from an environment, as `name (process 4711)`."""
     import psutil
@@ -111,15 +116,16 @@ def _notes(folder: Path) -> Iterator[Path]:
     yield from (on_disk(path) for path in entries(folder.parent / NOTES) if form.fullmatch(path.name))
 
 
-def _living(path: Path, own: Path | None) -> str:
-    """Of whom the note tells, "" where that is nobody any more, or this process."""
+def _living(path: Path, own: Path | None, *, tidy: bool = True) -> str:
+    """Of whom the note tells, "" where that is nobody any more, or this process. `tidy`: then the note is removed."""
     told = read_json(path) or {}
     holder = read_holder(json.dumps(told).encode())
     if record := text(told.get(_JOBS)):
         if own is not None and Path(record) == own:
             return ""
-        return _jobs(path, Path(record), holder)
-    if LockFile(path, "").is_free():
+        return _jobs(path, Path(record), holder, tidy=tidy)
+    note = LockFile(path, "")
+    if note.is_free() if tidy else note.held() is None:
         return ""
     if holder is None:
         return f"somebody who wrote {path}"
@@ -128,12 +134,13 @@ def _living(path: Path, own: Path | None) -> str:
     return f"{holder.who} (process {holder.pid}, since {holder.when})"
 
 
-def _jobs(note: Path, record: Path, holder: Holder | None) -> str:
+def _jobs(note: Path, record: Path, holder: Holder | None, *, tidy: bool) -> str:
     state = (read_json(record / "run.json") or {}).get("state")
     is_gone = not state and record.parent.is_dir() and not record.exists()
     if is_gone or (state and state not in _GOES_ON):
-        with contextlib.suppress(OSError):
-            note.unlink()
+        if tidy:
+            with contextlib.suppress(OSError):
+                note.unlink()
         return ""
     by = f" of {holder.who}, submitted {holder.when}" if holder else ""
     unsure = "" if state else f"; if {record} is gone for good, delete {note}"

@@ -93,6 +93,7 @@ def test_an_environment_that_runs_on_another_host_is_neither_removed_nor_changed
     refused = run(lab, "scope-1", "env", "remove", "default", "--yes", code=2)
     assert f"in use by {this_process('').user}@scope-3 (process " in refused
     assert "since 20" in refused
+    assert "in step, in use by " in lab.run("env", "list").stdout
     (lab.repo / ".venvs" / "default.json").unlink()
     changing = start(lab, "scope-1", "env", "sync", "default")
     assert changing.stdout

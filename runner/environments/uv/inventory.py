@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runner.environments import Site
-from runner.environments.users import in_use, users_of
+from runner.environments.users import in_use, noted_in, users_of
 from runner.environments.uv.groups import read_project
 from runner.environments.uv.stamp import Place, State, condition, is_ours, read_stamp, whose
 from runner.errors import EnvironmentMissing, StateError
@@ -34,6 +34,7 @@ class Environment:
     unused: bool  # no pipeline can ask for it: its group is gone from pyproject.toml
     used: float | None  # seconds since the epoch, None when not known
     preparing: Holder | None  # who prepares it now
+    users: list[str]  # on other computers, and jobs that need it
 
     @property
     def name(self) -> str:
@@ -123,4 +124,7 @@ def _look(name: str, site: Site, groups: Collection[str] | None) -> Environment:
     with contextlib.suppress(OSError):
         used = place.stamp.stat().st_mtime
     preparing = LockFile(place.lock, "").held() if place.lock.exists() else None
-    return Environment(place, in_step, why, unused, used, preparing)
+    users: list[str] = []
+    with contextlib.suppress(StateError):
+        users = noted_in(on_disk(folder))
+    return Environment(place, in_step, why, unused, used, preparing, users)
