@@ -35,6 +35,15 @@ def read_plain(path: Path, *, follow: bool = True, largest: int = LARGEST) -> by
 
 def look_at(path: Path, *, follow: bool = True, largest: int = LARGEST) -> tuple[bytes, os.stat_result]:
     """The content of a regular file, and what the system says of that very file."""
+    try:
+        return _look_at(path, follow, largest)
+    except OSError as error:
+        if error.errno != errno.ESTALE:
+            raise
+        return _look_at(path, follow, largest)  # NFS: another computer replaced it just now
+
+
+def _look_at(path: Path, follow: bool, largest: int) -> tuple[bytes, os.stat_result]:
     if not follow and is_link(path):
         raise NotPlain(errno.ELOOP, "it is a link")
     _refuse(path.stat(), largest)

@@ -289,6 +289,10 @@ def _look(path: Path) -> _Look | None:
         if os.name == "nt":  # about to be deleted
             return None
         raise
+    except OSError as error:
+        if error.errno == errno.ESTALE:  # NFS: another computer has just removed it
+            return None
+        raise
 
 
 def _token(path: Path) -> str:

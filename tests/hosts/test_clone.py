@@ -100,6 +100,7 @@ def test_a_pipeline_runs_from_the_clone_when_the_first_store_is_gone(stores: Sto
     assert f"{stores.groups(b)}" in told
     assert f"{b / 'pythons'}" in told
     assert said_by_program == "alpha-go 1.0\n"
+    assert stores.clone(stores.lab.root / "and on", source=b).count("runs\n") == 2, "a clone can be cloned"
 
 
 def test_killed_and_started_again_it_goes_on_and_nothing_is_half_made(stores: Stores) -> None:
@@ -217,6 +218,24 @@ def test_a_disk_without_room_is_told_before_anything_is_copied(tmp_path: Path, m
     with pytest.raises(StateError, match=r"3\.9 KiB free, and the clone takes 4\.9 KiB"):
         clone(a, b).run(cache=False)
     assert list(b.iterdir()) == []
+
+
+def test_an_interpreter_says_its_new_place_to_those_who_build_with_it(tmp_path: Path) -> None:
+    a, b, beside = tmp_path / "store a", tmp_path / "store b", tmp_path / "system.py"
+    lib = a / "pythons" / "cpython-3.11.9-x" / "lib" / "python3.11"
+    lib.mkdir(parents=True)
+    (a / "store.json").write_text('{"format": 1, "links": {"x": false}, "by": "ana"}')
+    text = f"build_time_vars = {{'prefix': '{lib.parent.parent}'}}\n"
+    (lib / "_sysconfigdata__x.py").write_text(text)
+    beside.write_text(text)
+    (lib / "_sysconfigdata_of_the_system.py").symlink_to(beside)
+    (a / "pythons" / "cpython-3.11-x").symlink_to(lib.parent.parent)
+    assert clone(a, b).run(cache=False) == []
+    there = b / "pythons" / "cpython-3.11-x"
+    assert there.readlink() == b / "pythons" / "cpython-3.11.9-x"
+    assert str(a) not in (there / "lib/python3.11/_sysconfigdata__x.py").read_text()
+    assert beside.read_text() == text, "what a link leads to is not ours"
+    assert json.loads((b / "store.json").read_text()) == {"format": 1, "by": "ana"}
 
 
 def test_links_that_lead_into_the_source_lead_into_the_copy_and_others_stay(tmp_path: Path) -> None:

@@ -263,6 +263,26 @@ def test_many_takers_of_a_dead_processs_lock_never_hold_it_together(tmp_path: Pa
     assert sorted(p.name for p in tmp_path.iterdir()) == ["count"]
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_lock_that_another_nfs_client_removes_while_it_is_read_is_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    path = tmp_path / "x.lock"
+    make(path)
+    real, calls = os.open, []
+
+    def stale(name: object, *words: object, **more: object) -> int:
+        if name == path and len(calls) < times and not int(words[0]) & os.O_CREAT:  # type: ignore[call-overload]
+            calls.append(name)
+            path.unlink(missing_ok=True)
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return real(name, *words, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", stale)
+    LockFile(path, "x").acquire(0).release()
+    assert calls
+
+
 def test_a_folder_that_is_not_there_is_said_in_plain_words(tmp_path: Path) -> None:
     with pytest.raises(StateError) as caught:
         LockFile(tmp_path / "gone" / "x.lock", "it").acquire(0)
