@@ -30,6 +30,7 @@ from runner.cli.env_clone import clone_command
 from runner.environments import Preparation, Site, kind
 from runner.environments.spec import is_named_form, normalised_group, parse_environment
 from runner.environments.uv.groups import read_project
+from runner.environments.uv.in_store import forget_compiled
 from runner.environments.uv.inventory import Environment, left_by_go, our_environments, remove, size_of
 from runner.environments.uv.settings import ask_uv
 from runner.environments.uv.stamp import venv_settings
@@ -190,6 +191,7 @@ def remove_command(names: tuple[str, ...], unused: bool, yes: bool, repo: str | 
         return 0
     for environment in doomed:
         remove(environment, site)
+    forget_compiled(site)
     print(f"Removed {count}, {size_text(total)}.")
     return 0
 

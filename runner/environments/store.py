@@ -61,14 +61,11 @@ def platform_folder(host: Host) -> str:
 
 
 def variables(store: Store, host: Host) -> Mapping[str, str]:
-    """What uv and what it starts are to go by, so that an environment there is made as a store needs it."""
+    """What uv and what it starts are to go by."""
     return {
         "UV_CACHE_DIR": str(store.cache),
         "UV_PYTHON_INSTALL_DIR": str(store.pythons),
         "UV_LINK_MODE": link_mode(store, host),
-        # a read-only share would otherwise compile anew at every start
-        "UV_COMPILE_BYTECODE": "1",
-        "PYC_INVALIDATION_MODE": "UNCHECKED_HASH",
     }
 
 

@@ -51,7 +51,7 @@ def test_a_store_holds_cache_pythons_and_environments_of_this_system(repo: Path)
     folder = "/nas/Labor für ER"
     assert told(site) == (f"{folder}/cache", f"{folder}/pythons", f"{folder}/environments/{here()}")
     assert site.store == store_at(Path(folder))
-    assert site.host.environ["UV_COMPILE_BYTECODE"] == "1"
+    assert site.host.environ["UV_LINK_MODE"] in ("hardlink", "copy")
 
 
 def test_each_of_them_may_lie_elsewhere(repo: Path, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_without_a_store_they_can_be_named_alone(repo: Path) -> None:
     assert site.store is None
     assert site.host.environ["UV_PYTHON_INSTALL_DIR"] == "/nas/pythons"
     assert site.environments == repo / "envs" / here()
-    assert "UV_COMPILE_BYTECODE" not in site.host.environ
+    assert "UV_LINK_MODE" not in site.host.environ
 
 
 def test_the_callers_variables_count_more(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,7 @@ def carry_out(preparation: Preparation, site: Site) -> list[str]:
     verbs = []
 
     def start(command: Command) -> tuple[int, str]:
-        verbs.append(command.argv[1])
+        verbs.append(command.argv[1] if command.stop_leader_only else "compile")
         return run(command, site.host.environ)
 
     run_preparation(preparation, start)

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from runner.environments import Request, Site
+from runner.environments.uv import in_store, script
 from runner.environments.uv import kind as uv
-from runner.environments.uv import script
 from runner.environments.uv.stamp import State, condition, venv_settings
 from runner.model import EnvironmentSpec
 from tests.support.hosts import on_host
@@ -51,7 +51,7 @@ def a_python(pythons: Path) -> Path:
 def test_an_environment_of_a_store_can_be_moved_and_is_compiled(shop: Shop, tmp_path: Path) -> None:
     shop.wheel("alpha", program="alpha-go").write(g=["alpha"])
     site = shop.in_store(tmp_path / "Ablage für alle")
-    assert shop.prepare("uv:g", site) == ["venv", "sync"]
+    assert shop.prepare("uv:g", site) == ["venv", "sync", "compile"]
     made = folder(shop, site)
     assert venv_settings(made)["relocatable"] == "true"
     assert (
@@ -108,7 +108,7 @@ def test_one_that_was_made_before_the_system_stood_in_its_path_is_moved_on(shop:
     site = shop.in_store(share)
     made = folder(shop, site)
     assert made.parent.parent == old.parent
-    assert shop.prepare("uv:g", site) == ["venv", "sync"]
+    assert shop.prepare("uv:g", site) == ["venv", "sync", "compile"]
     assert ((made / "lib").stat().st_ino, old.exists(), old.with_name(f"{old.name}.json").exists()) == (
         inode,
         False,
@@ -167,7 +167,7 @@ def test_a_script_has_its_environment_in_the_store_whatever_computer_asks(
     site = shop.in_store(tmp_path / "store")
     preparation = script.prepare(SCRIPT, [str(path)], site)
     assert preparation
-    assert carry_out(preparation, site) == ["venv", "sync"]
+    assert carry_out(preparation, site) == ["venv", "sync", "compile"]
     monkeypatch.setattr("platform.node", lambda: "another-host")
     assert script.prepare(SCRIPT, [str(path)], shop.in_store(tmp_path / "store")) is None
     code, said = run(script.wrap(Request(SCRIPT, [str(path)], {}, str(shop.repo)), site), site.host.environ)
@@ -205,3 +205,49 @@ def test_a_node_that_may_only_read_the_store_runs_all_kinds_without_a_write(shop
     assert "alpha 1.0" in said
     assert "beta 2.0" in said
     assert "preparing" not in said
+
+
+@posix
+def test_what_two_environments_share_is_compiled_once_and_takes_its_space_once(shop: Shop, tmp_path: Path) -> None:
+    (shop.repo / "wheels").mkdir()
+    shop.wheel("alpha").wheel("gamma").write(g=["alpha"], h=["alpha", "gamma"])
+    site = shop.in_store(tmp_path / "store", UV_CACHE_DIR=str(tmp_path / "store/cache"))
+    for group in ("uv:g", "uv:h"):
+        shop.prepare(group, site)
+    found = [
+        path.stat().st_ino for path in Path(site.environments).glob("*/lib/python*/site-packages/__pycache__/alpha.*")
+    ]
+    assert len(found) == 2
+    assert len(set(found)) == 1
+    pool = Path(site.environments) / ".compiled"
+    before = len(list(pool.rglob("*.pyc")))
+    shutil.rmtree(folder(shop, site).with_name("h-py3.11"))
+    in_store.forget_compiled(site)
+    assert len(list(pool.rglob("*.pyc"))) == before - 1  # that of gamma
+    where = "import alpha; print(alpha.main.__code__.co_filename, alpha.__cached__)"
+    command = uv.wrap(Request(shop.spec("uv:g"), ["python", "-c", where], {}, str(shop.repo)), site)
+    code, said = run(command, site.host.environ)
+    assert code == 0
+    assert all(Path(place).parent.is_relative_to(Path(site.environments) / "g-py3.11") for place in said.split())
+
+
+@posix
+def test_a_file_that_cannot_be_compiled_or_linked_stops_nothing(shop: Shop, tmp_path: Path) -> None:
+    (shop.repo / "wheels").mkdir()
+    shop.wheel("alpha").write(g=["alpha"])
+    site = shop.in_store(tmp_path / "store")
+    shop.prepare("uv:g", site)
+    made = folder(shop, site)
+    library = next(made.glob("lib/python*/site-packages"))
+    (library / "torn.py").write_text("def (:\n")
+    (library / "ü.py").write_text("x = 1\n", encoding="utf-8")
+    program = Path(in_store.__file__).with_name("compiling.py")
+    pool = tmp_path / "no pool"
+    pool.write_text("a file")
+    done = subprocess.run(
+        [made / "bin/python", "-I", "-S", "-B", program, pool, made], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("compiled ")
+    assert not list(library.glob("__pycache__/torn*"))
+    assert list(library.glob("__pycache__/ü*.pyc"))

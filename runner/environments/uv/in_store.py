@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from runner.environments.site import Site
 from runner.environments.store import read_store
@@ -12,13 +13,23 @@ from runner.environments.uv.binary import find_uv_for_store
 from runner.environments.uv.pythons import without_conda
 from runner.environments.uv.relocate import base_python, has_fixed_launchers, mend_programs, relocating
 from runner.environments.uv.settings import ask_uv, downloads_off, options, settings
-from runner.environments.uv.stamp import Place, base_is_there, is_ours, is_whole, made_here, read_stamp, venv_settings
+from runner.environments.uv.stamp import (
+    Place,
+    base_is_there,
+    interpreter,
+    is_ours,
+    is_whole,
+    made_here,
+    read_stamp,
+    venv_settings,
+)
 from runner.environments.uv.variables import unwanted
 from runner.errors import Busy, EnvironmentMissing, StateError
 from runner.ground.disk import is_folder, on_disk
 from runner.model import Command
 from runner.state.locks import LockFile
 
+POOL = ".compiled"  # of all environments of this system, compiled files by content; no group's name begins with a dot
 _OF_THE_STORE = "only-managed"  # another computer may have no other
 _PREFERENCES = ("UV_PYTHON_PREFERENCE", "UV_MANAGED_PYTHON", "UV_NO_MANAGED_PYTHON")
 
@@ -42,6 +53,23 @@ def made_to_move(folder: PurePath, python: str, site: Site) -> tuple[Command, ..
             stop_leader_only=True,
         ),
     )
+
+
+def compiled(folder: PurePath, site: Site) -> tuple[Command, ...]:
+    """What goes after `uv sync`: who may only read the share would compile anew at every start."""
+    if site.store is None:
+        return ()
+    program = Path(__file__).with_name("compiling.py")
+    words = (str(interpreter(folder, site.host)), "-I", "-S", "-B", str(program), str(site.environments / POOL))
+    return (Command((*words, str(folder)), str(folder.parent), {}, unset=unwanted(site.host.environ)),)
+
+
+def forget_compiled(site: Site) -> None:
+    """Once environments were removed: what no other one has a name of."""
+    for path in on_disk(site.environments / POOL).glob("*/*/*.pyc") if site.store else ():
+        with contextlib.suppress(OSError):
+            if path.stat().st_nlink == 1:
+                path.unlink()
 
 
 def stop_without_store(site: Site, folder: PurePath) -> None:

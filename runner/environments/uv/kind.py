@@ -25,6 +25,7 @@ from runner.environments.uv.findings import (
 )
 from runner.environments.uv.groups import lock_file, no_lock, python_bounds, read_project
 from runner.environments.uv.in_store import (
+    compiled,
     made_to_move,
     mended,
     move_on,
@@ -298,7 +299,7 @@ class _Work:
         else:
             python = where.python or python_bounds(where.group, on_disk(site.repo))
             first, more = made_to_move(where.folder, python, site), ()
-        return (*first, _sync_command(where, site, *more))
+        return (*first, _sync_command(where, site, *more), *compiled(where.folder, site))
 
     def instead(self, command: Command, code: int, output: str) -> tuple[Command, ...]:
         if command.argv[1] == "venv":

@@ -16,7 +16,7 @@ from runner.environments.python_words import python_words, without_python
 from runner.environments.site import Once
 from runner.environments.uv.binary import find_uv
 from runner.environments.uv.direct import Direct, directly
-from runner.environments.uv.in_store import made_to_move, mended, stop_without_store, with_any_python
+from runner.environments.uv.in_store import compiled, made_to_move, mended, stop_without_store, with_any_python
 from runner.environments.uv.kind import packages
 from runner.environments.uv.pythons import with_conda, without_conda
 from runner.environments.uv.script_block import (
@@ -118,7 +118,7 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
     )
     return Preparation(
         f"script {script.path.name}",
-        (*first, command),
+        (*first, command, *(compiled(apart, site) if apart else ())),
         script.note.with_suffix(".lock"),
         lambda: not _python(script, site),
         lambda failed, code, output: _explain(script, site, code, output),
@@ -317,7 +317,11 @@ def _python(script: _Script, site: Site) -> str:
 
 
 def _remember(script: _Script, key: str, output: str, site: Site) -> None:
-    """Reads uv's report, which is JSON among what else it printed."""
+    """Where uv chose the place, its report tells it: JSON among what else it printed."""
+    if script.environment:
+        mended(script.environment, site)
+        _note(script, key, str(interpreter(script.environment, site.host)))
+        return
     start, end = output.find("{"), output.rfind("}")
     try:
         report = json.loads(output[start : end + 1])
@@ -327,8 +331,6 @@ def _remember(script: _Script, key: str, output: str, site: Site) -> None:
             f"uv made the environment of {script.path}, but its report cannot be read",
             f"uv said: {output.strip()[:500]}",
         ) from error
-    if script.environment:
-        mended(script.environment, site)
     _note(script, key, python)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from runner.environments import Locked, Preparation, Site
 from runner.environments.uv.binary import find_uv
+from runner.environments.uv.in_store import compiled
 from runner.environments.uv.pythons import without_conda
 from runner.environments.uv.settings import ask_uv, lock_command, options, settings
 from runner.environments.uv.variables import unwanted
@@ -96,6 +97,7 @@ def unpacking(
         (
             command("venv", "--relocatable", "--no-project", "--python", python, str(folder)),
             command("pip", "sync", "--python", str(folder), str(pylock)),
+            *compiled(folder, site),
         ),
         lock,
         still_needed,
