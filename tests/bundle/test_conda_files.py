@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import zipfile
@@ -119,6 +120,7 @@ def test_only_the_folder_itself_is_replaced_however_it_is_spelled(
     link = tmp_path / "by a link"
     link.symlink_to(prefix.parent)
     scripts = {"linked": link / "cell", "before": Path("/gone/before/it/was/moved")}
+    (prefix / "bin" / "odd").write_text("#!/none-such/bin/python\n", encoding="utf-8")
     (prefix / "bin" / "python").symlink_to(sys.executable)
     for name, folder in scripts.items():
         (prefix / "bin" / name).write_text(f"#!{folder}/bin/python\nat = '{folder}/x'\n", encoding="utf-8")
@@ -128,6 +130,7 @@ def test_only_the_folder_itself_is_replaced_however_it_is_spelled(
     made = moved("far")
     for name in scripts:
         assert (made / "bin" / name).read_text(encoding="utf-8") == f"#!{made}/bin/python\nat = '{made}/x'\n"
+    assert (made / "bin" / "odd").read_text(encoding="utf-8") == "#!/none-such/bin/python\n"
     expected = f"{prefix}pose {prefix}.old {prefix}-2 {made}. ({made}) {prefix}é\n"
     assert (made / "notes.txt").read_text(encoding="utf-8") == expected
     assert (made / "latin.txt").read_bytes() == f"{made}/größe\n".encode("latin-1")
@@ -151,6 +154,21 @@ def test_what_lies_outside_is_named_and_what_lies_inside_is_not(
         " my_tool lies in /home/ada/my tool (pip install -e)",
         " lab.pth adds the folder /data/lab, which is not part of it",
     ]
+
+
+def test_no_password_goes_along(tmp_path: Path, prefix: Path, packed: Callable[[], PackedConda]) -> None:
+    secret = "https://ada:secret@conda.example/t/to-ken/forge"
+    (prefix / "conda-meta" / "history").write_text(f"# cmd: conda create -c {secret}\n", encoding="utf-8")
+    for name in ("pip.conf", ".condarc"):
+        (prefix / name).write_text(f"{secret}\n", encoding="utf-8")
+    (prefix / "conda-meta" / "state").write_text('{"version": 1, "env_vars": {"LAB_TOKEN": "x"}}', encoding="utf-8")
+    left, variables = packed().notes
+    assert "they stay here: .condarc, pip.conf" in left
+    assert "they go along with their values: LAB_TOKEN" in variables
+    made = unpack(tmp_path / "out", "cell", tmp_path / "there", HOST)
+    for file in made.rglob("*"):
+        assert file.is_dir() or not {b"secret", b"to-ken"} & set(re.split(rb"[:@/]", file.read_bytes()))
+    assert "https://conda.example/forge" in (made / "conda-meta" / "history").read_text(encoding="utf-8")
 
 
 def test_links_stay_links_and_one_that_leads_out_is_named(
@@ -298,8 +316,8 @@ def test_one_that_does_not_start_leaves_the_older_one(
     with pytest.raises(EnvironmentMissing, match="does not start: of another machine"):
         unpack(tmp_path / "out", "cell", tmp_path / "there", HOST)
     assert (made / "bin" / "python").is_symlink()
-    assert json.loads((made / ".run-pipeline.json").read_text(encoding="utf-8"))["whole"] is True
-    assert [path.name for path in made.parent.iterdir()] == ["cell"]
+    assert json.loads((made.with_name("cell.json")).read_text(encoding="utf-8"))["whole"] is True
+    assert sorted(path.name for path in made.parent.iterdir()) == ["cell", "cell.json"]
 
 
 def test_one_that_was_moved_or_half_unpacked_is_not_used(tmp_path: Path, moved: Callable[..., Path]) -> None:
@@ -307,7 +325,7 @@ def test_one_that_was_moved_or_half_unpacked_is_not_used(tmp_path: Path, moved: 
     site = Site(HOST, tmp_path / "repo", {}, tmp_path / "repo" / ".venvs")
     spec = parse_environment("cell", "", "linux")
     assert kind(spec).check(spec, ["cells"], site) == []
-    note = made / ".run-pipeline.json"
+    note = made.with_name("cell.json")
     text = note.read_text(encoding="utf-8")
     note.write_text(text.replace("true", "false"), encoding="utf-8")
     (found,) = kind(spec).check(spec, ["cells"], site)
@@ -334,6 +352,7 @@ def test_on_windows_programs_lie_elsewhere(tmp_path: Path) -> None:
         archive.writestr("__main__.py", "import cells")
     files = {"python.exe": b"MZ\0", "Library/bin/cells.dll": b"MZ\0 cells", "Scripts/other.exe": b"MZ\0"}
     install(prefix, tmp_path / "pkgs", "cells", files, subdir="win-64")
+    (prefix / "Library" / "bin").rename(prefix / "Library" / "Bin")  # which is the same there
     launcher = b"MZ\0 #!%b/python.exe\r\n" % str(prefix).lower().encode() + packed.getvalue()
     (prefix / "Scripts" / "count.exe").write_bytes(launcher)
     (prefix / "Scripts" / "count-script.py").write_text(f"#!{prefix}/python.exe\n", encoding="utf-8")

@@ -49,7 +49,7 @@ def test_it_runs_elsewhere_when_conda_is_gone(lab: Lab, channel: Path, conda: Re
     for folder in ("x", "a folder with blanks and a name that is longer than that of the conda förge"):
         environments = lab.repo / folder
         made = unpack(out, packed.name, environments, this_host())
-        assert {path.relative_to(made) for path in made.rglob("*")} == before | {Path(".run-pipeline.json")}
+        assert {path.relative_to(made) for path in made.rglob("*")} == before | {Path("conda-meta/run-pipeline")}
         for file in made.rglob("*"):
             assert not file.is_file() or str(prefix).encode() not in file.read_bytes() or file.suffix == ".pyc"
         done = without_network(lab, pipeline, RUN_PIPELINE_ENVS=str(environments))
@@ -58,7 +58,8 @@ def test_it_runs_elsewhere_when_conda_is_gone(lab: Lab, channel: Path, conda: Re
         (receipt,) = lab.receipts(pipeline)
         assert receipt["environment"]["prefix"] == str(made)
         assert (
-            receipt["environment"]["bundle"] == json.loads((made / ".run-pipeline.json").read_text("utf-8"))["digest"]
+            receipt["environment"]["bundle"]
+            == json.loads(made.with_name(f"{made.name}.json").read_text("utf-8"))["digest"]
         )
     told = lab.run("check", pipeline, RUN_PIPELINE_ENVS=str(environments)).stdout
     assert f"mäuse (came in a bundle: {made}; not {own}, of this machine's conda)" in " ".join(told.split())

@@ -9,18 +9,21 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from runner.bundle.conda.prefix import Way, mention, plain, undone
-from runner.bundle.conda.records import Record
-from runner.environments.conda.packed import NOTE
+from runner.bundle.conda.records import Record, without_secrets
+from runner.environments.conda.packed import MARK
 from runner.host import Host
 
 # of a base installation: what is no part of its own environment
-_NOT_OURS = frozenset({"pkgs", "envs", "conda-bld", ".conda_lock", "conda-recipes", ".index", ".nonadmin", NOTE})
+_NOT_OURS = frozenset({"pkgs", "envs", "conda-bld", ".conda_lock", "conda-recipes", ".index", ".nonadmin"})
+# how this machine gets its packages, with passwords at times; nothing there needs it
+_SETTINGS = (".condarc", "condarc", "pip.conf", "pip.ini", "conda-meta/.condarc")
+_DEPTH = 3  # parts of a path
 _SCRIPT = re.compile(rb"\A#!\s*(?:/bin/sh\n'''exec' \")?(/[^\0\n\"]*?)/bin/(python[\w.]*)")
 
 
@@ -51,6 +54,8 @@ class Survey:
     fixed: list[str] = field(
         default_factory=list
     )  # programs that name the folder, and no package tells how to replace it
+    variables: list[str] = field(default_factory=list)  # of `conda env config vars set`
+    left: list[str] = field(default_factory=list)  # settings of conda and pip, which stay here
     outside: list[str] = field(default_factory=list)  # links that lead out of it
 
 
@@ -58,18 +63,29 @@ def survey(prefix: Path, records: Sequence[Record], host: Host) -> Survey:
     """Raises OSError where a folder cannot be read."""
     found = Survey(folders(prefix))
     pattern = mention(found.folders, windows=host.windows)
-    owned = {path: (record, entry) for record in records for path, entry in record.paths.items()}
+    spelled = str.lower if host.windows else str
+    owned = {spelled(path): (record, entry) for record in records for path, entry in record.paths.items()}
     there = set()
     for path, file in _walk(prefix, prefix):
-        there.add(path)
+        there.add(spelled(path))
+        if path == MARK:
+            continue
         if file.is_symlink():
             _link(path, file, owned, found)
         elif file.is_dir():
             found.members.append(Member(path, file))
         elif path.startswith("conda-meta/") and path.endswith(".json"):
             found.members.append(Member(path, file, content=without_cache))
+        elif path == "conda-meta/history":
+            member = _file(path, file, None, pattern, found, host)
+            found.members.append(replace(member, content=without_secrets))
+        elif path == "conda-meta/state":
+            found.members.append(_file(path, file, None, pattern, found, host))
+            found.variables += _variables(file)
+        elif path.lower() in _SETTINGS:
+            found.left.append(path)
         elif stat.S_ISREG(file.stat().st_mode):
-            found.members.append(_file(path, file, owned.get(path), pattern, found, host))
+            found.members.append(_file(path, file, owned.get(spelled(path)), pattern, found, host))
     passing = (".pyc", ".nonadmin")
     found.gone += [path for path in owned if path not in there and not path.endswith(passing)]
     found.members = [member for member in found.members if member.path not in found.damaged]
@@ -88,21 +104,29 @@ def folders(prefix: Path) -> tuple[str, ...]:
         if not named or not (prefix / "bin" / os.fsdecode(named[2])).exists():
             continue
         other = Path(os.fsdecode(named[1]))
-        if not other.exists() or other.samefile(prefix):
+        # one that is gone must look like an environment's: /opt would be replaced wherever it stands
+        if other.samefile(prefix) if other.exists() else len(other.parts) > _DEPTH:
             found.append(str(other))
     return tuple(dict.fromkeys(found))
 
 
 def without_cache(data: bytes) -> bytes:
-    """A record of conda-meta without the folders of the machine's package cache."""
+    """A record of conda-meta without the folders of the machine's package cache, and without passwords in addresses."""
     try:
-        told = json.loads(data)
+        told = json.loads(without_secrets(data))
     except ValueError:
-        return data
+        return without_secrets(data)
     told |= {name: "" for name in ("extracted_package_dir", "package_tarball_full_path") if name in told}
     if isinstance(told.get("link"), dict):
         told["link"]["source"] = ""
     return json.dumps(told, indent=2, sort_keys=True).encode()
+
+
+def _variables(state: Path) -> list[str]:
+    try:
+        return sorted(json.loads(state.read_bytes())["env_vars"])
+    except (ValueError, KeyError, TypeError):
+        return []
 
 
 def _walk(folder: Path, prefix: Path) -> Iterator[tuple[str, Path]]:
@@ -145,24 +169,24 @@ def _file(
         return _searched(path, file, pattern, found, host)
     way = Way.BINARY if entry.get("file_mode") == "binary" else Way.TEXT
     way = Way.LAUNCHER if way is Way.BINARY and host.windows else way
-    replace = (way, (str(placeholder),)) if placeholder else (None, ())
+    stands = (way, (str(placeholder),)) if placeholder else (None, ())
     try:
         digest = "" if _is_empty(file, entry) else sha256(file)
     except OSError:
         digest = ""
     if digest == wanted:
-        return Member(path, file, record.called, wanted, None, "", *replace)
+        return Member(path, file, record.called, wanted, None, "", *stands)
     for folder in found.folders if placeholder and digest else ():
         content = partial(undone, way=way, placeholder=str(placeholder), folder=folder, windows=host.windows)
         for each in (content, lambda data, content=content: content(plain(data))):
             if hashlib.sha256(each(file.read_bytes())).hexdigest() == wanted:
-                return Member(path, file, record.called, wanted, each, "", *replace)
+                return Member(path, file, record.called, wanted, each, "", *stands)
     unchanged = digest and digest == entry.get("sha256_in_prefix")
     if unchanged or not digest:
         cached = _in_cache(record, path, str(entry.get("_path") or path), wanted)
         if cached:
             found.mended += [path] if not digest else []
-            return Member(path, cached, record.called, wanted, None, "", *replace)
+            return Member(path, cached, record.called, wanted, None, "", *stands)
     if not digest:
         found.damaged.append(path)
         return Member(path, file)

@@ -178,7 +178,9 @@ def _add(archive: tarfile.TarFile, member: Member) -> None:
 
 def _write_index(file: Path, text: str, prefix: Path, found: Survey, archives: Sequence[str], platform: str) -> None:
     replace = [(one.path, one.way.value, one.old) for one in found.members if one.way]
-    room = [len(old.encode()) for one in found.members if one.way is Way.BINARY for old in one.old]
+    room = [
+        len(old.encode("utf-8", "surrogateescape")) for one in found.members if one.way is Way.BINARY for old in one.old
+    ]
     told = {
         "format": FORMAT,
         "text": text,
@@ -191,7 +193,7 @@ def _write_index(file: Path, text: str, prefix: Path, found: Survey, archives: S
         "size": sum(one.source.lstat().st_size for one in found.members),  # bytes, unpacked
         "replace": replace,
     }
-    file.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+    file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 
 def _licence(record: Record) -> Licence:
@@ -214,6 +216,8 @@ def _notes(text: str, found: Survey) -> tuple[str, ...]:
         "changed after they were installed, and packed as they are": found.changed,
         "brought by packages and not there; packed without": found.gone,
         "damaged; taken from the package cache": found.mended,
+        "settings of conda and pip, which may hold passwords; they stay here": found.left,
+        "variables that `conda env config vars` set; they go along with their values": found.variables,
         "programs that hold the folder of the environment where no package tells how to replace it": found.fixed,
         "links that lead out of the environment, to what must be on the other machine as well": found.outside,
     }

@@ -12,8 +12,8 @@ from typing import Any
 from runner.ground.disk import entries, on_disk, read_text
 from runner.host import Host
 
-# what is taken out of the addresses of packages: a token of anaconda.org, a name and a password
-_SECRETS = ((re.compile(r"/t/[^/]+/"), "/"), (re.compile(r"://[^/@]+@"), "://"))
+# in addresses of packages: a name and a password, a token of anaconda.org
+_SECRETS = re.compile(rb"(https?://)[^/@\s\"]+@"), re.compile(rb"(https?://[^/\s\"]+)/t/[^/\s\"]+(?=/)")
 _SYSTEMS = {"windows": "win", "macos": "osx", "linux": "linux"}
 _MACHINES = {"x86_64": "64", "amd64": "64", "x86": "32", "arm64": "arm64", "aarch64": "aarch64"}
 
@@ -50,6 +50,12 @@ def read_records(prefix: Path, host: Host) -> list[Record]:
     return found
 
 
+def without_secrets(data: bytes) -> bytes:
+    for secret in _SECRETS:
+        data = secret.sub(rb"\1", data)
+    return data
+
+
 def platform_of(records: list[Record]) -> str:
     """What the environment is for, in conda's words (linux-64); "" where all packages run everywhere."""
     return next((record.subdir for record in records if record.subdir not in ("", "noarch")), "")
@@ -68,9 +74,7 @@ def recipe(records: list[Record], from_pip: Mapping[str, str]) -> str:
     lines += [f"# then: pip install {name}=={version}" for name, version in from_pip.items()]
     lines.append("@EXPLICIT")
     for record in records:
-        url = record.url
-        for secret, instead in _SECRETS:
-            url = secret.sub(instead, url)
+        url = without_secrets(record.url.encode()).decode()
         lines.append(f"{url}#{record.md5}" if record.md5 else url)
     return "\n".join(lines) + "\n"
 

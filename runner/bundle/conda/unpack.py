@@ -16,10 +16,11 @@ from typing import Any
 
 from runner.bundle.conda.pack import FORMAT
 from runner.bundle.conda.prefix import Way, replaced, startable
-from runner.environments.conda.packed import FOLDER, NOTE, told
+from runner.environments.conda.packed import FOLDER, MARK, note_of, told
 from runner.environments.conda.program import python_of
-from runner.environments.users import in_use, programs_in
+from runner.environments.users import in_use, users_of
 from runner.errors import EnvironmentMissing, InTheWay
+from runner.ground.disk import on_disk
 from runner.ground.files import state_errors, write_atomic
 from runner.ground.text import decoded
 from runner.host import Host
@@ -97,11 +98,8 @@ def unpack(conda: Path, name: str, environments: Path, host: Host) -> Path:
             _extract(conda, index, part)
             for path, way, old in index.replace:
                 _written(part / path, way, old, str(target), path, host)
-            _note(part, target, index, whole=False)
-        _put(part, target, host)
-        _note(target, target, index, whole=True)
-        with state_errors("remove", target):
-            _removed(_old(target))
+            (part / MARK).touch()
+        _put(part, target, index, host)
     return target
 
 
@@ -140,30 +138,33 @@ def _written(file: Path, way: Way, old: Sequence[str], folder: str, path: str, h
         host.capture(["/usr/bin/codesign", "-s", "-", "-f", str(file)], timeout=60.0)
 
 
-def _put(part: Path, target: Path, host: Host) -> None:
+def _put(part: Path, target: Path, index: Index, host: Host) -> None:
     """`part` becomes `target`, if its Python starts there; what stood there must be ours, and not in use."""
-    old = _old(target)
+    old, before = target.with_name(f"{target.name}.old"), dict(told(target))
+    if target.exists():
+        if not before:
+            raise InTheWay(f"{target} is there, and is no environment of a bundle", "Move it away.")
+        if users := users_of(target):
+            raise in_use(f"the conda environment {target}", users)
+    note: dict[str, object] = {"text": index.text, "prefix": str(target), "digest": index.digest}
     with state_errors("write", target):
+        _removed(old)
+        _note(target, {**note, "whole": False})
         if target.exists():
-            if not told(target):
-                raise InTheWay(f"{target} is there, and is no environment of a bundle", "Move it away.")
-            if programs := programs_in(target):
-                raise in_use(f"the conda environment {target}", programs)
-            _removed(old)
             target.rename(old)
         part.rename(target)
-    try:
-        _start(target, host)
-    except EnvironmentMissing:
-        with state_errors("remove", target):
+        try:
+            _start(target, host)
+        except EnvironmentMissing:
             _removed(target)
             if old.exists():
                 old.rename(target)
-        raise
-
-
-def _old(target: Path) -> Path:
-    return target.with_name(f"{target.name}.old")
+                _note(target, before)
+            else:
+                on_disk(note_of(target)).unlink()
+            raise
+        _note(target, {**note, "whole": True})
+        _removed(old)
 
 
 def _removed(folder: Path) -> None:
@@ -183,11 +184,5 @@ def _start(target: Path, host: Host) -> None:
         raise EnvironmentMissing(f"the Python of the conda environment {target} does not start: {said}", cure)
 
 
-def _note(folder: Path, target: Path, index: Index, *, whole: bool) -> None:
-    note: Mapping[str, object] = {
-        "whole": whole,
-        "text": index.text,
-        "prefix": str(target),
-        "digest": index.digest,
-    }
-    write_atomic(folder / NOTE, json.dumps(note, indent=1, ensure_ascii=False).encode())
+def _note(target: Path, note: Mapping[str, object]) -> None:
+    write_atomic(on_disk(note_of(target)), json.dumps(note, indent=1, ensure_ascii=False).encode())

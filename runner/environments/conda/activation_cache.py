@@ -18,7 +18,7 @@ from runner.environments.conda.activation import Change, applied, asked_change, 
 from runner.environments.conda.activation_scripts import activate_scripts, run_scripts
 from runner.environments.conda.base import conda_program
 from runner.environments.conda.outer import without_outer
-from runner.environments.conda.packed import NOTE
+from runner.environments.conda.packed import note_of
 from runner.environments.site import Once, Site
 from runner.ground.disk import entries, on_disk, read_text, stamps
 from runner.ground.files import replace_whole
@@ -81,7 +81,7 @@ def _difference(after: Mapping[str, str], host: Host) -> Activated:
 
 def _key(prefix: PurePath, base: PurePath | None, host: Host) -> list[object]:
     """What the activation follows from, apart from the caller's variables."""
-    files = [prefix / "conda-meta" / "history", prefix / "conda-meta" / "state", prefix / NOTE]
+    files = [prefix / "conda-meta" / "history", prefix / "conda-meta" / "state", note_of(prefix)]
     for folder in ("activate.d", "env_vars.d"):
         files += entries(prefix / "etc" / "conda" / folder)
     if base:

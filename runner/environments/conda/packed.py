@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import PurePath
 
 from runner.environments.site import Site
-from runner.ground.disk import is_folder, on_disk, read_text
+from runner.ground.disk import is_file, is_folder, on_disk, read_text
 from runner.model import Finding
 
 FOLDER = ".conda"
-NOTE = ".run-pipeline.json"  # in the environment: where it came from, for which folder it was written, that it is whole
+MARK = "conda-meta/run-pipeline"  # a file in each of them, and in no other environment
 # no file may have such a name on Windows
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?\Z")
 _CURE = "Unpack it again: run-pipeline unbundle"
@@ -35,10 +35,17 @@ def packed_prefix(text: str, site: Site) -> PurePath | None:
     return folder if text.strip() and is_folder(folder) and told(folder) else None
 
 
+def note_of(folder: PurePath) -> PurePath:
+    """The file beside it that makes it ours: for which folder it was written, and that it is whole."""
+    return folder.with_name(f"{folder.name}.json")
+
+
 def told(folder: PurePath) -> Mapping[str, object]:
-    """What is noted in a packed environment; empty where it is none."""
+    """What is noted of a packed environment; empty where it is none."""
+    if not is_file(folder / MARK):
+        return {}
     try:
-        found = json.loads(read_text(folder / NOTE) or "{}")
+        found = json.loads(read_text(note_of(folder)) or "{}")
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
