@@ -14,7 +14,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent
@@ -128,15 +128,20 @@ def make_venv(group: str) -> int:
     """`uv sync` of the runner (and `group`) into REPO/.venv, with uv from the lock's own version."""
     from runner.environments.uv.variables import unwanted
 
-    uv_version = locked_version("uv")
+    uv_version, off = locked_version("uv"), _offline()
     with tempfile.TemporaryDirectory(prefix="run-pipeline-") as folder:
         settings = _pip_settings()
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        if subprocess.call([*pip, "--target", folder, f"uv=={uv_version}"], env=_pip_environ(settings)) != 0:
-            return _pip_failed(settings)
-        uv, project = str(_uv_in(Path(folder))), ["--quiet", "--project", str(REPO), "--python", _base_python()]
+        uv = _uv_here() if off else ""
+        if not uv and off:
+            settings["no-index"] = "1"
+        if not uv and subprocess.call([*pip, "--target", folder, f"uv=={uv_version}"], env=_pip_environ(settings)) != 0:
+            return _pip_failed(settings) if not off else _not_here(off, [f"uv=={uv_version}"])
+        uv, project = uv or str(_uv_in(Path(folder))), ["--quiet", "--project", str(REPO), "--python", _base_python()]
         # no UV_ variable or uv.toml of the user's decides whether the lock is good, or what is installed from it
         environ = {k: v for k, v in os.environ.items() if k not in unwanted(os.environ)}
+        if off:
+            environ["UV_OFFLINE"] = "1"
         if code := subprocess.call([uv, "lock", "--check", "--no-config", *project], env=environ):
             return _uv_failed(code)
         sync = [uv, "sync", "--frozen", *project]
@@ -145,6 +150,8 @@ def make_venv(group: str) -> int:
         sync += ["--inexact"]  # what an earlier start put there for the tests stays
         if group:
             sync += ["--group", group]
+        if off and (lacking := _uncached(sync, environ)):
+            return _not_here(off, lacking)
         code = subprocess.call(sync, env=environ)
         if code and (files := _uv_settings()):  # without one it would only wait for a dead network twice
             print(f"Once more without {files} (--no-config) ...", file=sys.stderr, flush=True)
@@ -152,6 +159,56 @@ def make_venv(group: str) -> int:
         if code:
             return _uv_failed(code)
     return 0
+
+
+def _offline() -> str:
+    """Who says that no network is used; what is wrong with a file, the second start tells."""
+    from runner.environments import Site
+    from runner.environments.offline import OPTION, VARIABLE, offline, said_in
+    from runner.errors import RunnerError
+    from runner.host import this_host
+    from runner.site_file import read_site_file
+
+    host = this_host()
+    if OPTION in sys.argv[1:]:
+        return OPTION
+    with contextlib.suppress(RunnerError):
+        if not host.environ.get(VARIABLE) and (file := read_site_file(REPO, host).offline):
+            return said_in(file)
+    return offline(Site(host, REPO, {}, REPO / ".venvs"))
+
+
+def _uv_here() -> str:
+    """A uv that is on this computer; "" where there is none that can be used."""
+    from runner.environments import Site
+    from runner.environments.uv.binary import find_uv
+    from runner.errors import RunnerError
+    from runner.host import this_host
+
+    try:
+        return find_uv(Site(this_host(), REPO, {}, REPO / ".venvs"), lambda: None).path
+    except RunnerError:
+        return ""
+
+
+def _uncached(sync: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """What `uv sync` would fetch."""
+    from runner.environments.uv.uncached import uncached_in
+
+    words = [word for word in sync if word != "--quiet"]
+    env = {name: value for name, value in environ.items() if name != "RUST_LOG"}
+    asked = subprocess.run([*words, "--dry-run", "--verbose"], env=env, capture_output=True, check=False)
+    return [str(one) for one in uncached_in(asked.stderr.decode("utf-8", "replace")) if not one.address]
+
+
+def _not_here(why: str, lacking: Sequence[str]) -> int:
+    return _fail(
+        f"the runner cannot be set up without a network ({why}); neither uv's cache nor pip's folders have: "
+        + ", ".join(lacking),
+        "On a computer with a network and the same system, start it once with UV_CACHE_DIR on a folder, and set "
+        "UV_CACHE_DIR to a copy of that folder here.\n  A uv is taken from PATH or RUN_PIPELINE_UV, or by pip from a "
+        "folder of wheels (PIP_FIND_LINKS). docs/without-a-network.md has each way.",
+    )
 
 
 def _uv_failed(code: int) -> int:

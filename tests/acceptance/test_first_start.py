@@ -6,12 +6,14 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import venv
 from collections.abc import Iterator
 from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
+import uv
 
 from runner import bootstrap
 from tests.support.lab import clean_environ
@@ -261,3 +263,33 @@ def test_a_uv_that_windows_cannot_load_is_told_with_its_code(
 ) -> None:
     bootstrap._uv_failed(code)
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("by", ["--offline", "UV_OFFLINE", "run-pipeline.toml"])
+def test_a_first_start_without_a_network_says_at_once_what_is_missing(
+    tmp_path: Path, bare: Path, copy: Path, by: str
+) -> None:
+    theirs = {name: value for name, value in clean_environ(tmp_path).items() if not name.startswith("PIP_")}
+    blackhole = "http://10.255.255.1/simple"  # takes everything and answers nothing
+    environ = theirs | {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": blackhole}
+    environ |= {"PATH": os.pathsep.join(["/usr/bin", "/bin"]), "UV_CACHE_DIR": str(tmp_path / "empty")}
+    if by == "run-pipeline.toml":
+        (copy / by).write_text("offline = true\n", encoding="utf-8")
+    environ |= {"UV_OFFLINE": "1"} if by == "UV_OFFLINE" else {}
+    words = [bare, "-m", "runner", "check", "x.yaml", *([by] if by.startswith("-") else [])]
+    began = time.monotonic()
+    done = subprocess.run(words, cwd=copy, env=environ, capture_output=True, text=True, check=False)
+    assert time.monotonic() - began < 20
+    assert done.returncode == 3
+    assert f"cannot be set up without a network ({'offline = true in ' if '.' in by else by}" in done.stderr
+    assert "pip's folders have: uv==" in done.stderr
+    done = subprocess.run(
+        words,
+        cwd=copy,
+        env=environ | {"RUN_PIPELINE_UV": uv.find_uv_bin()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "click==" in done.stderr and "rich==" in done.stderr
+    assert not (copy / ".venv").exists()

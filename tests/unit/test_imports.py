@@ -70,7 +70,7 @@ ALLOWED = {
         *("records", "plan", "executors", "items", "graph", "budget", "schedule", "machine", "runs", "site_file"),
         "inputs",
     },
-    "bootstrap": {"environments", "ground", "host"},
+    "bootstrap": {"environments", "ground", "host", "site_file", "errors"},
 }
 # runs on a login node, where nothing of ours is
 AGENT = REPO / "runner" / "login" / "agent.py"

@@ -37,6 +37,11 @@ class Answer:
     refused: tuple[int, str] | None = None
 
 
+def uncached_in(said: str) -> tuple[Package, ...]:
+    """Of what `uv sync --dry-run --verbose` printed."""
+    return tuple(Package(name, version or "", address or "") for name, version, address in _UNCACHED.findall(said))
+
+
 def uncached(
     words: Sequence[str], site: Site, *, script: str = "", apart: bool = True, more: Mapping[str, str] | None = None
 ) -> Answer:
@@ -50,7 +55,7 @@ def uncached(
     if answer.code != 0:
         kept = [line for line in said.splitlines() if not line.startswith(("DEBUG ", "TRACE "))]
         return Answer(refused=(answer.code or 1, answer.error or "\n".join(kept)))
-    found = tuple(Package(name, version or "", address or "") for name, version, address in _UNCACHED.findall(said))
+    found = uncached_in(said)
     count, python = _COUNT.search(said), _PYTHON.search(said)
     return Answer(
         tuple(one for one in found if not one.address.startswith("file:")),
