@@ -113,6 +113,18 @@ def installed(folder: Path) -> Iterator[Kernel]:
             yield kernel
 
 
+def gone(kernel: Kernel) -> tuple[str, str]:
+    """What it starts with and is no longer there, and the cure; "" where all of that is there."""
+    project, python = Path(kernel.repo, "pyproject.toml"), Path(kernel.argv[0]) if kernel.argv else Path()
+    again = f"run-pipeline kernel install {kernel.environment}"
+    if not project.is_file():
+        cure = f"`{again} --repo DIR` with the place where that repository is now, or `run-pipeline kernel remove "
+        return f"there is no {project} any more", f"{cure}{kernel.name}`."
+    if not python.is_file():
+        return f"there is no {python} any more, with which the runner was started", f"`{again}` makes it anew."
+    return "", ""
+
+
 def remove(kernel: Kernel) -> None:
     """Raises StateError. Only where it still is ours."""
     if _read(kernel.folder) is None:

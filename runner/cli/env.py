@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from runner.cli.common import (
 from runner.cli.completing import complete_groups, complete_groups_and_files
 from runner.cli.env_clone import clone_command
 from runner.environments import Preparation, Site, kind
+from runner.environments.offline import offline
 from runner.environments.spec import is_named_form, normalised_group, parse_environment
 from runner.environments.uv.groups import read_project
 from runner.environments.uv.in_store import forget_compiled
@@ -163,7 +166,25 @@ def lock_command(options: tuple[str, ...], script: str | None, repo: str | None)
     if answer.code != 0:
         raise explain("uv.lock", said, answer.code or 1, repo=str(site.repo), folder=str(site.environments))
     print(said.strip())
+    if (why := offline(site)) and (older := _older(said)):
+        error_console().line(
+            f"warning: without a network ({why}) only uv's cache was looked at, and these are older than before: "
+            f"{', '.join(older)}. With a network, `run-pipeline env lock --upgrade` takes them up again.",
+            "yellow",
+        )
     return 0
+
+
+def _older(said: str) -> list[str]:
+    """Of what `uv lock` printed: packages that it has put back."""
+    from packaging.version import InvalidVersion, Version
+
+    found = []
+    for name, old, new in re.findall(r"^Updated (\S+) v(\S+) -> v(\S+)$", said, re.MULTILINE):
+        with contextlib.suppress(InvalidVersion):
+            if Version(new) < Version(old):
+                found.append(f"{name} {old} -> {new}")
+    return found
 
 
 @command.command(name="remove")

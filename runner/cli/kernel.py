@@ -19,12 +19,14 @@ from runner.cli.common import (
 )
 from runner.cli.completing import complete_groups
 from runner.environments import Request, Site, kind
+from runner.environments.offline import offline
 from runner.environments.spec import parse_environment
 from runner.environments.users import note_use
+from runner.environments.uv.missing import how_to_bring
 from runner.environments.uv.settings import ask_uv
 from runner.errors import EnvironmentMissing, UsageError
 from runner.ground.disk import on_disk
-from runner.kernels import LAUNCH, Kernel, install, installed, kernels_folder, remove
+from runner.kernels import LAUNCH, Kernel, gone, install, installed, kernels_folder, remove
 from runner.model import Command, EnvironmentSpec
 from runner.process.become import become
 from runner.process.launch import child_environ
@@ -214,6 +216,9 @@ def _side(spec: EnvironmentSpec, version: str, site: Site) -> Path:
         if answer.code != 0:
             said = answer.error or answer.stderr.decode("utf-8", "replace").strip()
             cure = "Add ipykernel to the group (`uv add --group GROUP ipykernel`), or try again with a network."
+            if why := offline(site):
+                said = f"no network is used ({why}), and it is not in uv's cache"
+                cure = f"{how_to_bring(f'kernel install {spec.text}', site)}\n{cure}"
             raise EnvironmentMissing(f"ipykernel could not be had: {said}", cure)
         part.chmod(0o755)
         try:
@@ -228,11 +233,10 @@ def _side(spec: EnvironmentSpec, version: str, site: Site) -> Path:
 
 def _state(kernel: Kernel, site: Site) -> str:
     """Why it cannot start, "" where it can."""
-    if not Path(kernel.repo, "pyproject.toml").is_file():
-        return f"cannot start: there is no {Path(kernel.repo, 'pyproject.toml')}"
-    if not Path(kernel.argv[0]).exists():
-        return f"cannot start: there is no {kernel.argv[0]} any more; install it again"
+    why, cure = gone(kernel)
+    if why:
+        return f"cannot start: {why}. {cure}"
     own = site if kernel.repo == str(site.repo) else make_site(kernel.repo, interactive=False)
     spec = parse_environment(kernel.environment, "", own.host.platform)
     findings = kind(spec).check(spec, ("python", "-c", "pass"), own)
-    return f"cannot start: {findings[0].message}" if findings else ""
+    return f"cannot start: {findings[0].message}. {findings[0].cure.splitlines()[0]}" if findings else ""

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from runner.doctor import Context, Line, check, ok, problem, warning
 from runner.doctor.patience import reading
+from runner.environments.offline import offline
 from runner.environments.uv.kind import place
 from runner.environments.uv.stamp import State, condition
-from runner.environments.uv.variables import flag_is_set
 from runner.ground.words import time_text
 
 PATIENCE = 6.0  # seconds for one index
@@ -30,8 +30,8 @@ def indexes(context: Context) -> list[Line]:
     asked = _indexes(context)
     if not asked:
         return []
-    if flag_is_set(context.site.host.environ, "UV_OFFLINE"):
-        return [ok("not asked: uv is set to use no network (UV_OFFLINE)")]
+    if why := offline(context.site):
+        return [ok(f"offline, not looked at ({why})")]
     environ = context.site.host.environ
     # each in a thread of its own: looking up a name may take longer than any time limit of ours
     answers = {url: reading(partial(_head, page, environ)) for url, page in asked.items()}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from runner.doctor import Context, Line, check, from_error, ok, problem, warning
 from runner.environments import Site
+from runner.environments.offline import offline
 from runner.environments.uv.binary import VARIABLE, Uv, find_uv, version_of
 from runner.environments.uv.groups import lock_file, no_lock, read_project
 from runner.environments.uv.kind import place
 from runner.environments.uv.settings import ask_uv, downloads_off, lock_command, settings
-from runner.environments.uv.variables import flag_is_set
 from runner.errors import EnvironmentMissing
 from runner.ground.disk import on_disk
 from runner.host import Captured
@@ -101,7 +101,7 @@ def lock(context: Context) -> list[Line]:
         return [warning("not looked at: uv was not found", "See the line about uv.")]
     words = ["lock", "--check", "--project", str(site.repo)]
     answer = ask_uv([*words, "--offline"], site)
-    if answer.code not in (0, None) and not flag_is_set(site.host.environ, "UV_OFFLINE"):
+    if answer.code not in (0, None) and not offline(site):
         online = ask_uv(words, site)
         answer = online if online.code == 0 else answer
     if answer.code == 0:

@@ -20,8 +20,8 @@ _NAME = r"(?P<name>[\w.-]+)(?:\[[^\]]*\])?(?:\{[^}]*\})?"
 REASONS = (
     Failure(
         r"network was disabled|Network connectivity is disabled",
-        "uv is set to use no network (UV_OFFLINE), and its cache does not have what is needed",
-        "Take UV_OFFLINE away and start again.",
+        "no network is used (--offline, UV_OFFLINE or a file says so), and uv's cache does not have what is needed",
+        "Start again with a network: take --offline or UV_OFFLINE away, or set UV_OFFLINE=0 where a file says so.",
     ),
     Failure(
         rf"Because {_NAME} was not found in the (?:package registry|cache|provided package locations)",
@@ -91,7 +91,7 @@ def unlockable(plan: Plan, attempt: Attempt, facts: Facts, *, together: bool) ->
         return EnvironmentMissing(
             f"{title}: it contradicts the dependencies of [project] itself", f"{cure}\n{_rest(said)}"
         )
-    offline = "UV_OFFLINE is set: only what lies in uv's cache was looked at.\n" if attempt.offline else ""
+    offline = "No network is used: only what lies in uv's cache was looked at.\n" if attempt.offline else ""
     for reason in REASONS:
         if found := re.search(reason.sign, whole):
             values = {name: value or "" for name, value in found.groupdict().items()}

@@ -85,7 +85,7 @@ def test_an_index_behind_a_password_is_named(machine: Machine) -> None:
 def test_no_index_is_asked_when_uv_is_offline(machine: Machine) -> None:
     with server(200) as (url, asked):
         online(machine, url).shop.environ["UV_OFFLINE"] = "1"
-        assert machine.said("package index") == [("ok", "not asked: uv is set to use no network (UV_OFFLINE)")]
+        assert machine.said("package index") == [("ok", "offline, not looked at (UV_OFFLINE)")]
     assert asked == []
 
 

@@ -44,7 +44,7 @@ ALLOWED = {
     },
     "doctor": {
         *("model", "errors", "host", "state", "process", "environments", "pipeline", "go", "ground"),
-        *("tasks", "checks", "records", "executors", "items", "site_file"),
+        *("tasks", "checks", "records", "executors", "items", "site_file", "kernels"),
     },
     "migrate": {"model", "errors", "host", "state", "environments", "pipeline", "compare", "records", "go", "ground"},
     "compare": {

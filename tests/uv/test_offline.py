@@ -330,3 +330,20 @@ def test_an_environment_that_was_brought_ready_is_given_a_python_of_here_and_nev
     with pytest.raises(EnvironmentMissing):
         there.prepare("uv:ready")
     assert (packages / "mark.py").exists()
+
+
+def test_a_lock_that_only_the_cache_decides_says_what_became_older(typed: Typed) -> None:
+    index = Index(typed.shop.repo.parent / "second")
+    try:
+        for name in ("beta", "gamma", "delta"):
+            index.add(name)
+        typed.shop.more = f'[[tool.uv.index]]\nurl = "{index.url}"\ndefault = true\n'
+        typed.shop.write()
+        newer = typed.shop.repo / "uv.lock"
+        text = newer.read_text("utf-8").replace('name = "alpha"\nversion = "1.0"', 'name = "alpha"\nversion = "2.0"')
+        newer.write_text(text.replace("alpha-1.0", "alpha-2.0"), encoding="utf-8")
+        said = typed.run("env", "lock", "--offline", "--upgrade", code=0)
+    finally:
+        index.close()
+    assert "without a network (--offline) only uv's cache was looked at" in said
+    assert "alpha 2.0 -> 1.0" in said
