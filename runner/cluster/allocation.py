@@ -10,7 +10,6 @@ from runner.model import Resources
 
 _JOB = ("SLURM_JOB_ID", "PBS_JOBID")
 _CORES = ("SLURM_CPUS_ON_NODE", "NCPUS", "PBS_NCPUS")
-_INDEX = ("SLURM_ARRAY_TASK_ID", "PBS_ARRAY_INDEX")
 _NONE = ("", "NoDevFiles", "none", "void", "-1")  # of CUDA_VISIBLE_DEVICES: no GPU was given
 
 

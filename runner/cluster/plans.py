@@ -126,14 +126,14 @@ def ahead(look: Look, graph: Graph, steps: Mapping[int, Step]) -> list[int]:
         waits = any(other in open_ for other in graph.before[number])
         if step.action is Action.SKIP and not waits:
             continue
-        if step.action is not Action.RUN or waits or _is_to_come(look, graph, number, steps):
+        if step.action is not Action.RUN or waits or _is_to_come(look, graph, number):
             open_.add(number)
         else:
             found.append(number)
     return found
 
 
-def _is_to_come(look: Look, graph: Graph, number: int, steps: Mapping[int, Step]) -> bool:
+def _is_to_come(look: Look, graph: Graph, number: int) -> bool:
     """Whether its items are made, or may be, by a segment that runs before it."""
     job = look.jobs[number]
     if job.many is None:

@@ -121,7 +121,7 @@ class Remote:
             number = self._next
             self._answers[number] = answers
             over = self._over
-        call = Call(self, number, answers, patience or self.patience, str(header.get("op")))
+        call = Call(self, number, answers, patience or self.patience)
         if over:
             raise self.lost()
         call.write(header, body, flags)
@@ -219,9 +219,8 @@ class Call:
         number: int,
         answers: queue.SimpleQueue[tuple[int, Header, bytes] | None],
         patience: float,
-        op: str,
     ) -> None:
-        self._remote, self._number, self._answers, self._patience, self._op = remote, number, answers, patience, op
+        self._remote, self._number, self._answers, self._patience = remote, number, answers, patience
         self.answer: Header = {}
 
     def write(self, header: Header, body: bytes, flags: int) -> None:

@@ -105,7 +105,7 @@ class Names:
         if name in table["within"]:
             return Named(Status.REPLACED, None, table["within"][name])
         if name in table["system"]:
-            return self._system(name, table["system"][name])
+            return self._system(table["system"][name])
         if name == "cudnn" and self.has_torch:
             return Named(Status.REPLACED, None, "the wheel of torch brings it")
         if entry := table["cuda"]["packages"].get(name):
@@ -129,7 +129,7 @@ class Names:
         is_one = any(re.fullmatch(pattern, name) for pattern in known["names"])
         return Named(Status.REPLACED, None, str(known["note"])) if is_one else None
 
-    def _system(self, name: str, entry: Mapping[str, str]) -> Named:
+    def _system(self, entry: Mapping[str, str]) -> Named:
         systems = {"windows": "Windows", "linux": "Linux", "macos": "macOS"}
         places = [f"{title}: {entry[system]}" for system, title in systems.items() if system in entry]
         instead = _requirement(entry["instead"]) if "instead" in entry else None

@@ -50,9 +50,7 @@ def settle(look: Look, segment: Segment, ledger: Ledger) -> None:
         append(lines, ItemReceipt(ALL, ItemState.SUCCEEDED), path)
 
 
-def must_run_anew(
-    look: Look, graph: Graph, tasks: ManyTasks, others: dict[int, ManyTasks], segments: dict[int, Segment]
-) -> bool:
+def must_run_anew(graph: Graph, tasks: ManyTasks, others: dict[int, ManyTasks], segments: dict[int, Segment]) -> bool:
     """Whether all items run, done or not. Files that an earlier segment writes tell by themselves what is new."""
     number = tasks.job.segment.number
     if not tasks.ledger.all_again:

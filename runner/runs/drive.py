@@ -252,9 +252,7 @@ class _Loop:
         segments = {number: step.segment for number, step in self.steps.items()}
         wanted = self._forced(segment) and segment.number not in self._entered
         self._entered.add(segment.number)
-        return lambda tasks: (
-            wanted or must_run_anew(self.opened.look, self._all, tasks, self.opened.look.many, segments)
-        )
+        return lambda tasks: wanted or must_run_anew(self._all, tasks, self.opened.look.many, segments)
 
     def _outdate(self, number: int) -> None:
         """What follows is made from what now changes."""
