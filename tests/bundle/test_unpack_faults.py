@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -168,3 +169,16 @@ def test_a_bundle_starts_itself_with_a_python_that_has_nothing_of_ours(tmp_path:
         assert done.returncode == 2, done.stderr
         assert f"lab ü.bundle is not unpacked: it was made for {other} x86_64" in done.stderr
         assert not (tmp_path / "to").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a signal of POSIX")
+def test_ctrl_c_is_no_traceback_and_what_is_there_stays(tmp_path: Path) -> None:
+    code = CODE.replace('say("unpacked") or folder', 'say("unpacked") or __import__("time").sleep(60)')
+    words = [sys.executable, "-c", code, str(write_bundle(tmp_path / "lab.bundle")), str(tmp_path / "to")]
+    process = subprocess.Popen(words, cwd=REPO, stderr=subprocess.PIPE, encoding="utf-8")
+    assert process.stderr is not None
+    assert any("unpacked" in line for line in iter(process.stderr.readline, ""))
+    process.send_signal(signal.SIGINT)
+    assert "start it again, and it goes on" in process.communicate(timeout=30)[1]
+    assert process.returncode == 130
+    assert lies(tmp_path / "to") == told(SMALL)
