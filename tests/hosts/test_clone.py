@@ -220,6 +220,33 @@ def test_a_disk_without_room_is_told_before_anything_is_copied(tmp_path: Path, m
     assert list(b.iterdir()) == []
 
 
+def test_a_share_that_goes_away_meanwhile_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = tmp_path / "a", tmp_path / "share" / "b"
+    (a / "pythons" / "cpython-3.11").mkdir(parents=True)
+    (a / "pythons" / "cpython-3.11" / "python").write_text("whole")
+    (a / "store.json").write_text('{"format": 1}')
+    copy, away = shutil.copy2, tmp_path / "away"
+
+    def copy2(source: Path, target: Path) -> None:
+        if not away.exists() and not (tmp_path / "back").exists():
+            b.parent.rename(away)
+        copy(source, target)
+
+    def back(seconds: float) -> bool:
+        (tmp_path / "back").touch()
+        away.rename(b.parent)
+        return False
+
+    monkeypatch.setattr(shutil, "copy2", copy2)
+    clone_of = clone(a, b)
+    monkeypatch.setattr(clone_of._shares, "_wait", back)
+    clone_of.run(cache=False)
+    assert (b / "pythons" / "cpython-3.11" / "python").read_text() == "whole"
+    assert f"{b} cannot be reached since" in capsys.readouterr().out
+
+
 def test_an_interpreter_says_its_new_place_to_those_who_build_with_it(tmp_path: Path) -> None:
     a, b, beside = tmp_path / "store a", tmp_path / "store b", tmp_path / "system.py"
     lib = a / "pythons" / "cpython-3.11.9-x" / "lib" / "python3.11"

@@ -80,6 +80,7 @@ class Clone:
         try:
             self._target.mkdir(parents=True, exist_ok=True)
             with LockFile(self._target / ".clone.lock", f"a clone in {self._target}").acquire(0):
+                self._shares.gone()  # from now on both are there
                 return self._shares.patiently(lambda: self._run(cache=cache))  # it goes on where it was
         except OSError as error:
             raise state_error("write", Path(error.filename or self._target), error) from error
@@ -199,7 +200,8 @@ class Clone:
             _stamp_of(to).unlink()
             to.rename(part)
             raise
-        return Cloned(one.name, size, "runs")
+        of = "" if python.is_relative_to(self._new_pythons) else f", with {python} of this computer"
+        return Cloned(one.name, size, f"runs{of}")
 
     def _copied(self, one: _Environment, to: Path) -> tuple[Path, bytes]:
         """With its stamp, as it is while nobody changes it. Raises StateError where it is none that is whole."""
@@ -221,6 +223,8 @@ class Clone:
                 if one.stamp.read_bytes() == stamp and one.lock.held() is None:
                     return part, stamp
             except FileNotFoundError:  # it is being changed, or removed
+                if self._shares.gone():
+                    raise
                 if not one.folder.is_dir():
                     raise StateError("it was removed meanwhile") from None
 
