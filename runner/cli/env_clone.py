@@ -22,11 +22,13 @@ def clone_command(store_a: str, store_b: str, cache: bool, as_json: bool, repo: 
 
     Interrupted and started again, it goes on. STORE_A stays as it is.
     """
+    from runner.bundle.conda.clone import clone_packed
     from runner.cli.store import usable_folder
     from runner.environments.uv.clone import Clone
 
     site, target = make_site(repo, interactive=False), usable_folder(as_given(store_b))
-    done = Clone(as_given(store_a), target, site, error_console().line).run(cache=cache)
+    clone, tell = Clone(as_given(store_a), target, site, error_console().line), error_console().line
+    done = [*clone.run(cache=cache), *clone_packed(*clone.environments, site.host, tell)]
     bad = [one for one in done if not one.good]
     if as_json:
         for one in done:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.bundle.conda.clone import clone_packed
 from runner.bundle.conda.pack import PackedConda, pack
 from runner.bundle.conda.unpack import does_not_fit, read_index, unpack
 from runner.bundle.fits import System, check_paths
@@ -24,6 +25,7 @@ from runner.environments import kind
 from runner.environments.conda.packed import folder_name
 from runner.environments.site import Site
 from runner.environments.spec import parse_environment
+from runner.environments.store import platform_folder
 from runner.errors import EnvironmentMissing, Interrupted, InTheWay
 from runner.host import Captured, this_host
 from tests.bundle.conda_prefix_files import PLACEHOLDER, PROGRAM, install, written
@@ -368,6 +370,25 @@ def test_on_windows_programs_lie_elsewhere(tmp_path: Path) -> None:
     far = tmp_path / ("y" * 230)
     assert does_not_fit(index, far, host) == ""
     assert "Windows takes 259 here: conda-meta/cells-1.0-0.json" in does_not_fit(index, far, host, long_paths=False)
+
+
+def test_it_goes_with_its_store_to_another_share(
+    tmp_path: Path, prefix: Path, packed: Callable[[], PackedConda]
+) -> None:
+    packed()
+    first, second = tmp_path / "a", tmp_path / "further away" / "b"
+    made = unpack(tmp_path / "out", "cell", first / platform_folder(HOST), HOST)
+    other = first / "windows-arm64" / ".conda" / "cell"
+    shutil.copytree(made, other)
+    shutil.copy(made.with_name("cell.json"), other.with_name("cell.json"))
+    done = list(clone_packed(first, second, HOST, lambda line: None))
+    assert [(one.name.split("/")[0], one.good, one.state.split(";")[0]) for one in done] == [
+        (platform_folder(HOST), True, "runs"),
+        ("windows-arm64", False, "left out: of another system"),
+    ]
+    made = second / platform_folder(HOST) / ".conda" / "cell"
+    assert (made / "bin" / "cells").read_bytes() == written(PROGRAM, made)
+    assert sorted(path.name for path in made.parents[1].iterdir()) == [".conda"]
 
 
 def test_each_environment_has_a_name_of_its_own() -> None:

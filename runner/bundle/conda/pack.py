@@ -63,13 +63,14 @@ def pack(
     prefix: Path | None,
     out: Path,
     host: Host,
-    platform: str,
-    machine: str,
+    platform: str = "",
+    machine: str = "",
     go_on: Callable[[], None] = lambda: None,
 ) -> PackedConda:
     """Packs the environment that segments call `text` into `out`: NAME.json, NAME.txt, NAME.tar.gz, packages/....
 
-    `platform` and `machine` are the bundle's; `go_on` is called before each file, and raises where that is to end.
+    `platform` and `machine` are the bundle's (none: this machine's). `go_on` is called before each file, and raises
+    where that is to end.
     Raises OSError where `out` cannot be written.
     """
     name = folder_name(text)
@@ -95,8 +96,8 @@ def pack(
 
 
 def _elsewhere(records: Sequence[Record], platform: str, machine: str) -> str:
-    here, there = platform_of(list(records)), subdir(platform, machine)
-    return f"it is one of {here}, and the bundle is for {there}" if here and here != there else ""
+    here, there = platform_of(list(records)), subdir(platform, machine) if platform else ""
+    return f"it is one of {here}, and the bundle is for {there}" if here and there and here != there else ""
 
 
 def _not_packed(text: str, why: str, described: str) -> str:

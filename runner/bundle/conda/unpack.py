@@ -39,6 +39,7 @@ class Index:
     platform: str
     archives: tuple[str, ...]
     room: int
+    size: int  # bytes, unpacked
     longest: str
     replace: tuple[tuple[str, Way, tuple[str, ...]], ...]
     digest: str  # changes with anything that is in it
@@ -55,7 +56,15 @@ def read_index(file: Path) -> Index:
         archives = tuple(map(str, found["archives"]))
         digest = hashlib.sha256(data).hexdigest()
         texts = {name: str(found[name]) for name in ("text", "platform", "longest")}
-        return Index(file.stem, archives=archives, room=int(found["room"]), replace=replace, digest=digest, **texts)
+        return Index(
+            file.stem,
+            archives=archives,
+            room=int(found["room"]),
+            size=int(found["size"]),
+            replace=replace,
+            digest=digest,
+            **texts,
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EnvironmentMissing(f"{file} is damaged, or of another version", "Unpack the bundle again.") from error
 

@@ -75,6 +75,11 @@ class Clone:
         self._shares = Shares((source, target), tell)
         self._bytes, self._all, self._told = 0, 0, time.monotonic()
 
+    @property
+    def environments(self) -> tuple[Path, Path]:
+        """The folders of both."""
+        return self._old_environments, self._new_environments
+
     def run(self, *, cache: bool) -> list[Cloned]:
         """What became of each environment. Raises StateError, Busy."""
         try:
