@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
@@ -92,6 +93,7 @@ def _folders(paths: Sequence[Path], repo: Path) -> dict[Path, str]:
 
 def _named(tasks: Sequence[Task], roots: Sequence[Path], found: Contents) -> Iterator[Path]:
     """Scripts, models and settings that arguments name; what else they name is told in `found`."""
+    written = [told for task in tasks for told in writes_of(task)]
     for task in tasks:
         data = {absolute(value, task.cwd) for value in _data_values(task.entries)}
         writes = told_by(task.entries, task.outputs, task.cwd)
@@ -107,6 +109,8 @@ def _named(tasks: Sequence[Task], roots: Sequence[Path], found: Contents) -> Ite
             is_data = source.how == "declared" or (source.root in data and not is_script(source.root))
             if source.kind == "file" and inside and not is_data and _is_plain(path):
                 yield path
+            elif any(_touch(told.root, source.root) for told in written):
+                continue  # an earlier segment makes it
             elif is_script(source.root):
                 what = f"{source.root}, which lies neither in the repository nor beside the pipeline file"
                 found.missing[f"segment {task.segment.number}: {what}"] = None
@@ -135,6 +139,10 @@ def _data_values(entries: Sequence[ResolvedEntry]) -> Iterator[str]:
         else:
             pairs, flag = ((flag, entry),), ""
         yield from (value for name, value in pairs if value and _DATA.fullmatch(name))
+
+
+def _touch(one: str, other: str) -> bool:
+    return f"{one}{os.sep}".startswith(f"{other}{os.sep}") or f"{other}{os.sep}".startswith(f"{one}{os.sep}")
 
 
 def _is_plain(path: Path) -> bool:

@@ -23,7 +23,9 @@ from runner.errors import EnvironmentMissing
 from runner.ground.words import size_text
 
 AT_ONCE = 3  # pips
+_UNKNOWN = 1 << 40  # bytes: what may be large comes first
 _FEW = 8  # packages that are not worth another one
+FAILED = "a package could not be fetched"  # why the other pips are stopped
 SETTINGS = {
     "PIP_NO_INPUT": "1",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -89,7 +91,7 @@ def fetch(wheels: Iterable[tuple[Wheel, str]], tools: Tools) -> dict[Wheel, Path
         wait(tasks, return_when=FIRST_EXCEPTION)
         failed = [error for task in tasks if task.done() and (error := task.exception())]
         if failed:  # the others need not be waited for
-            tools.stop.now()
+            tools.stop.now(FAILED)
             raise failed[0]
         for task in tasks:
             here.update(task.result())
@@ -100,7 +102,7 @@ def _batches(wheels: dict[Wheel, str]) -> list[list[tuple[Wheel, str]]]:
     """What one pip can fetch at once: one wheel of each package, for one version of Python; of about one size."""
     columns: dict[tuple[str, int], list[tuple[Wheel, str]]] = {}
     seen: dict[tuple[str, str], int] = {}
-    for wheel, python in sorted(wheels.items(), key=lambda one: (-one[0].size, one[0].file)):
+    for wheel, python in sorted(wheels.items(), key=lambda one: (-(one[0].size or _UNKNOWN), one[0].file)):
         number = seen.get((python, wheel.name), -1) + 1
         seen[python, wheel.name] = number
         columns.setdefault((python, number), []).append((wheel, python))

@@ -6,6 +6,7 @@ import platform
 
 import click
 
+from runner.bundle.fetch import FAILED
 from runner.bundle.make import Asked, Made, make
 from runner.bundle.target import NAMES, here, target_of
 from runner.bundle.tools import own_repository
@@ -65,7 +66,7 @@ def command(
         try:
             made = make(asked, site, stop, console.line)
         except RunnerError as error:
-            if stop.requested:  # then a program that was asked was stopped as well
+            if stop.requested and stop.reason != FAILED:  # then a program that was asked was stopped as well
                 raise Interrupted("stopped; no bundle was written", "Start it again.") from error
             raise
     if as_json:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import uv as uv_package
 
-from runner.environments.uv import script as scripts
+from runner.bundle.fetch import FAILED
 from runner.errors import EnvironmentMissing, Interrupted, PipelineError, StateError, UsageError
 from runner.process.stop import StopRequest
 from tests.bundle.works import REPO, Index, Works, manifest_of, read, segments, serving, source_files, wheels_of
@@ -50,7 +50,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
 def served(works: Works) -> Works:
     """With an index that answers as a server, so that pip fetches."""
     works.served = True
-    works.project(works.own, 'dependencies = ["tool"]\n')
+    works.own_project()
     return works
 
 
@@ -81,27 +81,6 @@ def test_each_wheel_is_once_in_it_for_the_targets_markers_and_tags(works: Works)
             data = archive.read(name)
             assert (len(data), hashlib.sha256(data).hexdigest()) == (packed.size, packed.sha256)
     assert works.left() == ["lab.bundle"]
-
-
-def test_on_linux_the_wheels_are_those_of_its_glibc_and_without_what_windows_alone_needs(works: Works) -> None:
-    works.groups(a=["alpha", "gamma", "stable"]).pipeline(segments("uv:a"))
-    works.bundle(platform="linux")
-    assert "gamma-1.0-cp311-cp311-manylinux_2_17_x86_64.whl" in wheels_of(works.output)
-    assert "onlywin-1.0-py3-none-any.whl" not in wheels_of(works.output)
-    works.bundle(platform="linux", glibc="2.35")
-    assert "gamma-1.0-cp311-cp311-manylinux_2_34_x86_64.whl" in wheels_of(works.output)
-
-
-def test_a_bundle_for_macos_takes_universal_wheels(works: Works) -> None:
-    works.groups(a=["gamma"]).pipeline(segments("uv:a"))
-    works.bundle(platform="macos")
-    assert "gamma-1.0-cp311-cp311-macosx_11_0_universal2.whl" in wheels_of(works.output)
-
-
-def test_a_windows_bundle_made_here_resolves_for_windows(works: Works, tmp_path: Path) -> None:
-    works.groups(a=["alpha", "gamma", "stable"]).pipeline(segments("uv:a"))
-    works.bundle(platform="windows")
-    resolves(works, tmp_path / "there", "onlywin==1.0", "gamma==1.0")
 
 
 def resolves(works: Works, there: Path, *packages: str) -> None:
@@ -240,7 +219,6 @@ def test_a_script_without_a_lock_is_locked_for_the_bundle_alone(works: Works, in
     assert "alpha-1.0-py3-none-any.whl" in wheels_of(works.output)
     assert not (works.data / "measure.py.lock").exists()
     assert [one.name for one in manifest_of(works.output).environments] == ["script-measure"]
-    assert scripts.KIND.travels is not None
 
 
 def test_data_results_and_secrets_stay(works: Works) -> None:
@@ -468,5 +446,15 @@ def test_on_linux_tqdm_brings_colorama_into_a_bundle_for_windows(works: Works, t
     works.bundle(platform="windows")
     assert {name.split("-")[0] for name in wheels_of(works.output)} == {"tqdm", "colorama", "tool"}
     resolves(works, tmp_path / "there", "tqdm==", "colorama==")
-    works.bundle(platform="linux")
-    assert {name.split("-")[0] for name in wheels_of(works.output)} == {"tqdm", "tool"}
+
+
+def test_a_package_that_cannot_be_fetched_is_named_and_is_no_ctrl_c(served: Works, index: Index) -> None:
+    served.groups(a=["alpha", "gamma"]).pipeline(segments("uv:a"))
+    lock = served.repo / "uv.lock"
+    lock.write_text(lock.read_text(encoding="utf-8").replace(f"{index.url}/files/gamma", "http://127.0.0.1:9/gamma"))
+    stop = StopRequest()
+    with pytest.raises(EnvironmentMissing) as failed:
+        served.bundle(stop=stop, PIP_RETRIES="0", PIP_INDEX_URL="http://127.0.0.1:9")
+    assert failed.value.message == "gamma-1.0-cp311-cp311-manylinux_2_17_x86_64.whl could not be fetched"
+    assert stop.reason in ("", FAILED)
+    assert served.left() == []

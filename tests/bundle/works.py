@@ -74,6 +74,7 @@ class Index:
     url: str = ""
     asked: list[str] = field(default_factory=list)
     spoil: Callable[[str, bytes], bytes] = lambda path, data: data
+    locked: dict[str, tuple[bytes, ...]] = field(default_factory=dict)
     breaks: dict[str, int] = field(default_factory=dict)  # file -> bytes after which its first answers break off
 
     def add(self, path: Path, room: str = "simple") -> None:
@@ -198,8 +199,19 @@ class Works:
         for name in ("__init__.py", "bundle/__init__.py", "bundle/form.py", "bundle/unpack.py"):
             shutil.copy(REPO / "runner" / name, self.own / "runner" / name)
         (self.repo / "scripts" / "count.py").write_text("print('counted')\n", encoding="utf-8")
-        self.project(self.own, 'dependencies = ["tool"]\n')
+        self.own_project()
         return self
+
+    def own_project(self) -> None:
+        """The runner's own, locked once for all tests of an index."""
+        known = self.index.locked.get(self.address)
+        if known is None:
+            self.project(self.own, 'dependencies = ["tool"]\n')
+            files = (self.own / "pyproject.toml", self.own / "uv.lock")
+            self.index.locked[self.address] = tuple(path.read_bytes() for path in files)
+        else:
+            (self.own / "pyproject.toml").write_bytes(known[0])
+            (self.own / "uv.lock").write_bytes(known[1])
 
     def project(self, repo: Path, text: str, more: str = "") -> None:
         head = '[project]\nname = "lab"\nversion = "1"\nrequires-python = ">=3.11"\n'
