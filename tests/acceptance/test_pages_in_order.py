@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import uv
 import yaml
 
 from tests.compare.conftest import Bench, bench, shared
@@ -20,8 +22,11 @@ from tests.conda.conda_layout import make_base, make_environment
 from tests.docs.pages import PAGES, REPO, Block, blocks, name
 from tests.migrate.places import Place
 from tests.support.conda_channel import make_channel
+from tests.support.lab import clean_environ
 from tests.support.real_conda import own_conda
 from tests.support.wheels import make_wheel
+from tests.uv.index import Index
+from tests.uv.shop import Shop
 
 __all__ = ["bench", "shared"]  # fixtures: environments that all test processes share, and uv's cache
 
@@ -46,14 +51,19 @@ class Lab:
     folder: Path
     environ: dict[str, str]
 
+    @property
+    def python(self) -> str:
+        return sys.executable
+
     def type(self, line: str) -> tuple[int, str]:
         """Exit code and screen of a line that is typed at a terminal; every question is answered with yes."""
         import pty
 
         programs = self.folder.parent / "programs"
         programs.mkdir(exist_ok=True)
-        for program, words in (("run-pipeline", "-m runner"), ("python3", ""), ("python", "")):
-            (programs / program).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n', encoding="utf-8")
+        starts = {"run-pipeline": f'"{sys.executable}" -m runner', "python3": f'"{self.python}"'}
+        for program, words in {**starts, "python": starts["python3"]}.items():
+            (programs / program).write_text(f'#!/bin/sh\nexec {words} "$@"\n', encoding="utf-8")
             (programs / program).chmod(0o755)
         environ = {
             **self.environ,
@@ -78,6 +88,9 @@ class Lab:
         os.close(master)
         timer.cancel()
         return process.wait(60), screen.decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """What its setup started is ended."""
 
 
 def whole_repository(bench: Bench, **environ: str) -> Lab:
@@ -179,6 +192,56 @@ def many_files(bench: Bench) -> Lab:
     return lab
 
 
+@dataclass(frozen=True)
+class NoNetwork(Lab):
+    """What has `--offline` is typed on another computer: no network, an empty home, no environments."""
+
+    index: Index
+
+    @property
+    def python(self) -> str:
+        """One with pip."""
+        return str(getattr(sys, "_base_executable", sys.executable))
+
+    def type(self, line: str) -> tuple[int, str]:
+        if "--offline" not in line:
+            return super().type(line)
+        shutil.rmtree(self.folder / ".venvs", ignore_errors=True)
+        home = self.folder.parent / "another home"
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir()
+        kept = {name: value for name, value in self.environ.items() if name not in ("UV_CACHE_DIR", "PIP_INDEX_URL")}
+        other = Lab(self.repo, self.folder, kept | {"HOME": str(home)})
+        return other.type(f"unshare -rn /bin/sh -c {shlex.quote(line)}")
+
+    def close(self) -> None:
+        self.index.close()
+
+
+def no_network(bench: Bench) -> Lab:
+    """A repository whose packages are on an index of this computer."""
+    if subprocess.run(["unshare", "-rn", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no namespace without a network can be made here")
+    base = getattr(sys, "_base_executable", sys.executable)
+    if subprocess.run([base, "-m", "pip", "--version"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("the Python of this computer has no pip")
+    index, home = Index(bench.root / "index"), bench.root / "home"
+    index.add("beta")
+    home.mkdir()
+    shop = Shop(bench.root / "repo", {**clean_environ(home), "UV_CACHE_DIR": str(home / "cache")})
+    shop.repo.mkdir()
+    shop.more = f'[[tool.uv.index]]\nurl = "{index.url}"\ndefault = true\n'
+    shop.write(cells=["alpha", "beta"])
+    command = ["python", "-c", "import alpha, beta"]
+    text = yaml.safe_dump({"run": [{"name": "Cells", "environment": "uv:cells", "commands": command}]})
+    (shop.repo / "pipeline.yaml").write_text(text, encoding="utf-8")
+    programs = bench.root / "tools"
+    programs.mkdir()
+    (programs / "uv").symlink_to(uv.find_uv_bin())
+    own = {"RUN_PIPELINE_REPO": str(shop.repo), "PIP_INDEX_URL": index.url, "PIP_CONFIG_FILE": os.devnull}
+    return NoNetwork(REPO, shop.repo, {**shop.environ, **own, "PATH": f"{programs}:{shop.environ['PATH']}"}, index)
+
+
 SETUPS: dict[str, Callable[[Bench], Lab]] = {
     "README.md": readme,
     "docs/command-line.md": partial(after, line='run-pipeline "D:/data/müller\'s cells/pipeline.yaml"'),
@@ -188,6 +251,7 @@ SETUPS: dict[str, Callable[[Bench], Lab]] = {
     "docs/migrate.md": partial(with_conda, file="pipeline_configs/cells.yaml"),
     "docs/notebooks.md": example,
     "docs/reproduce.md": example,
+    "docs/without-a-network.md": no_network,
     "docs/troubleshooting.md": partial(after, line="run-pipeline env sync segment_threshold"),
 }
 
@@ -197,14 +261,17 @@ SETUPS: dict[str, Callable[[Bench], Lab]] = {
 def test_every_command_of_a_page_works_in_the_order_of_the_page(bench: Bench, page: str) -> None:
     lab = SETUPS[page](bench)
     ran = 0
-    for block in on(REPO / page):
-        if block.not_run:
-            continue
-        for line in block.text.splitlines():
-            code, screen = lab.type(line)
-            assert code == 0 or (block.may_fail and code == 1), f"{block}: {line}\nended with {code}:\n{screen}"
-            assert "Traceback" not in screen, screen
-            ran += 1
+    try:
+        for block in on(REPO / page):
+            if block.not_run:
+                continue
+            for line in block.text.splitlines():
+                code, screen = lab.type(line)
+                assert code == 0 or (block.may_fail and code == 1), f"{block}: {line}\nended with {code}:\n{screen}"
+                assert "Traceback" not in screen, screen
+                ran += 1
+    finally:
+        lab.close()
     assert ran
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -177,3 +178,12 @@ def test_without_a_network_the_message_names_the_address_and_what_to_do(onnx, sh
     done = start(onnx, address, code=1)
     assert address in done.stderr
     assert "fetch the file on another computer and give its path: --weights PATH" in done.stderr
+
+
+def test_where_no_network_is_used_nothing_is_asked_for(tmp_path):
+    code = "from _ernet import weights; weights.fetch('http://10.255.255.1/er.onnx')"
+    environ = os.environ | {"UV_OFFLINE": "1", "XDG_CACHE_HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path)}
+    environ |= {"PYTHONPATH": str(PROGRAMS)}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=20)
+    assert "no network is used (--offline, UV_OFFLINE or a file says so)" in done.stderr
+    assert "--weights PATH" in done.stderr

@@ -17,6 +17,7 @@ from _program.files import UserError, absolute
 DEFAULT = Path(__file__).resolve().parents[2] / "models" / "er_default.onnx"
 CHUNK = 2**18
 TIMEOUT = 30.0  # seconds without a byte
+_YES = ("1", "true", "t", "yes", "y", "on")
 
 
 def locate(weights: str, sha256: str = "") -> Path:
@@ -55,6 +56,11 @@ def fetch(address: str, sha256: str = "") -> Path:
     if target.is_file():
         logging.debug("weights of an earlier download: %s", target)
         return _checked(target, sha256)
+    if os.environ.get("UV_OFFLINE", "").strip().lower() in _YES:  # as the runner sets it
+        raise UserError(
+            f"no network is used (--offline, UV_OFFLINE or a file says so), and {address} is not here. Fetch the file "
+            "on another computer and give its path: --weights PATH."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{name}.part"
     try:
