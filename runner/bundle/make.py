@@ -103,7 +103,7 @@ def make(asked: Asked, site: Site, stop: StopRequest, say: Callable[[str], None]
         tools = Tools(at(site, tools_repository(asked.own)), site, stop, say, folder)
         stored, built = _stored(everything, asked.target, tools)
         pythons = _pythons(asked, needs, site, folder, stop, say)
-        conda = pack_conda(tasks, site, asked.target, folder / "conda", say, lambda: _stopped(stop))
+        conda = pack_conda(tasks, contents.pipelines, site, asked.target, folder / "conda", say, lambda: _stopped(stop))
         entries = {name: entry_of(path) for name, path in contents.files.items()}
         entries.update(_locks(needs, contents))
         for one in stored.values():

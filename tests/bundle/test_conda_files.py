@@ -30,6 +30,10 @@ from runner.errors import EnvironmentMissing, Interrupted, InTheWay
 from runner.host import Captured, this_host
 from tests.bundle.conda_prefix_files import PLACEHOLDER, PROGRAM, install, written
 from tests.bundle.making import write_bundle
+from tests.bundle.test_make import index, works
+from tests.bundle.works import Works, read, segments
+
+__all__ = ["index", "works"]  # fixtures
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="these environments are laid out as on POSIX")
 TEXT = f"models = {PLACEHOLDER}/models\n".encode()
@@ -256,6 +260,31 @@ def test_a_bundle_is_refused_where_its_programs_have_no_room(
             check_paths(bundle, Path("/" + "l" * 220), System("linux", "x86_64", 0))
         with pytest.raises(Unusable, match=r"too long for Windows by \d+ characters.*\.conda/cell\.part/lib/deepdeep"):
             check_paths(bundle, Path("/" + "l" * 190), System("windows", "x86_64", 200))
+
+
+def test_run_pipeline_bundle_takes_it_along_with_its_licence(works: Works) -> None:
+    """Named by its folder, beside a pipeline outside the repository: there that lies in it."""
+    prefix = works.data / "my envs" / "cell"
+    install(prefix, works.root / "pkgs", "cells", FILES)
+    (prefix / "lib" / "cells.py").write_bytes(b"COUNT = 2\n")
+    works.pipeline(segments("./my envs/cell", f"conda:{prefix}"))
+    made = works.bundle()
+    assert (made.conda, len(made.notes)) == ([str(prefix)], 1)
+    assert [one for one in made.manifest.missing if "conda" in one] == []
+    assert read(works.output, "licences/cells-1.0/LICENSE.txt") == "The licence of cells.\n"
+    assert re.search(r"(?m)^cells +1.0 +BSD-3-Clause$", read(works.output, "licences/LICENCES.txt"))
+    there = works.root / "there"
+    with zipfile.ZipFile(works.output) as archive:
+        archive.extractall(there, [name for name in archive.namelist() if name.startswith("conda/")])
+    (index,) = (there / "conda").glob("*.json")
+    unpacked = unpack(there / "conda", index.stem, there / ".venvs", HOST)
+    spec = parse_environment(str(there / "pipelines" / works.data.name / "my envs" / "cell"), "", "linux")
+    site = Site(HOST, there, {}, there / ".venvs")
+    assert kind(spec).folder(spec, [], site) == unpacked
+    assert kind(spec).check(spec, ["cells"], site) == []
+    made = works.bundle(platform="windows")
+    assert made.conda == []
+    assert "one of linux-64, and the bundle is for win-64" in " ".join(made.manifest.missing)
 
 
 def test_packing_can_be_stopped(tmp_path: Path, prefix: Path) -> None:

@@ -8,7 +8,9 @@ import re
 from collections.abc import Mapping
 from pathlib import PurePath
 
+from runner.environments.conda.prefix import expanded
 from runner.environments.site import Site
+from runner.environments.spec import is_prefix
 from runner.ground.disk import is_file, is_folder, on_disk, read_text
 from runner.model import Finding
 
@@ -29,9 +31,19 @@ def folder_name(text: str) -> str:
     return f"{plain}-{hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
+def called(text: str, site: Site) -> str:
+    """`text`, or for a folder in the repository one that is the same wherever the repository is."""
+    if not is_prefix(text, site.host.platform):
+        return text
+    path = site.repo / expanded(text, site.host)
+    if ".." in path.parts or not path.is_relative_to(site.repo):
+        return text
+    return f"./{path.relative_to(site.repo).as_posix()}"
+
+
 def packed_prefix(text: str, site: Site) -> PurePath | None:
     """Its folder, where `environment: TEXT` came in a bundle: it counts before one of the machine's conda."""
-    folder = site.environments / FOLDER / folder_name(text)
+    folder = site.environments / FOLDER / folder_name(called(text, site))
     return folder if text.strip() and is_folder(folder) and told(folder) else None
 
 
