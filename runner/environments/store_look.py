@@ -86,11 +86,15 @@ def why_no_environments(folder: Path, disk: Disk, symlink: Callable[[str, Path],
     return ""
 
 
+def alone(disk: Disk) -> list[str]:
+    """The options with which it is mounted that keep locks from other computers."""
+    return [option for option in disk.options if option in _ALONE]
+
+
 def why_no_locks(folder: Path, disk: Disk) -> str:
     """Why locks of uv do not hold there, "" where they do."""
-    alone = [option for option in disk.options if option in _ALONE]
-    if alone:
-        return f"it is mounted with {', '.join(alone)}: a lock is known to one computer alone"
+    if options := alone(disk):
+        return f"it is mounted with {', '.join(options)}: a lock is known to one computer alone"
     try:
         with _scratch(folder) as file, file.open("r+b") as one, file.open("r+b") as other:
             if not _locked(one.fileno()):

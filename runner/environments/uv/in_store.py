@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from dataclasses import replace
 from pathlib import Path, PurePath
 
@@ -30,12 +31,14 @@ from runner.model import Command
 from runner.state.locks import LockFile
 
 POOL = ".compiled"  # of all environments of this system, compiled files by content; no group's name begins with a dot
+# where any would do: of uv's own it would be the newest, for which packages may have no wheels yet
+OWN = "{}.{}".format(*sys.version_info)
 _OF_THE_STORE = "only-managed"  # another computer may have no other
 _PREFERENCES = ("UV_PYTHON_PREFERENCE", "UV_MANAGED_PYTHON", "UV_NO_MANAGED_PYTHON")
 
 
 def made_to_move(folder: PurePath, python: str, site: Site) -> tuple[Command, ...]:
-    """What goes before `uv sync`, which alone makes none that could be moved. `python`: a version or its bounds."""
+    """What goes before `uv sync`, which alone makes none that could be moved."""
     if site.store is None:
         return ()
     uv = find_uv_for_store(site)

@@ -25,6 +25,7 @@ from runner.environments.uv.findings import (
 )
 from runner.environments.uv.groups import lock_file, no_lock, python_bounds, read_project
 from runner.environments.uv.in_store import (
+    OWN,
     compiled,
     made_to_move,
     mended,
@@ -297,7 +298,7 @@ class _Work:
         if self.older:
             first, more = moving_on(self.older, where, site)
         else:
-            python = where.python or python_bounds(where.group, on_disk(site.repo))
+            python = where.python or python_of("", python_bounds(where.group, on_disk(site.repo)), OWN, where.group)
             first, more = made_to_move(where.folder, python, site), ()
         return (*first, _sync_command(where, site, *more), *compiled(where.folder, site))
 

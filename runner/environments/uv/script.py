@@ -16,7 +16,7 @@ from runner.environments.python_words import python_words, without_python
 from runner.environments.site import Once
 from runner.environments.uv.binary import find_uv
 from runner.environments.uv.direct import Direct, directly
-from runner.environments.uv.in_store import compiled, made_to_move, mended, stop_without_store, with_any_python
+from runner.environments.uv.in_store import OWN, compiled, made_to_move, mended, stop_without_store, with_any_python
 from runner.environments.uv.kind import packages
 from runner.environments.uv.pythons import with_conda, without_conda
 from runner.environments.uv.script_block import (
@@ -107,7 +107,7 @@ def prepare(spec: EnvironmentSpec, entries: Sequence[ResolvedEntry], site: Site)
     own = str(script.path) if script.lock.is_file() else ""
     locked = ("--locked", *options(site, own)) if own else ()
     apart = script.environment
-    first = made_to_move(apart, wanted_python(script.path), site) if apart else ()
+    first = made_to_move(apart, python_of("", wanted_python(script.path), OWN, script.path.name), site) if apart else ()
     active, where = (("--active",), {"VIRTUAL_ENV": str(apart)}) if apart else ((), {})
     command = Command(
         (find_uv(site).path, "sync", "-q", "--script", str(script.for_uv), *active, *locked, "--output-format", "json"),
