@@ -18,6 +18,7 @@ import psutil
 import pytest
 import yaml
 
+from tests.support.going import words_of
 from tests.support.lab import Lab, segment, shell
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and mounts of POSIX")
@@ -36,12 +37,7 @@ note("end")
 
 def processes_of(folder: Path) -> list[psutil.Process]:
     """What runs with a word of its command line below `folder`."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if any(str(folder) in word for word in process.cmdline()):
-                found.append(process)
-    return found
+    return [one for one in psutil.process_iter() if any(str(folder) in word for word in words_of(one))]
 
 
 def none_left(folder: Path, seconds: float = 10) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.support.going import words_of
 from tests.support.killed import kill_often
 from tests.support.lab import Lab, shell
 
@@ -49,17 +50,11 @@ def counts(lab: Lab, pipeline: Path) -> dict[str, int]:
 def none_with(word: str, seconds: float = 10) -> bool:
     """No process has `word` on its command line, or soon none."""
     deadline = time.monotonic() + seconds
-    while any(_has(process, word) for process in psutil.process_iter()):
+    while any(word in one for process in psutil.process_iter() for one in words_of(process)):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
     return True
-
-
-def _has(process: psutil.Process, word: str) -> bool:
-    with contextlib.suppress(psutil.Error):
-        return any(word in one for one in process.cmdline())
-    return False
 
 
 @linux
@@ -220,7 +215,7 @@ def test_ctrl_c_twice_ends_eight_stubborn_items_at_once(lab: Lab) -> None:
     begin = time.monotonic()
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 130
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 8, "the grace of the first Ctrl-C was waited for"
     assert none_with(str(here), 1)
 
 

@@ -232,9 +232,10 @@ def test_a_progress_bar_stays_one_line(lab: Lab, terminals: list[Terminal]) -> N
 def states(process: psutil.Process) -> dict[int, str]:
     """What each process of the tree does."""
     found = {}
-    for one in [process, *process.children(recursive=True)]:
-        with contextlib.suppress(psutil.Error):
-            found[one.pid] = one.status()
+    with contextlib.suppress(psutil.Error, OSError):
+        for one in [process, *process.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error, OSError):
+                found[one.pid] = one.status()
     return {pid: state for pid, state in found.items() if state != psutil.STATUS_ZOMBIE}
 
 

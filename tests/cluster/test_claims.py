@@ -59,8 +59,8 @@ def test_numbers_of_workers_tell_their_chunk_and_no_two_are_equal() -> None:
 
 
 def test_the_first_waits_for_nobody_and_says_when_it_ended(tmp_path: Path) -> None:
-    claim, waited = took(tmp_path)
-    assert waited < 0.4
+    claim, waited = took(tmp_path, silent=60)
+    assert waited < 5
     claim.end(code=0, receipts=3)
     (note,) = notes(tmp_path).values()
     assert note is not None
@@ -70,9 +70,9 @@ def test_the_first_waits_for_nobody_and_says_when_it_ended(tmp_path: Path) -> No
 
 def test_one_that_ended_is_not_waited_for(tmp_path: Path) -> None:
     left(tmp_path, replace(HERE, ended=5.0, node="elsewhere"))
-    claim, waited = took(tmp_path)
+    claim, waited = took(tmp_path, silent=60)
     claim.end()
-    assert waited < 0.4
+    assert waited < 5
     assert claim.path.name == "17.1.json"
 
 

@@ -119,7 +119,7 @@ class Place:
                 and process.environ().get("RUN_PIPELINE_STATE") == str(self.state)
                 and process.pid != os.getpid()
             )
-        except psutil.Error:
+        except (psutil.Error, OSError):
             return False
 
     def end(self) -> None:

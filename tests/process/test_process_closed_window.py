@@ -30,4 +30,4 @@ def test_other_codes_and_systems_are_not_waited_for(code: int | None, platform: 
     stop = StopRequest()
     began = time.monotonic()
     assert not closed_with_us(code, stop, platform)
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 0.9

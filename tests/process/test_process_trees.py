@@ -153,12 +153,12 @@ SAVES = (
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="what a process catches is told on Linux alone")
-@pytest.mark.parametrize("timeout", [None, 1.0])
+@pytest.mark.parametrize("timeout", [None, 2.0])
 def test_what_a_shell_leaves_behind_at_a_stop_has_its_grace(bench: Bench, timeout: float | None) -> None:
     # bash ends at once when the group is told to; its Python has something to save
     if timeout is None:
         bench.stop_when_ready()
-    line = f'true; "{sys.executable}" "{bench.program(SAVES)}"; true'
+    line = f'true; "{sys.executable}" -S "{bench.program(SAVES)}"; true'  # which is there before its time is over
     outcome = bench.run("bash", "-c", line, timeout=timeout, grace=20)
     assert (outcome.stopped, outcome.timed_out) == (timeout is None, timeout is not None)
     assert bench.screen.endswith(b"saved")
@@ -214,7 +214,7 @@ def test_whom_the_kind_signal_reaches(bench: Bench, leader_only: bool) -> None:
     child = bench.program(
         "import signal, sys, time\n"
         "def end(*_): open('child was told', 'w').close(); sys.exit()\n"
-        "signal.signal(signal.SIGTERM, end); print('ready', flush=True); time.sleep(0.5)"
+        f"signal.signal(signal.SIGTERM, end); print('ready', flush=True); time.sleep({0.5 if leader_only else 60})"
     )
     code = (
         "import signal, subprocess, sys\n"
@@ -237,8 +237,8 @@ def test_a_second_request_ends_it_at_once(bench: Bench) -> None:
 def test_a_suspended_segment_can_be_stopped(bench: Bench) -> None:
     bench.stop_when_ready()
     code = "import os, signal\nprint('ready', flush=True); os.kill(os.getpid(), signal.SIGSTOP)"
-    outcome = bench.python(code, grace=5)
-    assert outcome.stopped and outcome.duration < 4
+    outcome = bench.python(code, grace=30)
+    assert outcome.stopped and outcome.duration < 20
 
 
 def test_after_a_stop_nothing_is_started(bench: Bench) -> None:

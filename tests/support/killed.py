@@ -21,6 +21,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.support.going import words_of
 from tests.support.lab import Lab
 
 # every seventh item leaves a daemon that drops what it was marked with
@@ -125,10 +126,9 @@ def _with_receipt(lab: Lab, pipeline: Path) -> set[str]:
 def _left(seconds: str, lab: Lab) -> list[int]:
     found = []
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            words = process.cmdline()
-            if seconds in words or any(str(lab.root) in word for word in words):
-                found.append(process.pid)
+        words = words_of(process)
+        if seconds in words or any(str(lab.root) in word for word in words):
+            found.append(process.pid)
     return found
 
 
