@@ -338,7 +338,8 @@ def test_an_environment_that_cannot_be_made_ends_the_run_once_the_other_segment_
         .replace("default = []", 'default = []\nwrong = ["no-such-package-here"]')
     )
     pipeline = lab.pipeline([over(lab, code, foreach={"range": 40}, needs=[]), no])
-    done = lab.run(pipeline, "--jobs", "3", check=3, UV_OFFLINE="1")
+    nowhere = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_HTTP_RETRIES": "0"}
+    done = lab.run(pipeline, "--jobs", "3", check=3, **nowhere)
     assert "what runs now comes to its end" in done.stdout
     told = receipts(lab, pipeline)
     assert told and all(one["state"] == "succeeded" for one in told.values())
