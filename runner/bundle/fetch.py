@@ -36,6 +36,10 @@ SETTINGS = {
     "PIP_CONSTRAINT": "",
     "PIP_TARGET": "",
     "PIP_USER": "0",
+    "PIP_PYTHON": "",
+    "PIP_ABI": "",
+    "PIP_IMPLEMENTATION": "",
+    "PIP_PLATFORM": "",
     "PYTHONUTF8": "1",
 }
 _BEGUN = re.compile(r"\s*(?:Downloading|Using cached|Processing)\s+(?:\S*/)?(\S+\.whl)\b")

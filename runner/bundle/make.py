@@ -41,7 +41,7 @@ from runner.bundle.form import (
 )
 from runner.bundle.licences import files as licence_files
 from runner.bundle.licences import of_wheel
-from runner.bundle.needs import Needs, look
+from runner.bundle.needs import Needs, as_there, look
 from runner.bundle.packing import pack_conda
 from runner.bundle.pythons import Interpreter
 from runner.bundle.target import Target
@@ -90,7 +90,10 @@ def make(asked: Asked, site: Site, stop: StopRequest, say: Callable[[str], None]
     check_output(asked.output)
     base = read_base(asked.update, asked.target) if asked.update else None
     own = at(site, asked.own)
-    pipelines = [(path, pipeline, list(Tasks(pipeline, site).values())) for path, pipeline in asked.pipelines]
+    pipelines = [
+        (path, pipeline, list(Tasks(pipeline, site, lambda task: as_there(task, asked.target)).values()))
+        for path, pipeline in asked.pipelines
+    ]
     check_repository(on_disk(site.repo))
     check_scripts(pipelines, site)
     contents = gather(pipelines, site, asked.own)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner.bundle.choose import Chosen, choose
 from runner.bundle.names import RUNNER, name_of
 from runner.bundle.target import Target
 from runner.environments import Locked, Site, kind, parts
-from runner.environments.spec import parse_environment
+from runner.environments.spec import parse_environment, with_modules
 from runner.environments.uv.travel import pylock_of
 from runner.ground.words import some
 from runner.model import EnvironmentSpec
@@ -59,10 +59,10 @@ def look(
     for number, (path, tasks) in enumerate(pipelines):
         for task in tasks:
             who = f"segment {task.segment.number} of {path.name}"
-            for what in _missing(task, target):
+            for what in _missing(task):
                 missing.setdefault(what, []).append(who)
             key = task.environment_key
-            if _stays(task, target) or not kind(task.spec).travels:
+            if not kind(task.spec).travels:
                 continue
             if key not in found:
                 say(f"looking at {task.spec.text} ({who})")
@@ -84,15 +84,15 @@ def _locked(task: Task, site: Site, python: str) -> tuple[str, Locked]:
     return travels.python(task.spec, task.entries, site, python), travels.lock(task.spec, task.entries, site)
 
 
-def _stays(task: Task, target: Target) -> bool:
-    """Whether the segment runs in another system there: WSL's, which counts on Windows alone."""
-    return target.platform == "windows" and bool(task.segment.distro)
+def as_there(task: Task, target: Target) -> Task:
+    """With the environment that it has on the target: a distribution of WSL counts on Windows alone."""
+    if not task.segment.distro:
+        return task
+    spec = parse_environment(task.spec.text, task.segment.distro, target.sys_platform)
+    return replace(task, spec=with_modules(spec, task.spec.modules))
 
 
-def _missing(task: Task, target: Target) -> list[str]:
-    if _stays(task, target):
-        spec = parse_environment(task.segment.environment, task.segment.distro, "win32")
-        return [_INSTALLED["wsl"].format(name=f"{spec.distro}, and {task.segment.environment or 'its programs'}")]
+def _missing(task: Task) -> list[str]:
     own = [f"the module {name} must be there" for name in task.spec.modules]
     own += [f"{name} must stand in .env there" for name in sorted(task.secrets)]
     return own + [what for part in parts(task.spec) if (what := _words(part))]
@@ -102,7 +102,9 @@ def _words(spec: EnvironmentSpec) -> str:
     own = kind(spec)
     if own.travels or own.packs:
         return ""
-    return _INSTALLED.get(own.tool, f"{own.tool} must be installed there").format(name=spec.name or spec.text)
+    return _INSTALLED.get(own.tool, f"{own.tool} must be installed there").format(
+        name=", and ".join(filter(None, (spec.distro, spec.text)))
+    )
 
 
 def _unused(name: str, others: Sequence[str]) -> str:

@@ -114,6 +114,8 @@ def _show(made: Made, asked: Asked, console: Console) -> None:
     names += [f"{name} (of conda)" for name in made.conda]
     console.line(f"   environments: {', '.join(names) or 'none'}")
     console.line(f"   {counted(made.wheels, 'package')}, {made.shared} of them in more than one environment")
+    if manifest.base:
+        console.line(f"   only what is new since {manifest.base}: unpack that first, in the same folder")
     for one in made.built:
         console.line(f"   built here: {one}")
     for one in made.locked:

@@ -458,3 +458,15 @@ def test_a_package_that_cannot_be_fetched_is_named_and_is_no_ctrl_c(served: Work
     assert failed.value.message == "gamma-1.0-cp311-cp311-manylinux_2_17_x86_64.whl could not be fetched"
     assert stop.reason in ("", FAILED)
     assert served.left() == []
+
+
+@pytest.mark.parametrize(
+    ("platform", "needed"), [("windows", "WSL must be there, with Debian, and uv:a in it"), ("linux", "")]
+)
+def test_a_distribution_of_wsl_counts_for_windows_alone(works: Works, platform: str, needed: str) -> None:
+    text = segments("uv:a").replace("  commands", "  use-linux-distro: Debian\n  commands")
+    works.groups(a=["alpha"]).pipeline(text)
+    made = works.bundle(platform=platform)
+    first = made.manifest.missing[0]
+    assert [one.name for one in made.manifest.environments] == ([] if needed else ["uv-a"])
+    assert first == (f"segment 1 of pipeline.yaml: {needed}" if needed else made.manifest.missing[-1])
