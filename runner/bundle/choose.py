@@ -153,7 +153,10 @@ def _unsuitable(pylock: Pylock, target: Target, version: str, title: str, said: 
     found = _UNSUITABLE.search(said)
     where = f"{target.words}, Python {version.removesuffix(f'.{_LAST_PATCH}')}"
     if not found:
-        return EnvironmentMissing(f"{title} cannot be had for {where}: {said}", "Lock it for that system, too.")
+        cure = "Choose another --python."
+        if "environments" in said:
+            cure = "Name that system under `environments` of [tool.uv] in pyproject.toml, and lock again."
+        return EnvironmentMissing(f"{title} cannot be had for {where}: {said[:1].lower()}{said[1:]}", cure)
     packages = [one for one in pylock.packages if one.name == found["name"]]
     names = sorted({wheel.filename for one in packages for wheel in one.wheels or ()})
     shown = "".join(f"\n  {name}" for name in names[-8:]) or " none"

@@ -18,11 +18,10 @@ from runner.ground.disk import on_disk
 from runner.model import Command
 
 _MINOR = re.compile(r"(?:c?python[@=]*)?(3\.\d+)(?:\.\d+)?")
-_KNOWN = tuple(f"3.{minor}" for minor in range(8, 20))
 
 
 def python_of(asked: str, rule: str, wanted: str, title: str) -> str:
-    """The version that is asked for, else `wanted` where the rule allows it, else the first that it does allow.
+    """The version that is asked for, else `wanted` where the rule allows it, else the nearest older, or newer, one.
 
     Raises EnvironmentMissing.
     """
@@ -34,8 +33,10 @@ def python_of(asked: str, rule: str, wanted: str, title: str) -> str:
         allowed = SpecifierSet(",".join(part for part in (rule, asked if asked[:1] in "<>=!~" else "") if part))
     except InvalidSpecifier:
         allowed = SpecifierSet()
-    for version in (wanted, *_KNOWN):
-        if allowed.contains(f"{version}.99"):
+    number = int(wanted.split(".")[1])
+    nearest = [*range(number - 1, 7, -1), *range(number + 1, number + 20)]
+    for version in (wanted, *(f"3.{one}" for one in nearest)):
+        if allowed.contains(version if version.count(".") == 2 else f"{version}.99"):
             return version
     raise EnvironmentMissing(f"{title}: no Python is allowed by {allowed}", "Correct its requires-python.")
 
