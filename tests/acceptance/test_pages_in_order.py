@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -242,6 +242,13 @@ def no_network(bench: Bench) -> Lab:
     return NoNetwork(REPO, shop.repo, {**shop.environ, **own, "PATH": f"{programs}:{shop.environ['PATH']}"}, index)
 
 
+def a_share(bench: Bench) -> Lab:
+    """A folder takes the share's place; no variable says where environments are."""
+    lab = whole_repository(bench)
+    (lab.folder / "nas").mkdir()
+    return replace(lab, environ={n: value for n, value in lab.environ.items() if n != "RUN_PIPELINE_ENVS"})
+
+
 SETUPS: dict[str, Callable[[Bench], Lab]] = {
     "README.md": readme,
     "docs/command-line.md": partial(after, line='run-pipeline "D:/data/müller\'s cells/pipeline.yaml"'),
@@ -251,6 +258,7 @@ SETUPS: dict[str, Callable[[Bench], Lab]] = {
     "docs/migrate.md": partial(with_conda, file="pipeline_configs/cells.yaml"),
     "docs/notebooks.md": example,
     "docs/reproduce.md": example,
+    "docs/shared-storage.md": a_share,
     "docs/without-a-network.md": no_network,
     "docs/troubleshooting.md": partial(after, line="run-pipeline env sync segment_threshold"),
 }

@@ -79,7 +79,7 @@ def test_that_its_python_is_not_in_the_store_is_said(shop: Shop, tmp_path: Path)
     site = shop.in_store(tmp_path / "store")
     shop.prepare("uv:g", site)
     (note,) = site.notes.take()
-    assert note.startswith("g-py3.11 in the store stands on ")
+    assert note.startswith("what is made in the store stands on ")
 
 
 @posix

@@ -107,11 +107,13 @@ def mended(folder: PurePath, site: Site) -> None:
         return
     mend_programs(folder, site.host)
     python = base_python(folder, site.host)
-    if not python.is_relative_to(site.host.path(site.store.pythons)):
-        site.notes.add(
-            f"{folder.name} in the store stands on {python}: another computer needs the same one there, since the "
-            f'store has none. `uv python install --install-dir "{site.store.pythons}" VERSION` puts one into it; '
-            f"then `run-pipeline env remove {folder.name}`, and it is made on that"
+    pythons = site.host.path(site.host.environ.get("UV_PYTHON_INSTALL_DIR") or site.store.pythons)
+    if not python.is_relative_to(pythons):
+        version = ".".join(venv_settings(folder).get("version_info", OWN).split(".")[:2])
+        site.notes.add(  # the same for all environments on it, and so told once
+            f"what is made in the store stands on {python}: another computer needs the same one there, since the store "
+            f'has none. `uv python install --install-dir "{pythons}" {version}` puts one into it; what '
+            "`run-pipeline env remove` removes is then made on that"
         )
 
 
