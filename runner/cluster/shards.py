@@ -168,7 +168,9 @@ class Share:
         task = make_task(segments[number], request.pipeline, request.site)
         with (
             tempfile.TemporaryDirectory() as folder,
-            Preparer([task], request.site, Path(folder), request.journal, request.stop, ahead=False) as preparer,
+            Preparer(
+                [task], request.site, Path(folder), request.journal, request.stop, ahead=False, record=record.folder
+            ) as preparer,
         ):
             preparer.need(task)
         element = Element(record.folder, number, chunk, by_hand=True, jobs=self.jobs)

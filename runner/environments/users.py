@@ -66,7 +66,7 @@ def note_use(folder: PurePath | None) -> Lock | None:
 
     None where it is none of ours, or where nobody may write. Raises Busy where somebody changes it right now.
     """
-    if folder is None or not (ours := on_disk(folder)).with_name(f"{folder.name}.json").exists():
+    if (ours := _ours(folder)) is None:
         return None
     try:
         note = LockFile(_notes_folder(ours) / f"{ours.name}.{os.urandom(8).hex()}", "").acquire(0)
@@ -82,7 +82,7 @@ def note_use(folder: PurePath | None) -> Lock | None:
 
 def note_jobs(folder: PurePath | None, record: Path) -> None:
     """Tell that jobs of the run with this record will run from an environment, until that has ended."""
-    if folder is None or not (ours := on_disk(folder)).with_name(f"{folder.name}.json").exists():
+    if (ours := _ours(folder)) is None:
         return
     with contextlib.suppress(OSError, StateError):
         path = _notes_folder(ours) / _name_of_jobs(ours, record)
@@ -91,10 +91,17 @@ def note_jobs(folder: PurePath | None, record: Path) -> None:
 
 
 def forget_jobs(folder: PurePath | None, record: Path) -> None:
-    if folder is not None:
+    if (ours := _ours(folder)) is not None:
         with contextlib.suppress(OSError):
-            ours = on_disk(folder)
             (ours.parent / NOTES / _name_of_jobs(ours, record)).unlink(missing_ok=True)
+
+
+def _ours(folder: PurePath | None) -> Path | None:
+    """Where it is, if a stamp beside it says that the runner made it."""
+    if folder is None or not folder.name:
+        return None
+    here = on_disk(folder)
+    return here if here.with_name(f"{here.name}.json").exists() else None
 
 
 def _name_of_jobs(folder: Path, record: Path) -> str:

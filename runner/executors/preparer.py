@@ -65,7 +65,9 @@ class Preparer:
         ahead: bool,
         mark: RunMark | None = None,
         shares: Shares | None = None,
+        record: Path | None = None,
     ) -> None:
+        self._record = record or folder
         self._shares = shares or Shares()
         self._mark = mark
         self._site = site
@@ -200,7 +202,7 @@ class Preparer:
             screen=screen,
             on_wait=lambda reason: self._journal.note(f"   waiting for {preparation.title}: {reason}"),
             mark=self._mark,
-            record=self._folder,
+            record=self._record,
             shares=self._shares,
             log=self._folder / f"prepare-{item.job.segment.number:02d}.txt",
         )

@@ -115,6 +115,7 @@ def _tried(
     """The last of its attempts."""
     segment, delay, reporter = job.segment, job.segment.retry_delay, around.journal.reporter
     while True:
+        around.shares.settle()
         log = folder / ("log.txt" if not tries else f"log.{len(tries) + 1}.txt")
         begin = awake()
         last_words = bytearray()  # of a program that was asked to stop

@@ -7,7 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
@@ -164,6 +164,7 @@ def test_a_process_does_not_wait_for_itself(folder: Path) -> None:
 def test_what_is_no_environment_of_ours_gets_no_note(tmp_path: Path) -> None:
     assert note_use(tmp_path) is None
     assert note_use(None) is None
+    assert note_use(PureWindowsPath("Z:\\")) is None
     assert list(tmp_path.iterdir()) == []
 
 
