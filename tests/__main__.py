@@ -18,7 +18,7 @@ def main() -> int:
 
     from runner.machine import read_machine
 
-    workers = read_machine().cores + 1  # many tests wait for a program, a node or a clock most of their time
+    workers = read_machine().cores + 2  # many tests wait for a program, a node or a clock most of their time
     return int(pytest.main(["-n", str(workers), "--dist", "worksteal", "-rs", *sys.argv[1:]]))
 
 

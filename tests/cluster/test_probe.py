@@ -46,7 +46,7 @@ def test_what_was_there_at_the_submission_and_is_not_here_is_named(plate: Plate)
     weights = plate.data / "model" / "weights.pt"
     weights.parent.mkdir()
     weights.touch()
-    run = plate.freeze(plate.each("mask"), plate.segment("table", str(weights), "made-later.csv"))
+    run = plate.freeze(plate.each("mask"), plate.segment("table", str(weights), "made-later.csv")).impatient()
     weights.unlink()
     plate.program.rename(plate.program.with_name("elsewhere.py"))
     assert f"{weights} is not there" in run.probe(check=3)

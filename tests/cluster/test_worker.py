@@ -163,7 +163,7 @@ def test_an_item_that_asks_for_all_the_memory_of_the_job_is_run(plate: Plate) ->
 
 
 def test_no_item_fails_because_a_node_lacks_the_disk(plate: Plate) -> None:
-    run = plate.freeze(plate.each("mask"))
+    run = plate.freeze(plate.each("mask")).impatient()
     (plate.data / "in").rename(plate.data / "away")
     assert "there is no folder" in run.work(1, check=3)
     assert run.states(1) == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from runner.runs.look import look_at
 from runner.site_file import ExecutorSettings
 from tests.support.lab import Lab
 
+# a worker that waits less long for what a shared disk may show late
+IMPATIENT = "from runner.cluster import element; element._LAG = 1.5\nfrom runner.cli.main import start; start()"
 IN_A_JOB = {"SLURM_JOB_ID": "1", "SLURM_CPUS_ON_NODE": "1"}
 
 
@@ -30,6 +33,7 @@ class Frozen:
 
     def __init__(self, lab: Lab, file: Path, size: int = 2, records: Path | None = None) -> None:
         self.lab = lab
+        self._program: tuple[str, ...] = ("-m", "runner")
         site = make_site(str(lab.repo), interactive=False)
         self.look = look = look_at(request_for(read_pipeline(file), site, records=str(records) if records else None))
         self.record: Record = new_run(look.root, {"state": SUBMITTED})
@@ -60,6 +64,12 @@ class Frozen:
         )
         return self.lab.argv(*words)
 
+    def impatient(self) -> Frozen:
+        """The same, whose workers wait less long for what is not there."""
+        found = copy(self)
+        found._program = ("-c", IMPATIENT)
+        return found
+
     def probe(self, check: int = 0, **extra: str) -> str:
         """The probe to its end; what it said."""
         return self._run(self.lab.argv("worker", str(self.record.folder), "--probe"), check, extra)
@@ -70,7 +80,7 @@ class Frozen:
 
     def _run(self, argv: list[str], check: int, extra: Mapping[str, str]) -> str:
         done = subprocess.run(
-            argv,
+            [argv[0], *self._program, *argv[3:]],
             cwd="/",
             env=self.lab.environ(**{**IN_A_JOB, **extra}),
             stdin=subprocess.DEVNULL,
