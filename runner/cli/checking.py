@@ -11,9 +11,10 @@ from runner.cli.common import make_site, pipeline_path, screen, show_diagnostics
 from runner.cli.dry_run import print_findings
 from runner.cli.options import request_for
 from runner.environments import Site, kind, parts
+from runner.environments.offline import offline
 from runner.errors import ExitCode, PipelineError
 from runner.ground.words import counted
-from runner.model import Diagnostic, Pipeline
+from runner.model import Diagnostic, Mark, Pipeline, Severity
 from runner.pipeline.reader import read_pipeline
 from runner.runs.look import look_at
 from runner.state.status import pipeline_of
@@ -50,7 +51,11 @@ def check_file(file: str, site: Site, *, as_json: bool = False) -> int:
     jobs = list(Tasks(pipeline, site).values())
     found = [*find_problems(jobs, pipeline, site), *_item_problems(pipeline, site)]
     problems = errors(found)
-    warnings = [*find_warnings(pipeline, site), *(one for one in found if one not in problems)]
+    warnings = [
+        *find_warnings(pipeline, site),
+        *_measuring(pipeline, site),
+        *(one for one in found if one not in problems),
+    ]
     if as_json:
         print_findings([*warnings, *problems])
     else:
@@ -58,6 +63,19 @@ def check_file(file: str, site: Site, *, as_json: bool = False) -> int:
     if not problems:
         return ExitCode.DONE
     return ExitCode.ENVIRONMENT if any(p.is_environment for p in problems) else ExitCode.USAGE
+
+
+def _measuring(pipeline: Pipeline, site: Site) -> list[Diagnostic]:
+    """Of a file that says how it is compared: whether the results could be measured without a network."""
+    line = next((number for number, line in enumerate(pipeline.lines, 1) if line.startswith("compare:")), 0)
+    if not line or not offline(site):
+        return []
+    from runner.compare.measuring import lacking
+
+    return [
+        Diagnostic(Severity.WARNING, one.message, one.cure, pipeline.path, Mark(line, 1, 7), missing=one.missing)
+        for one in lacking(site)
+    ]
 
 
 def _item_problems(pipeline: Pipeline, site: Site) -> list[Diagnostic]:

@@ -11,11 +11,11 @@ from typing import Any
 
 from runner.checks import find_warnings
 from runner.cli.asking import ask_user
-from runner.cli.common import as_given, make_site, pipeline_path, print_json, screen
+from runner.cli.common import as_given, error_console, make_site, pipeline_path, print_json, screen, show_error
 from runner.cli.options import request_for
 from runner.cli.run import run_pipeline, show_warnings
 from runner.compare.folders import compare_folders
-from runner.compare.measuring import Measurer
+from runner.compare.measuring import Measurer, lacking
 from runner.compare.pipelines import Pipelines, all_places, compare_pipelines
 from runner.compare.places import Place
 from runner.compare.report import as_data, check_folder, write_report
@@ -25,7 +25,8 @@ from runner.compare.sides import machine, versions
 from runner.compare.sign_off import check_place, parse, record, signed_off
 from runner.compare.verdict import conclude, forgive_noise
 from runner.environments import Site
-from runner.errors import ExitCode, Interrupted, RunnerError, UsageError
+from runner.environments.offline import offline
+from runner.errors import EnvironmentMissing, ExitCode, Interrupted, PipelineError, RunnerError, UsageError
 from runner.ground.words import some
 from runner.model import Pipeline
 from runner.pipeline.reader import read_pipeline
@@ -99,8 +100,7 @@ def _of_pipelines(a: Path, b: Path, measurer: Measurer, options: dict[str, Any])
     if a == b:
         raise UsageError("A and B are the same file", "To see A's own noise, compare it with its twin.")
     pipelines = read_pipeline(a), read_pipeline(b)
-    for pipeline in pipelines:
-        _stop_on_problems(pipeline, measurer.site)
+    _stop_on_problems(pipelines, measurer.site)
     reporter = LineReporter(options["console"], windows=sys.platform == "win32", verbose=False)
     two = Pipelines(
         *pipelines,
@@ -117,12 +117,25 @@ def _of_pipelines(a: Path, b: Path, measurer: Measurer, options: dict[str, Any])
     return compare_pipelines(two)
 
 
-def _stop_on_problems(pipeline: Pipeline, site: Site) -> None:
-    """What B lacks is told, or asked for, before A runs for a night. Raises PipelineError."""
-    show_warnings(find_warnings(pipeline, site))
-    look = look_at(request_for(pipeline, site))
-    show_warnings(look.problems())
-    ask_user((job.spec for job in look.jobs.values()), site)
+def _stop_on_problems(pipelines: Iterable[Pipeline], site: Site) -> None:
+    """What both lack, and what measures, is told or asked for before A runs for a night. Raises RunnerError."""
+    refused: list[RunnerError] = []
+    for pipeline in pipelines:
+        show_warnings(find_warnings(pipeline, site))
+        look = look_at(request_for(pipeline, site))
+        try:
+            show_warnings(look.problems())
+        except PipelineError as error:
+            refused.append(error)
+        else:
+            ask_user((job.spec for job in look.jobs.values()), site)
+    if refused:
+        if offline(site):
+            refused[:0] = [EnvironmentMissing(found.message, found.cure) for found in lacking(site)]
+        *others, last = refused
+        for one in others:
+            show_error(one, error_console())
+        raise last
 
 
 def _run_as_usual(pipeline: Pipeline, site: Site, reporter: Reporter) -> None:

@@ -163,6 +163,10 @@ def lock_command(options: tuple[str, ...], script: str | None, repo: str | None)
     of = ("--script", path) if path else ("--project", str(site.repo))
     answer = ask_uv(["lock", *of, *options], site, timeout=3600.0, script=path)
     said = answer.error or answer.stderr.decode("utf-8", "replace")
+    if answer.code != 0 and "network was disabled" in said and (why := offline(site)):
+        quoted = "\n".join(f"uv: {line}" for line in said.strip().splitlines())
+        message = f"without a network ({why}) uv's cache does not have what the lock would be made of"
+        raise EnvironmentMissing(message, f"Do it on a computer with a network, and bring the lock here.\n{quoted}")
     if answer.code != 0:
         raise explain("uv.lock", said, answer.code or 1, repo=str(site.repo), folder=str(site.environments))
     print(said.strip())

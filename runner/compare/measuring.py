@@ -22,6 +22,7 @@ from runner.compare.results import Pair, Picture, Rung
 from runner.compare.settings import Settings
 from runner.environments import Request, Site
 from runner.environments import kind as kind_of
+from runner.environments.offline import offline
 from runner.environments.spec import parse_environment
 from runner.environments.uv.groups import read_project
 from runner.errors import EnvironmentMissing, Interrupted, RunnerError, StateError
@@ -30,7 +31,7 @@ from runner.ground.codes import spell_code
 from runner.ground.disk import on_disk
 from runner.ground.text import decoded
 from runner.ground.words import counted
-from runner.model import EnvironmentSpec, Outcome, ResolvedFlags
+from runner.model import EnvironmentSpec, Finding, Outcome, ResolvedFlags
 from runner.process.stop import StopRequest
 from runner.process.supervise import run
 
@@ -172,6 +173,16 @@ class Measurer:
         return self._ready
 
 
+def lacking(site: Site) -> list[Finding]:
+    """What would keep the measuring program from being made ready."""
+    try:
+        site = _site_with_program(site)
+    except EnvironmentMissing as error:
+        return [Finding(error.message, error.cure)]
+    spec, entries = _program(site)
+    return list(kind_of(spec).check(spec, entries, site))
+
+
 def _program(site: Site) -> tuple[EnvironmentSpec, tuple[str, ...]]:
     """Its environment, and how it is started."""
     spec = parse_environment(f"uv:{GROUP}", "", site.host.platform)
@@ -204,7 +215,9 @@ def _site_with_program(site: Site) -> Site:
                 return site
             elsewhere = on_disk(site.environments)  # where the user wants all environments to be
             folder = repo / ".venvs" if elsewhere.is_relative_to(on_disk(site.repo)) else elsewhere
-            return Site(site.host, repo, site.dotenv, folder)
+            other = Site(site.host, repo, site.dotenv, folder)
+            offline.tell(other, offline(site))
+            return other
     raise EnvironmentMissing(
         f"{site.repo} has no {PROGRAM} or no dependency group `{GROUP}`",
         "Take both from the repository of run-pipeline, then run `run-pipeline env lock`.",

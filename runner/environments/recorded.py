@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path, PurePath
 
 from runner.environments import Kind, Preparation, Request, Site, kind, words
+from runner.environments.offline import offline
 from runner.environments.site import Asked, Once
 from runner.environments.uv.binary import hand_on
 from runner.environments.uv.findings import python_refused
@@ -22,7 +23,7 @@ from runner.environments.uv.settings import downloads_off
 from runner.errors import EnvironmentMissing, RunnerError
 from runner.ground.disk import on_disk
 from runner.ground.files import write_atomic
-from runner.model import Command, EnvironmentSpec, ResolvedEntry, ResolvedFlags
+from runner.model import Command, EnvironmentSpec, Finding, ResolvedEntry, ResolvedFlags
 
 Entries = Sequence[ResolvedEntry]
 FOLDER = ".recorded"  # no group's name begins with a dot
@@ -117,6 +118,7 @@ def beside(
 def _there(site: Site, folder: str) -> Site:
     other = replace(site, repo=site.host.path(folder), environments=site.host.path(folder), asked=Asked())
     hand_on(site, other)
+    offline.tell(other, offline(site))
     return other
 
 
@@ -175,6 +177,14 @@ def _prepare(spec: EnvironmentSpec, entries: Entries, site: Site) -> Preparation
     return replace(found, title=f"{found.title} as it was", explain=of_then)
 
 
+def _as_then(found: Finding, site: Site) -> Finding:
+    """Today's lock has not what is missing: nothing but this very command fetches it."""
+    if not found.missing or not offline(site):
+        return found
+    cure = "On a computer with a network, the same `reproduce` with UV_CACHE_DIR on a folder; bring that folder here."
+    return replace(found, cure=cure)
+
+
 def _kind(spec: EnvironmentSpec) -> Kind:
     """The kind of what is made again, asked in its folder."""
     inner, folder = spec.parts[0], spec.name
@@ -188,7 +198,7 @@ def _kind(spec: EnvironmentSpec) -> Kind:
 
     return replace(
         own,
-        check=lambda spec, entries, site: own.check(*around(entries, site)),
+        check=lambda spec, entries, site: [_as_then(one, site) for one in own.check(*around(entries, site))],
         wrap=_wrap,
         fingerprint=lambda spec, entries, site: own.fingerprint(*around(entries, site)),
         prepare=_prepare,

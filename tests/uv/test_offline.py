@@ -236,9 +236,9 @@ def test_packages_of_git_that_are_not_in_the_cache_are_refused_and_not_asked_for
 class Typed(Air):
     """The command line beside that repository."""
 
-    def run(self, *args: str | Path, code: int, **environ: str) -> str:
+    def run(self, *args: str | Path, code: int, around: Sequence[str] = (), **environ: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "runner", *map(str, args), "--repo", str(self.shop.repo)],
+            [*around, sys.executable, "-m", "runner", *map(str, args), "--repo", str(self.shop.repo)],
             cwd=self.shop.repo.parent,
             env={**self.shop.environ, "UV_OFFLINE": "", "PYTHONIOENCODING": "utf-8", **environ},
             stdin=subprocess.DEVNULL,
@@ -347,3 +347,33 @@ def test_a_lock_that_only_the_cache_decides_says_what_became_older(typed: Typed)
         index.close()
     assert "without a network (--offline) only uv's cache was looked at" in said
     assert "alpha 2.0 -> 1.0" in said
+
+
+@pytest.mark.skipif(
+    shutil.which("unshare") is None or subprocess.run(["unshare", "-rnm", "true"], check=False).returncode != 0,
+    reason="no namespace without a network can be made here",
+)
+def test_with_the_network_off_what_is_there_runs_and_a_cache_that_cannot_be_written_is_named(typed: Typed) -> None:
+    pipeline, cache = typed.pipeline("uv:one"), typed.shop.environ["UV_CACHE_DIR"]
+    off = (
+        "unshare",
+        "-rnm",
+        "sh",
+        "-c",
+        'mount --bind "$0" "$0" && mount -o remount,$1,bind "$0" && shift && exec "$@"',
+    )
+    said = typed.run("run", pipeline, "--offline", code=3, around=(*off, cache, "ro"))
+    assert f"uv group one: uv cannot write to its cache {cache}" in said
+    assert "ran" in typed.run("run", pipeline, "--offline", code=0, around=(*off, cache, "rw"))
+    said = typed.run("run", pipeline, "--offline", "--force", code=0, around=(*off, cache, "ro"))
+    assert "ran" in said  # in step: uv's cache is not looked at
+
+
+def test_a_comparison_says_what_both_lack_and_what_measures(typed: Typed) -> None:
+    one, two = typed.pipeline("uv:two"), typed.shop.repo.parent / "two.yaml"
+    two.write_text(one.read_text("utf-8").replace("uv:two", "uv:all"), encoding="utf-8")
+    said = typed.run("compare", one, two, "--offline", code=3)
+    for group, count in (("two", "1 package"), ("all", "3 packages"), ("compare", "")):
+        assert f"uv group `{group}` cannot be made without a network (--offline): {count}" in said
+    one.write_text(f"{typed.pipeline('uv:one').read_text('utf-8')}compare: {{}}\n", encoding="utf-8")
+    assert "warning: uv group `compare` cannot be made" in typed.run("check", one, "--offline", code=0)

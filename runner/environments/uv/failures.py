@@ -32,6 +32,11 @@ FAILURES = (
         "Set UV_CACHE_DIR to a folder that you may write to.",
     ),
     Failure(
+        r"Could not acquire lock[\s\S]*? at path \"(?P<cache>[^\"]*)[/\\][^\"/\\]*\"",
+        "uv cannot write to its cache {cache}",
+        "Set UV_CACHE_DIR to a folder that you may write to; one that is read-only is copied first.",
+    ),
+    Failure(
         r"(?:Failed to parse environment variable `|invalid value for )(?P<name>[^`\s,]+)"
         r"(?:` with invalid value `|, )(?P<value>[^`\n]*)",
         "the variable {name} has a value that uv does not take: `{value}`",

@@ -141,7 +141,8 @@ def wrap(request: Request, site: Site) -> Command:
             raise
         where, direct = place(spec, site), None
     own = _own_variables(where) | ({"UV_PYTHON": where.python} if where.python else {})
-    if direct and (site.host.windows or request.many or site.store):  # uv itself fails beside a read-only cache
+    # uv itself fails beside a read-only cache
+    if direct and (site.host.windows or request.many or site.store or _is_read_only(site.host.environ)):
         return direct.command([str(direct.python.parent / argv[0]), *argv[1:]], cwd, {**env, **own})
     words = (
         _uv_for(site, dry=dry), "run", "-q", "--project", str(site.repo), "--frozen", "--no-sync",
@@ -355,6 +356,12 @@ def _prepare_command(where: Place, site: Site, verb: str, *words: str) -> Comman
         unset=unwanted(site.host.environ),
         stop_leader_only=True,
     )
+
+
+def _is_read_only(environ: Mapping[str, str]) -> bool:
+    """Of a cache that a variable names."""
+    folder = environ.get("UV_CACHE_DIR", "")
+    return bool(folder) and os.path.isdir(folder) and not os.access(folder, os.W_OK)  # noqa: PTH112
 
 
 def _own_variables(where: Place) -> dict[str, str]:

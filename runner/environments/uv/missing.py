@@ -54,6 +54,11 @@ def _looked(site: Site, where: Place) -> tuple[Answer, list[Package]]:
     return Answer(rest, answer.python, answer.untold), at_hand(rest, locked, answer.python, site)
 
 
+@Once
+def _cache(site: Site) -> str:
+    return ask_uv(("cache", "dir"), site).stdout.decode("utf-8", "replace").strip()
+
+
 def finding(title: str, lacking: Sequence[Package], untold: int, bring: str, site: Site) -> list[Finding]:
     """Nothing where nothing is missing. `bring`: the command that fills uv's cache on another computer."""
     if not lacking and not untold:
@@ -73,7 +78,7 @@ def finding(title: str, lacking: Sequence[Package], untold: int, bring: str, sit
 
 
 def how_to_bring(bring: str, site: Site) -> str:
-    cache = ask_uv(("cache", "dir"), site).stdout.decode("utf-8", "replace").strip()
+    cache = _cache(site)
     there = f"there `run-pipeline {bring}` with UV_CACHE_DIR on a folder, and that in the place of {cache}"
     return (
         "On a computer with a network: `run-pipeline bundle FILE.yaml -o lab.bundle`, and here `run-pipeline unbundle "

@@ -55,7 +55,7 @@ def uncached(
     if answer.code != 0:
         kept = [line for line in said.splitlines() if not line.startswith(("DEBUG ", "TRACE "))]
         return Answer(refused=(answer.code or 1, answer.error or "\n".join(kept)))
-    found = uncached_in(said)
+    found = sorted(uncached_in(said), key=str)
     count, python = _COUNT.search(said), _PYTHON.search(said)
     return Answer(
         tuple(one for one in found if not one.address.startswith("file:")),
