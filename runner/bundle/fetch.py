@@ -148,6 +148,7 @@ def _download(
     platforms = sorted({one for wheel, _ in batch for one in wheel.file[:-4].rpartition("-")[2].split(".")} - {"any"})
     words = [
         *("-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--ignore-requires-python"),
+        "--resume-retries=9",
         *("--python-version", minor(batch[0][1]), "--dest", str(folder), "--requirement", str(wanted)),
         *(word for one in platforms for word in ("--platform", one)),
         *(_of_uv(tools) if by_index else ("--no-index",)),
@@ -168,6 +169,8 @@ def _of_uv(tools: Tools) -> Iterator[str]:
         yield from ("--index-url", first)
     for url in more:
         yield from ("--extra-index-url", url)
+    for place in tools.user.host.environ.get("UV_FIND_LINKS", "").replace(",", " ").split():
+        yield from ("--find-links", place)
 
 
 def _failed(batch: Sequence[tuple[Wheel, str]], said: Sequence[str]) -> EnvironmentMissing:
