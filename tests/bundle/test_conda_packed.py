@@ -78,5 +78,6 @@ def test_a_uv_group_stands_on_one_of_a_bundle(lab: Lab, cuda12: Path, conda: Rea
     said = lab.run(pipeline).stdout
     told = json.loads(next(line for line in said.splitlines() if line.startswith('{"cells"')))
     assert (told["cells"], told["only conda"], told["where"]) == (42, False, str(made / "bin" / "cell-where"))
+    assert told["environ"]["CONDA_DEFAULT_ENV"] == "cuda12"
     assert told["environ"]["CELL_DATA"] == str(made / "share" / "cells")
     assert told["environ"]["LD_LIBRARY_PATH"].split(":")[0] == str(made / "lib")

@@ -102,13 +102,17 @@ def unpack(conda: Path, name: str, environments: Path, host: Host) -> Path:
         if _stands(target, index):
             return target
         part = target.with_name(f"{target.name}.part")
-        with state_errors("write", part):
-            _removed(part)
-            _extract(conda, index, part)
-            for path, way, old in index.replace:
-                _written(part / path, way, old, str(target), path, host)
-            (part / MARK).touch()
-        _put(part, target, index, host)
+        try:
+            with state_errors("write", part):
+                _removed(part)
+                _extract(conda, index, part)
+                for path, way, old in index.replace:
+                    _written(part / path, way, old, str(target), path, host)
+                (part / MARK).touch()
+            _put(part, target, index, host)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
     return target
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from runner.environments.conda.base import conda_program
+from runner.environments.conda.packed import FOLDER
 from runner.environments.conda.program import path_folders
 from runner.environments.conda.variables import environment_variables
 from runner.host import Host
@@ -75,7 +76,7 @@ def applied(change: Change, environ: Mapping[str, str], host: Host) -> dict[str,
 def _default_name(prefix: PurePath, base: PurePath | None) -> str:
     if prefix == base:
         return "base"
-    return prefix.name if prefix.parent.name == "envs" else str(prefix)
+    return prefix.name if prefix.parent.name in ("envs", FOLDER) else str(prefix)
 
 
 def _separator(host: Host) -> str:
