@@ -111,6 +111,17 @@ def test_each_system_has_a_folder_of_its_own() -> None:
     assert platform_folder(replace(host, platform="linux")).startswith("linux-")
 
 
+@pytest.mark.parametrize("folder", [r"\\nas\lab\store", "/nas/Labor für ER", r"D:\it's here", '/nas/a "b"'])
+def test_any_path_is_written_into_the_file_so_that_it_is_read_back(folder: str) -> None:
+    import tomllib
+
+    from runner.cli.store import with_store
+
+    text = with_store("# ours\n[uv]  # of the lab\ncache = 'x'\n", folder)
+    assert tomllib.loads(text) == {"uv": {"cache": "x", "store": folder}}
+    assert text.startswith("# ours\n[uv]  # of the lab\n")
+
+
 def test_a_store_on_a_windows_share_keeps_its_unc_path() -> None:
     folder = PureWindowsPath(r"\\nas\lab\run-pipeline")
     assert store_at(folder) == Store(folder, folder / "cache", folder / "pythons", folder / "environments")
