@@ -84,7 +84,7 @@ def test_ctrl_c_leaves_and_the_jobs_go_on(lab: ClusterLab) -> None:
     going = lab.start("run", pipeline)
     lab.wait_for(lambda: bool(lab.starts()), "a first item")
     going.send_signal(signal.SIGINT)
-    said, _ = going.communicate(timeout=20)
+    said, _ = going.communicate(timeout=60)
     assert going.returncode == 130, said
     assert "run-pipeline resume" in said
     lab.wait_for(lambda: len(lab.made()) == 4, "all items")

@@ -161,7 +161,7 @@ def test_a_second_driver_on_another_host_is_refused(lab: ClusterLab) -> None:
         said = _on_another_host(lab, word, pipeline)
         assert "is in use by" in said, said
     first.send_signal(signal.SIGINT)
-    first.communicate(timeout=20)
+    first.communicate(timeout=60)
     assert "was submitted to test" in _on_another_host(lab, "run", pipeline)
     done = _on_another_host(lab, "resume", pipeline, code=0)
     assert "items: 2 done" in done
@@ -328,7 +328,7 @@ def test_a_job_that_is_held_is_told_at_once(lab: ClusterLab) -> None:
     path = lab.data / ".run-pipeline" / pipeline.name
     lab.wait_for(lambda: any("on hold" in text.read_text() for text in path.glob("*/events.jsonl")), "a word of it")
     going.send_signal(signal.SIGINT)
-    said, _ = going.communicate(timeout=20)
+    said, _ = going.communicate(timeout=60)
     assert "scontrol release" in said
     assert "is held: you, or somebody for you, put it on hold" in lab.run("status", pipeline).stdout
     lab.run("cancel", pipeline)
