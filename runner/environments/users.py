@@ -22,7 +22,7 @@ from runner.ground.disk import entries, on_disk
 from runner.ground.files import write_atomic
 from runner.ground.told import read_json, text
 from runner.state.holder import Holder, is_this_process, read_holder, this_process
-from runner.state.locks import Lock, LockFile
+from runner.state.locks import Lock, LockFile, look_anew
 
 if TYPE_CHECKING:
     import psutil
@@ -37,6 +37,7 @@ def users_of(folder: Path, own: Path | None = None) -> list[str]:
 
     `own`: the record of a run whose jobs do not count.
     """
+    look_anew(folder.parent / NOTES / folder.name)
     return programs_in(folder) + [told for note in _notes(folder) if (told := _living(note, own))]
 
 
@@ -73,8 +74,10 @@ def note_use(folder: PurePath | None) -> Lock | None:
     except (OSError, StateError):
         return None
     # whoever changes it takes the lock and looks for notes then; so one of the two sees the other
+    lock = ours.with_name(f"{ours.name}.lock")
+    look_anew(lock)
     with contextlib.suppress(StateError):
-        if not LockFile(ours.with_name(f"{ours.name}.lock"), "").is_free():
+        if not LockFile(lock, "").is_free():
             note.release()
             raise Busy(f"the environment {ours.name} is being changed", "Try again once that has ended.")
     return note

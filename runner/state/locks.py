@@ -300,6 +300,12 @@ def _token(path: Path) -> str:
     return look.token if look else ""
 
 
+def look_anew(path: Path) -> None:
+    """NFS remembers what is not there, for up to a minute; a change of our own beside `path` makes it ask again."""
+    with contextlib.suppress(OSError):
+        _clock_of(path)
+
+
 def _clock_of(path: Path) -> float:
     """The time on the machine that keeps the file: that of a file just made there (seconds since the epoch)."""
     scratch = beside(path, ".now")

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -322,11 +321,16 @@ def test_ctrl_c_ends_a_run_that_waits_for_its_share(lab: Lab) -> None:
     until((lab.root / "now").exists)
     away = share.rename(lab.root / "gone")
     (lab.root / "away").touch()
-    time.sleep(2)
+    assert going.stdout
+    said = b""
+    while b"cannot be reached since" not in said:
+        line = going.stdout.readline()
+        assert line, said
+        said += line
     going.send_signal(signal.SIGINT)
-    said, _ = going.communicate(timeout=30)
+    rest, _ = going.communicate(timeout=30)
+    said += rest
     assert going.returncode == 130, said.decode()
-    assert b"cannot be reached since" in said
     assert b"Traceback" not in said
     away.rename(share)
     assert "1 segment" in lab.run("run", data / pipeline.name).stdout
