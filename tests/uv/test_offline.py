@@ -189,10 +189,10 @@ def test_a_folder_of_wheels_counts_where_the_server_does_not_answer_too(air: Air
     assert air.shop.prepare("uv:two", site) == ["sync", "pip", "sync"]
 
 
-@pytest.mark.parametrize("by", ["UV_DEFAULT_INDEX", "uv.toml", "UV_INDEX"])
+@pytest.mark.parametrize("by", ["uv.toml", "UV_INDEX"])
 def test_an_index_that_is_a_folder_brings_it_as_well(air: Air, by: str) -> None:
     url = air.index.folder.as_uri()
-    environ = {"UV_DEFAULT_INDEX": {by: url}, "UV_INDEX": {by: f"lab={url}"}}.get(by, {})
+    environ = {by: f"lab={url}"} if by.isupper() else {}
     if not environ:
         config(air.shop, "uv/uv.toml", f'[[index]]\nurl = "{url}"\ndefault = true\n')
     assert air.findings("uv:all", **environ) == []
@@ -377,3 +377,18 @@ def test_a_comparison_says_what_both_lack_and_what_measures(typed: Typed) -> Non
         assert f"uv group `{group}` cannot be made without a network (--offline): {count}" in said
     one.write_text(f"{typed.pipeline('uv:one').read_text('utf-8')}compare: {{}}\n", encoding="utf-8")
     assert "warning: uv group `compare` cannot be made" in typed.run("check", one, "--offline", code=0)
+
+
+def test_a_package_in_a_folder_needs_what_builds_it(air: Air) -> None:
+    folder = air.shop.repo / "own"
+    folder.mkdir()
+    text = '[project]\nname = "own"\nversion = "1"\n[build-system]\nrequires = ["beta"]\nbuild-backend = "beta"\n'
+    (folder / "pyproject.toml").write_text(text, encoding="utf-8")
+    air.shop.groups.clear()
+    air.shop.more = f'own = {{ path = "own" }}\n{air.shop.more}'
+    air.shop.write(built=["own"])
+    empty = {"UV_CACHE_DIR": str(air.shop.repo.parent / "empty")}
+    (finding,) = air.findings("uv:built", **empty)
+    assert f"own in {folder} is built here, and uv's cache has not all of what that takes: beta" in finding.message
+    assert finding.missing == ("beta",)
+    assert air.findings("uv:built", UV_FIND_LINKS=str(air.index.folder / "beta"), **empty) == []

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from runner.environments.offline import offline
 from runner.environments.site import Once, Site
@@ -14,6 +19,8 @@ from runner.environments.uv.settings import ask_uv
 from runner.environments.uv.stamp import Place
 from runner.environments.uv.uncached import Answer, Package, uncached
 from runner.environments.uv.wheels_at_hand import at_hand, is_local
+from runner.environments.uv.workspace import load_project
+from runner.errors import EnvironmentMissing
 from runner.ground.disk import on_disk
 from runner.ground.words import counted
 from runner.model import Finding
@@ -30,7 +37,37 @@ def packages_missing(where: Place, wanted: str, site: Site) -> list[Finding]:
         error = explain(where, site, *answer.refused)
         return [Finding(error.message, error.cure)]
     lacking = [one for one in answer.packages if one not in there]
-    return finding(f"uv group `{where.group}`", lacking, answer.untold, f"env sync {wanted}", site)
+    title, bring = f"uv group `{where.group}`", f"env sync {wanted}"
+    return [*finding(title, lacking, answer.untold, bring, site), *_cannot_be_built(title, answer, bring, site)]
+
+
+def _cannot_be_built(title: str, answer: Answer, bring: str, site: Site) -> Iterator[Finding]:
+    """Of packages in folders: what builds them is chosen anew, and must be in the cache with what it is chosen by."""
+    said = read_project(on_disk(site.repo)).settings if answer.built else {}
+    apart = set(map(str, said.get("no-build-isolation-package", ())))
+    for one in () if said.get("no-build-isolation") else answer.built:
+        if one.name in apart:
+            continue
+        folder = Path(url2pathname(urlsplit(one.address).path))
+        try:
+            table = load_project(folder / "pyproject.toml").get("build-system", {})
+        except EnvironmentMissing:
+            continue
+        wanted = [str(text) for text in table.get("requires", ("setuptools",))]
+        with tempfile.TemporaryDirectory(prefix="run-pipeline-build-") as place:
+            file = Path(place) / "requirements.txt"
+            file.write_text("\n".join(wanted), encoding="utf-8")
+            version = ".".join(map(str, answer.python))
+            words = ("pip", "compile", "--quiet", "--offline", "--python-version", version, str(file))
+            links = {name: value for name, value in site.host.environ.items() if name == "UV_FIND_LINKS"}
+            good = ask_uv(words, site, timeout=60.0, more={**links, **without_conda(site.host)}).code == 0
+        if not good:
+            yield Finding(
+                f"{title} cannot be made without a network ({offline(site)}): {one.name} in {folder} is built here, "
+                f"and uv's cache has not all of what that takes: {', '.join(wanted)}",
+                how_to_bring(bring, site),
+                missing=tuple(wanted),
+            )
 
 
 def asked_again(where: Place, site: Site) -> Answer:
@@ -51,7 +88,7 @@ def _looked(site: Site, where: Place) -> tuple[Answer, list[Package]]:
     locked = group_packages(repo, where.group, read_project(repo))
     own = {(one["name"], str(one.get("version", ""))) for one in locked if is_local(one)}
     rest = tuple(one for one in answer.packages if one.address or (one.name, one.version) not in own)
-    return Answer(rest, answer.python, answer.untold), at_hand(rest, locked, answer.python, site)
+    return replace(answer, packages=rest), at_hand(rest, locked, answer.python, site)
 
 
 @Once

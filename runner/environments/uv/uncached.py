@@ -33,6 +33,7 @@ class Answer:
 
     packages: tuple[Package, ...] = ()
     python: tuple[int, int] = sys.version_info[:2]  # that it would be made with
+    built: tuple[Package, ...] = ()  # in folders of this machine, to be built here
     untold: int = 0  # how many more there are, whose names uv does not say
     refused: tuple[int, str] | None = None
 
@@ -57,8 +58,10 @@ def uncached(
         return Answer(refused=(answer.code or 1, answer.error or "\n".join(kept)))
     found = sorted(uncached_in(said), key=str)
     count, python = _COUNT.search(said), _PYTHON.search(said)
+    local = tuple(one for one in found if one.address.startswith("file:"))
     return Answer(
-        tuple(one for one in found if not one.address.startswith("file:")),
+        tuple(one for one in found if one not in local),
         (int(python[1]), int(python[2])) if python else sys.version_info[:2],
+        local,
         max(0, int(count[1]) - len(found)) if count else 0,
     )
