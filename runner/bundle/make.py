@@ -144,7 +144,8 @@ def _scratch(output: Path) -> Iterator[Path]:
     with state_errors("write", output):
         folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent)).resolve()
     try:
-        yield folder
+        with state_errors("write", output):  # what is made on the way lies on the same disk
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
