@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from runner.bundle.choose import Source
@@ -10,6 +11,8 @@ from runner.bundle.target import Target, here, minor
 from runner.bundle.tools import Tools
 from runner.environments.uv.settings import ask_uv
 from runner.errors import EnvironmentMissing
+
+_WHEN = "946684800"  # the year 2000, so that one build gives the bytes of the next
 
 
 def build(source: Source, python: str, target: Target, tools: Tools, folder: Path) -> Path:
@@ -26,7 +29,8 @@ def build(source: Source, python: str, target: Target, tools: Tools, folder: Pat
         check_hashes(source.shown, source.place, source.hashes, str(source.place))
     words = ["-m", "pip", "--python", interpreter, "wheel", "--no-deps", "--wheel-dir", str(folder)]
     words += ["--ignore-requires-python", "--requirement", str(wanted)]
-    outcome, said = tools.python(words, {**SETTINGS, "TMPDIR": str(tools.folder), "TEMP": str(tools.folder)})
+    when = {"SOURCE_DATE_EPOCH": os.environ.get("SOURCE_DATE_EPOCH", _WHEN)}
+    outcome, said = tools.python(words, {**SETTINGS, **when, "TMPDIR": str(tools.folder), "TEMP": str(tools.folder)})
     wheels = sorted(folder.glob("*.whl"))
     if not outcome.succeeded or len(wheels) != 1:
         last = [line for line in said if line.strip()][-12:]

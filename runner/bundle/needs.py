@@ -43,6 +43,10 @@ class Needs:
     lacking: Mapping[Path, bytes]  # locks of scripts that were made for this
     missing: tuple[str, ...]  # in words
 
+    @property
+    def everything(self) -> list[Chosen]:
+        return [self.runner, *(one.chosen for one in self.environments)]
+
 
 def look(
     pipelines: Sequence[tuple[Path, Sequence[Task]]],

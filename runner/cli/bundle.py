@@ -6,8 +6,9 @@ import platform
 
 import click
 
+from runner.bundle.asked import Asked, Made
 from runner.bundle.fetch import FAILED
-from runner.bundle.make import Asked, Made, make
+from runner.bundle.make import make
 from runner.bundle.target import NAMES, here, target_of
 from runner.bundle.tools import own_repository
 from runner.cli.common import as_given, make_site, offline_option, pipeline_path, print_json, screen, usual

@@ -470,3 +470,14 @@ def test_a_distribution_of_wsl_counts_for_windows_alone(works: Works, platform: 
     first = made.manifest.missing[0]
     assert [one.name for one in made.manifest.environments] == ([] if needed else ["uv-a"])
     assert first == (f"segment 1 of pipeline.yaml: {needed}" if needed else made.manifest.missing[-1])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_the_lock_of_a_script_is_in_it_also_where_the_pipeline_is_named_through_a_link(works: Works) -> None:
+    works.groups(a=[])
+    (works.data / "measure.py").write_text(SCRIPT, encoding="utf-8")
+    works.pipeline(segments("script", command="%YAML%/measure.py"))
+    link = works.root / "link"
+    link.symlink_to(works.data)
+    works.bundle(link / "pipeline.yaml", UV_DEFAULT_INDEX=f"{works.address}/simple")
+    assert "repo/pipelines/link/measure.py.lock" in manifest_of(works.output).files

@@ -22,8 +22,9 @@ from urllib.parse import quote, unquote
 
 import uv as uv_package
 
+from runner.bundle.asked import Asked, Made
 from runner.bundle.form import MANIFEST, Manifest, read_manifest
-from runner.bundle.make import Asked, Made, make
+from runner.bundle.make import make
 from runner.bundle.target import target_of
 from runner.environments import Site
 from runner.host import this_host
