@@ -14,6 +14,7 @@ from runner.cli.common import error_console, find_repo, make_site, reports_error
 from runner.cli.env import prepare
 from runner.environments import Site
 from runner.environments.quoting import quote_cmd, quote_posix
+from runner.environments.store import read_store
 from runner.errors import EnvironmentMissing, ExitCode, PipelineError
 from runner.model import Pipeline
 from runner.pipeline.reader import read_pipeline
@@ -30,6 +31,7 @@ def command(canary: bool, no_check: bool) -> int:
     manifest = ready.read_manifest(folder)
     ready.stay_offline(folder)
     site = ready.with_cache(make_site(str(folder), interactive=False))
+    _check_store(site, folder)
     pipelines, code = _read(manifest, folder, console)
     try:
         found = ready.environments(manifest, site, pipelines, lambda one: prepare(one, site, console), console.line)
@@ -46,6 +48,25 @@ def command(canary: bool, no_check: bool) -> int:
         code = _try(pipelines[name], site) or code
     _tell(manifest, folder, site, console)
     return int(code)
+
+
+def _check_store(site: Site, folder: Path) -> None:
+    """Raises EnvironmentMissing where none was made: its folder may be one of a share that is not mounted."""
+    if site.store is None:
+        return
+    try:
+        read_store(site.store.folder)
+    except EnvironmentMissing as error:
+        own = " ".join(_runner(folder, site))
+        raise EnvironmentMissing(error.message, error.cure.replace("run-pipeline env", f"{own} env")) from error
+
+
+def _runner(folder: Path, site: Site) -> list[str]:
+    """How that of `folder` is started, for a shell."""
+    windows = site.host.windows
+    program = folder / ".venv" / ("Scripts/run-pipeline.exe" if windows else "bin/run-pipeline")
+    words = [str(program)] if program.exists() else [str(program.with_stem("python")), "-m", "runner"]
+    return [(quote_cmd if windows else quote_posix)(word) for word in words]
 
 
 def _read(manifest: Manifest, folder: Path, console: Console) -> tuple[dict[str, Pipeline], int]:
@@ -71,16 +92,13 @@ def _try(pipeline: Pipeline, site: Site) -> int:
 
 def _tell(manifest: Manifest, folder: Path, site: Site, console: Console) -> None:
     """What is ready, what must be there besides, and what to type."""
-    windows = site.host.windows
-    quote = quote_cmd if windows else quote_posix
+    quote = quote_cmd if site.host.windows else quote_posix
     console.line(f"\n{folder} holds {manifest.name} of {manifest.made[:10]}: {', '.join(manifest.pipelines)}")
     own = tuple(f"Python {python.version} must be installed" for python in manifest.pythons)  # it is: all is made
     if missing := [text for text in manifest.missing if not text.startswith(own)]:
         console.line("What no bundle can bring, and its pipelines need:", "yellow")
         for text in missing:
             console.line(f"  {text}")
-    program = folder / ".venv" / ("Scripts/run-pipeline.exe" if windows else "bin/run-pipeline")
-    words = [str(program)] if program.exists() else [str(program.with_stem("python")), "-m", "runner"]
     if manifest.pipelines:
-        words.append(str(folder / manifest.pipelines[0]))
-        console.line(f"Run the first pipeline:\n  {' '.join(map(quote, words))}")
+        words = [*_runner(folder, site), quote(str(folder / manifest.pipelines[0]))]
+        console.line(f"Run the first pipeline:\n  {' '.join(words)}")

@@ -202,8 +202,17 @@ def test_the_canary_runs_one_item_and_no_other(away: Away, there: tuple[Path, st
     assert [path.name for path in (folder / "pipes").glob("out*")] == ["out-one.txt"]
 
 
-def test_two_computers_unbundle_into_one_store(away: Away) -> None:
+def test_two_computers_unbundle_into_one_store(away: Away, there: tuple[Path, str]) -> None:
     store = away.root / "store"
+    without = away.unbundle(there[0], RUN_PIPELINE_STORE=str(store))
+    assert without.returncode == 3 and not store.exists()
+    command = without.stderr.rsplit("made yet: ", 1)[1].strip()
+    assert away.start("sh", "-c", command).returncode == 0
+    for name in ("host one", "host two"):  # each with its runner already: they come to the store together
+        folder = away.root / name
+        leave_out = shutil.ignore_patterns(".venvs", "lock", ".run-pipeline")
+        shutil.copytree(there[0], folder, symlinks=True, ignore=leave_out, copy_function=os.link)
+        (folder / ".bundle" / "lock").touch()
     starts = [
         subprocess.Popen(
             away.argv(sys._base_executable, "-I", away.bundle, away.root / name, "--no-check"),  # type: ignore[attr-defined]
