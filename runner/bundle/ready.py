@@ -12,6 +12,7 @@ from runner.bundle.form import read_manifest as manifest_from
 from runner.bundle.names import name_of
 from runner.bundle.own import CACHE, INTERPRETERS, interpreter_in, unpack_interpreter
 from runner.environments import Preparation, Site, kind
+from runner.environments.store import note_store
 from runner.errors import RunnerError, UsageError
 from runner.ground.disk import on_disk
 from runner.ground.files import state_errors, write_atomic
@@ -70,6 +71,8 @@ def environments(
 ) -> Iterator[RunnerError]:
     """Makes them all; gives what went wrong with one and goes on with the next."""
     folder = on_disk(site.repo)
+    if site.store:
+        note_store(site.store.folder)
     for name in _packed(manifest):
         say(f"unpacking conda environment {name}")
         try:

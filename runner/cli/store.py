@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.cli.common import ENVIRONMENTS_VARIABLE
 from runner.environments import Site
-from runner.environments.store import FORMAT, LINKS, NAME, Store, platform_folder, read_store
+from runner.environments.store import LINKS, NAME, Store, note_store, platform_folder, read_store
 from runner.environments.store_look import (
     disk_of,
     why_no_environments,
@@ -24,7 +22,7 @@ from runner.environments.uv.workspace import load_toml
 from runner.errors import EnvironmentMissing, UsageError
 from runner.ground.disk import free_space, on_disk
 from runner.ground.files import state_errors, write_atomic
-from runner.ground.told import read_json, write_json
+from runner.ground.told import read_json
 from runner.ground.words import size_text
 from runner.site_file import NAME as SITE_FILE
 from runner.site_file import site_file_of
@@ -126,14 +124,9 @@ def _found(site: Site, store: Store, refused: str, uv: str, asked: Mapping[str, 
 
 def _note(store: Store, site: Site, *, links: bool) -> None:
     """Raises StateError."""
-    path = on_disk(store.folder / NAME)
-    old = read_json(path) or {}
-    by = {"format": FORMAT, "what": "a store of run-pipeline: docs/shared-storage.md", "made": _now(), "by": _user()}
-    told = by | old
-    known = told.get(LINKS)
-    told[LINKS] = {**(known if isinstance(known, dict) else {}), platform_folder(site.host): links}
-    if told != old:
-        write_json(path, told)
+    known = (read_json(on_disk(store.folder / NAME)) or {}).get(LINKS)
+    own = {platform_folder(site.host): links}
+    note_store(store.folder, **{LINKS: {**(known if isinstance(known, dict) else {}), **own}})
 
 
 def _linked(asked: str, why: str) -> str:
@@ -193,16 +186,3 @@ def _as_toml(text: str) -> String:
     import tomlkit
 
     return tomlkit.string(text, literal="\\" in text and "'" not in text)
-
-
-def _user() -> str:
-    import socket
-
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (OSError, KeyError, ImportError):
-        return socket.gethostname()
-
-
-def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="seconds")

@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path, PurePath
 from typing import Any
 
 from runner.errors import EnvironmentMissing
 from runner.frozen import frozen
 from runner.ground.disk import on_disk
+from runner.ground.files import state_errors
 from runner.ground.plain import read_plain
-from runner.ground.told import read_json
+from runner.ground.told import read_json, write_json
 from runner.host import Host
 
 NAME = "store.json"
@@ -79,6 +81,18 @@ def link_mode(store: Store, host: Host) -> str:
     links = (read_json(on_disk(store.folder / NAME)) or {}).get(LINKS)
     tried = links.get(platform_folder(host), True) if isinstance(links, dict) else True
     return "hardlink" if same and tried else "copy"
+
+
+def note_store(folder: PurePath, **more: Any) -> None:
+    """Write store.json where there is none yet, or with `more` in it. Raises StateError."""
+    path = on_disk(folder / NAME)
+    old = read_json(path) or {}
+    made = datetime.now().astimezone().isoformat(timespec="seconds")
+    told = {"format": FORMAT, "what": "a store of run-pipeline: docs/shared-storage.md", "made": made} | old | more
+    if told != old:
+        with state_errors("write", path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, told)
 
 
 def read_store(folder: PurePath) -> Mapping[str, Any]:

@@ -226,6 +226,7 @@ def test_two_computers_unbundle_into_one_store(away: Away, there: tuple[Path, st
     said = [process.communicate(timeout=120)[0] for process in starts]
     assert [process.returncode for process in starts] == [0, 0], said
     assert [path.name for path in (store / "environments").glob("*/small*/pyvenv.cfg")] == ["pyvenv.cfg"]
+    assert (store / "store.json").is_file()
     assert sum("preparing uv group small" in text for text in said) >= 1
     for name in ("host one", "host two"):
         assert not (away.root / name / ".venvs").exists()
