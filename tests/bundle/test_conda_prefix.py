@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from runner.bundle.conda.prefix import Way, replaced, startable, undone
+from runner.bundle.conda.prefix import Way, hint, mention, replaced, startable, undone
 from tests.bundle.conda_prefix_files import PLACEHOLDER, PROGRAM, written
 
 
@@ -39,6 +40,16 @@ def test_windows_has_a_folder_in_many_spellings() -> None:
     assert (
         replaced(text, Way.TEXT, ["C:/bld/_placehold"], r"D:\new place", windows=True) == b"prefix = D:/new place/share"
     )
+
+
+def test_a_folder_of_windows_is_found_quickly_in_what_is_large() -> None:
+    folders = [r"C:\envs\cell", r"D:\conda\envs\cell"]
+    for text in (rb"c:\\ENVS\\cell\\x", b"//?/C:/envs/cell", rb"x d:\conda/envs\cell"):
+        assert hint(folders, windows=True).search(text) and mention(folders, windows=True).search(text)
+    assert not hint(folders, windows=True).search(rb"C:\envs\cel C:envs\cell")
+    start, large = time.process_time(), bytes(range(256)) * 40_000
+    assert not hint(folders, windows=True).search(large)
+    assert time.process_time() - start < 0.25  # the other one takes longer
 
 
 def test_a_launcher_of_windows_starts_the_python_of_its_new_folder() -> None:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from runner.bundle.conda.prefix import Way, mention, plain, undone
+from runner.bundle.conda.prefix import Way, hint, plain, undone
 from runner.bundle.conda.records import Record, without_secrets
 from runner.environments.conda.packed import MARK
 from runner.host import Host
@@ -62,7 +62,7 @@ class Survey:
 def survey(prefix: Path, records: Sequence[Record], host: Host) -> Survey:
     """Raises OSError where a folder cannot be read."""
     found = Survey(folders(prefix))
-    pattern = mention(found.folders, windows=host.windows)
+    pattern = hint(found.folders, windows=host.windows)
     spelled = str.lower if host.windows else str
     owned = {spelled(path): (record, entry) for record in records for path, entry in record.paths.items()}
     there = set()

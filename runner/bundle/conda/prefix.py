@@ -40,6 +40,15 @@ def mention(folders: Sequence[str], *, windows: bool) -> re.Pattern[bytes]:
     return re.compile(rb"%b(?:%b)(?![\w\x80-\xff-]|\.\w)" % (extended, each), re.IGNORECASE)
 
 
+def hint(folders: Sequence[str], *, windows: bool) -> re.Pattern[bytes]:
+    """Finds what `mention` finds, on Windows perhaps more, in a hundredth of the time: gigabytes are searched."""
+    ends = [_encoded(folder[1:]) for folder in folders if folder[1:2] == ":"]
+    if not windows or len(ends) < len(folders):
+        return mention(folders, windows=windows)
+    parts = [[re.escape(part) for part in re.split(rb"[\\/]+", end[1:])] for end in ends]
+    return re.compile(b"|".join(b":(?i:%b)" % rb"(?:\\\\|\\|/)".join(part) for part in parts))
+
+
 def replaced(data: bytes, way: Way, old: Sequence[str], new: str, *, windows: bool) -> bytes:
     """`data` with `new` in place of each of `old`. Raises ValueError where a program has no room for it."""
     if way is Way.FOLDER:
