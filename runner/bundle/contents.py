@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import stat
@@ -15,7 +16,7 @@ from runner.errors import UsageError
 from runner.ground.disk import on_disk
 from runner.inputs.flags import is_script
 from runner.inputs.see import Use, sources_of
-from runner.inputs.told import Told, absolute, told_by
+from runner.inputs.told import Told, absolute, of_pattern, told_by
 from runner.login.names import below, problem
 from runner.login.wanted import OF_REPOSITORY, files_of, writes_of
 from runner.model import Pipeline, ResolvedEntry, ResolvedFlags
@@ -97,6 +98,10 @@ def _named(tasks: Sequence[Task], roots: Sequence[Path], found: Contents) -> Ite
     for task in tasks:
         data = {absolute(value, task.cwd) for value in _data_values(task.entries)}
         writes = told_by(task.entries, task.outputs, task.cwd)
+        if task.many and (foreach := task.many.foreach) and (told := foreach.pattern or glob.escape(foreach.csv)):
+            place = of_pattern(told, task.folder)
+            if not any(_touch(one.root, place.root) for one in written):
+                found.left[f"segment {task.segment.number} goes over {foreach.pattern or foreach.csv}"] = None
         use = Use("", task.entries, task.cwd, task.env, inputs=task.inputs, outputs=task.outputs)
         for source in sources_of(use, writes):
             if source.how not in ("argument", "declared"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.bundle.form import MANIFEST, Manifest, Packed, Unusable, read_manifest
 from runner.bundle.target import Target
-from runner.errors import StateError, UsageError
+from runner.errors import UsageError
 
 _MOST = 256 << 20  # bytes of a manifest
 _NEVER = ("__main__.py", "runner/")  # what unpacks the delta itself
@@ -37,7 +37,7 @@ def is_bundle(path: Path) -> bool:
 
 
 def read_base(path: Path, target: Target) -> Base:
-    """Raises UsageError, StateError."""
+    """Raises UsageError."""
     try:
         with zipfile.ZipFile(path) as archive:
             info = archive.getinfo(MANIFEST)
@@ -48,7 +48,7 @@ def read_base(path: Path, target: Target) -> Base:
         why = str(error) if isinstance(error, Unusable) else "it is damaged, or no bundle"
         raise UsageError(f"{path} cannot be built on: {why}", "Name the bundle that the computer there has.") from error
     except OSError as error:
-        raise StateError(f"{path} cannot be read: {error.strerror or error}", "Check that it is there.") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}", "Check that it is there.") from error
     _check(path, manifest, target)
     return Base(manifest.name, {**manifest.base_files, **manifest.files})
 

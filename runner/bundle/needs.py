@@ -65,7 +65,8 @@ def look(
             who = f"segment {task.segment.number} of {path.name}"
             for what in _missing(task):
                 missing.setdefault(what, []).append(who)
-            key = task.environment_key
+            last = parts(task.spec)[-1]
+            key = kind(last).key(last, task.entries)  # below another one, or with modules, it is the same
             if not kind(task.spec).travels:
                 continue
             if key not in found:

@@ -288,6 +288,17 @@ def test_an_update_holds_only_what_is_new_also_on_top_of_an_update(works: Works)
         works.bundle(update=second, platform="windows")
 
 
+def test_an_environment_below_another_or_with_modules_is_the_same(works: Works) -> None:
+    works.groups(a=["alpha"])
+    (works.data / "in").mkdir()
+    text = segments("conda:cells + uv:a", "uv:a", "uv:a", "uv@3.12:a")
+    text = text.replace("- name: S1\n", "- name: S1\n  resources: {modules: [cuda]}\n")
+    works.pipeline(text.replace("- name: S2\n", "- name: S2\n  foreach: '%YAML%/in/*.tif'\n  env: {A: '%ITEM%'}\n"))
+    made = works.bundle()
+    assert [(one.name, one.segment) for one in made.manifest.environments] == [("uv-a", 1), ("uv-a-py3.12", 4)]
+    assert made.left == [f"segment 3 goes over {works.data / 'in' / '*.tif'}"]
+
+
 @pytest.mark.parametrize("data", [b"", b"PK", b"no bundle", None])
 def test_an_update_of_what_is_no_bundle_is_refused(works: Works, data: bytes | None) -> None:
     works.groups(a=["alpha"]).pipeline(segments("uv:a"))
