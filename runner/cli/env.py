@@ -33,7 +33,7 @@ from runner.environments import Preparation, Site, kind
 from runner.environments.offline import offline
 from runner.environments.spec import is_named_form, normalised_group, parse_environment
 from runner.environments.uv.groups import read_project
-from runner.environments.uv.in_store import forget_compiled
+from runner.environments.uv.in_store import all_older, forget_compiled
 from runner.environments.uv.inventory import Environment, left_by_go, our_environments, remove, size_of
 from runner.environments.uv.settings import ask_uv
 from runner.environments.uv.stamp import venv_settings
@@ -114,6 +114,8 @@ def list_command(as_json: bool, repo: str | None) -> int:
         print(f"In {site.environments}:")
         rows = [_row(environment, size) for environment, size in zip(environments, sizes, strict=True)]
         table(["environment", "python", "size", "last used", "state"], rows)
+    if before := all_older(site):
+        print(f"\nMade before the system stood in the path, moved on when they are needed: {', '.join(before)}")
     if old:
         print("\nLeft by the Go runner, not used any more; remove them yourself when you no longer need it:")
         table(["folder", "size"], [[name, size_text(size)] for name, size in old])

@@ -215,7 +215,7 @@ def _site_with_program(site: Site) -> Site:
                 return site
             elsewhere = on_disk(site.environments)  # where the user wants all environments to be
             folder = repo / ".venvs" if elsewhere.is_relative_to(on_disk(site.repo)) else elsewhere
-            other = Site(site.host, repo, site.dotenv, folder)
+            other = Site(site.host, repo, site.dotenv, folder, site.store)
             offline.tell(other, offline(site))
             return other
     raise EnvironmentMissing(

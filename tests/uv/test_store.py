@@ -109,6 +109,7 @@ def test_one_that_was_made_before_the_system_stood_in_its_path_is_moved_on(shop:
     site = shop.in_store(share)
     made = folder(shop, site)
     assert made.parent.parent == old.parent
+    assert in_store.all_older(site) == ["g-py3.11"]
     assert shop.prepare("uv:g", site) == ["venv", "sync", "compile"]
     assert ((made / "lib").stat().st_ino, old.exists(), old.with_name(f"{old.name}.json").exists()) == (
         inode,
@@ -119,6 +120,7 @@ def test_one_that_was_made_before_the_system_stood_in_its_path_is_moved_on(shop:
         subprocess.run([made / "bin/alpha-go"], capture_output=True, text=True, check=False).stdout == "alpha-go 1.0\n"
     )
     assert condition(uv.place(shop.spec("uv:g"), site), site).state is State.IN_STEP
+    assert in_store.all_older(site) == []
 
 
 @posix

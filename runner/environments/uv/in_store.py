@@ -26,7 +26,7 @@ from runner.environments.uv.stamp import (
 )
 from runner.environments.uv.variables import unwanted
 from runner.errors import Busy, EnvironmentMissing, StateError
-from runner.ground.disk import is_folder, on_disk
+from runner.ground.disk import entries, is_folder, on_disk
 from runner.model import Command
 from runner.state.locks import LockFile
 
@@ -124,9 +124,17 @@ def older(where: Place, site: Site) -> Place | None:
         return None
     found = replace(where, folder=store.environments / where.folder.name)
     stamp = read_stamp(found)
-    if stamp is None or not made_here(stamp, site.host) or not is_whole(found.folder, site.host):
+    if stamp is None or not made_here(stamp, site.host) or not is_ours(on_disk(found.folder)):
         return None
-    return found if is_ours(on_disk(found.folder)) else None
+    return found if is_whole(found.folder, site.host) and base_is_there(found.folder, site.host) else None
+
+
+def all_older(site: Site) -> list[str]:
+    """The names of those that were made for this system before its name was in the path."""
+    store = site.store
+    if store is None or site.environments.parent != store.environments:
+        return []
+    return [one.name for one in entries(store.environments) if older(Place("", "", site.environments / one.name), site)]
 
 
 def moving_on(found: Place, where: Place, site: Site) -> tuple[tuple[Command, ...], tuple[str, ...]]:
