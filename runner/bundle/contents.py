@@ -60,7 +60,7 @@ def gather(pipelines: Sequence[tuple[Path, Pipeline, Sequence[Task]]], site: Sit
         place = folders[path.parent]
         found.pipelines.append("/".join(part for part in (place, path.name) if part))
         add(path, path.parent, place)
-        named = dict.fromkeys(_named(tasks, [repo, path.parent], found))
+        named = dict.fromkeys(_named(tasks, [repo, path.parent], site, found))
         for file in dict.fromkeys(near for one in named for near in _with_neighbours(one)):
             inside = below(file, repo)
             if inside is not None:
@@ -92,7 +92,7 @@ def _folders(paths: Sequence[Path], repo: Path) -> dict[Path, str]:
     return found
 
 
-def _named(tasks: Sequence[Task], roots: Sequence[Path], found: Contents) -> Iterator[Path]:
+def _named(tasks: Sequence[Task], roots: Sequence[Path], site: Site, found: Contents) -> Iterator[Path]:
     """Scripts, models and settings that arguments name; what else they name is told in `found`."""
     written = [told for task in tasks for told in writes_of(task)]
     for task in tasks:
@@ -117,8 +117,8 @@ def _named(tasks: Sequence[Task], roots: Sequence[Path], found: Contents) -> Ite
             elif any(_touch(told.root, source.root) for told in written):
                 continue  # an earlier segment makes it
             elif is_script(source.root):
-                what = f"{source.root}, which lies neither in the repository nor beside the pipeline file"
-                found.missing[f"segment {task.segment.number}: {what}"] = None
+                what = f"segment {task.segment.number}: {task.masked(source.root, site)}"
+                found.missing[f"{what}, which lies neither in the repository nor beside the pipeline file"] = None
             else:
                 found.left[f"segment {task.segment.number} reads {source.root}"] = None
 

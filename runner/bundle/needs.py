@@ -64,7 +64,7 @@ def look(
         for task in tasks:
             who = f"segment {task.segment.number} of {path.name}"
             for what in _missing(task):
-                missing.setdefault(what, []).append(who)
+                missing.setdefault(str(task.masked(what, site)), []).append(who)
             last = parts(task.spec)[-1]
             key = kind(last).key(last, task.entries)  # below another one, or with modules, it is the same
             if not kind(task.spec).travels:

@@ -348,11 +348,13 @@ def test_what_segments_need_of_this_computer_is_named(works: Works) -> None:
     (works.repo / ".env").write_text("TOKEN=secret\n", encoding="utf-8")
     elsewhere = works.root / "elsewhere.py"
     elsewhere.write_text("", encoding="utf-8")
-    works.pipeline(segments("uv:a", command=str(elsewhere)).replace("]", ", '%TOKEN%']"))
-    made = works.bundle(dotenv={"TOKEN": "secret"})
-    assert made.manifest.missing[:2] == (
+    text = segments("uv:a", command="%ELSEWHERE%/elsewhere.py").replace("]", ", '%TOKEN%']")
+    works.pipeline(text)
+    made = works.bundle(dotenv={"TOKEN": "secret", "ELSEWHERE": str(works.root)})
+    assert made.manifest.missing[:3] == (
+        "segment 1 of pipeline.yaml: ELSEWHERE must stand in .env there",
         "segment 1 of pipeline.yaml: TOKEN must stand in .env there",
-        f"segment 1: {elsewhere}, which lies neither in the repository nor beside the pipeline file",
+        "segment 1: %ELSEWHERE%/elsewhere.py, which lies neither in the repository nor beside the pipeline file",
     )
     with zipfile.ZipFile(works.output) as archive:
         assert not any(b"secret" in archive.read(name) for name in archive.namelist())
