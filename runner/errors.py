@@ -49,6 +49,8 @@ class PipelineError(RunnerError):
     def __init__(self, message: str, diagnostics: Sequence[Diagnostic], cure: str = "") -> None:
         super().__init__(message, cure)
         self.diagnostics = tuple(diagnostics)
+        if any(one.is_environment and one.severity.value == "error" for one in diagnostics):
+            self.exit_code = ExitCode.ENVIRONMENT
 
 
 class EnvironmentMissing(RunnerError):

@@ -178,11 +178,16 @@ def _prepare(spec: EnvironmentSpec, entries: Entries, site: Site) -> Preparation
 
 
 def _as_then(found: Finding, site: Site) -> Finding:
-    """Today's lock has not what is missing: nothing but this very command fetches it."""
-    if not found.missing or not offline(site):
+    """Where no network is used all is told before it is made; what `found` says to do is for today's lock."""
+    if found.key != "environment" or not offline(site):
         return found
+    said = [line for line in found.cure.splitlines() if line.startswith("uv:")]
     cure = "On a computer with a network, the same `reproduce` with UV_CACHE_DIR on a folder; bring that folder here."
-    return replace(found, cure=cure)
+    return replace(
+        found,
+        message=f"the environment of then cannot be made again: {found.message}",
+        cure="\n".join([cure, "With the environments of today: --todays-lock.", *said]),
+    )
 
 
 def _kind(spec: EnvironmentSpec) -> Kind:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.checks import at_segment, errors, find_problems
-from runner.errors import ExitCode, PipelineError, UsageError
+from runner.errors import PipelineError, UsageError
 from runner.model import Action, Diagnostic, Finding, Pipeline, Segment, Severity
 from runner.pipeline.reader import read_pipeline
 from runner.plan import Plan, make_plan, same_entries
@@ -85,10 +85,7 @@ class Look:
         if not bad:
             return found
         count = f"{len(bad)} problem{'s' if len(bad) > 1 else ''}"
-        error = PipelineError(f"{count} found; nothing was run", found, "`--dry-run` shows the whole plan.")
-        if any(problem.is_environment for problem in bad):
-            error.exit_code = ExitCode.ENVIRONMENT
-        raise error
+        raise PipelineError(f"{count} found; nothing was run", found, "`--dry-run` shows the whole plan.")
 
     def item_problems(self, *, every: bool = False) -> Iterator[Diagnostic]:
         """Of what segments go over, and of what they ask of the machine; `every`: also of those that do not run."""
