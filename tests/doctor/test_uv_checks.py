@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from runner.doctor import State
 from runner.environments.uv.binary import find_uv
-from runner.state.holder import this_process
+from runner.state.locks import LockFile
 from tests.doctor.machine import SLEEPS, Machine, only
 
 
@@ -114,12 +115,9 @@ def test_an_environment_of_no_group_and_one_being_prepared_are_told_apart(machin
     (spare / "pyvenv.cfg").write_text("home = /gone\n", encoding="utf-8")
     stamp = (machine.repo / ".venvs" / "plain.json").read_text("utf-8").replace('"plain"', '"spare"')
     spare.with_name("spare.json").write_text(stamp, "utf-8")  # ours, by the runner's own note
-    holder = this_process("uv group plain")
-    lock = Path(machine.repo / ".venvs" / "plain.lock")
-    lock.write_bytes(holder.to_bytes())
-    said = machine.lines("uv environments")
-    lock.unlink()
+    with LockFile(machine.repo / ".venvs" / "plain.lock", "uv group plain").acquire(0):
+        said = machine.lines("uv environments")
     assert [line.state for line in said] == [State.WARNING, State.OK]
-    assert f"process {holder.pid}" in said[0].text
+    assert f"process {os.getpid()}" in said[0].text
     assert said[1].text == "of no group any more: spare"
     assert "env remove --unused" in said[1].cure
