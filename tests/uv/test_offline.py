@@ -37,7 +37,7 @@ def said_by(shop: Shop, monkeypatch: pytest.MonkeyPatch, *, option: bool = False
 
     for name in ("UV_OFFLINE", "XDG_CONFIG_HOME", "UV_CONFIG_FILE"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in {"HOME": shop.environ["HOME"], "USERPROFILE": shop.environ["HOME"], **environ}.items():
+    for name, value in {**home_of(shop), **environ}.items():
         monkeypatch.setenv(name, value)
     found = []
 
@@ -49,6 +49,11 @@ def said_by(shop: Shop, monkeypatch: pytest.MonkeyPatch, *, option: bool = False
 
     CliRunner().invoke(command, ["--offline"] if option else [], catch_exceptions=False)
     return found[0]
+
+
+def home_of(shop: Shop) -> dict[str, str]:
+    home = shop.environ["HOME"]
+    return {"HOME": home, "USERPROFILE": home, "APPDATA": str(Path(home) / ".config")}
 
 
 def config(shop: Shop, name: str, text: str) -> Path:
@@ -135,7 +140,7 @@ def air(shop: Shop, tmp_path: Path) -> Iterator[Air]:
     index = Index(tmp_path / "index")
     for name in ("beta", "gamma", "delta"):
         index.add(name)
-    shop.environ |= {"UV_CACHE_DIR": str(tmp_path / "cache"), "UV_OFFLINE": "0"}
+    shop.environ |= {**home_of(shop), "UV_CACHE_DIR": str(tmp_path / "cache"), "UV_OFFLINE": "0"}
     shop.more = f'[[tool.uv.index]]\nurl = "{index.url}"\ndefault = true\n'
     shop.write(one=["alpha"], two=["alpha", "gamma"], all=["alpha", "beta", "gamma", "delta"])
     shop.prepare("uv:one")
@@ -300,6 +305,7 @@ def test_a_script_says_what_it_lacks(typed: Typed) -> None:
     assert told["missing"] == ["delta==1.0", "gamma==1.0"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the parts of an environment are those of POSIX")
 def test_an_environment_that_was_brought_ready_is_given_a_python_of_here_and_never_made_anew(
     air: Air, tmp_path: Path
 ) -> None:
