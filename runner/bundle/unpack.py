@@ -38,15 +38,12 @@ _WINDOWS_FULL = (39, 112, 1295)
 
 def start(words: Sequence[str]) -> int:
     """`python lab.bundle WORDS`"""
-    parser = argparse.ArgumentParser(
-        prog="python lab.bundle",
-        description="Unpack this bundle; no network is used, and nothing outside DIR is changed.",
-    )
+    bundle = Path(sys.argv[0]).absolute()
+    parser = argparse.ArgumentParser(prog=f"python {bundle.name}", description="Unpack this bundle without a network.")
     parser.add_argument("folder", metavar="DIR", help="a new folder, or one that an older bundle was unpacked to")
     parser.add_argument("--canary", action="store_true", help="run one item of each pipeline (or all of it) at the end")
     parser.add_argument("--no-check", action="store_true", help="do not check the pipelines at the end")
     asked = parser.parse_args(list(words))
-    bundle = Path(sys.argv[0]).absolute()
     return unbundle(bundle, Path(asked.folder), canary=asked.canary, check=not asked.no_check)
 
 
