@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import tempfile
@@ -48,7 +49,7 @@ def make(asked: Asked, site: Site, stop: StopRequest, say: Callable[[str], None]
     needs = look(tasks, site, at(site, asked.own), asked.target, asked.python, say)
     check_network(needs.everything, site)
     check_space(asked.output, needs.everything, list(contents.files.values()))
-    with _scratch(asked.output) as folder:
+    with _scratch(asked.output, say) as folder:
         tools = Tools(at(site, tools_repository(asked.own)), site, stop, say, folder)
         brought = bring(asked, needs, tasks, contents.pipelines, tools)
         entries = entries_of(needs, contents, brought, asked.own)
@@ -69,8 +70,10 @@ def make(asked: Asked, site: Site, stop: StopRequest, say: Callable[[str], None]
 
 
 @contextmanager
-def _scratch(output: Path) -> Iterator[Path]:
+def _scratch(output: Path, say: Callable[[str], None]) -> Iterator[Path]:
     """A folder beside the bundle to be, gone afterwards."""
+    for old in sorted(output.parent.glob(f".{glob.escape(output.name)}.*")):
+        say(f"{old} is of another start: remove it, unless that still runs")
     with state_errors("write", output):
         folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent)).resolve()
     try:

@@ -121,12 +121,16 @@ def test_a_lock_that_is_out_of_step_is_refused(works: Works) -> None:
 def test_the_same_input_gives_the_same_bytes(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     works.groups(a=["alpha", "gamma"]).pipeline(segments("uv:a"))
+    killed = works.output.with_name(".lab.bundle.x1")
+    killed.mkdir()
     sums = []
     for _ in range(2):
         works.bundle()
         sums.append(hashlib.sha256(works.output.read_bytes()).hexdigest())
         (works.repo / "scripts" / "count.py").touch()
     assert sums[0] == sums[1]
+    assert works.left() == [".lab.bundle.x1", "lab.bundle"], "what a killed start left is not removed unasked"
+    assert f"{killed} is of another start: remove it, unless that still runs" in works.said
 
 
 def test_a_damaged_download_is_named_and_nothing_is_left(served: Works) -> None:
