@@ -42,11 +42,11 @@ def command(canary: bool, no_check: bool) -> int:
         raise EnvironmentMissing(str(error)) from error
     finally:
         ready.drop_cache(folder)
-    for name in () if no_check else pipelines:
+    for name in () if no_check or code else pipelines:
         code = check_file(str(folder / name), site) or code
     for name in pipelines if canary and not code else ():
         code = _try(pipelines[name], site) or code
-    _tell(manifest, folder, site, console)
+    _tell(manifest, folder, site, console, ready=not code)
     return int(code)
 
 
@@ -90,7 +90,7 @@ def _try(pipeline: Pipeline, site: Site) -> int:
     return int(run_pipeline(pipeline, site, reporter, canary=True, rest=False))
 
 
-def _tell(manifest: Manifest, folder: Path, site: Site, console: Console) -> None:
+def _tell(manifest: Manifest, folder: Path, site: Site, console: Console, *, ready: bool) -> None:
     """What is ready, what must be there besides, and what to type."""
     quote = quote_cmd if site.host.windows else quote_posix
     console.line(f"\n{folder} holds {manifest.name} of {manifest.made[:10]}: {', '.join(manifest.pipelines)}")
@@ -99,6 +99,8 @@ def _tell(manifest: Manifest, folder: Path, site: Site, console: Console) -> Non
         console.line("What no bundle can bring, and its pipelines need:", "yellow")
         for text in missing:
             console.line(f"  {text}")
-    if manifest.pipelines:
+    if not ready:
+        console.line("Not all of it is ready, for the reasons above. Once they are mended, start it again: it goes on.")
+    elif manifest.pipelines:
         words = [*_runner(folder, site), quote(str(folder / manifest.pipelines[0]))]
         console.line(f"Run the first pipeline:\n  {' '.join(words)}")

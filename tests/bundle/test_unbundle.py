@@ -202,6 +202,19 @@ def test_the_canary_runs_one_item_and_no_other(away: Away, there: tuple[Path, st
     assert [path.name for path in (folder / "pipes").glob("out*")] == ["out-one.txt"]
 
 
+def test_what_cannot_be_made_is_told_and_a_second_start_goes_on(away: Away, there: tuple[Path, str]) -> None:
+    folder, _ = there
+    (folder / ".venvs").rename(folder / "aside")
+    (folder / ".venvs").write_text("mine")
+    done = away.unbundle(folder)
+    (folder / ".venvs").unlink()
+    (folder / "aside").rename(folder / ".venvs")
+    assert done.returncode == 3 and "uv group small cannot be prepared" in done.stderr, done.stderr
+    assert "Not all of it is ready" in done.stderr and "Run the first" not in done.stderr
+    again = away.unbundle(folder)
+    assert again.returncode == 0 and "in step" in again.stderr, again.stderr
+
+
 def test_two_computers_unbundle_into_one_store(away: Away, there: tuple[Path, str]) -> None:
     store = away.root / "store"
     without = away.unbundle(there[0], RUN_PIPELINE_STORE=str(store))
