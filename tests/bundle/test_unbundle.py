@@ -22,6 +22,7 @@ from tests.conda.conda_layout import make_environment
 from tests.support.lab import clean_environ
 from tests.uv.shop import Shop
 
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="its lines are for sh; under Wine it was tried by hand")
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 MORE = '\n[project.scripts]\nrun-pipeline = "runner.__main__:main"\n'
 MORE += '\n[build-system]\nrequires = ["uv_build>=0.8,<1"]\nbuild-backend = "uv_build"\n'
