@@ -148,13 +148,13 @@ def test_a_dry_run_shows_plan_and_findings_and_writes_nothing(lab: Lab) -> None:
             segment("bad script", "python", "%REPO%/scripts/note.pyy.py"),
         ]
     )
-    before = sorted(lab.root.rglob("*"))
+    before = lab.contents()
     done = lab.run(pipeline, "--dry-run")
     assert "1. run    good – not done yet" in done.stdout
     assert "3. run    bad script" in done.stdout
     assert "did you mean" in done.stdout.lower()
     assert "2 problems would stop this run" in done.stdout
-    assert sorted(lab.root.rglob("*")) == before
+    assert lab.contents() == before
     events = [json.loads(line) for line in lab.run(pipeline, "--dry-run", "--json").stdout.splitlines()]
     assert [e["event"] for e in events] == ["step"] * 3 + ["finding"] * 2
     assert events[0]["argv"][-4:] == ["python", str(lab.repo / "scripts/note.py"), str(lab.data / "ran.txt"), "good"]
@@ -170,14 +170,14 @@ def test_all_findings_stop_a_run_before_anything_is_written(lab: Lab) -> None:
             segment("bad script", "python", "%REPO%/scripts/missing.py"),
         ]
     )
-    before = sorted(lab.root.rglob("*"))
+    before = lab.contents()
     done = lab.run(pipeline, check=3)
     assert "nothing-like-it" in done.stderr
     assert "missing.py" in done.stderr
     assert "2 problems found; nothing was run" in done.stderr
     assert "pipeline.yaml:10:16: error" in done.stderr
     assert ran(lab) == []
-    assert sorted(lab.root.rglob("*")) == before
+    assert lab.contents() == before
 
 
 def test_what_is_wrong_in_several_places_is_told_once_with_all_its_lines(lab: Lab) -> None:

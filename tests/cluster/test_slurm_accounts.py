@@ -10,7 +10,6 @@ import pytest
 from runner.cluster.jobs import ClusterError, JobLook, JobState, Limits, QueueFull, Submission
 from runner.cluster.says import say
 from runner.model import Resources
-from tests.cluster.test_slurm import job as job  # a fixture
 from tests.cluster.test_slurm import over, scheduler
 from tests.support.slurm import USER, Slurm, until
 

@@ -13,7 +13,7 @@ import pytest
 from runner.migrate.pipelines import plan_twins, write_twins
 from runner.migrate.retire import plan_retirement
 from runner.pipeline.reader import read_pipeline
-from runner.state.holder import this_process
+from runner.state.locks import LockFile
 from tests.migrate.places import Place
 from tests.migrate.test_twins import sign, write
 
@@ -273,9 +273,8 @@ def test_a_pipeline_that_is_being_run_is_not_retired(bare: Place) -> None:
     path = write(bare.repo / "pipeline_configs", SIMPLE, "job.yaml")
     sign(bare.repo, path, write_twins(plan_twins([path], ["cells"], "g"))[0])
     assert obstacles(bare) == ""
-    lock = path.with_name("job_status.yaml.lock")
-    lock.write_text(json.dumps(vars(this_process("test"))), encoding="utf-8")
-    assert "is being run" in obstacles(bare)
+    with LockFile(path.with_name("job_status.yaml.lock"), "test").acquire(0):
+        assert "is being run" in obstacles(bare)
 
 
 def test_the_real_status_file_goes_and_its_namesake_stays(place: Place) -> None:

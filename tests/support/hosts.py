@@ -9,15 +9,20 @@ from pathlib import Path
 
 import pytest
 
-# the share stays where it is, in a /tmp that is empty otherwise
+REPO = Path(__file__).resolve().parents[2]
+# the share, and this checkout wherever it lies, stay where they are, in a /tmp that is empty otherwise
 _SET_UP = """
 set -e
-hostname "$1"; share=$2; shift 2
+hostname "$1"; share=$2; repo=$3; shift 3
 mount --make-rprivate /
-mount --bind "$share" /mnt
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/share /mnt/repo
+mount --bind "$share" /mnt/share
+mount --bind "$repo" /mnt/repo
 mount -t tmpfs tmpfs /tmp
-mkdir -p "$share"
-mount --bind /mnt "$share"
+mkdir -p "$repo" "$share"
+mount --bind /mnt/repo "$repo"
+mount --bind /mnt/share "$share"
 """
 
 
@@ -27,7 +32,7 @@ def on_host(name: str, share: Path, argv: Sequence[str], *, first: str = "") -> 
         pytest.skip("another computer, of which a namespace takes the place, needs root on Linux")
     line = f'{_SET_UP}\ncd "$share"\n{first}\nexec "$@"'
     words = ["unshare", "--uts", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", line, "sh"]
-    return [*words, name, str(share), *argv]
+    return [*words, name, str(share), str(REPO), *argv]
 
 
 def _refused() -> bool:

@@ -86,6 +86,10 @@ class Lab:
         (self.repo / "uv.lock").write_bytes(_lock())
         return self
 
+    def contents(self) -> list[Path]:
+        """All that is there, but for uv's cache: whoever asks uv a question makes one."""
+        return sorted(path for path in self.root.rglob("*") if self.home not in path.parents)
+
     def uv(self, *args: str) -> str:
         done = subprocess.run(
             [uv_package.find_uv_bin(), *args],
