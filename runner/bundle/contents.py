@@ -14,12 +14,12 @@ from runner.bundle.form import REPO
 from runner.environments import Site
 from runner.errors import UsageError
 from runner.ground.disk import on_disk
-from runner.inputs.flags import is_script
+from runner.inputs.flags import flags_and_values, is_script
 from runner.inputs.see import Use, sources_of
 from runner.inputs.told import Told, absolute, of_pattern, told_by
 from runner.login.names import below, problem
 from runner.login.wanted import OF_REPOSITORY, files_of, writes_of
-from runner.model import Pipeline, ResolvedEntry, ResolvedFlags
+from runner.model import Pipeline, ResolvedEntry
 from runner.tasks import Task
 
 OUTSIDE = "pipelines"  # in the repository there: pipelines that lie outside it here, a folder each
@@ -133,17 +133,7 @@ def _with_neighbours(file: Path) -> Iterator[Path]:
 
 
 def _data_values(entries: Sequence[ResolvedEntry]) -> Iterator[str]:
-    flag = ""
-    for entry in entries:
-        pairs: Sequence[tuple[str, str | None]]
-        if isinstance(entry, ResolvedFlags):
-            pairs, flag = entry.items, ""
-        elif entry.startswith("-"):
-            name, sign, glued = entry.partition("=")
-            pairs, flag = ((name, glued),), "" if sign else name
-        else:
-            pairs, flag = ((flag, entry),), ""
-        yield from (value for name, value in pairs if value and _DATA.fullmatch(name))
+    return (value for _, name, value in flags_and_values(entries) if _DATA.fullmatch(name))
 
 
 def _touch(one: str, other: str) -> bool:

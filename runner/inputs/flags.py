@@ -43,6 +43,15 @@ def is_script(name: str) -> bool:
 
 def values_read(entries: Sequence[ResolvedEntry], env: Mapping[str, str]) -> Iterator[str]:
     """Each text among the arguments that may be the path or the pattern of an input."""
+    for place, name, value in flags_and_values(entries):
+        # the program itself is no input, but a script or a line of the shell is
+        if _may_be(value, name) and (place or is_script(value) or " " in value):
+            yield value
+    yield from (value for name, value in env.items() if _may_be(value, name))
+
+
+def flags_and_values(entries: Sequence[ResolvedEntry]) -> Iterator[tuple[int, str, str]]:
+    """Each value with its place among the entries and the flag that it belongs to ("": none)."""
     flag = ""
     for place, entry in enumerate(entries):
         if isinstance(entry, ResolvedFlags):
@@ -52,11 +61,7 @@ def values_read(entries: Sequence[ResolvedEntry], env: Mapping[str, str]) -> Ite
             pairs, flag = ((name, glued),), "" if sign else name
         else:
             pairs, flag = ((flag, entry),), ""
-        for name, value in pairs:
-            # the program itself is no input, but a script or a line of the shell is
-            if value and _may_be(value, name) and (place or is_script(value) or " " in value):
-                yield value
-    yield from (value for name, value in env.items() if _may_be(value, name))
+        yield from ((place, name, value) for name, value in pairs if value)
 
 
 def _may_be(value: str, name: str) -> bool:
