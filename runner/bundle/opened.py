@@ -109,6 +109,8 @@ class _Part(io.RawIOBase):
 @contextmanager
 def opened(path: Path) -> Iterator[Opened]:
     """Raises Unusable (also for an entry that the manifest does not name as it is), OSError."""
+    if not path.is_file():
+        raise Unusable("it is a folder" if path.is_dir() else "there is no such file")
     with _damaged("it is cut off, damaged, or no bundle. Compare its size with the original's, and copy it once more"):
         archive = zipfile.ZipFile(path)
     with archive:

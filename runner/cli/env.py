@@ -32,6 +32,7 @@ from runner.cli.env_clone import clone_command
 from runner.environments import Preparation, Site, kind
 from runner.environments.offline import offline
 from runner.environments.spec import is_named_form, normalised_group, parse_environment
+from runner.environments.store import read_store
 from runner.environments.uv.groups import read_project
 from runner.environments.uv.in_store import all_older, forget_compiled
 from runner.environments.uv.inventory import Environment, left_by_go, our_environments, remove, size_of
@@ -95,6 +96,8 @@ command.add_command(clone_command)
 def list_command(as_json: bool, repo: str | None) -> int:
     """Show each environment: size, in step with uv.lock or not and why, last used."""
     site = make_site(repo, interactive=False)
+    if site.store:
+        read_store(site.store.folder)
     environments = our_environments(site)
     sizes = [size_of(on_disk(environment.place.folder)) for environment in environments]
     old = [(folder.name, size_of(folder)) for folder in left_by_go(site)]

@@ -49,6 +49,13 @@ def lies(folder: Path) -> dict[str, bytes]:
     return found
 
 
+def test_a_file_that_is_not_there_and_a_folder_are_told_as_such(tmp_path: Path) -> None:
+    assert refused(tmp_path / "no.bundle", tmp_path / "x") == "there is no such file"
+    assert refused(tmp_path / "no" / "lab.bundle", tmp_path / "x") == "there is no such file"
+    (tmp_path / "lab.bundle").mkdir()
+    assert refused(tmp_path / "lab.bundle", tmp_path / "x") == "it is a folder"
+
+
 def test_all_files_are_at_their_places_with_their_rights(tmp_path: Path) -> None:
     content = {**SMALL, "repo/run.sh": b"#!/bin/sh\n", "repo/empty.py": b""}
     files = packed(content, frozenset({"repo/run.sh"}))

@@ -64,6 +64,12 @@ def test_copies_are_made_and_their_price_is_said_where_the_cache_is_on_another_d
         shutil.rmtree(cache, ignore_errors=True)
 
 
+def test_a_store_that_is_not_there_has_no_list(lab: Lab) -> None:
+    store = lab.root / "away" / "store"
+    assert f"there is no store in {store}" in lab.run("env", "--store", store, "list", check=3).stderr
+    assert "there is no store in" in lab.run("env", "list", "--json", check=3, RUN_PIPELINE_STORE=str(store)).stderr
+
+
 @pytest.mark.parametrize(
     ("form", "said"),
     [
