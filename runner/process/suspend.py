@@ -13,24 +13,33 @@ from runner.process.entry import Entry
 from runner.process.snapshot import snapshot, with_descendants
 
 _slept = 0.0
+_began: float | None = None  # since when we sleep
 
 
 def awake() -> float:
-    """Like time.monotonic(), but it stood still while we were suspended."""
-    return time.monotonic() - _slept
+    """Like time.monotonic(), but it stood still while we were suspended.
+
+    All threads are continued at once, and one may ask before the sleep is counted.
+    """
+    now = time.monotonic()  # first: what follows may be a sleep later
+    began = _began
+    return (now if began is None else min(now, began)) - _slept
 
 
 def suspend() -> None:
     """In the handler of SIGTSTP. Our children have sessions of their own, so the terminal stops us alone."""
-    global _slept
+    global _slept, _began
     if sys.platform == "win32":
         return
-    stopped = _stop_all()
-    began = time.monotonic()
-    handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-    signal.pthread_kill(threading.get_ident(), signal.SIGTSTP)  # comes back when we are continued
-    signal.signal(signal.SIGTSTP, handler)
-    _slept += time.monotonic() - began
+    _began = began = time.monotonic()
+    try:
+        stopped = _stop_all()
+        handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        signal.pthread_kill(threading.get_ident(), signal.SIGTSTP)  # comes back when we are continued
+        signal.signal(signal.SIGTSTP, handler)
+    finally:
+        _slept += time.monotonic() - began
+        _began = None
     for entry in reversed(stopped.values()):
         signal_entry(entry, signal.SIGCONT)
 
